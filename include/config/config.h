@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CONFIG_CONFIG_H
+#define SLUICE_CONFIG_CONFIG_H
+
+#include "core/address.h"
+#include "core/arena.h"
+#include "core/log.h"
+#include "core/strbuf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A configuration file, checked and made plain: immutable once loaded, its memory in one arena.
+ * Names are unique and resolved: routes point at pools by index. Every field is valid as it stands;
+ * defaults are filled in. Units are in the names. schema.c says what each option means.
+ */
+enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
+enum config_switch { CONFIG_AUTO, CONFIG_OFF };
+enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
+enum config_mode { CONFIG_MODE_TCP };
+enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
+enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CONFIG_HEALTH_HTTP };
+enum config_resolve { CONFIG_RESOLVE_NONE, CONFIG_RESOLVE_DNS };
+
+/* In the order of balance/balance.h's registry. */
+#define CONFIG_BALANCES(X)                                                                         \
+	X(ROUND_ROBIN, "round_robin")                                                              \
+	X(RANDOM, "random")                                                                        \
+	X(LEAST_CONN, "least_conn")                                                                \
+	X(P2C, "p2c")                                                                              \
+	X(MAGLEV, "maglev")                                                                        \
+	X(SOURCE, "source")
+
+enum config_balance {
+#define X(name, text) CONFIG_BALANCE_##name,
+	CONFIG_BALANCES(X)
+#undef X
+};
+
+struct config_log {
+	enum log_level level;   /* log.level: info */
+	enum log_format format; /* log.format: text */
+};
+
+struct config_access_log {
+	const char *path; /* access_log.path: a file, "stdout", or NULL for none (the default) */
+	enum config_access_format format;
+};
+
+struct config_admin {
+	const char *socket;     /* admin.socket: /run/sluice/sluice.sock; NULL: "off" */
+	uint32_t socket_mode;   /* admin.socket_mode: 0600 (octal in the file) */
+	const char *socket_group; /* admin.socket_group: NULL: the daemon's */
+	struct address listen;  /* admin.listen: HTTP for /metrics; no address: off (the default) */
+};
+
+struct config_limits {
+	uint32_t max_connections;            /* limits.max_connections: 0: as descriptors allow */
+	uint32_t max_connections_per_source; /* 0: no limit */
+	uint32_t source_prefix_v4;           /* 32: what counts as one source */
+	uint32_t source_prefix_v6;           /* 64 */
+	uint32_t receive_buffer_bytes;       /* 16 KiB: one read */
+	uint32_t receive_buffers;            /* 1024 a worker */
+	uint32_t relay_buffer_bytes;         /* 256 KiB: waiting bytes a direction of a connection */
+};
+
+struct config_route {
+	/* A route holds if each list that is not empty has a member that holds. */
+	const char **sni; /* lower case; "*.example.com" and "*" are wildcards */
+	size_t nsni;
+	const char **alpn;
+	size_t nalpn;
+	struct prefix *source;
+	size_t nsource;
+	uint16_t *port; /* destination ports, host order */
+	size_t nport;
+	size_t pool;   /* index into config.pools */
+	uint32_t line; /* in the file */
+};
+
+struct config_bind {
+	struct address address; /* the first port of a range */
+	uint16_t last_port;     /* the same as the address's port for a single one */
+	uint32_t line;
+};
+
+struct config_listener {
+	const char *name;
+	enum config_mode mode;
+	struct config_bind *binds;
+	size_t nbinds;
+	bool is_v6only;            /* v6only: true: [::] takes IPv6 alone */
+	uint32_t backlog;          /* 4096 */
+	uint32_t socket_mode;      /* 0666: of unix sockets */
+	struct prefix *proxy_accept; /* proxy_protocol.accept: sources that must send a PROXY header */
+	size_t nproxy_accept;
+	uint32_t proxy_timeout_ms; /* proxy_protocol.timeout: 5s */
+	uint32_t max_connections;  /* 0: no limit */
+	uint32_t max_connections_per_source;
+	uint32_t client_hello_timeout_ms; /* 5s: then routed without SNI and ALPN */
+	uint32_t idle_timeout_ms;  /* 1h; 0: never */
+	uint32_t keepalive_ms;     /* 60s: TCP keep-alive on both legs; 0: off */
+	struct config_route *routes;
+	size_t nroutes;
+	bool has_default_pool;
+	size_t default_pool; /* listener.pool */
+	uint32_t line;
+};
+
+struct config_endpoint {
+	const char *name;       /* as written: "host:port", "192.0.2.1:80", "unix:/path" */
+	struct address address; /* no address where resolve is dns */
+	enum config_resolve resolve;
+	const char *host;       /* the name to resolve; NULL otherwise */
+	uint16_t port;          /* host order, for resolve: dns */
+	uint32_t weight;        /* 1 in 0..256 */
+	const char *zone;       /* NULL: none */
+	uint32_t tier;          /* 0: first; backups have 1 and more */
+	uint32_t max_connections; /* 0: no limit */
+	uint32_t line;
+};
+
+struct config_health_check {
+	enum config_health kind;
+	uint32_t interval_ms;   /* 2s */
+	uint32_t timeout_ms;    /* 1s */
+	uint32_t jitter_percent; /* 10: of the interval */
+	uint32_t rise, fall;    /* 2, 3 */
+	uint16_t port;          /* 0: the endpoint's */
+	const char *http_path;  /* "/" */
+	const char *http_host;  /* NULL: the endpoint's name */
+	uint16_t http_status_first, http_status_last; /* 200..399 */
+	const char *http_body;  /* text that the first 64 KiB of the body must contain; NULL: any */
+	const char *tls_sni;    /* NULL: none sent */
+};
+
+struct config_outlier {
+	uint32_t consecutive_failures; /* 5; 0: off */
+	uint32_t base_ejection_ms;     /* 30s; doubles with each ejection */
+	uint32_t max_ejection_ms;      /* 5m */
+	uint32_t max_ejected_percent;  /* 50: of the pool; at least one endpoint may go */
+};
+
+struct config_pool {
+	const char *name;
+	enum config_balance balance;
+	uint32_t maglev_table_size; /* a prime in 5..5000011; 65537 */
+	uint32_t source_prefix_v4;  /* 32: what source and maglev hash */
+	uint32_t source_prefix_v6;  /* 64 */
+	struct config_endpoint *endpoints;
+	size_t nendpoints;
+	struct config_health_check health;
+	struct config_outlier outlier;
+	enum config_proxy_header proxy_protocol;
+	uint32_t connect_timeout_ms; /* 2s: one try */
+	uint32_t connect_retries;    /* 2: further tries, on other endpoints while there are any */
+	uint32_t queue_size;         /* 1024: connections that wait for an endpoint below its limit */
+	uint32_t queue_timeout_ms;   /* 5s */
+	uint32_t slow_start_ms;      /* 0: off */
+	struct address source_address; /* no address: the kernel chooses */
+	bool is_transparent;         /* connect from the client's own address (IP_TRANSPARENT) */
+	bool is_bound;               /* some listener or route uses it */
+	uint32_t line;
+};
+
+struct config {
+	struct arena arena;
+	const char *path;
+	uint32_t workers; /* 0: auto, one a core */
+	enum config_io io;
+	enum config_switch acceleration; /* acceleration.mode: auto | off */
+	const char *user, *group;        /* NULL: stay who we are */
+	const char *zone;                /* NULL: none */
+	uint32_t drain_timeout_ms;       /* 30s: what SIGTERM grants open connections */
+	struct config_log log;
+	struct config_access_log access_log;
+	struct config_admin admin;
+	struct config_limits limits;
+	struct config_listener *listeners;
+	size_t nlisteners;
+	struct config_pool *pools;
+	size_t npools;
+};
+
+/**
+ * Reads, checks and resolves a file. "${NAME}" in a scalar is replaced by an environment variable.
+ * @path:       "-" reads standard input.
+ * @ret_errors: one line an error, "file:line:col: …", each ended by a newline; every error that the
+ *              file has, not only the first. Untouched on success. The caller's to strbuf_done().
+ * Return: 0; -EINVAL with errors; -ENOMEM. Thread: any. Blocks on the file.
+ */
+int config_load(const char *path, struct config **ret, struct strbuf *ret_errors) WARN_UNUSED;
+
+/* The same from memory; @name stands where the file's name would in messages. */
+int config_parse(const char *name, struct slice text, struct config **ret,
+		 struct strbuf *ret_errors) WARN_UNUSED;
+
+/* NULL is allowed. */
+void config_free(struct config *config);
+
+const char *config_balance_name(enum config_balance balance);
+
+#endif

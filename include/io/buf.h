@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_IO_BUF_H
+#define SLUICE_IO_BUF_H
+
+#include "core/compiler.h"
+#include "core/slice.h"
+
+#include <stdint.h>
+
+struct io_loop;
+
+/*
+ * Bytes received or to be sent. Bytes are at [start, end) of @base. A receive buffer comes from its
+ * loop's pool, which is bounded: whoever holds one gives it back soon, by io_buf_release() or by
+ * handing it to io_stream_send().
+ */
+struct io_buf {
+	struct io_buf *next; /* the holder's, for queues */
+	char *base;
+	uint32_t start, end, cap;
+	uint32_t id; /* the pool's */
+};
+
+/* An empty buffer with room for @cap bytes from the heap. Return: NULL: out of memory. */
+struct io_buf *io_buf_new(struct io_loop *loop, uint32_t cap) WARN_UNUSED;
+
+/* Wherever it came from, it goes back. NULL is allowed. */
+void io_buf_release(struct io_loop *loop, struct io_buf *buf);
+
+static inline struct slice io_buf_bytes(const struct io_buf *buf)
+{
+	return slice_of(buf->base + buf->start, buf->end - buf->start);
+}
+
+#endif

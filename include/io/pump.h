@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_IO_PUMP_H
+#define SLUICE_IO_PUMP_H
+
+#include "io/stream.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Moves bytes from one stream to another, one direction, with backpressure, by whatever way is
+ * fastest for what flows: received buffers are handed to the sender without a copy; long transfers
+ * change to larger reads or to splice(2). docs/benchmarks.md has the measurements behind the
+ * thresholds.
+ *
+ * While a pump runs, on_recv of @from and on_sent of @to are the pump's; the streams' other
+ * callbacks stay their owner's. Both directions of a connection are two pumps over the same streams.
+ */
+struct io_pump;
+
+enum io_pump_end {
+	IO_PUMP_EOF,        /* the source's FIN came and every byte before it was handed on */
+	IO_PUMP_RECV_ERROR, /* the source failed; what came before was handed on if the sink took it */
+	IO_PUMP_SEND_ERROR, /* the sink failed */
+};
+
+struct io_pump {
+	struct io_stream *from, *to;
+	uint32_t limit;            /* bytes that may wait for the sink: backpressure beyond */
+	uint64_t bytes;            /* handed to the kernel on the sink's side */
+	uint64_t last_activity_ms; /* loop time of the last byte in or out */
+	uint64_t first_byte_us;    /* loop time of the first byte received; 0: none yet */
+	/*
+	 * Called once, last; the pump is idle then and no stream was closed or shut down.
+	 * @error: -errno for the two errors, else 0.
+	 */
+	void (*on_end)(struct io_pump *pump, enum io_pump_end end, int error);
+	struct io_pump_state *state; /* io/pump.c's: buffers or pipe of a long transfer */
+	uint32_t flags;              /* io/pump.c's */
+	uint32_t streak;             /* io/pump.c's: full reads in a row */
+};
+
+/* @from, @to, @limit and @on_end are set, the rest is zero. */
+void io_pump_start(struct io_pump *pump);
+
+/* Stops at once, without on_end; what was read but not sent is dropped. Close the streams after. */
+void io_pump_cancel(struct io_pump *pump);
+
+#endif

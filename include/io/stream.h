@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_IO_STREAM_H
+#define SLUICE_IO_STREAM_H
+
+#include "core/address.h"
+#include "io/buf.h"
+#include "io/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A stream socket, TCP or unix.
+ *
+ *   OPEN ──close──► CLOSING ──last operation has ended──► on_closed (descriptor closed, memory free)
+ *
+ * Receiving and sending are independent, so half-open connections are ordinary. An error on either
+ * side does not close the stream: its owner does.
+ */
+struct io_stream;
+
+struct io_stream_ops {
+	/* The connection stands (0), or could not be made (-errno). */
+	void (*on_connect)(struct io_stream *stream, int status);
+	/*
+	 * Bytes came: @buf is the owner's now, @status 0. At the end @buf is NULL: @status is 0 for
+	 * the peer's FIN, -errno for an error (-ECONNRESET for RST); receiving has then stopped.
+	 */
+	void (*on_recv)(struct io_stream *stream, struct io_buf *buf, int status);
+	/*
+	 * The send queue has run empty (0), or sending failed (-errno; what was queued is released
+	 * and later sends fail with the same error, without another callback).
+	 */
+	void (*on_sent)(struct io_stream *stream, int status);
+	void (*on_closed)(struct io_stream *stream);
+};
+
+struct io_stream {
+	struct io_loop *loop;
+	const struct io_stream_ops *ops;
+	int fd;
+	uint8_t flags;            /* io/stream.c's */
+	uint8_t pending;          /* operations that the kernel still holds */
+	int16_t send_error;       /* -errno that ended sending, or 0 */
+	uint32_t queued;          /* bytes in the send queue, in flight included */
+	uint64_t bytes_in;        /* received so far */
+	uint64_t bytes_out;       /* accepted by the kernel so far */
+	struct io_buf *send_head; /* the back ends' */
+	struct io_buf **send_tail;
+	struct list_node node;    /* the back ends' */
+};
+
+/* Takes ownership of @fd, which is made non-blocking where the back end needs that. */
+void io_stream_init(struct io_stream *stream, struct io_loop *loop, int fd,
+		    const struct io_stream_ops *ops);
+
+/* Ends in on_connect. @address is copied. */
+void io_stream_connect(struct io_stream *stream, const struct address *address);
+
+/* From now on bytes arrive in on_recv, until the end or io_stream_recv_stop(). Twice is harmless. */
+void io_stream_recv_start(struct io_stream *stream);
+
+/*
+ * Backpressure: asks the kernel for no more. What it had already handed over still arrives in
+ * on_recv. The start that follows may come at once.
+ */
+void io_stream_recv_stop(struct io_stream *stream);
+
+/* Bytes that were read from the socket by other means come back as if just received. */
+void io_stream_unread(struct io_stream *stream, struct io_buf *buf);
+
+/* Queues @buf behind earlier ones. Takes ownership, also where the stream has failed. */
+void io_stream_send(struct io_stream *stream, struct io_buf *buf);
+
+/* Sends FIN once the queue is empty; sending afterwards is a bug. */
+void io_stream_shutdown(struct io_stream *stream);
+
+enum io_close_how {
+	IO_CLOSE_FIN,   /* what is queued in the kernel still goes out; what is queued here does not */
+	IO_CLOSE_RESET, /* the peer sees RST (SO_LINGER 0) */
+};
+
+/* Idempotent. */
+void io_stream_close(struct io_stream *stream, enum io_close_how how);
+
+bool io_stream_is_closing(const struct io_stream *stream);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_NET_SOCKET_H
+#define SLUICE_NET_SOCKET_H
+
+#include "core/address.h"
+#include "core/compiler.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Sockets with the options that a proxy wants. All are CLOEXEC and non-blocking. Thread: any. */
+
+struct socket_listen_options {
+	uint32_t backlog;
+	bool is_v6only;
+	bool is_reuseport;    /* one socket a worker, spread by the kernel */
+	bool is_transparent;  /* IP_TRANSPARENT, where there is the privilege */
+	uint32_t unix_mode;   /* permissions of a unix socket's file */
+};
+
+/**
+ * A listening socket. A unix socket's stale file (nobody accepts on it) is replaced; one in use is
+ * -EADDRINUSE.
+ * Return: the descriptor; -errno.
+ */
+int socket_listen(const struct address *address, const struct socket_listen_options *options)
+	WARN_UNUSED;
+
+struct socket_connect_options {
+	const struct address *source; /* bind to it before connecting; NULL: the kernel chooses */
+	bool is_transparent;          /* @source is not ours: IP_TRANSPARENT */
+	uint32_t keepalive_ms;        /* 0: off */
+};
+
+/* A TCP or unix socket, ready to connect to @address. Return: the descriptor; -errno. */
+int socket_for_connect(const struct address *address, const struct socket_connect_options *options)
+	WARN_UNUSED;
+
+/* TCP_NODELAY and keep-alive on an accepted socket; does nothing to unix ones. */
+void socket_tune_accepted(int fd, sa_family_t family, uint32_t keepalive_ms);
+
+int socket_peer(int fd, struct address *ret) WARN_UNUSED;
+int socket_local(int fd, struct address *ret) WARN_UNUSED;
+
+#endif
