@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_ADMIN_ADMIN_H
+#define SLUICE_ADMIN_ADMIN_H
+
+#include "config/config.h"
+#include "core/compiler.h"
+#include "core/strbuf.h"
+#include "io/loop.h"
+#include "proxy/server.h"
+
+/*
+ * The control socket and the HTTP side with /metrics, on the control thread's loop.
+ * docs/control-protocol.md has the protocol.
+ */
+struct admin;
+
+/* What the daemon's process does on behalf of an admin command; main.c's. */
+struct admin_actions {
+	int (*reload)(void *context, struct strbuf *ret_errors); /* as server_reload() */
+	void *context;
+};
+
+/**
+ * @config: borrowed for the call; the sockets' places are taken from it.
+ * Return: 0; -errno with a line in @ret_errors.
+ */
+int admin_start(const struct config *config, struct io_loop *loop, struct server *server,
+		const struct admin_actions *actions, struct admin **ret,
+		struct strbuf *ret_errors) WARN_UNUSED;
+
+/* Closes sockets and connections; @on_stopped follows once. Removes the socket's file. */
+void admin_stop(struct admin *admin, void (*on_stopped)(void *context), void *context);
+void admin_free(struct admin *admin);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_INSPECT_H
+#define SLUICE_PROXY_INSPECT_H
+
+#include "core/address.h"
+#include "core/compiler.h"
+#include "metrics/histogram.h"
+#include "proxy/server.h"
+#include "upstream/pool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the admin interface shows. All on the control thread; texts are borrowed for the call. */
+
+/* Why a connection ended; the same words in the access log, in metrics and in sluicectl. */
+#define CONNECTION_ENDS(X)                                                                         \
+	X(OPEN, "open")                           /* has not ended */                              \
+	X(DONE, "done")                           /* both sides said FIN */                        \
+	X(CLIENT_RESET, "client_reset")                                                            \
+	X(BACKEND_RESET, "backend_reset")                                                          \
+	X(IDLE_TIMEOUT, "idle_timeout")                                                            \
+	X(PROXY_HEADER_INVALID, "proxy_header_invalid")                                            \
+	X(PROXY_HEADER_TIMEOUT, "proxy_header_timeout")                                            \
+	X(CLIENT_GONE, "client_gone")             /* closed before a backend was connected */      \
+	X(CLIENT_HELLO_TOO_LARGE, "client_hello_too_large")                                        \
+	X(NO_ROUTE, "no_route")                                                                    \
+	X(NO_ENDPOINT, "no_endpoint")             /* none of the pool is available */              \
+	X(CONNECT_FAILED, "connect_failed")       /* every try failed */                           \
+	X(QUEUE_FULL, "queue_full")                                                                \
+	X(QUEUE_TIMEOUT, "queue_timeout")                                                          \
+	X(LIMIT, "limit")                         /* a connection limit refused it */              \
+	X(NO_MEMORY, "no_memory")                                                                  \
+	X(SHUTDOWN, "shutdown")                   /* the drain deadline passed */                  \
+	X(LISTENER_REMOVED, "listener_removed")
+
+enum connection_end {
+#define X(name, text) CONNECTION_END_##name,
+	CONNECTION_ENDS(X)
+#undef X
+	CONNECTION_END_COUNT
+};
+
+const char *connection_end_name(enum connection_end end);
+
+/* What a connection is doing. */
+#define CONNECTION_STATES(X)                                                                       \
+	X(PROXY_HEADER, "proxy_header") /* waits for the PROXY header */                           \
+	X(CLIENT_HELLO, "client_hello") /* waits for the ClientHello */                            \
+	X(QUEUED, "queued")             /* waits for an endpoint below its limit */                \
+	X(CONNECTING, "connecting")                                                                \
+	X(RELAY, "relay")                                                                          \
+	X(CLOSING, "closing")
+
+enum connection_state {
+#define X(name, text) CONNECTION_##name,
+	CONNECTION_STATES(X)
+#undef X
+};
+
+const char *connection_state_name(enum connection_state state);
+
+struct listener_row {
+	const char *name;
+	const char *mode;
+	const struct address *binds; /* as bound; with a range one for each port */
+	size_t nbinds;
+	uint64_t active, accepted, refused; /* refused: by a limit */
+	uint64_t bytes_in, bytes_out;       /* from clients, to clients */
+	const uint64_t *ends;               /* connections by enum connection_end */
+	const struct histogram *session_time;
+};
+
+void server_for_each_listener(struct server *server,
+			      void (*visit)(const struct listener_row *row, void *context),
+			      void *context);
+
+struct pool_row {
+	const char *name;
+	const char *balance;
+	struct pool *pool; /* pool_for_each() has the endpoints */
+	uint32_t waiting;
+	uint64_t connect_failures, retries;
+	const struct histogram *connect_time;
+};
+
+void server_for_each_pool(struct server *server,
+			  void (*visit)(const struct pool_row *row, void *context), void *context);
+
+/* Return: a borrowed pool of the configuration in force; NULL. */
+struct pool *server_find_pool(struct server *server, const char *name);
+
+struct connection_row {
+	uint64_t id;
+	uint32_t worker;
+	char listener[64], pool[64], endpoint[128];
+	struct address client, local, backend; /* backend: no address before one is chosen */
+	enum connection_state state;
+	const char *rung;   /* "relay" */
+	const char *reason; /* why it is not on a better one */
+	uint64_t bytes_in, bytes_out; /* from the client, to the client */
+	uint64_t age_ms, idle_ms;
+	char sni[256];
+};
+
+/**
+ * Open connections of all workers, asked for by message. At most @limit come back.
+ * @on_done: rows belong to the callee for the call only; @total counts also those cut off.
+ * Return: 0; -ENOMEM.
+ */
+int server_list_connections(struct server *server, size_t limit,
+			    void (*on_done)(const struct connection_row *rows, size_t count,
+					    uint64_t total, void *context),
+			    void *context) WARN_UNUSED;
+
+#endif

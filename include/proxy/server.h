@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_SERVER_H
+#define SLUICE_PROXY_SERVER_H
+
+#include "config/config.h"
+#include "core/compiler.h"
+#include "core/strbuf.h"
+#include "io/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The daemon without its process: workers, the present configuration, reload and drain. It lives on
+ * the control thread, whose loop also runs signals, health checks, DNS and the admin interface.
+ */
+struct server;
+
+/**
+ * Opens every listener and starts the workers; on return connections are accepted.
+ * @config:     ownership passes on success.
+ * @loop:       the control thread's, borrowed.
+ * @ret_errors: a line for each listener that could not be opened, and so on.
+ * Return: 0; -errno.
+ */
+int server_start(struct config *config, struct io_loop *loop, struct server **ret,
+		 struct strbuf *ret_errors) WARN_UNUSED;
+
+/**
+ * Reads the configuration file again and changes over, or changes nothing. Listeners that stand in
+ * both configurations keep their sockets; open connections go on under the configuration they began
+ * with. What only a restart can change (workers, io, user) is named in @ret_errors as a warning.
+ * Return: 0; -EINVAL or another -errno with @ret_errors.
+ */
+int server_reload(struct server *server, struct strbuf *ret_errors) WARN_UNUSED;
+
+/* Stops accepting; @on_drained comes when no connection is left or drain_timeout has passed (those
+ * that are left are reset then). A second call resets them at once. */
+void server_drain(struct server *server, void (*on_drained)(void *context), void *context);
+
+bool server_is_draining(const struct server *server);
+
+/* After on_drained. Joins the workers. */
+void server_free(struct server *server);
+
+/* The one in force; borrowed until control returns to the loop. */
+const struct config *server_config(const struct server *server);
+
+struct server_facts {
+	uint64_t started_wall_us;    /* since 1970 */
+	uint64_t loaded_wall_us;     /* when the configuration was */
+	uint32_t config_generation;  /* 1 after start, one more with each reload */
+	uint32_t reload_failures;
+	uint32_t workers;
+	const char *io_backend;      /* "io_uring" or "epoll" */
+	uint64_t connections_active;
+	uint64_t connections_total;
+};
+
+void server_describe(struct server *server, struct server_facts *ret);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_UPSTREAM_POOL_H
+#define SLUICE_UPSTREAM_POOL_H
+
+#include "config/config.h"
+#include "core/address.h"
+#include "core/compiler.h"
+#include "io/loop.h"
+#include "io/timer.h"
+#include "upstream/endpoint.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A pool is what all threads share: its endpoints and a generation number that grows with every
+ * change that balancing must know of. A pool view is what one worker picks from: the balancer's
+ * tables, made anew when the generation has moved. Nothing on the way of a pick takes a lock unless
+ * it has.
+ */
+struct pool;
+struct pool_view;
+
+/* --- Shared ------------------------------------------------------------------ */
+
+/**
+ * @config:   borrowed for the pool's life.
+ * @zone:     ours, borrowed; NULL: no zone preference.
+ * @previous: the pool of the same name before a reload, whose endpoints are taken over; or NULL.
+ * Return: NULL: out of memory. Thread: control.
+ */
+struct pool *pool_new(const struct config_pool *config, const char *zone, struct pool *previous)
+	WARN_UNUSED;
+struct pool *pool_ref(struct pool *pool);
+void pool_unref(struct pool *pool); /* NULL is allowed */
+
+const struct config_pool *pool_config(const struct pool *pool);
+
+/**
+ * A DNS name's addresses have changed: the pool's endpoints for configured endpoint @index become
+ * these. Known addresses keep their endpoint; those gone take no new connections.
+ * Return: 0; -ENOMEM, with nothing changed. Thread: control.
+ */
+int pool_set_addresses(struct pool *pool, size_t index, const struct address *addresses,
+		       size_t count) WARN_UNUSED;
+
+/* Weight, state or health of an endpoint was changed: views shall look again. Thread: any. */
+void pool_touch(struct pool *pool);
+
+/* Calls @visit for each endpoint under the pool's lock; it must not block. Thread: any. */
+void pool_for_each(struct pool *pool, void (*visit)(struct endpoint *endpoint, void *context),
+		   void *context);
+
+/* By name or by the text of its address. Return: a reference; NULL if absent. Thread: any. */
+struct endpoint *pool_find(struct pool *pool, const char *name) WARN_UNUSED;
+
+/* Connections that wait in the queues of all workers. */
+uint32_t pool_waiting(const struct pool *pool);
+
+/* --- A worker's view: all on its thread ---------------------------------------- */
+
+/* Holds a reference to @pool. Return: NULL: out of memory. */
+struct pool_view *pool_view_new(struct pool *pool, struct io_loop *loop) WARN_UNUSED;
+
+/* Nobody may wait any more. NULL is allowed. */
+void pool_view_free(struct pool_view *view);
+
+struct pool *pool_view_pool(struct pool_view *view);
+
+#define POOL_TRIES_MAX 8
+
+struct pool_request {
+	const struct address *client;                /* source and maglev hash it; others ignore it */
+	struct endpoint *const *tried;               /* left out while another one is available */
+	size_t ntried;
+};
+
+/**
+ * Picks an endpoint and takes one of its connections; pool_view_release() gives it back.
+ * Order: lowest tier that has an available endpoint; within it our zone, while any endpoint there is
+ * available; then the algorithm.
+ * @ret: a reference.
+ * Return: 0; -EHOSTUNREACH: none is available; -EBUSY: those that are have reached max_connections:
+ * pool_view_wait().
+ */
+int pool_view_pick(struct pool_view *view, const struct pool_request *request,
+		   struct endpoint **ret) WARN_UNUSED;
+
+/* Gives connection and reference back, and lets one that waits go on, on whichever worker. */
+void pool_view_release(struct pool_view *view, struct endpoint *endpoint);
+
+/* What became of a try; feeds outlier ejection and p2c. @latency_us: of a success. */
+void pool_view_report_connect(struct pool_view *view, struct endpoint *endpoint, int error,
+			      uint32_t latency_us);
+/* The endpoint's first byte after our first, another sample for p2c. */
+void pool_view_report_first_byte(struct pool_view *view, struct endpoint *endpoint,
+				 uint32_t latency_us);
+/* The endpoint reset an established connection before sending anything. */
+void pool_view_report_reset(struct pool_view *view, struct endpoint *endpoint);
+
+struct pool_waiter {
+	struct list_node node;
+	struct io_timer timer;
+	struct pool_view *view;
+	/* 0: pick again now; -ETIMEDOUT: queue_timeout has passed. No longer queued in either case. */
+	void (*on_turn)(struct pool_waiter *waiter, int status);
+};
+
+/* First come, first served. @waiter is zero but for on_turn. Return: 0; -ENOBUFS: queue full. */
+int pool_view_wait(struct pool_view *view, struct pool_waiter *waiter) WARN_UNUSED;
+void pool_view_cancel_wait(struct pool_waiter *waiter); /* idempotent */
+
+#endif
