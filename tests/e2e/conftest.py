@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures. A topology for each test module; daemons and peers that end with their test.
+
+SLUICED names the daemon (default build/asan/sluiced). E2E_SCALE (default 1) scales sizes and counts;
+E2E_IO narrows the I/O backends to one.
+"""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from lib import origins, traffic  # noqa: E402
+from lib.daemon import Sluiced  # noqa: E402
+from lib.netns import BACKEND, Topology  # noqa: E402
+from lib.paths import SLUICECTL, SLUICED  # noqa: E402
+
+BACKENDS = os.environ.get("E2E_IO", "io_uring epoll").split()
+
+
+def pytest_sessionstart(session):
+    if os.geteuid() != 0:
+        pytest.exit("the end-to-end tests make network namespaces: run them as root", 1)
+    traffic.build()
+
+
+@pytest.fixture(scope="session")
+def scale():
+    return float(os.environ.get("E2E_SCALE", "1"))
+
+
+@pytest.fixture(scope="module")
+def net():
+    topology = Topology("sluice-e2e")
+    try:
+        yield topology
+    finally:
+        topology.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def io(request):
+    return request.param
+
+
+@pytest.fixture
+def make_daemon(net, tmp_path, io):
+    """Further daemons, or one that shall not be started yet."""
+    for binary in (SLUICED, SLUICECTL):
+        assert binary.exists(), f"{binary} is missing: make VARIANT=asan"
+    daemons = []
+
+    def make(name="sluiced", namespace=None):
+        daemons.append(Sluiced(namespace or net.proxy, tmp_path, io, name))
+        return daemons[-1]
+
+    yield make
+    try:
+        for daemon in daemons:
+            daemon.stop()
+    finally:
+        for daemon in daemons:
+            daemon.kill()
+
+
+@pytest.fixture
+def sluice(make_daemon):
+    """The daemon of the test: sluice.start(config). It must end cleanly after the test."""
+    return make_daemon()
+
+
+@pytest.fixture
+def keep():
+    """Registers what has a stop() or close(), to be ended after the test."""
+    kept = []
+
+    def register(thing):
+        kept.append(thing)
+        return thing
+
+    yield register
+    for thing in reversed(kept):
+        (getattr(thing, "stop", None) or thing.close)()
+
+
+@pytest.fixture
+def traffic_server(net, tmp_path, keep):
+    """A traffic origin in the backend's namespace: traffic_server(target, name)."""
+    def make(target=(BACKEND, 7000), name="origin", namespace=None):
+        return keep(traffic.Server(target, tmp_path, namespace or net.backend, name))
+    return make
+
+
+@pytest.fixture
+def named_origin(net, keep):
+    """An origin that says its name first: named_origin("a", (BACKEND, 7001))."""
+    def make(name, address, handle=origins.say_name):
+        return keep(origins.Origin(net.backend, address, handle, name))
+    return make

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The traffic tool's client: keeps a number of connections going, each a checked transfer both
+ * ways, and prints one JSON object with how they ended.
+ */
+#include "traffic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define TICK_MS 5
+
+struct link {
+	struct transfer transfer;
+	struct request request;
+	size_t asked; /* bytes of the request that are sent */
+	bool is_used, is_counted;
+};
+
+struct client {
+	const struct plan *plan;
+	struct link *links;
+	size_t nlinks;
+	int epoll;
+	uint64_t started, ended, idle; /* idle: complete, and held open */
+	uint64_t outcomes[OUTCOME_COUNT];
+	uint64_t sent, received;
+	uint64_t begun_us;
+	bool is_winding_up, has_said_holding;
+};
+
+static void account(struct client *client, struct link *link)
+{
+	client->ended++;
+	client->outcomes[link->transfer.outcome]++;
+	client->sent += link->transfer.sent;
+	client->received += link->transfer.received;
+	if (link->is_counted)
+		client->idle--;
+	link->is_used = false;
+}
+
+static void fill_request(const struct client *client, struct link *link)
+{
+	const struct plan *plan = client->plan;
+
+	link->request = (struct request){
+		.magic = REQUEST_MAGIC,
+		.order = plan->order,
+		.id = client->started,
+		.seed = plan->seed + client->started * 0x100000001b3u,
+		.up = plan->up,
+		.down = plan->down,
+		.read_rate = plan->peer_read_rate,
+		.reset_after = plan->peer_reset_after,
+	};
+	link->transfer = (struct transfer){
+		.epoll = client->epoll,
+		.owner = link,
+		.events = EPOLLIN | EPOLLOUT,
+		.send_seed = link->request.seed,
+		.send_total = plan->up,
+		.receive_seed = ~link->request.seed,
+		.receive_total = plan->down,
+		.read_rate = plan->read_rate,
+		.reset_after = plan->reset_after,
+		.waits_for_fin = plan->order == CLOSE_SERVER,
+		.holds = plan->order == CLOSE_HOLD,
+		.started_us = now_us(),
+	};
+}
+
+static int connect_link(const struct plan *plan, int *ret)
+{
+	int one = 1,
+	    fd = socket(plan->target.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	*ret = fd;
+	if (plan->source_len) {
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+		if (bind(fd, (const struct sockaddr *)&plan->source, plan->source_len) < 0)
+			return -errno;
+	}
+	if (connect(fd, (const struct sockaddr *)&plan->target, plan->target_len) < 0 &&
+	    errno != EINPROGRESS)
+		return -errno;
+	return 0;
+}
+
+static void start_link(struct client *client, struct link *link)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = link};
+	int fd = -1, error = connect_link(client->plan, &fd);
+
+	*link = (struct link){.is_used = true};
+	fill_request(client, link);
+	link->transfer.fd = fd;
+	client->started++;
+	if (error < 0) {
+		transfer_end(&link->transfer,
+			     error == -ECONNREFUSED ? OUTCOME_REFUSED : OUTCOME_FAILED);
+		account(client, link);
+		return;
+	}
+	epoll_ctl(client->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* Return: whether the request is out. */
+static bool send_request(struct link *link)
+{
+	const char *from = (const char *)&link->request + link->asked;
+	ssize_t put = send(link->transfer.fd, from, sizeof(link->request) - link->asked,
+			   MSG_NOSIGNAL);
+
+	if (put < 0 && (errno == EAGAIN || errno == ENOTCONN || errno == EINPROGRESS))
+		return false;
+	if (put < 0) {
+		transfer_end(&link->transfer, errno == ECONNREFUSED ? OUTCOME_REFUSED
+					      : errno == ETIMEDOUT  ? OUTCOME_TIMEOUT
+								    : OUTCOME_RESET);
+		return false;
+	}
+	link->asked += (size_t)put;
+	return link->asked == sizeof(link->request);
+}
+
+static void on_event(struct client *client, struct link *link)
+{
+	struct transfer *t = &link->transfer;
+
+	if (!link->is_used)
+		return;
+	if (link->asked == sizeof(link->request) || send_request(link)) {
+		if (t->outcome == OUTCOME_OPEN)
+			transfer_step(t);
+	}
+	if (t->outcome != OUTCOME_OPEN) {
+		account(client, link);
+	} else if (t->holds && !link->is_counted && transfer_is_complete(t)) {
+		link->is_counted = true;
+		client->idle++;
+	}
+}
+
+static bool may_start(const struct client *client)
+{
+	return !client->is_winding_up && client->started < client->plan->connections;
+}
+
+static void fill_links(struct client *client)
+{
+	for (size_t i = 0; i < client->nlinks && may_start(client); i++) {
+		if (!client->links[i].is_used)
+			start_link(client, &client->links[i]);
+	}
+}
+
+/* Clocked reading: epoll does not watch those. */
+static void visit_slow(struct client *client)
+{
+	for (size_t i = 0; i < client->nlinks; i++)
+		on_event(client, &client->links[i]);
+}
+
+static void let_go(struct client *client)
+{
+	client->is_winding_up = true;
+	for (size_t i = 0; i < client->nlinks; i++) {
+		client->links[i].transfer.holds = false;
+		on_event(client, &client->links[i]);
+	}
+}
+
+/* Says once, on a line of its own, that all connections are up and idle. */
+static void say_holding(struct client *client)
+{
+	if (client->has_said_holding || client->idle < client->plan->connections)
+		return;
+	client->has_said_holding = true;
+	printf("holding %llu\n", (unsigned long long)client->idle);
+	fflush(stdout);
+}
+
+static bool input_ended(void)
+{
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	char byte;
+
+	return poll(&input, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) <= 0;
+}
+
+static void time_out(struct client *client)
+{
+	for (size_t i = 0; i < client->nlinks; i++) {
+		if (!client->links[i].is_used)
+			continue;
+		transfer_end(&client->links[i].transfer, OUTCOME_TIMEOUT);
+		account(client, &client->links[i]);
+	}
+}
+
+static int report(const struct client *client)
+{
+	uint64_t us = now_us() - client->begun_us;
+	uint64_t good = client->outcomes[OUTCOME_OK];
+
+	printf("{\"connections\": %llu, \"sent\": %llu, \"received\": %llu, \"seconds\": %.6f",
+	       (unsigned long long)client->started, (unsigned long long)client->sent,
+	       (unsigned long long)client->received, (double)us / 1e6);
+	for (int o = OUTCOME_OK; o < OUTCOME_COUNT; o++)
+		printf(", \"%s\": %llu", outcome_name((enum outcome)o),
+		       (unsigned long long)client->outcomes[o]);
+	printf("}\n");
+	return good == client->started ? 0 : 1;
+}
+
+static bool is_over(const struct client *client)
+{
+	return client->ended == client->started && !may_start(client);
+}
+
+static void run(struct client *client)
+{
+	const struct plan *plan = client->plan;
+	bool until_told = plan->order == CLOSE_HOLD || plan->connections == UINT64_MAX;
+	uint64_t deadline_us = client->begun_us + plan->timeout_ms * 1000;
+	struct epoll_event events[256];
+
+	while (!is_over(client)) {
+		int n;
+
+		fill_links(client);
+		n = epoll_wait(client->epoll, events, 256, TICK_MS);
+		for (int i = 0; i < n; i++)
+			on_event(client, events[i].data.ptr);
+		if (plan->read_rate)
+			visit_slow(client);
+		if (plan->order == CLOSE_HOLD)
+			say_holding(client);
+		if (until_told && !client->is_winding_up && input_ended())
+			let_go(client);
+		if (now_us() > deadline_us) {
+			client->is_winding_up = true;
+			time_out(client);
+		}
+	}
+}
+
+int run_client(const struct plan *plan)
+{
+	struct client client = {.plan = plan, .begun_us = now_us()};
+	int status;
+
+	client.nlinks = plan->concurrency < plan->connections ? plan->concurrency
+							      : plan->connections;
+	client.links = calloc(client.nlinks, sizeof(*client.links));
+	client.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!client.links || client.epoll < 0) {
+		perror("traffic");
+		return 2;
+	}
+	run(&client);
+	status = report(&client);
+	close(client.epoll);
+	free(client.links);
+	return status;
+}
