@@ -8,7 +8,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
 
-# VARIANT: release, asan (AddressSanitizer and UBSan) or tsan (ThreadSanitizer).
+# VARIANT: release, asan (AddressSanitizer and UBSan), tsan (ThreadSanitizer) or fuzz (libFuzzer).
 VARIANT ?= release
 BUILD   ?= build
 OUT     := $(BUILD)/$(VARIANT)
@@ -17,6 +17,10 @@ CC        ?= gcc
 CLANG     ?= clang
 BPFTOOL   ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKGCONFIG ?= pkg-config
+PYTHON    ?= /usr/bin/python3
+ifeq ($(VARIANT),fuzz)
+override CC := $(CLANG)
+endif
 
 # --- Rooms, lower tiers first (scripts/check-layers knows the tiers) ----------
 TIER0 := core
@@ -26,7 +30,7 @@ TIER3 := tls
 TIER4 := route balance
 TIER5 := upstream
 TIER6 := proxy
-TIER7 := admin ctl
+TIER7 := admin ctl demo
 ROOMS := $(TIER0) $(TIER1) $(TIER2) $(TIER3) $(TIER4) $(TIER5) $(TIER6) $(TIER7)
 
 upto0 := $(TIER0)
@@ -46,6 +50,12 @@ PACKAGES := libbpf libelf libnl-3.0 libnl-route-3.0 libssl libcrypto liburing ya
 DEP_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PACKAGES) 2>/dev/null)
 DEP_LIBS   := $(shell $(PKGCONFIG) --libs $(PACKAGES) 2>/dev/null)
 
+# These do without packages, or install them first.
+BARE_GOALS := run check bench clean help
+ifeq ($(DEP_LIBS)$(filter $(BARE_GOALS),$(MAKECMDGOALS)),)
+$(error packages are missing; "scripts/setup" as root installs them)
+endif
+
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wpointer-arith -Wwrite-strings -Wundef
 ifneq ($(CI)$(WERROR),)
@@ -55,11 +65,13 @@ endif
 FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LINK_release  := -pie -Wl,-z,relro,-z,now
 LINK_asan     := -fsanitize=address,undefined
 LINK_tsan     := -fsanitize=thread
+LINK_fuzz     := -fsanitize=fuzzer,address,undefined
 
-CPPFLAGS_ALL := -Iinclude -Iuserspace -I$(BUILD)/gen -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
+CPPFLAGS_ALL := -Iinclude -Iuserspace -isystem $(BUILD)/gen -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
                 $(DEP_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL   := -std=gnu11 $(WARNINGS) $(FLAGS_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL  := $(LINK_$(VARIANT)) $(LDFLAGS)
@@ -73,8 +85,10 @@ BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/gen/%.skel.h,$(BPF_SRC))
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(UNIT_SRC))
+BPF_TEST_SRC := $(wildcard tests/bpf/test_*.c)
+BPF_TEST_BIN := $(patsubst tests/bpf/%.c,$(OUT)/bpf/%,$(BPF_TEST_SRC))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
-FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/targets/%,$(FUZZ_SRC))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -94,28 +108,34 @@ $(OUT)/sluicectl: $(call archives,ctl core)
 		$(OUT)/core.a $(LIBS_ALL)
 
 define archive_rule
-$(OUT)/$(1).a: $(call objects,$(1))
-	@rm -f $$@ && ar rcs $$@ $$^
+$(OUT)/$(1).a: $(call objects,$(1)) $(OUT)/$(1).members
+	@rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach r,$(ROOMS),$(eval $(call archive_rule,$(r))))
 
-# Changed flags rebuild everything: this file changes only when they do.
+# Files that change only when what is written in them does: changed flags rebuild everything, a
+# source that goes takes its object out of the archive.
+write_if_changed = mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
+	printf '%s\n' '$(subst ','\'',$(1))' > $@
+
 $(OUT)/flags: FORCE
-	@mkdir -p $(@D)
-	@echo '$(subst ','\'',$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL))' | cmp -s - $@ || \
-		echo '$(subst ','\'',$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL))' > $@
+	@$(call write_if_changed,$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS_ALL))
+$(OUT)/%.members: FORCE
+	@$(call write_if_changed,$(call sources,$*))
+$(BUILD)/bpf/flags: FORCE
+	@$(call write_if_changed,$(CLANG) $(BPF_CFLAGS) $(BPFTOOL))
 FORCE:
 
 $(OUT)/%.o: userspace/%.c $(OUT)/flags | $(SKELETONS)
 	@echo "  CC      $@"
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MD -MP -c -o $@ $<
 
 # --- Kernel side --------------------------------------------------------------
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
               -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/bpf/flags
 	@echo "  BPF     $@"
 	@mkdir -p $(@D)
 	@$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
@@ -123,34 +143,134 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	@echo "  SKEL    $@"
 	@mkdir -p $(@D)
-	@$(BPFTOOL) gen skeleton $< name $* > $@
+	@$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # --- Tests --------------------------------------------------------------------
 # A test that replaces functions of the C library names them: WRAP_<test> := connect send
 wrap_flags = $(foreach f,$(WRAP_$(1)),-Wl,--wrap=$(f))
 room_of    = $(firstword $(subst /, ,$(1)))
 
+# link_test(libraries): a program from one source and the archives among its prerequisites.
+define link_test
+@echo "  TEST    $@"
+@mkdir -p $(@D)
+@$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS_ALL) -MD -MP -MF $@.d -MT $@ \
+	$(call wrap_flags,$(@F)) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(1) $(LIBS_ALL)
+endef
+
 .SECONDEXPANSION:
 $(OUT)/unit/%: tests/unit/%.c $(OUT)/flags $$(call archives,$$(call below,$$(call room_of,$$*)))
-	@echo "  TEST    $@"
-	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS_ALL) -MMD -MP -MF $@.d \
-		$(call wrap_flags,$(notdir $*)) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		-lcmocka $(LIBS_ALL)
+	$(call link_test,-lcmocka)
 
-.PHONY: unit-build unit
-unit-build: $(UNIT_BIN)
+$(OUT)/bpf/%: tests/bpf/%.c $(OUT)/flags $(call archives,$(call below,fastpath))
+	$(call link_test,-lcmocka)
+
+# Fuzz targets may reach every room but ctl, which has a main() of its own.
+$(BUILD)/fuzz/targets/%: tests/fuzz/%.c $(OUT)/flags $(call archives,$(filter-out ctl,$(upto7)))
+	$(call link_test)
 
 # TEST=room or TEST=room/test_module narrows it down.
-unit: $(if $(TEST),$(filter $(OUT)/unit/$(TEST) $(OUT)/unit/$(TEST)/%,$(UNIT_BIN)),$(UNIT_BIN)) ## run the unit tests (TEST=room/test_module)
-	@set -e; for t in $^; do $$t; done
+chosen = $(if $(TEST),$(filter $(1)/$(TEST) $(1)/$(TEST)/% $(1)/$(notdir $(TEST)),$(2)),$(2))
 
--include $(shell find $(OUT) $(BUILD)/bpf $(BUILD)/fuzz -name '*.d' 2>/dev/null)
+.PHONY: unit-build unit bpf-test-build bpf-test fuzz-build fuzz e2e check
+unit-build: $(call chosen,$(OUT)/unit,$(UNIT_BIN))
+unit: unit-build ## run the unit tests (TEST=room/test_module narrows down, VARIANT=asan)
+	@set -e; for t in $(call chosen,$(OUT)/unit,$(UNIT_BIN)); do $$t; done
 
-.PHONY: clean
+bpf-test-build: $(BPF_TEST_BIN)
+bpf-test: bpf-test-build ## run the tests of the kernel side (as root)
+	@set -e; for t in $(BPF_TEST_BIN); do $$t; done
+
+fuzz-build: $(FUZZ_BIN)
+fuzz: ## run every fuzzer (FUZZ_SECONDS=30; TEST=name for one)
+	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-build
+	@scripts/fuzz $(TEST)
+
+e2e: all ## end-to-end tests against this build (TEST=pytest expression; as root)
+	@SLUICE_BUILD=$(abspath $(OUT)) $(PYTHON) -m pytest tests/e2e $(if $(TEST),-k '$(TEST)')
+
+check: ## install what is missing and run every test (STEPS="unit e2e" narrows it down)
+	@scripts/setup test
+	@$(if $(CI),WERROR=1) PYTHON=$(PYTHON) scripts/check $(STEPS)
+
+.PHONY: run bench
+run: ## install what is missing, build, and start a demonstration
+	@scripts/setup build
+	@$(MAKE) --no-print-directory all
+	@exec $(OUT)/sluiced --demo -c configs/quickstart.yaml
+
+bench: ## measure Sluice beside its peers (as root; half an hour)
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory all
+	@tests/bench/run
+
+# --- Lint ---------------------------------------------------------------------
+C_FILES   := $(sort $(shell find bpf include userspace tests -name '*.[ch]' 2>/dev/null))
+TIDY      := $(patsubst userspace/%.c,$(BUILD)/lint/%.tidy,$(wildcard userspace/*.c userspace/*/*.c))
+
+.PHONY: lint tidy cppcheck format format-check compile_commands
+lint: tidy cppcheck format-check ## static analysis and layout
+	@scripts/check-layers
+
+# The object stands for the headers that the source includes: it is newer when one of them changed.
+tidy: $(TIDY)
+$(BUILD)/lint/%.tidy: userspace/%.c $(OUT)/%.o .clang-tidy
+	@echo "  TIDY    $<"
+	@mkdir -p $(@D)
+	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(CPPFLAGS_ALL) -std=gnu11 2>$@.log >&2 || { cat $@.log; exit 1; }
+	@touch $@
+
+cppcheck: $(SKELETONS)
+	@mkdir -p $(BUILD)/cppcheck
+	@cppcheck --quiet -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 --cppcheck-build-dir=$(BUILD)/cppcheck -Iinclude -Iuserspace \
+		-D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' userspace
+
+format-check:
+	@clang-format --dry-run -Werror $(C_FILES)
+format: ## lay out every C file
+	@clang-format -i $(C_FILES)
+
+compile_commands: compile_commands.json ## for clangd and other tools
+compile_commands.json: FORCE
+	@CC='$(CC)' FLAGS='$(subst ','\'',$(CPPFLAGS_ALL) $(CFLAGS_ALL))' $(PYTHON) scripts/compile-commands > $@
+
+# --- Installation -------------------------------------------------------------
+SBIN    = $(DESTDIR)$(PREFIX)/sbin
+BIN     = $(DESTDIR)$(PREFIX)/bin
+MANDIR  = $(DESTDIR)$(PREFIX)/share/man
+# Where the packages of a distribution want them; under PREFIX they would not be looked for.
+ETC     = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)/sluice
+UNITS   = $(DESTDIR)$(PREFIX)/lib/systemd/system
+SYSUSERS = $(DESTDIR)$(PREFIX)/lib/sysusers.d
+MAN_PAGES := $(wildcard docs/man/*.[158])
+substitute = sed -e 's|@sbindir@|$(PREFIX)/sbin|g' -e 's|@bindir@|$(PREFIX)/bin|g' \
+	-e 's|@sysconfdir@|$(patsubst $(DESTDIR)%,%,$(ETC))|g'
+
+.PHONY: install uninstall
+install: all ## copy into place (DESTDIR, PREFIX)
+	install -D -m 755 $(OUT)/sluiced $(SBIN)/sluiced
+	install -D -m 755 $(OUT)/sluicectl $(BIN)/sluicectl
+	for page in $(MAN_PAGES); do \
+		install -D -m 644 -t $(MANDIR)/man$${page##*.} $$page || exit; done
+	install -D -m 644 scripts/completions/sluicectl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluicectl
+	install -D -m 644 scripts/completions/_sluicectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sluicectl
+	install -D -m 644 configs/tcp.yaml $(ETC)/sluice.yaml.sample
+	install -d $(UNITS) $(SYSUSERS)
+	$(substitute) scripts/systemd/sluice.service.in > $(UNITS)/sluice.service
+	install -m 644 scripts/systemd/sluice.sysusers $(SYSUSERS)/sluice.conf
+
+uninstall: ## remove what install copied; configuration stays
+	rm -f $(SBIN)/sluiced $(BIN)/sluicectl $(UNITS)/sluice.service $(SYSUSERS)/sluice.conf \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluicectl \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sluicectl $(ETC)/sluice.yaml.sample
+	for page in $(notdir $(MAN_PAGES)); do rm -f $(MANDIR)/man$${page##*.}/$$page; done
+
+.PHONY: clean help
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: help
 help: ## this list
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+-include $(shell find $(OUT) $(BUILD)/bpf $(BUILD)/fuzz -name '*.d' 2>/dev/null)
