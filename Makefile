@@ -143,7 +143,8 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/bpf/flags
 $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	@echo "  SKEL    $@"
 	@mkdir -p $(@D)
-	@$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+	@{ echo '/* NOLINTBEGIN: generated */' && $(BPFTOOL) gen skeleton $< name $*_bpf && \
+		echo '/* NOLINTEND */'; } > $@
 
 # --- Tests --------------------------------------------------------------------
 # A test that replaces functions of the C library names them: WRAP_<test> := connect send
