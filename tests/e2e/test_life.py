@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From start to end: readiness, draining, privileges."""
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+import pytest
+
+from lib import ask, traffic
+from lib.configs import FRONT, simple
+from lib.daemon import Sluiced
+from lib.netns import BACKEND
+from lib.process import wait_until
+
+NOBODY = pwd.getpwnam("nobody")
+
+
+@pytest.fixture
+def origin(named_origin):
+    return named_origin("o", (BACKEND, 7000))
+
+
+def test_sigterm_lets_open_connections_end(net, sluice, origin):
+    sluice.start(simple(origin))
+    sock, _ = ask.opened(net.client, FRONT)
+    sluice.process.signal(signal.SIGTERM)
+    wait_until(lambda: ask.is_refused(net.client, FRONT), 5)
+    assert ask.echoes(sock)
+    assert sluice.process.is_running()
+    sock.close()
+    sluice.wait_clean(5)
+
+
+def test_sigterm_without_connections_ends_at_once(sluice, origin):
+    sluice.start(simple(origin))
+    sluice.process.signal(signal.SIGTERM)
+    sluice.wait_clean(5)
+
+
+def test_the_drain_has_a_deadline(net, sluice, origin):
+    sluice.start(simple(origin, top={"drain_timeout": "500ms"}))
+    sock, _ = ask.opened(net.client, FRONT)
+    sluice.process.signal(signal.SIGTERM)
+    assert ask.ended(sock)[0] == "reset"
+    sluice.wait_clean(5)
+
+
+def test_a_second_sigterm_ends_at_once(net, sluice, origin):
+    sluice.start(simple(origin, top={"drain_timeout": "10m"}))
+    sock, _ = ask.opened(net.client, FRONT)
+    sluice.process.signal(signal.SIGTERM)
+    wait_until(lambda: ask.is_refused(net.client, FRONT), 5)
+    sluice.process.signal(signal.SIGTERM)
+    sluice.wait_clean(5)
+    assert ask.ended(sock)[0] == "reset"
+
+
+def test_drain_under_load_loses_nothing_accepted(net, tmp_path, sluice, traffic_server, keep):
+    server = traffic_server()
+    sluice.start(simple(server, top={"drain_timeout": "30s"}))
+    client = keep(traffic.Client(net.client, FRONT, tmp_path, connections=40, up=500_000,
+                                 down=500_000, read_rate=500_000))
+    wait_until(lambda: len(sluice.connections()) == 40, 10)
+    sluice.process.signal(signal.SIGTERM)
+    traffic.assert_ok(client.finish(), 40)
+    sluice.wait_clean(10)
+
+
+def test_the_control_socket_goes_with_the_daemon(sluice, origin):
+    sluice.start(simple(origin))
+    assert sluice.socket_path.exists()
+    sluice.stop()
+    assert not sluice.socket_path.exists()
+
+
+class Notifications:
+    """What a service manager would hear."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.setblocking(False)
+        self.messages = []
+
+    def heard(self, word):
+        try:
+            while True:
+                self.messages.append(self.socket.recv(4096).decode())
+        except BlockingIOError:
+            pass
+        return [m for m in self.messages if word in m.splitlines()]
+
+    def close(self):
+        self.socket.close()
+
+
+def test_a_service_manager_is_told(net, tmp_path, sluice, origin, keep):
+    manager = keep(Notifications(tmp_path / "notify"))
+    config = simple(origin)
+    sluice.start(config, env={"NOTIFY_SOCKET": str(tmp_path / "notify"),
+                              "WATCHDOG_USEC": "400000"})
+    wait_until(lambda: manager.heard("READY=1"), 5)
+    assert ask.name(net.client, FRONT) == "o"
+    wait_until(lambda: len(manager.heard("WATCHDOG=1")) >= 3, 5)
+    sluice.process.signal(signal.SIGHUP)
+    wait_until(lambda: manager.heard("RELOADING=1"), 5)
+    assert any("MONOTONIC_USEC=" in m for m in manager.heard("RELOADING=1"))
+    wait_until(lambda: len(manager.heard("READY=1")) == 2, 5)
+    sluice.process.signal(signal.SIGTERM)
+    wait_until(lambda: manager.heard("STOPPING=1"), 5)
+    sluice.wait_clean(5)
+
+
+@pytest.fixture
+def open_directory(net, io):
+    """A directory of nobody's: pytest's own are root's alone."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
+    shutil.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    path.chmod(0o755)
+    daemon = Sluiced(net.proxy, path, io)
+    yield daemon
+    try:
+        daemon.stop()
+    finally:
+        daemon.kill()
+        shutil.rmtree(path)
+
+
+def capabilities(process):
+    return int(process.status()["CapEff"], 16)
+
+
+DANGEROUS = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7,
+             "CAP_SYS_MODULE": 16, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21}
+
+
+def test_the_user_option_drops_privileges(net, open_directory, origin):
+    daemon = open_directory.start(simple(origin, top={"user": "nobody"}))
+    status = daemon.process.status()
+    assert set(status["Uid"].split()) == {str(NOBODY.pw_uid)}
+    assert set(status["Gid"].split()) == {str(NOBODY.pw_gid)}
+    assert status["Groups"].split() in ([], [str(NOBODY.pw_gid)])
+    held = [name for name, bit in DANGEROUS.items() if capabilities(daemon.process) >> bit & 1]
+    assert held == []
+    for task in os.listdir(f"/proc/{daemon.process.pid}/task"):
+        text = pathlib.Path(f"/proc/{daemon.process.pid}/task/{task}/status").read_text()
+        assert f"Uid:\t{NOBODY.pw_uid}" in text
+    assert ask.name(net.client, FRONT) == "o"
+
+
+def test_reload_works_after_the_drop(net, open_directory, origin):
+    config = simple(origin, top={"user": "nobody"})
+    daemon = open_directory.start(config)
+    config["listeners"][0]["bind"].append("0.0.0.0:8001")
+    daemon.reload(config)
+    assert ask.name(net.client, FRONT) == "o"
+
+
+def test_it_runs_unprivileged_from_the_start(net, open_directory, origin):
+    prefix = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
+              "--inh-caps=-all", "--bounding-set=-all"]
+    daemon = open_directory.start(simple(origin), prefix=prefix)
+    assert capabilities(daemon.process) == 0
+    assert ask.name(net.client, FRONT) == "o"
+    assert "privilege" in daemon.process.stderr() + daemon.process.stdout()
+
+
+def test_unprivileged_transparent_is_a_clear_error(net, open_directory, origin):
+    prefix = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
+              "--inh-caps=-all", "--bounding-set=-all"]
+    daemon = open_directory.launch(simple(origin, transparent=True), prefix=prefix)
+    wait_until(lambda: "transparent" in daemon.process.stderr() + daemon.process.stdout(), 5)
+    if not daemon.process.is_running():
+        daemon.process = None
+
+
+def test_version_and_help(sluice):
+    from lib.paths import SLUICECTL, SLUICED  # pylint: disable=import-outside-toplevel
+    for binary in (SLUICED, SLUICECTL):
+        for option in ("--version", "--help"):
+            done = subprocess.run([binary, option], capture_output=True, text=True, timeout=10)
+            assert done.returncode == 0, done.stderr
+            assert "sluice" in done.stdout.lower()

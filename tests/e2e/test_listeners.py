@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where connections are taken: IPv4, IPv6, unix sockets, port ranges; and how many."""
+import os
+import socket
+import stat
+
+from lib import ask, traffic
+from lib.configs import FRONT, PORT, listener, pool, simple
+from lib.netns import BACKEND, CLIENT, PROXY, PROXY6, client_address
+from lib.process import wait_until
+
+
+def test_every_port_of_a_range_is_open(net, sluice, named_origin):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start(simple(origin, listener_options={"bind": ["0.0.0.0:8200-8209"]}))
+    for port in range(8200, 8210):
+        assert ask.name(net.client, (PROXY, port)) == "o"
+    assert ask.is_refused(net.client, (PROXY, 8199))
+    assert ask.is_refused(net.client, (PROXY, 8210))
+
+
+def test_a_dual_bind_takes_both_families(net, sluice, named_origin):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start(simple(origin, listener_options={"bind": [f"[::]:{PORT}"]}))
+    assert ask.name(net.client, (PROXY6, PORT)) == "o"
+    assert ask.name(net.client, FRONT) == "o"
+
+
+def test_v6only_takes_ipv6_alone(net, sluice, named_origin):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start(simple(origin, listener_options={"bind": [f"[::]:{PORT}"], "v6only": True}))
+    assert ask.name(net.client, (PROXY6, PORT)) == "o"
+    assert ask.is_refused(net.client, FRONT)
+
+
+def test_v4_and_v6_binds_stand_side_by_side(net, sluice, named_origin):
+    origin = named_origin("o", (BACKEND, 7000))
+    binds = {"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"], "v6only": True}
+    sluice.start(simple(origin, listener_options=binds))
+    assert ask.name(net.client, (PROXY6, PORT)) == "o"
+    assert ask.name(net.client, FRONT) == "o"
+
+
+def test_a_unix_listener_and_a_unix_endpoint(net, tmp_path, sluice, traffic_server):
+    inside, outside = str(tmp_path / "in.sock"), str(tmp_path / "out.sock")
+    server = traffic_server(outside)
+    sluice.start(simple(server, listener_options={"bind": [f"unix:{inside}"],
+                                                  "socket_mode": "0660"}))
+    assert stat.S_IMODE(os.stat(inside).st_mode) == 0o660
+    traffic.assert_ok(traffic.run(net.client, inside, connections=20, up=500_000, down=500_000), 20)
+    sluice.stop()
+    assert not os.path.exists(inside)
+
+
+def test_a_unix_socket_left_by_a_crash_is_replaced(net, tmp_path, sluice, named_origin):
+    origin = named_origin("o", (BACKEND, 7000))
+    path = str(tmp_path / "in.sock")
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(path)
+    sluice.start(simple(origin, listener_options={"bind": [f"unix:{path}"]}))
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        assert sock.recv(10) == b"o\n"
+
+
+def test_a_port_in_use_is_a_start_error_that_names_it(net, sluice, named_origin, keep):
+    origin = named_origin("o", (BACKEND, 7000))
+    keep(net.proxy.listen((PROXY, PORT)))
+    sluice.launch(simple(origin))
+    assert sluice.process.wait() not in (0, 99)
+    assert str(PORT) in sluice.process.stderr()
+    sluice.assert_no_report()
+    sluice.process = None
+
+
+def held(net, count, keep, address=FRONT, source=None):
+    """So many open connections, and the names that they were given ("" where refused)."""
+    names = []
+    for _ in range(count):
+        sock = keep(net.client.connect(address, source=source))
+        try:
+            names.append(sock.recv(16).decode().strip())
+        except ConnectionResetError:
+            names.append("")
+    return names
+
+
+def test_the_global_limit(net, sluice, named_origin, keep):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start(simple(origin, top={"limits": {"max_connections": 5}}))
+    assert held(net, 8, keep).count("o") == 5
+    assert origin.accepted == 5
+
+
+def test_a_listeners_limit_is_its_own(net, sluice, named_origin, keep):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start({"listeners": [listener(max_connections=3),
+                                listener(name="other", bind=["0.0.0.0:8001"])],
+                  "pools": [pool(origin)]})
+    assert held(net, 6, keep) == ["o"] * 3 + [""] * 3
+    assert held(net, 6, keep, (PROXY, 8001)) == ["o"] * 6
+
+
+def test_a_limit_a_source(net, sluice, named_origin, keep):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start(simple(origin, listener_options={"max_connections_per_source": 2}))
+    assert held(net, 4, keep, source=CLIENT) == ["o", "o", "", ""]
+    assert held(net, 4, keep, source=client_address(3)) == ["o", "o", "", ""]
+
+
+def test_a_closed_connection_makes_room(net, sluice, named_origin):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start(simple(origin, listener_options={"max_connections": 1}))
+    for _ in range(5):
+        sock, name = ask.opened(net.client, FRONT)
+        assert name == "o"
+        assert ask.name(net.client, FRONT) == ""
+        sock.close()
+        wait_until(lambda: not sluice.connections(), 5)
+
+
+def test_out_of_descriptors_accepting_waits(net, sluice, traffic_server):
+    """400 connections of half a second through a daemon with descriptors for a quarter of them."""
+    server = traffic_server()
+    sluice.start(simple(server), prefix=["prlimit", "--nofile=200:200", "--"])
+    report = traffic.run(net.client, FRONT, connections=400, up=100, down=10_000, read_rate=20_000)
+    traffic.assert_ok(report, 400)
