@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/ctl_internal.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static char *line_copy;
+
+/* Splits @line at blanks and parses it as the command line after the program's name. */
+static int parse(const char *line, struct ctl_options *ret, struct strbuf *error)
+{
+	static char *argv[16];
+	int argc = 1;
+
+	free(line_copy);
+	line_copy = strdup(line);
+	argv[0] = (char *)"sluicectl";
+	for (char *word = strtok(line_copy, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	return options_parse(argc, argv, ret, error);
+}
+
+static struct ctl_options accept(const char *line)
+{
+	struct ctl_options options;
+	struct strbuf error = {0};
+
+	if (parse(line, &options, &error) < 0)
+		fail_msg("'%s': %s", line, error.text);
+	return options;
+}
+
+static void refuse(const char *line, const char *expected)
+{
+	struct ctl_options options;
+	struct strbuf error = {0};
+
+	assert_int_equal(parse(line, &options, &error), -EINVAL);
+	assert_string_equal(error.text, expected);
+	strbuf_done(&error);
+}
+
+static void every_command_is_known_by_its_name(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CTL_COMMAND_COUNT; i++) {
+		if (i == CTL_COMMAND_ENDPOINT)
+			continue;
+		assert_int_equal(accept(command_name(i)).command, i);
+	}
+}
+
+static void options_stand_on_either_side_of_the_command(void **state)
+{
+	struct ctl_options options = accept("--json pools -s /tmp/x --timeout=250ms --no-color");
+
+	(void)state;
+	assert_int_equal(options.command, CTL_COMMAND_POOLS);
+	assert_true(options.is_json);
+	assert_true(options.no_colour);
+	assert_string_equal(options.socket, "/tmp/x");
+	assert_int_equal(options.timeout_ms, 250);
+}
+
+static void socket_comes_from_option_then_environment_then_default(void **state)
+{
+	(void)state;
+	unsetenv("SLUICE_SOCKET");
+	assert_string_equal(accept("status").socket, CTL_DEFAULT_SOCKET);
+	setenv("SLUICE_SOCKET", "/tmp/env", 1);
+	assert_string_equal(accept("status").socket, "/tmp/env");
+	assert_string_equal(accept("-s /tmp/opt status").socket, "/tmp/opt");
+	setenv("SLUICE_SOCKET", "", 1);
+	assert_string_equal(accept("status").socket, CTL_DEFAULT_SOCKET);
+	unsetenv("SLUICE_SOCKET");
+}
+
+static void endpoint_takes_an_action(void **state)
+{
+	struct ctl_options options = accept("endpoint web 10.0.0.1:80 drain");
+
+	(void)state;
+	assert_string_equal(options.pool, "web");
+	assert_string_equal(options.endpoint, "10.0.0.1:80");
+	assert_string_equal(options.action, "drain");
+	options = accept("endpoint web 10.0.0.1:80 weight 256");
+	assert_int_equal(options.weight, 256);
+}
+
+static void endpoint_refuses_what_is_no_action(void **state)
+{
+	static const char usage[] = "endpoint takes: POOL ADDRESS ready|drain|maint|weight N";
+
+	(void)state;
+	refuse("endpoint", usage);
+	refuse("endpoint web a:1", usage);
+	refuse("endpoint web a:1 weight", usage);
+	refuse("endpoint web a:1 drain now", usage);
+	refuse("endpoint web a:1 kill", "endpoint: 'kill' is not ready, drain, maint or weight");
+	refuse("endpoint web a:1 weight 257", "weight: '257' is not a number from 0 to 256");
+	refuse("endpoint web a:1 weight 1x", "weight: '1x' is not a number from 0 to 256");
+}
+
+static void filters_belong_to_connections_alone(void **state)
+{
+	struct ctl_options options = accept(
+		"connections --limit 5 --listener l --pool p --endpoint e --state relay");
+
+	(void)state;
+	assert_int_equal(options.limit, 5);
+	assert_string_equal(options.listener, "l");
+	assert_string_equal(options.pool, "p");
+	assert_string_equal(options.endpoint, "e");
+	assert_string_equal(options.state, "relay");
+	refuse("--limit 5 pools",
+	       "pools does not take --limit, --listener, --pool, --endpoint or --state");
+	refuse("status -n 3", "status does not take -n");
+	refuse("connections --limit 0", "--limit: '0' is not a number from 1 to 65536");
+}
+
+static void wrong_usage_is_named(void **state)
+{
+	(void)state;
+	refuse("", "a command is missing");
+	refuse("statsu", "unknown command 'statsu'");
+	refuse("status now", "status takes no 'now'");
+	refuse("--frob status", "unknown option '--frob'");
+	refuse("status -s", "-s needs a value");
+	refuse("status --timeout never",
+	       "--timeout: 'never' is not a duration such as 5s or 500ms");
+}
+
+static void help_needs_no_arguments(void **state)
+{
+	struct ctl_options options = accept("--help");
+
+	(void)state;
+	assert_true(options.wants_help);
+	assert_false(options.has_command);
+	options = accept("endpoint --help");
+	assert_true(options.wants_help);
+	assert_int_equal(options.command, CTL_COMMAND_ENDPOINT);
+	assert_true(accept("-V").wants_version);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_command_is_known_by_its_name),
+		cmocka_unit_test(options_stand_on_either_side_of_the_command),
+		cmocka_unit_test(socket_comes_from_option_then_environment_then_default),
+		cmocka_unit_test(endpoint_takes_an_action),
+		cmocka_unit_test(endpoint_refuses_what_is_no_action),
+		cmocka_unit_test(filters_belong_to_connections_alone),
+		cmocka_unit_test(wrong_usage_is_named),
+		cmocka_unit_test(help_needs_no_arguments),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	free(line_copy);
+	return failed;
+}

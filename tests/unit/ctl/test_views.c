@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ctl/ctl_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void check(view_fn *view, const char *result, uint32_t width, const char *expected)
+{
+	struct ctl_screen screen = {.width = width};
+	struct strbuf out = {0};
+	json_t *json = json_loads(result, 0, NULL);
+
+	assert_non_null(json);
+	view(json, &screen, &out);
+	assert_string_equal(out.text ? out.text : "", expected);
+	strbuf_done(&out);
+	json_decref(json);
+}
+
+static void status_is_six_lines(void **state)
+{
+	(void)state;
+	check(view_status,
+	      "{\"version\":\"0.1.0\",\"pid\":4711,\"state\":\"serving\",\"uptime_seconds\":192.4,"
+	      "\"io_backend\":\"io_uring\",\"workers\":2,\"listeners\":1,\"pools\":2,"
+	      "\"config\":{\"path\":\"/etc/sluice.yaml\",\"generation\":3,"
+	      "\"loaded_at\":\"2026-11-23T14:20:30Z\",\"reload_failures\":1},"
+	      "\"connections\":{\"active\":12,\"total\":345678},"
+	      "\"endpoints\":{\"total\":4,\"available\":3}}",
+	      0,
+	      "sluiced       0.1.0, pid 4711, serving for 3m12s\n"
+	      "engine        io_uring, 2 workers\n"
+	      "configuration /etc/sluice.yaml, generation 3, loaded 2026-11-23T14:20:30Z, "
+	      "1 failed reloads\n"
+	      "connections   12 open, 345.7k in all\n"
+	      "listeners     1\n"
+	      "pools         2, with 3 of 4 endpoints available\n");
+}
+
+static void listeners_show_places_and_quantiles(void **state)
+{
+	(void)state;
+	check(view_listeners,
+	      "{\"listeners\":[{\"name\":\"web\",\"mode\":\"tcp\",\"binds\":[\"0.0.0.0:80\","
+	      "\"[::]:80\"],\"active\":2,\"accepted\":10,\"refused\":1,\"bytes_in\":1536,"
+	      "\"bytes_out\":1288490189,\"session_seconds\":{\"p50\":0.000128,\"p99\":2.5}},"
+	      "{\"name\":\"idle\",\"mode\":\"tcp\",\"binds\":[\"unix:/run/x\"]}]}",
+	      0,
+	      "LISTENER  BIND           MODE  ACTIVE  ACCEPTED  REFUSED       IN      OUT     P50  "
+	      " P99\n"
+	      "web       0.0.0.0:80 +1  tcp        2        10        1  1.5 KiB  1.2 GiB  0.13ms  "
+	      "2.5s\n"
+	      "idle      unix:/run/x    tcp        0         0        0      0 B      0 B       -  "
+	      "   -\n");
+}
+
+#define POOLS                                                                                 \
+	"{\"pools\":[{\"name\":\"app\",\"balance\":\"p2c\",\"waiting\":3,"                    \
+	"\"connect_failures\":4,\"connect_seconds\":{\"p50\":0.000256},\"endpoints\":["       \
+	"{\"name\":\"10.0.0.1:80\",\"address\":\"10.0.0.1:80\",\"admin\":\"ready\","          \
+	"\"health\":\"up\",\"available\":true,\"weight\":1,\"active\":5,\"connections\":100," \
+	"\"latency_seconds\":0.0004},"                                                        \
+	"{\"name\":\"b.internal:80\",\"address\":\"10.0.0.2:80\",\"admin\":\"drain\","        \
+	"\"health\":\"up\",\"available\":false,\"weight\":2,\"active\":1,\"connections\":50," \
+	"\"connect_failures\":4,\"resets\":2}]}]}"
+
+static void pools_sum_up_their_endpoints(void **state)
+{
+	(void)state;
+	check(view_pools, POOLS, 0,
+	      "POOL  ENDPOINT                     STATE  WEIGHT  ACTIVE  WAITING  TOTAL  FAILED  "
+	      "RESET   IN  OUT    TIME\n"
+	      "app   p2c                          1/2                 6        3    150       4    "
+	      "  2  0 B  0 B  0.26ms\n"
+	      "      10.0.0.1:80                  up          1       5             100       0    "
+	      "  0  0 B  0 B  0.40ms\n"
+	      "      b.internal:80 (10.0.0.2:80)  drain       2       1              50       4    "
+	      "  2  0 B  0 B       -\n");
+}
+
+static void pools_fit_the_screen(void **state)
+{
+	(void)state;
+	check(view_pools, POOLS, 80,
+	      "POOL  ENDPOINT    STATE  WEIGHT  ACTIVE  WAITING  TOTAL  FAILED  RESET   IN  OUT\n"
+	      "app   p2c         1/2                 6        3    150       4      2  0 B  0 B\n"
+	      "      10.0.0.1:…  up          1       5             100       0      0  0 B  0 B\n"
+	      "      b.interna…  drain       2       1              50       4      2  0 B  0 B\n");
+}
+
+static void endpoint_state_names_what_keeps_it_out(void **state)
+{
+	static const struct {
+		const char *json, *expected;
+		enum table_colour colour;
+	} cases[] = {
+		{"{\"admin\":\"ready\",\"health\":\"up\"}", "up", TABLE_GOOD},
+		{"{\"admin\":\"ready\",\"health\":\"unknown\"}", "unchecked", TABLE_PLAIN},
+		{"{\"admin\":\"ready\",\"health\":\"down\"}", "down", TABLE_BAD},
+		{"{\"admin\":\"maint\",\"health\":\"down\"}", "maint", TABLE_WARN},
+		{"{\"admin\":\"ready\",\"health\":\"up\",\"ejected_seconds\":61.5}",
+		 "ejected 1m02s", TABLE_BAD},
+	};
+	char text[TEXT_VALUE_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *endpoint = json_loads(cases[i].json, 0, NULL);
+		enum table_colour colour;
+
+		assert_string_equal(view_endpoint_state(endpoint, text, &colour),
+				    cases[i].expected);
+		assert_int_equal(colour, cases[i].colour);
+		json_decref(endpoint);
+	}
+}
+
+static void connections_say_how_many_are_not_shown(void **state)
+{
+	(void)state;
+	check(view_connections,
+	      "{\"total\":3,\"connections\":[{\"id\":17,\"client\":\"192.0.2.1:4711\","
+	      "\"listener\":\"web\",\"endpoint\":\"\",\"state\":\"client_hello\",\"rung\":"
+	      "\"relay\","
+	      "\"age_seconds\":0.25,\"idle_seconds\":0,\"bytes_in\":517,\"bytes_out\":0,"
+	      "\"sni\":\"\\u001b[2J\"}]}",
+	      0,
+	      "ID  CLIENT          LISTENER  ENDPOINT  STATE         RUNG     AGE  IDLE     IN  "
+	      "OUT  SNI\n"
+	      "17  192.0.2.1:4711  web       -         client_hello  relay  250ms     -  517 B  0 "
+	      "B  ?[2J\n"
+	      "1 of 3 open connections shown\n");
+}
+
+static void orders_are_confirmed(void **state)
+{
+	(void)state;
+	check(view_endpoint,
+	      "{\"pool\":\"app\",\"endpoints\":[{\"address\":\"10.0.0.1:80\",\"admin\":\"drain\","
+	      "\"health\":\"up\",\"weight\":1,\"active\":9}]}",
+	      0, "app 10.0.0.1:80: drain, weight 1, 9 active\n");
+	check(view_reload, "{\"generation\":2,\"warnings\":\"workers: needs a restart\\n\"}", 0,
+	      "configuration loaded, generation 2\nworkers: needs a restart\n");
+	check(view_metrics, "{\"text\":\"a 1\\n\"}", 0, "a 1\n");
+	check(view_version, "{\"version\":\"9.9.9\",\"protocol\":1}", 0,
+	      "sluiced   9.9.9 (control protocol 1)\nsluicectl " SLUICE_VERSION "\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_is_six_lines),
+		cmocka_unit_test(listeners_show_places_and_quantiles),
+		cmocka_unit_test(pools_sum_up_their_endpoints),
+		cmocka_unit_test(pools_fit_the_screen),
+		cmocka_unit_test(endpoint_state_names_what_keeps_it_out),
+		cmocka_unit_test(connections_say_how_many_are_not_shown),
+		cmocka_unit_test(orders_are_confirmed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

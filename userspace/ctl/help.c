@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What sluicectl says about itself; sluicectl(1) has the long form. */
+#include "ctl/ctl_internal.h"
+
+static const struct {
+	const char *synopsis, *summary, *text;
+} commands[CTL_COMMAND_COUNT] = {
+	[CTL_COMMAND_STATUS] = {"status", "the daemon in a few lines",
+				"Shows version, state, uptime, configuration, and connections.\n"},
+	[CTL_COMMAND_LISTENERS] = {"listeners", "listeners with their connections and bytes",
+				   "One line a listener: where it is bound, connections that are "
+				   "open, were accepted\n"
+				   "and were refused by a limit, bytes from (IN) and to (OUT) "
+				   "clients, and the median\n"
+				   "and 99th percentile of how long connections lasted.\n"},
+	[CTL_COMMAND_POOLS] =
+		{"pools", "pools and their endpoints",
+		 "A line a pool, then one for each endpoint. FAILED counts failed connects, RESET\n"
+		 "connections that the endpoint reset; TIME is the pool's median time to connect "
+		 "and\n"
+		 "the endpoint's average of connect and first-byte time.\n"},
+	[CTL_COMMAND_CONNECTIONS] = {"connections [FILTERS]", "open connections",
+				     "Filters, all of which must hold:\n"
+				     "  --listener NAME   of this listener\n"
+				     "  --pool NAME       sent to this pool\n"
+				     "  --endpoint ADDR   connected to this endpoint\n"
+				     "  --state STATE     proxy_header, client_hello, queued, "
+				     "connecting, relay, closing\n"
+				     "  --limit N         show at most N (100; up to 65536)\n"},
+	[CTL_COMMAND_ENDPOINT] = {"endpoint POOL ADDRESS ACTION", "steer an endpoint",
+				  "ADDRESS is an endpoint's name or address as `sluicectl pools` "
+				  "shows it; a name that\n"
+				  "stands for several addresses changes them all. Actions:\n"
+				  "  ready      takes connections\n"
+				  "  drain      takes no new ones; open ones go on\n"
+				  "  maint      as drain, and is not checked either\n"
+				  "  weight N   0 to 256; 0 takes no new connections\n"
+				  "Orders last until the daemon ends, through reloads too.\n"},
+	[CTL_COMMAND_RELOAD] =
+		{"reload", "read the configuration again",
+		 "Changes over to the configuration file as it is now, or, where that has an "
+		 "error,\n"
+		 "prints every error and changes nothing (exit code 1). What only a restart can\n"
+		 "change is named as a warning.\n"},
+	[CTL_COMMAND_TOP] =
+		{"top [-n N]", "live view",
+		 "Keys: p pools, l listeners, c connections; sort by n name, r rate, a active,\n"
+		 "b bytes; q quits. Without a terminal, or with -n N, prints N snapshots, a "
+		 "second\n"
+		 "apart (one if -n is not given).\n"},
+	[CTL_COMMAND_METRICS] = {"metrics", "metrics in Prometheus' text format",
+				 "The same text as GET /metrics of the address `admin.listen`.\n"},
+	[CTL_COMMAND_VERSION] = {"version", "versions of daemon and sluicectl", ""},
+};
+
+static const char options_text[] =
+	"Options:\n"
+	"  -s, --socket PATH   the daemon's control socket (" CTL_DEFAULT_SOCKET ",\n"
+	"                      or what SLUICE_SOCKET says)\n"
+	"      --json          print the result as JSON\n"
+	"      --no-color      no colours; so does NO_COLOR in the environment\n"
+	"      --timeout TIME  wait at most this long for an answer (5s)\n"
+	"  -h, --help          this text; after a command, more on it\n"
+	"  -V, --version       sluicectl's version\n";
+
+void help_program(FILE *out)
+{
+	fputs("Usage: sluicectl [OPTIONS] COMMAND\n"
+	      "Shows and steers a running sluiced.\n\nCommands:\n",
+	      out);
+	for (size_t i = 0; i < CTL_COMMAND_COUNT; i++)
+		fprintf(out, "  %-29s %s\n", commands[i].synopsis, commands[i].summary);
+	fprintf(out, "\n%s", options_text);
+	fputs("\nExit codes: 0 done, 1 the daemon refused or failed, 2 wrong usage, 3 no answer.\n",
+	      out);
+}
+
+void help_command(FILE *out, enum ctl_command command)
+{
+	fprintf(out, "Usage: sluicectl [OPTIONS] %s\n%s%s\n%s", commands[command].synopsis,
+		commands[command].text, *commands[command].text ? "" : "Shows both versions.\n",
+		options_text);
+}
