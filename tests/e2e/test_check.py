@@ -65,7 +65,7 @@ def test_the_schema_accepts_what_the_daemon_accepts(sluice):
     schema = json.loads(done.stdout)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    good = sluice.complete(simple("192.0.2.1:80", health={"tcp": True}))
+    good = sluice.complete(simple("192.0.2.1:80", health={"tcp": {}}))
     assert list(validator.iter_errors(good)) == []
     good["pools"][0]["balance"] = "by_luck"
     assert list(validator.iter_errors(good))

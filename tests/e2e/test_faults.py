@@ -56,23 +56,23 @@ def test_a_killed_backend_ends_its_connections(net, tmp_path, sluice, traffic_se
     sluice.start(simple(server))
     client = keep(traffic.Client(net.client, FRONT, tmp_path, connections=50, up=1 << 30,
                                  down=1 << 30))
-    wait_until(lambda: len(sluice.connections()) == 50, 10)
+    wait_until(lambda: sluice.active() == 50, 10)
     server.signal(signal.SIGKILL)
     report = client.finish()
     assert report["reset"] + report["short"] == 50, report
-    wait_until(lambda: not sluice.connections(), 10)
+    wait_until(lambda: sluice.active() == 0, 10)
 
 
 def test_a_killed_client_ends_its_backends_connections(net, tmp_path, sluice, traffic_server):
     server = traffic_server()
     sluice.start(simple(server))
     client = traffic.Client(net.client, FRONT, tmp_path, connections=50, up=1 << 30, down=1 << 30)
-    wait_until(lambda: len(sluice.connections()) == 50, 10)
+    wait_until(lambda: sluice.active() == 50, 10)
     client.signal(signal.SIGKILL)
     client.wait()
     server.wait_results(50)
     assert set(server.outcomes()) <= {"reset", "short"}
-    wait_until(lambda: not sluice.connections(), 10)
+    wait_until(lambda: sluice.active() == 0, 10)
 
 
 def test_resets_amid_good_traffic_hurt_nobody_else(net, tmp_path, relayed, keep):

@@ -8,7 +8,7 @@ from lib.netns import BACKEND
 from lib.process import can_connect, wait_until
 
 GET = b"GET /name HTTP/1.0\r\n\r\n"
-FAST = {"interval": "100ms", "timeout": "500ms", "rise": 2, "fall": 2}
+FAST = {"interval": "300ms", "timeout": "300ms", "rise": 2, "fall": 2}
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_body_that_does_not_match_is_down(net, sluice, nginx_pair):
 
 def test_a_tcp_check_sees_a_listener_go_and_come(net, sluice, named_origin):
     steady, shaky = named_origin("steady", (BACKEND, 7303)), named_origin("shaky", (BACKEND, 7304))
-    sluice.start(simple(steady, shaky, balance="round_robin", health={"tcp": True, **FAST}))
+    sluice.start(simple(steady, shaky, balance="round_robin", health={"tcp": {}, **FAST}))
     wait_until(lambda: health(sluice, shaky.text) == "up", 5)
     shaky.close()
     wait_until(lambda: health(sluice, shaky.text) == "down", 5)
@@ -103,7 +103,7 @@ frontend f
 
 def test_a_check_may_use_another_port(net, sluice, named_origin):
     origin = named_origin("o", (BACKEND, 7308))
-    sluice.start(simple(origin, health={"tcp": True, "port": 7399, **FAST}))
+    sluice.start(simple(origin, health={"tcp": {}, "port": 7399, **FAST}))
     wait_until(lambda: health(sluice, origin.text) == "down", 5)
     assert ask.name(net.client, FRONT) == ""
     named_origin("check", (BACKEND, 7399))
@@ -113,23 +113,23 @@ def test_a_check_may_use_another_port(net, sluice, named_origin):
 
 def test_an_endpoint_that_fails_is_ejected_and_comes_back(net, sluice, named_origin):
     steady, gone = named_origin("steady", (BACKEND, 7309)), f"{BACKEND}:7310"
-    outlier = {"consecutive_failures": 2, "base_ejection": "1s", "max_ejected": 50}
+    outlier = {"consecutive_failures": 2, "base_ejection": "1s", "max_ejected": "50%"}
     sluice.start(simple(steady, gone, balance="round_robin", outlier=outlier, connect_retries=1,
                         top={"workers": 1}))
     assert ask.names(net.client, FRONT, 8) == {"steady": 8}
-    wait_until(lambda: sluice.endpoints("main")[gone]["ejected"], 5)
+    wait_until(lambda: sluice.endpoints("main")[gone]["ejected_seconds"], 5)
     named_origin("back", (BACKEND, 7310))
-    wait_until(lambda: not sluice.endpoints("main")[gone]["ejected"], 10)
+    wait_until(lambda: not sluice.endpoints("main")[gone]["ejected_seconds"], 10)
     assert set(ask.names(net.client, FRONT, 10)) == {"steady", "back"}
 
 
 def test_not_more_than_the_share_is_ejected(net, sluice, named_origin):
     gone = [f"{BACKEND}:{port}" for port in (7311, 7312, 7313, 7314)]
-    outlier = {"consecutive_failures": 1, "base_ejection": "60s", "max_ejected": 50}
+    outlier = {"consecutive_failures": 1, "base_ejection": "60s", "max_ejected": "50%"}
     sluice.start(simple(*gone, balance="round_robin", outlier=outlier, connect_retries=0))
     for _ in range(20):
         assert ask.name(net.client, FRONT) == ""
-    ejected = [e for e in sluice.endpoints("main").values() if e["ejected"]]
+    ejected = [e for e in sluice.endpoints("main").values() if e["ejected_seconds"]]
     assert len(ejected) == 2
 
 

@@ -21,21 +21,21 @@ def test_every_port_of_a_range_is_open(net, sluice, named_origin):
 
 def test_a_dual_bind_takes_both_families(net, sluice, named_origin):
     origin = named_origin("o", (BACKEND, 7000))
-    sluice.start(simple(origin, listener_options={"bind": [f"[::]:{PORT}"]}))
+    sluice.start(simple(origin, listener_options={"bind": [f"[::]:{PORT}"], "v6only": False}))
     assert ask.name(net.client, (PROXY6, PORT)) == "o"
     assert ask.name(net.client, FRONT) == "o"
 
 
-def test_v6only_takes_ipv6_alone(net, sluice, named_origin):
+def test_an_ipv6_bind_takes_ipv6_alone_unless_told_otherwise(net, sluice, named_origin):
     origin = named_origin("o", (BACKEND, 7000))
-    sluice.start(simple(origin, listener_options={"bind": [f"[::]:{PORT}"], "v6only": True}))
+    sluice.start(simple(origin, listener_options={"bind": [f"[::]:{PORT}"]}))
     assert ask.name(net.client, (PROXY6, PORT)) == "o"
     assert ask.is_refused(net.client, FRONT)
 
 
 def test_v4_and_v6_binds_stand_side_by_side(net, sluice, named_origin):
     origin = named_origin("o", (BACKEND, 7000))
-    binds = {"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"], "v6only": True}
+    binds = {"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"]}
     sluice.start(simple(origin, listener_options=binds))
     assert ask.name(net.client, (PROXY6, PORT)) == "o"
     assert ask.name(net.client, FRONT) == "o"
@@ -74,13 +74,13 @@ def test_a_port_in_use_is_a_start_error_that_names_it(net, sluice, named_origin,
 
 
 def held(net, count, keep, address=FRONT, source=None):
-    """So many open connections, and the names that they were given ("" where refused)."""
+    """The names that so many open connections were given; "" to those that are refused or wait."""
     names = []
     for _ in range(count):
-        sock = keep(net.client.connect(address, source=source))
+        sock = keep(net.client.connect(address, timeout=1, source=source))
         try:
             names.append(sock.recv(16).decode().strip())
-        except ConnectionResetError:
+        except (ConnectionResetError, TimeoutError):
             names.append("")
     return names
 
@@ -114,9 +114,8 @@ def test_a_closed_connection_makes_room(net, sluice, named_origin):
     for _ in range(5):
         sock, name = ask.opened(net.client, FRONT)
         assert name == "o"
-        assert ask.name(net.client, FRONT) == ""
         sock.close()
-        wait_until(lambda: not sluice.connections(), 5)
+        wait_until(lambda: sluice.active() == 0, 5)
 
 
 def test_out_of_descriptors_accepting_waits(net, sluice, traffic_server):

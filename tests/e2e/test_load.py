@@ -12,10 +12,9 @@ def test_five_thousand_connections_at_once(net, tmp_path, sluice, traffic_server
                                  up=2000, down=2000, timeout=120_000))
     client.wait_holding(90)
     assert len(sluice.connections()) > 0
-    status = sluice.ctl_json("status")
-    assert status["connections_active"] == 5000
+    assert sluice.active() == 5000
     traffic.assert_ok(client.finish(), 5000)
-    wait_until(lambda: sluice.ctl_json("status")["connections_active"] == 0, 10)
+    wait_until(lambda: sluice.active() == 0, 10)
 
 
 def test_descriptors_come_back(net, sluice, traffic_server):
@@ -44,26 +43,26 @@ def assert_bounded(daemon, client, limit_mib):
 def test_a_client_that_reads_slowly_costs_bounded_memory(net, tmp_path, sluice, traffic_server,
                                                         keep):
     server = traffic_server()
-    sluice.start(simple(server, top={"limits": {"relay_buffer": "64KiB"}}))
+    sluice.start(simple(server, top={"limits": {"relay_buffer_size": "64KiB"}}))
     client = keep(traffic.Client(net.client, FRONT, tmp_path, connections=100, down=50 << 20, up=0,
                                  read_rate=20_000))
-    wait_until(lambda: len(sluice.connections()) == 100, 10)
+    wait_until(lambda: sluice.active() == 100, 10)
     assert_bounded(sluice, client, 100 * 2 * 64 / 1024 + 48)
 
 
 def test_a_backend_that_reads_slowly_costs_bounded_memory(net, tmp_path, sluice, traffic_server,
                                                          keep):
     server = traffic_server()
-    sluice.start(simple(server, top={"limits": {"relay_buffer": "64KiB"}}))
+    sluice.start(simple(server, top={"limits": {"relay_buffer_size": "64KiB"}}))
     client = keep(traffic.Client(net.client, FRONT, tmp_path, connections=100, up=50 << 20, down=0,
                                  peer_read_rate=20_000))
-    wait_until(lambda: len(sluice.connections()) == 100, 10)
+    wait_until(lambda: sluice.active() == 100, 10)
     assert_bounded(sluice, client, 100 * 2 * 64 / 1024 + 48)
 
 
 def test_slow_readers_still_get_every_byte(net, sluice, traffic_server):
     server = traffic_server()
-    sluice.start(simple(server, top={"limits": {"relay_buffer": "64KiB"}}))
+    sluice.start(simple(server, top={"limits": {"relay_buffer_size": "64KiB"}}))
     report = traffic.run(net.client, FRONT, connections=20, up=1_500_000, down=1_500_000,
                          read_rate=1_500_000, peer_read_rate=1_500_000)
     traffic.assert_ok(report, 20)

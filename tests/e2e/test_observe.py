@@ -131,7 +131,7 @@ def test_counters_count(net, sluice, traffic_server):
     sluice.start(simple(server))
     report = traffic.run(net.client, FRONT, connections=20, up=1000, down=3000)
     traffic.assert_ok(report, 20)
-    wait_until(lambda: sluice.ctl_json("status")["connections_active"] == 0, 5)
+    wait_until(lambda: sluice.active() == 0, 5)
     row = sluice.listeners()["front"]
     assert row["accepted"] == 20
     assert row["bytes_out"] == 20 * 3000

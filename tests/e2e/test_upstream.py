@@ -111,7 +111,7 @@ def one_at_a_time(sluice, named_origin):
 
 
 def test_a_queued_connection_gets_its_turn(net, sluice, one_at_a_time):
-    origin = one_at_a_time(queue_timeout="10s")
+    origin = one_at_a_time(queue={"timeout": "10s"})
     first, _ = ask.opened(net.client, FRONT)
     second = net.client.connect(FRONT)
     wait_until(lambda: sluice.pools()["main"]["waiting"] == 1, 5)
@@ -122,7 +122,7 @@ def test_a_queued_connection_gets_its_turn(net, sluice, one_at_a_time):
 
 
 def test_the_queue_timeout_ends_the_wait(net, one_at_a_time):
-    one_at_a_time(queue_timeout="400ms")
+    one_at_a_time(queue={"timeout": "400ms"})
     first, _ = ask.opened(net.client, FRONT)
     _, data, seconds = ask.ended(net.client.connect(FRONT))
     assert data == b""
@@ -132,7 +132,7 @@ def test_the_queue_timeout_ends_the_wait(net, one_at_a_time):
 
 
 def test_a_full_queue_refuses_at_once(net, sluice, one_at_a_time):
-    one_at_a_time(queue_size=1, queue_timeout="20s")
+    one_at_a_time(queue={"size": 1, "timeout": "20s"})
     first, _ = ask.opened(net.client, FRONT)
     second = net.client.connect(FRONT)
     wait_until(lambda: sluice.pools()["main"]["waiting"] == 1, 5)
@@ -144,7 +144,7 @@ def test_a_full_queue_refuses_at_once(net, sluice, one_at_a_time):
 
 
 def test_whoever_waits_may_leave(net, sluice, one_at_a_time):
-    one_at_a_time(queue_timeout="20s")
+    one_at_a_time(queue={"timeout": "20s"})
     first, _ = ask.opened(net.client, FRONT)
     second = net.client.connect(FRONT)
     wait_until(lambda: sluice.pools()["main"]["waiting"] == 1, 5)

@@ -116,18 +116,18 @@ class Sluiced:
         return self.ctl("reload")
 
     # --- Facts ---------------------------------------------------------------
+    def active(self):
+        """Open connections."""
+        return self.ctl_json("status")["connections"]["active"]
+
     def connections(self):
-        return rows(self.ctl_json("connections"), "connections")
+        return self.ctl_json("connections")["connections"]
 
     def pools(self):
-        return {pool["name"]: pool for pool in rows(self.ctl_json("pools"), "pools")}
+        return {pool["name"]: pool for pool in self.ctl_json("pools")["pools"]}
 
     def endpoints(self, pool):
         return {e["name"]: e for e in self.pools()[pool]["endpoints"]}
 
     def listeners(self):
-        return {row["name"]: row for row in rows(self.ctl_json("listeners"), "listeners")}
-
-
-def rows(answer, key):
-    return answer[key] if isinstance(answer, dict) else answer
+        return {row["name"]: row for row in self.ctl_json("listeners")["listeners"]}
