@@ -58,7 +58,8 @@ endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wpointer-arith -Wwrite-strings -Wundef
-ifneq ($(CI)$(WERROR),)
+# The compiler that the fuzzers need warns of other things; those are clang-tidy's to judge.
+ifneq ($(if $(filter fuzz,$(VARIANT)),,$(CI)$(WERROR)),)
 WARNINGS += -Werror
 endif
 
@@ -76,6 +77,9 @@ CPPFLAGS_ALL := -Iinclude -Iuserspace -isystem $(BUILD)/gen -D_GNU_SOURCE -DSLUI
 CFLAGS_ALL   := -std=gnu11 $(WARNINGS) $(FLAGS_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL  := $(LINK_$(VARIANT)) $(LDFLAGS)
 LIBS_ALL     := $(DEP_LIBS) -lpthread $(LIBS)
+
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
+              -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
 # --- Products -----------------------------------------------------------------
 sources   = $(wildcard userspace/$(1)/*.c)
@@ -113,18 +117,17 @@ $(OUT)/$(1).a: $(call objects,$(1)) $(OUT)/$(1).members
 endef
 $(foreach r,$(ROOMS),$(eval $(call archive_rule,$(r))))
 
-# Files that change only when what is written in them does: changed flags rebuild everything, a
-# source that goes takes its object out of the archive.
-write_if_changed = mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
-	printf '%s\n' '$(subst ','\'',$(1))' > $@
+# Files that change only when what they record does, so that what depends on them is rebuilt then:
+# flags rebuild everything, a source that goes takes its object out of the archive. They are written
+# while this file is read, for a rule that always runs would leave `make -q` nothing to say.
+same   = $(and $(findstring <$(1)>,<$(2)>),$(findstring <$(2)>,<$(1)>))
+record = $(if $(call same,$(file <$(1)),$(2)),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
 
-$(OUT)/flags: FORCE
-	@$(call write_if_changed,$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS_ALL))
-$(OUT)/%.members: FORCE
-	@$(call write_if_changed,$(call sources,$*))
-$(BUILD)/bpf/flags: FORCE
-	@$(call write_if_changed,$(CLANG) $(BPF_CFLAGS) $(BPFTOOL))
-FORCE:
+ifeq ($(filter $(BARE_GOALS),$(MAKECMDGOALS)),)
+$(call record,$(OUT)/flags,$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS_ALL))
+$(call record,$(BUILD)/bpf/flags,$(CLANG) $(BPF_CFLAGS) $(BPFTOOL))
+$(foreach r,$(ROOMS),$(call record,$(OUT)/$(r).members,sources: $(call sources,$(r))))
+endif
 
 $(OUT)/%.o: userspace/%.c $(OUT)/flags | $(SKELETONS)
 	@echo "  CC      $@"
@@ -132,9 +135,6 @@ $(OUT)/%.o: userspace/%.c $(OUT)/flags | $(SKELETONS)
 	@$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MD -MP -c -o $@ $<
 
 # --- Kernel side --------------------------------------------------------------
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
-              -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
-
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/bpf/flags
 	@echo "  BPF     $@"
 	@mkdir -p $(@D)
@@ -225,7 +225,7 @@ cppcheck: $(SKELETONS)
 	@mkdir -p $(BUILD)/cppcheck
 	@cppcheck --quiet -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 --cppcheck-build-dir=$(BUILD)/cppcheck -Iinclude -Iuserspace \
-		-D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' userspace
+		-D_GNU_SOURCE -D'__attribute__(x)=' -DSLUICE_VERSION='"$(VERSION)"' userspace
 
 format-check:
 	@clang-format --dry-run -Werror $(C_FILES)
@@ -233,7 +233,7 @@ format: ## lay out every C file
 	@clang-format -i $(C_FILES)
 
 compile_commands: compile_commands.json ## for clangd and other tools
-compile_commands.json: FORCE
+compile_commands.json: $(OUT)/flags $(wildcard userspace/*/*.c tests/*/*/*.c)
 	@CC='$(CC)' FLAGS='$(subst ','\'',$(CPPFLAGS_ALL) $(CFLAGS_ALL))' $(PYTHON) scripts/compile-commands > $@
 
 # --- Installation -------------------------------------------------------------

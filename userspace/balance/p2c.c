@@ -35,8 +35,8 @@ static bool costs_less(const struct balance_target *a, const struct balance_targ
 {
 	bool is_known = a->latency_us > 0 && b->latency_us > 0;
 	uint64_t latency_a = is_known ? a->latency_us : 1, latency_b = is_known ? b->latency_us : 1;
-	unsigned __int128 left = latency_a * ((uint64_t)a->active + 1);
-	unsigned __int128 right = latency_b * ((uint64_t)b->active + 1);
+	unsigned __int128 left = (unsigned __int128)latency_a * ((uint64_t)a->active + 1);
+	unsigned __int128 right = (unsigned __int128)latency_b * ((uint64_t)b->active + 1);
 
 	return left * b->weight < right * a->weight;
 }

@@ -5,7 +5,7 @@
  */
 #include "net/proxy_protocol.h"
 
-#include "net_internal.h"
+#include "net/net_internal.h"
 
 #include <errno.h>
 

@@ -3,7 +3,7 @@
  * PROXY protocol version 1: one line of text. Each field is judged as soon as its end is there, so
  * that what is no header is refused early; nothing is told before the line's end has come.
  */
-#include "net_internal.h"
+#include "net/net_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * PROXY protocol version 2: sixteen fixed bytes, addresses, then type-length-value vectors. The
  * fixed bytes are judged one by one, the rest once it is there as a whole.
  */
-#include "net_internal.h"
+#include "net/net_internal.h"
 
 #include <errno.h>
 
@@ -202,7 +202,7 @@ static size_t addresses_len(uint8_t family)
 	case FAMILY_TCP6:
 		return 2 * 16 + 2 * 2;
 	case FAMILY_UNIX:
-		return 2 * UNIX_PATH_LEN;
+		return (size_t)2 * UNIX_PATH_LEN;
 	default:
 		return SIZE_MAX;
 	}
