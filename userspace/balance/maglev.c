@@ -9,8 +9,9 @@
  *
  * Bounds, for equal weights. Load: the targets' slots differ by at most one, thus by at most 1 %
  * for M ≥ 100 N. Disruption: when one of N targets goes, its M/N slots move, as they must; of the
- * others, at most DISRUPTION of tests/unit/balance/test_maglev.c do. That is why M should be large
- * beside N.
+ * others at most 1 % do for N ≤ 1,000 and M = 65,537 (at worst 0.93 %, at N = 500). When 1 % or 5 %
+ * of 1,000 targets go at once, 3.3 % or 8.2 % of all slots change, less with a larger table, as in
+ * the paper's section 5.3. tests/unit/balance/test_maglev.c holds the table to all of this.
  */
 #include "balance/balance_internal.h"
 
