@@ -18,18 +18,23 @@
 #define CLIENT_HELLO_ALPN_MAX 16
 
 struct client_hello {
-	/* Lower case, without a trailing dot; a valid host name (RFC 6066 section 3); "" if absent. */
+	/*
+	 * Lower case, without a trailing dot; a valid host name (RFC 6066 section 3), underscores
+	 * allowed. "" if absent, or if the client sent an IP address, which is no name.
+	 */
 	char sni[256];
 	/* In the client's order, GREASE left out; borrowed from @scratch. Further ones are ignored. */
 	struct slice alpn[CLIENT_HELLO_ALPN_MAX];
 	size_t nalpn;
-	uint16_t version; /* highest offered: 0x0303, 0x0304, … */
+	uint16_t version; /* highest offered: 0x0303, 0x0304, …; 0 if none is known (RFC 8446) */
 	/* Where the handshake message is put together if it spans records. */
 	unsigned char scratch[CLIENT_HELLO_MAX];
 };
 
 /**
- * @bytes: all that the client has sent so far.
+ * Strict: all lengths fit, no extension comes twice, the message ends where a record does.
+ * @bytes: all that the client has sent so far; need not outlive the call.
+ * @ret:   but for @scratch untouched on failure. Not to be copied: @alpn points into it.
  * Return: 0; -EAGAIN: more is needed; -EPROTO: this is not TLS, or not a valid ClientHello;
  * -EMSGSIZE: it does not end within CLIENT_HELLO_MAX bytes.
  */
