@@ -27,7 +27,11 @@ enum endpoint_admin {
 #undef X
 };
 
-/* Without active checks an endpoint stays UNKNOWN, which counts as up. */
+/*
+ * An endpoint is UNKNOWN, which counts as up, until its first check has ended; that one decides by
+ * itself, afterwards rise and fall count. So a dead endpoint leaves with the first check after a
+ * start and a live one is never waited for. Without active checks it stays UNKNOWN.
+ */
 #define ENDPOINT_HEALTH_STATES(X)                                                                  \
 	X(UNKNOWN, "unknown")                                                                      \
 	X(UP, "up")                                                                                \
@@ -54,7 +58,8 @@ struct endpoint {
 	_Atomic uint64_t ejected_until_ms; /* clock_monotonic_ms(); 0: not ejected */
 	_Atomic uint64_t up_since_ms;      /* slow start counts from here */
 	_Atomic uint32_t ejections;        /* in a row: each doubles the time */
-	_Atomic uint32_t failures;         /* consecutive */
+	_Atomic uint32_t failures;         /* connects that failed, in a row */
+	_Atomic uint32_t early_resets;     /* resets before the first byte, in a row */
 	_Atomic uint32_t latency_us;       /* EWMA of connect and first-byte time; 0: unknown */
 
 	struct {

@@ -79,10 +79,12 @@ struct pool_request {
 /**
  * Picks an endpoint and takes one of its connections; pool_view_release() gives it back.
  * Order: lowest tier that has an available endpoint; within it our zone, while any endpoint there is
- * available; then the algorithm.
+ * available; then the algorithm. Where all of these were tried, other zones and tiers follow, then
+ * those tried once more. An endpoint that came (back) up less than slow_start ago has its weight
+ * lowered: from 1/16 up to all of it in 16 equal steps; maglev and source keep theirs.
  * @ret: a reference.
- * Return: 0; -EHOSTUNREACH: none is available; -EBUSY: those that are have reached max_connections:
- * pool_view_wait().
+ * Return: 0; -EHOSTUNREACH: none is available; -EBUSY: those that are have reached max_connections,
+ * or others wait for them already: pool_view_wait().
  */
 int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 		   struct endpoint **ret) WARN_UNUSED;
@@ -90,7 +92,12 @@ int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 /* Gives connection and reference back, and lets one that waits go on, on whichever worker. */
 void pool_view_release(struct pool_view *view, struct endpoint *endpoint);
 
-/* What became of a try; feeds outlier ejection and p2c. @latency_us: of a success. */
+/*
+ * What became of a try; feeds outlier ejection, p2c and the endpoint's counters. Errors that are our
+ * own (no descriptors, ports or memory) are not held against the endpoint, and a pool's last
+ * available endpoint is never ejected.
+ * @error: 0 or -errno. @latency_us: of a success.
+ */
 void pool_view_report_connect(struct pool_view *view, struct endpoint *endpoint, int error,
 			      uint32_t latency_us);
 /* The endpoint's first byte after our first, another sample for p2c. */

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "io/loop.h"
+#include "upstream/events.h"
 #include "upstream/pool.h"
 
 #include <stddef.h>
@@ -23,10 +24,19 @@ struct upstream;
 int upstream_new(const struct config *config, struct upstream *previous, struct io_loop *loop,
 		 struct upstream **ret) WARN_UNUSED;
 
-/* Starts checks and resolution. Return: 0; -errno of the resolver. */
+/*
+ * Whom to tell what happens; before upstream_start(). @events is copied; its context must live as
+ * long as any of the pools.
+ */
+void upstream_set_events(struct upstream *upstream, const struct upstream_events *events);
+
+/*
+ * The pools go into service: endpoints taken over get their settings of this configuration, checks
+ * and resolution start. Return: 0; -errno of the resolver, with nothing left running.
+ */
 int upstream_start(struct upstream *upstream) WARN_UNUSED;
 
-/* Ends checks and resolution; asynchronous, @on_stopped comes once nothing is in flight. */
+/* Ends checks and resolution; asynchronous, @on_stopped comes once nothing is in flight. Once. */
 void upstream_stop(struct upstream *upstream, void (*on_stopped)(struct upstream *, void *context),
 		   void *context);
 

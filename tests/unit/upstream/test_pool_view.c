@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Picks, reports and queues of one thread, on a loop that is replaced by a clock of our own. */
+#include "upstream/pool.h"
+#include "upstream/pool_view_internal.h"
+#include "upstream_fixture.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* --- The loop ---------------------------------------------------------------------- */
+
+static uint64_t fake_now_ms;
+static struct io_message *posted[8];
+static size_t nposted;
+
+uint64_t __wrap_io_loop_now_ms(const struct io_loop *loop);
+void __wrap_io_timer_start(struct io_loop *loop, struct io_timer *timer, uint64_t delay_ms);
+void __wrap_io_timer_stop(struct io_loop *loop, struct io_timer *timer);
+void __wrap_io_loop_post(struct io_loop *loop, struct io_message *message);
+
+uint64_t __wrap_io_loop_now_ms(const struct io_loop *loop)
+{
+	(void)loop;
+	return fake_now_ms;
+}
+
+void __wrap_io_timer_start(struct io_loop *loop, struct io_timer *timer, uint64_t delay_ms)
+{
+	(void)loop;
+	timer->expires_ms = fake_now_ms + delay_ms;
+}
+
+void __wrap_io_timer_stop(struct io_loop *loop, struct io_timer *timer)
+{
+	(void)loop;
+	timer->expires_ms = 0;
+}
+
+void __wrap_io_loop_post(struct io_loop *loop, struct io_message *message)
+{
+	(void)loop;
+	assert_true(nposted < ARRAY_SIZE(posted));
+	for (size_t i = 0; i < nposted; i++)
+		assert_ptr_not_equal(posted[i], message);
+	posted[nposted++] = message;
+}
+
+static void deliver(void)
+{
+	while (nposted > 0) {
+		struct io_message *message = posted[0];
+
+		nposted--;
+		memmove(&posted[0], &posted[1], nposted * sizeof(posted[0]));
+		message->on_message(message);
+	}
+}
+
+/* --- The set-up -------------------------------------------------------------------- */
+
+#define ENDPOINTS 4
+
+static struct config_endpoint endpoints[ENDPOINTS];
+static struct config_pool config;
+static struct pool *pool;
+static struct pool_view *view;
+
+static int set_up(void **state)
+{
+	(void)state;
+	endpoints[0] = fixture_endpoint("192.0.2.1:80");
+	endpoints[1] = fixture_endpoint("192.0.2.2:80");
+	endpoints[2] = fixture_endpoint("192.0.2.3:80");
+	endpoints[3] = fixture_endpoint("192.0.2.4:80");
+	config = fixture_pool(endpoints, ENDPOINTS);
+	fake_now_ms = 1000000;
+	nposted = 0;
+	return 0;
+}
+
+static void start(const char *zone)
+{
+	pool = pool_new(&config, zone, NULL);
+	assert_non_null(pool);
+	view = pool_view_new(pool, NULL);
+	assert_non_null(view);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	pool_view_free(view);
+	deliver();
+	pool_unref(pool);
+	return 0;
+}
+
+/* Index of the endpoint that is picked, or the error. The connection is kept. */
+static int pick_without(struct endpoint *const *tried, size_t ntried)
+{
+	struct pool_request request = {.tried = tried, .ntried = ntried};
+	struct endpoint *endpoint;
+	int err = pool_view_pick(view, &request, &endpoint);
+
+	if (err)
+		return err;
+	for (int i = 0; i < ENDPOINTS; i++)
+		if (address_equal(&endpoint->address, &endpoints[i].address))
+			return i;
+	return -ENOENT;
+}
+
+static int pick(void)
+{
+	return pick_without(NULL, 0);
+}
+
+static struct endpoint *find(size_t index)
+{
+	struct endpoint *endpoint = pool_find(pool, endpoints[index].name);
+
+	assert_non_null(endpoint);
+	endpoint_unref(endpoint); /* the pool's own reference is enough here */
+	return endpoint;
+}
+
+static void give_back(size_t index)
+{
+	pool_view_release(view, find(index));
+}
+
+/* Picks @n times and gives back, counting. */
+static void count_picks(unsigned n, unsigned counts[ENDPOINTS])
+{
+	memset(counts, 0, ENDPOINTS * sizeof(counts[0]));
+	for (unsigned i = 0; i < n; i++) {
+		int index = pick();
+
+		assert_in_range(index, 0, ENDPOINTS - 1);
+		counts[index]++;
+		give_back((size_t)index);
+	}
+}
+
+/* --- Picking ------------------------------------------------------------------------ */
+
+static void weights_decide_the_shares(void **state)
+{
+	unsigned counts[ENDPOINTS];
+
+	(void)state;
+	endpoints[0].weight = 5;
+	endpoints[3].weight = 0;
+	start(NULL);
+	count_picks(70, counts);
+	assert_int_equal(counts[0], 50);
+	assert_int_equal(counts[1], 10);
+	assert_int_equal(counts[2], 10);
+	assert_int_equal(counts[3], 0);
+}
+
+static void lowest_tier_with_an_available_endpoint_serves(void **state)
+{
+	unsigned counts[ENDPOINTS];
+
+	(void)state;
+	endpoints[0].tier = endpoints[1].tier = 1;
+	endpoints[2].tier = 2;
+	endpoints[3].tier = 7;
+	start(NULL);
+	count_picks(10, counts);
+	assert_int_equal(counts[0] + counts[1], 10);
+	atomic_store(&find(0)->admin, ENDPOINT_MAINT);
+	atomic_store(&find(1)->health, ENDPOINT_HEALTH_DOWN);
+	pool_touch(pool);
+	count_picks(10, counts);
+	assert_int_equal(counts[2], 10);
+}
+
+static void our_zone_serves_while_it_can(void **state)
+{
+	unsigned counts[ENDPOINTS];
+
+	(void)state;
+	endpoints[0].zone = "b";
+	endpoints[1].zone = endpoints[2].zone = "a";
+	start("a");
+	count_picks(10, counts);
+	assert_int_equal(counts[1] + counts[2], 10);
+	atomic_store(&find(1)->admin, ENDPOINT_DRAIN);
+	atomic_store(&find(2)->admin, ENDPOINT_DRAIN);
+	pool_touch(pool);
+	count_picks(10, counts);
+	assert_int_equal(counts[0] + counts[3], 10);
+}
+
+static void nothing_changes_for_a_view_before_the_pool_is_touched(void **state)
+{
+	(void)state;
+	config.nendpoints = 1;
+	start(NULL);
+	assert_int_equal(pick(), 0);
+	atomic_store(&find(0)->admin, ENDPOINT_DRAIN);
+	assert_int_equal(pick(), 0);
+	pool_touch(pool);
+	assert_int_equal(pick(), -EHOSTUNREACH);
+	give_back(0);
+	give_back(0);
+}
+
+static void retries_avoid_what_was_tried(void **state)
+{
+	struct endpoint *tried[ENDPOINTS];
+	bool is_seen[ENDPOINTS] = {};
+
+	(void)state;
+	endpoints[3].tier = 1;
+	start(NULL);
+	for (size_t n = 0; n < ENDPOINTS; n++) {
+		int index = pick_without(tried, n);
+
+		assert_in_range(index, 0, ENDPOINTS - 1);
+		assert_false(is_seen[index]);
+		is_seen[index] = true;
+		/* The backup comes when the first tier is through. */
+		assert_int_equal(index == 3, n == 3);
+		tried[n] = find((size_t)index);
+		give_back((size_t)index);
+	}
+	/* All tried: once more in the first tier. */
+	assert_in_range(pick_without(tried, ENDPOINTS), 0, 2);
+	for (size_t i = 0; i < 3; i++)
+		while (atomic_load(&find(i)->load.active) > 0)
+			give_back(i);
+}
+
+static void same_client_gets_the_same_endpoint(void **state)
+{
+	static const enum config_balance balances[] = {CONFIG_BALANCE_MAGLEV,
+						       CONFIG_BALANCE_SOURCE};
+
+	(void)state;
+	config.source_prefix_v4 = 24;
+	for (size_t i = 0; i < ARRAY_SIZE(balances); i++) {
+		struct address a = fixture_address("198.51.100.1:1000");
+		struct address b = fixture_address("198.51.100.200:2000");
+		struct pool_request request = {.client = &a};
+		struct endpoint *first, *second;
+
+		config.balance = balances[i];
+		start(NULL);
+		assert_int_equal(pool_view_pick(view, &request, &first), 0);
+		request.client = &b;
+		assert_int_equal(pool_view_pick(view, &request, &second), 0);
+		assert_ptr_equal(first, second);
+		pool_view_release(view, first);
+		pool_view_release(view, second);
+		if (i + 1 < ARRAY_SIZE(balances))
+			tear_down(NULL);
+	}
+}
+
+static void least_conn_sees_the_load_of_the_moment(void **state)
+{
+	(void)state;
+	config.balance = CONFIG_BALANCE_LEAST_CONN;
+	config.nendpoints = 2;
+	start(NULL);
+	atomic_store(&find(0)->load.active, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(pick(), 1);
+	atomic_store(&find(1)->load.active, 9);
+	assert_int_equal(pick(), 0);
+	atomic_store(&find(0)->load.active, 0);
+	atomic_store(&find(1)->load.active, 0);
+	for (int i = 0; i < 6; i++)
+		endpoint_unref(find(i < 5 ? 1 : 0));
+}
+
+static void slow_start_grows_in_sixteen_steps(void **state)
+{
+	unsigned counts[ENDPOINTS];
+
+	(void)state;
+	config.nendpoints = 2;
+	config.slow_start_ms = 16000;
+	start(NULL);
+	atomic_store(&find(1)->up_since_ms, fake_now_ms);
+	pool_touch(pool);
+	count_picks(17, counts);
+	assert_int_equal(counts[1], 1);
+	/* From here on nobody touches the pool: time alone moves the weight. */
+	fake_now_ms += 7000;
+	count_picks(24, counts);
+	assert_int_equal(counts[1], 8);
+	fake_now_ms += 9000;
+	count_picks(20, counts);
+	assert_int_equal(counts[1], 10);
+}
+
+static void failures_eject_and_time_brings_back(void **state)
+{
+	unsigned counts[ENDPOINTS];
+
+	(void)state;
+	config.outlier.consecutive_failures = 2;
+	start(NULL);
+	pool_view_report_connect(view, find(0), -ECONNREFUSED, 0);
+	pool_view_report_connect(view, find(0), -ETIMEDOUT, 0);
+	count_picks(9, counts);
+	assert_int_equal(counts[0], 0);
+	fake_now_ms += config.outlier.base_ejection_ms;
+	count_picks(8, counts);
+	assert_int_equal(counts[0], 2);
+}
+
+static void our_own_troubles_eject_nobody(void **state)
+{
+	unsigned counts[ENDPOINTS];
+
+	(void)state;
+	config.outlier.consecutive_failures = 1;
+	start(NULL);
+	pool_view_report_connect(view, find(0), -EADDRNOTAVAIL, 0);
+	pool_view_report_connect(view, find(0), -EMFILE, 0);
+	count_picks(8, counts);
+	assert_int_equal(counts[0], 2);
+	assert_int_equal(counter_read(&find(0)->load.connect_failures), 2);
+}
+
+static void ejections_stop_at_the_share(void **state)
+{
+	unsigned counts[ENDPOINTS];
+
+	(void)state;
+	config.outlier.consecutive_failures = 1;
+	start(NULL);
+	for (size_t i = 0; i < ENDPOINTS; i++)
+		pool_view_report_connect(view, find(i), -ECONNREFUSED, 0);
+	count_picks(8, counts);
+	assert_int_equal(counts[0] + counts[1], 0);
+	assert_int_equal(counts[2] + counts[3], 8);
+}
+
+/* --- Waiting ------------------------------------------------------------------------ */
+
+struct visitor {
+	struct pool_waiter waiter;
+	int status, picked;
+	bool is_done;
+};
+
+static unsigned turns;
+
+static void on_turn(struct pool_waiter *waiter, int status)
+{
+	struct visitor *visitor = container_of(waiter, struct visitor, waiter);
+
+	turns++;
+	visitor->is_done = true;
+	visitor->status = status;
+	if (status == 0)
+		visitor->picked = pick();
+}
+
+static void start_full(void)
+{
+	config.nendpoints = 1;
+	endpoints[0].max_connections = 1;
+	start(NULL);
+	turns = 0;
+	assert_int_equal(pick(), 0);
+	assert_int_equal(pick(), -EBUSY);
+}
+
+static void freed_connection_goes_to_who_came_first(void **state)
+{
+	struct visitor first = {.waiter.on_turn = on_turn}, second = first;
+
+	(void)state;
+	start_full();
+	assert_int_equal(pool_view_wait(view, &first.waiter), 0);
+	assert_int_equal(pool_view_wait(view, &second.waiter), 0);
+	assert_int_equal(pool_waiting(pool), 2);
+	give_back(0);
+	assert_int_equal(turns, 0);
+	/* A newcomer does not overtake. */
+	assert_int_equal(pick(), -EBUSY);
+	deliver();
+	assert_true(first.is_done);
+	assert_int_equal(first.picked, 0);
+	assert_false(second.is_done);
+	give_back(0);
+	deliver();
+	assert_int_equal(second.picked, 0);
+	assert_int_equal(pool_waiting(pool), 0);
+	give_back(0);
+}
+
+static void connection_freed_before_queueing_is_not_missed(void **state)
+{
+	struct visitor visitor = {.waiter.on_turn = on_turn};
+
+	(void)state;
+	start_full();
+	give_back(0);
+	assert_int_equal(pool_view_wait(view, &visitor.waiter), 0);
+	deliver();
+	assert_int_equal(visitor.picked, 0);
+	give_back(0);
+}
+
+static void queue_is_bounded(void **state)
+{
+	struct visitor visitors[5] = {};
+
+	(void)state;
+	start_full();
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pool_view_wait(view, &visitors[i].waiter), 0);
+	assert_int_equal(pool_view_wait(view, &visitors[4].waiter), -ENOBUFS);
+	for (size_t i = 0; i < 5; i++) {
+		pool_view_cancel_wait(&visitors[i].waiter);
+		pool_view_cancel_wait(&visitors[i].waiter);
+	}
+	assert_int_equal(pool_waiting(pool), 0);
+	give_back(0);
+}
+
+static void waiting_ends_with_the_timeout(void **state)
+{
+	struct visitor visitor = {.waiter.on_turn = on_turn};
+
+	(void)state;
+	start_full();
+	assert_int_equal(pool_view_wait(view, &visitor.waiter), 0);
+	assert_int_equal(visitor.waiter.timer.expires_ms, fake_now_ms + config.queue_timeout_ms);
+	visitor.waiter.timer.on_expire(&visitor.waiter.timer);
+	assert_int_equal(visitor.status, -ETIMEDOUT);
+	assert_int_equal(pool_waiting(pool), 0);
+	give_back(0);
+}
+
+static void touched_pool_lets_waiters_look_again(void **state)
+{
+	struct visitor visitor = {.waiter.on_turn = on_turn};
+
+	(void)state;
+	start_full();
+	assert_int_equal(pool_view_wait(view, &visitor.waiter), 0);
+	atomic_store(&find(0)->health, ENDPOINT_HEALTH_DOWN);
+	pool_touch(pool);
+	deliver();
+	assert_int_equal(visitor.picked, -EHOSTUNREACH);
+	give_back(0);
+}
+
+static void kick_that_finds_nobody_goes_on_to_another_worker(void **state)
+{
+	struct visitor here = {.waiter.on_turn = on_turn};
+	struct visitor there = {.waiter.on_turn = on_turn};
+	struct pool_view *other;
+	struct pool_view *mine;
+
+	(void)state;
+	start_full();
+	mine = view;
+	other = pool_view_new(pool, NULL);
+	assert_int_equal(pool_view_wait(mine, &here.waiter), 0);
+	assert_int_equal(pool_view_wait(other, &there.waiter), 0);
+	give_back(0);
+	pool_view_cancel_wait(&here.waiter);
+	view = other;
+	deliver();
+	assert_true(there.is_done);
+	assert_int_equal(there.picked, 0);
+	give_back(0);
+	view = mine;
+	pool_view_free(other);
+}
+
+static void view_freed_under_way_of_a_kick_is_freed_later(void **state)
+{
+	struct visitor visitor = {.waiter.on_turn = on_turn};
+
+	(void)state;
+	start_full();
+	assert_int_equal(pool_view_wait(view, &visitor.waiter), 0);
+	give_back(0);
+	pool_view_cancel_wait(&visitor.waiter);
+	assert_int_equal(nposted, 1);
+	/* tear_down() frees first and delivers then: the leak checker has the verdict. */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(weights_decide_the_shares),
+		TEST(lowest_tier_with_an_available_endpoint_serves),
+		TEST(our_zone_serves_while_it_can),
+		TEST(nothing_changes_for_a_view_before_the_pool_is_touched),
+		TEST(retries_avoid_what_was_tried),
+		TEST(same_client_gets_the_same_endpoint),
+		TEST(least_conn_sees_the_load_of_the_moment),
+		TEST(slow_start_grows_in_sixteen_steps),
+		TEST(failures_eject_and_time_brings_back),
+		TEST(our_own_troubles_eject_nobody),
+		TEST(ejections_stop_at_the_share),
+		TEST(freed_connection_goes_to_who_came_first),
+		TEST(connection_freed_before_queueing_is_not_missed),
+		TEST(queue_is_bounded),
+		TEST(waiting_ends_with_the_timeout),
+		TEST(touched_pool_lets_waiters_look_again),
+		TEST(kick_that_finds_nobody_goes_on_to_another_worker),
+		TEST(view_freed_under_way_of_a_kick_is_freed_later),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

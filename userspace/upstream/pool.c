@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What all threads share of a pool: its members, its generation, and the list of its views. The
+ * lock is taken by changes, by views that look again, and where somebody waits; never by an
+ * ordinary pick.
+ */
+#include "upstream_internal.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Members ------------------------------------------------------------------- */
+
+static void member_done(struct pool_member *member)
+{
+	for (size_t i = 0; i < member->count; i++)
+		endpoint_unref(member->endpoints[i]);
+	free(member->endpoints);
+	*member = (struct pool_member){};
+}
+
+static int member_reserve(struct pool_member *member, size_t count)
+{
+	member->endpoints = count ? calloc(count, sizeof(*member->endpoints)) : NULL;
+	return count && !member->endpoints ? -ENOMEM : 0;
+}
+
+static struct endpoint *member_find(const struct pool_member *member, const struct address *address)
+{
+	for (size_t i = 0; i < member->count; i++)
+		if (address_equal(&member->endpoints[i]->address, address))
+			return member->endpoints[i];
+	return NULL;
+}
+
+/*
+ * The endpoint of the configuration before stays, unless its name or zone is another one now: then
+ * a new one goes on with what was known of it. Its open connections are counted to the old one.
+ */
+static struct endpoint *take_over(struct endpoint *before, const struct config_endpoint *config)
+{
+	struct endpoint *endpoint;
+
+	if (endpoint_is_same(before, config))
+		return endpoint_ref(before);
+	endpoint = endpoint_new(config, &before->address);
+	if (endpoint)
+		endpoint_inherit(endpoint, before);
+	return endpoint;
+}
+
+static int member_take_over(struct pool_member *member, const struct config_endpoint *config,
+			    const struct pool_member *before,
+			    const struct config_endpoint *config_before)
+{
+	if (member_reserve(member, before->count))
+		return -ENOMEM;
+	for (size_t i = 0; i < before->count; i++) {
+		struct endpoint *endpoint = take_over(before->endpoints[i], config);
+
+		if (!endpoint)
+			return -ENOMEM;
+		member->endpoints[member->count++] = endpoint;
+	}
+	member->is_taken_over = true;
+	member->is_reweighted = config->weight != config_before->weight;
+	return 0;
+}
+
+static int member_make(struct pool_member *member, const struct config_endpoint *config)
+{
+	/* A DNS name has no endpoints before its first answer. */
+	if (config->resolve == CONFIG_RESOLVE_DNS)
+		return 0;
+	if (member_reserve(member, 1))
+		return -ENOMEM;
+	member->endpoints[0] = endpoint_new(config, &config->address);
+	if (!member->endpoints[0])
+		return -ENOMEM;
+	member->count = 1;
+	return 0;
+}
+
+static bool is_same_member(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	if (a->resolve != b->resolve)
+		return false;
+	if (a->resolve == CONFIG_RESOLVE_DNS)
+		return a->port == b->port && strcmp(a->host, b->host) == 0;
+	return address_equal(&a->address, &b->address);
+}
+
+/* Return: the member's index in @previous; -ENOENT. */
+static ssize_t find_before(const struct pool *previous, const struct config_endpoint *config)
+{
+	for (size_t i = 0; previous && i < previous->config->nendpoints; i++)
+		if (is_same_member(&previous->config->endpoints[i], config))
+			return (ssize_t)i;
+	return -ENOENT;
+}
+
+static int pool_fill_member(struct pool *pool, size_t index, struct pool *previous)
+{
+	const struct config_endpoint *config = &pool->config->endpoints[index];
+	struct pool_member *member = &pool->members[index];
+	ssize_t before = find_before(previous, config);
+
+	if (before < 0)
+		return member_make(member, config);
+	return member_take_over(member, config, &previous->members[before],
+				&previous->config->endpoints[before]);
+}
+
+/* Endpoints that come to a pool in service start slowly; those it began with do not. */
+static void start_slowly(struct pool *pool)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	for (size_t i = 0; i < pool->config->nendpoints; i++) {
+		struct pool_member *member = &pool->members[i];
+
+		for (size_t k = 0; k < member->count && !member->is_taken_over; k++)
+			atomic_store(&member->endpoints[k]->up_since_ms, now_ms);
+	}
+}
+
+/* --- The pool ------------------------------------------------------------------ */
+
+static void pool_free(struct pool *pool)
+{
+	for (size_t i = 0; pool->members && i < pool->config->nendpoints; i++)
+		member_done(&pool->members[i]);
+	free(pool->members);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+static int pool_fill(struct pool *pool, struct pool *previous)
+{
+	size_t count = pool->config->nendpoints;
+	int err = 0;
+
+	pool->members = calloc(count ? count : 1, sizeof(*pool->members));
+	if (!pool->members)
+		return -ENOMEM;
+	if (previous)
+		pthread_mutex_lock(&previous->lock);
+	for (size_t i = 0; i < count && !err; i++)
+		err = pool_fill_member(pool, i, previous);
+	if (previous)
+		pthread_mutex_unlock(&previous->lock);
+	return err;
+}
+
+struct pool *pool_new(const struct config_pool *config, const char *zone, struct pool *previous)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->config = config;
+	pool->zone = zone;
+	atomic_init(&pool->refs, 1);
+	atomic_init(&pool->generation, 1);
+	pthread_mutex_init(&pool->lock, NULL);
+	list_init(&pool->views);
+	if (pool_fill(pool, previous)) {
+		pool_free(pool);
+		return NULL;
+	}
+	if (previous)
+		start_slowly(pool);
+	return pool;
+}
+
+struct pool *pool_ref(struct pool *pool)
+{
+	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+	return pool;
+}
+
+void pool_unref(struct pool *pool)
+{
+	if (!pool)
+		return;
+	if (atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) == 1)
+		pool_free(pool);
+}
+
+const struct config_pool *pool_config(const struct pool *pool)
+{
+	return pool->config;
+}
+
+uint32_t pool_waiting(const struct pool *pool)
+{
+	return atomic_load(&pool->waiting);
+}
+
+static void apply_settings(const struct pool_member *member, const struct config_endpoint *config)
+{
+	for (size_t i = 0; i < member->count; i++) {
+		struct endpoint *endpoint = member->endpoints[i];
+
+		atomic_store(&endpoint->tier, config->tier);
+		atomic_store(&endpoint->max_connections, config->max_connections);
+		/* A weight given by hand stays until the file's own is another one. */
+		if (member->is_reweighted)
+			atomic_store(&endpoint->weight, config->weight);
+	}
+}
+
+/* Nobody would ever take back a verdict of checks that are now switched off. */
+static void forget_health(const struct pool_member *member)
+{
+	for (size_t i = 0; i < member->count; i++)
+		atomic_store(&member->endpoints[i]->health, ENDPOINT_HEALTH_UNKNOWN);
+}
+
+void pool_activate(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	for (size_t i = 0; i < pool->config->nendpoints; i++) {
+		struct pool_member *member = &pool->members[i];
+
+		if (member->is_taken_over)
+			apply_settings(member, &pool->config->endpoints[i]);
+		if (pool->config->health.kind == CONFIG_HEALTH_OFF)
+			forget_health(member);
+	}
+	pool_touch_locked(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* --- Changes ------------------------------------------------------------------- */
+
+/* Fills @ret with one endpoint an address; those that @before has are kept, double ones left out.
+ */
+static int member_replace(struct pool_member *ret, const struct config_endpoint *config,
+			  const struct pool_member *before, const struct address *addresses,
+			  size_t count)
+{
+	if (member_reserve(ret, count))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct endpoint *endpoint;
+
+		if (member_find(ret, &addresses[i]))
+			continue;
+		endpoint = member_find(before, &addresses[i]);
+		endpoint = endpoint ? endpoint_ref(endpoint) : endpoint_new(config, &addresses[i]);
+		if (!endpoint)
+			return -ENOMEM;
+		ret->endpoints[ret->count++] = endpoint;
+	}
+	return 0;
+}
+
+/* A pool that has served already gives newcomers a slow start. */
+static void start_newcomers_slowly(const struct pool_member *member,
+				   const struct pool_member *before)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	for (size_t i = 0; before->count && i < member->count; i++)
+		if (!member_find(before, &member->endpoints[i]->address))
+			atomic_store(&member->endpoints[i]->up_since_ms, now_ms);
+}
+
+int pool_set_addresses(struct pool *pool, size_t index, const struct address *addresses,
+		       size_t count)
+{
+	struct pool_member replaced = {};
+	struct pool_member *member = &pool->members[index];
+	int err;
+
+	pthread_mutex_lock(&pool->lock);
+	err = member_replace(&replaced, &pool->config->endpoints[index], member, addresses, count);
+	if (!err) {
+		struct pool_member before = *member;
+
+		start_newcomers_slowly(&replaced, &before);
+		*member = replaced;
+		replaced = before;
+		pool_touch_locked(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	member_done(&replaced);
+	return err;
+}
+
+void pool_touch_locked(struct pool *pool)
+{
+	atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+	list_for_each (node, &pool->views) {
+		struct pool_view *view = pool_view_of_node(node);
+
+		/* Who waits for a free connection may find one on an endpoint that is new. */
+		if (pool_view_has_waiters(view))
+			pool_view_kick(view);
+	}
+}
+
+void pool_touch(struct pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool_touch_locked(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_kick_other(struct pool *pool, const struct pool_view *except)
+{
+	pthread_mutex_lock(&pool->lock);
+	list_for_each (node, &pool->views) {
+		struct pool_view *view = pool_view_of_node(node);
+
+		if (view == except || !pool_view_has_waiters(view))
+			continue;
+		pool_view_kick(view);
+		/* The next one that is kicked is another one: no worker's queue starves. */
+		list_remove(node);
+		list_push_back(&pool->views, node);
+		break;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* --- Look-up ------------------------------------------------------------------- */
+
+size_t pool_count_locked(const struct pool *pool)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->config->nendpoints; i++)
+		count += pool->members[i].count;
+	return count;
+}
+
+void pool_for_each_locked(struct pool *pool, void (*visit)(struct endpoint *, void *),
+			  void *context)
+{
+	for (size_t i = 0; i < pool->config->nendpoints; i++)
+		for (size_t k = 0; k < pool->members[i].count; k++)
+			visit(pool->members[i].endpoints[k], context);
+}
+
+void pool_for_each(struct pool *pool, void (*visit)(struct endpoint *endpoint, void *context),
+		   void *context)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool_for_each_locked(pool, visit, context);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+struct name_search {
+	const char *name;
+	struct endpoint *by_address, *by_name; /* the first of each */
+};
+
+static void search_visit(struct endpoint *endpoint, void *context)
+{
+	struct name_search *search = context;
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!search->by_address &&
+	    strcmp(address_format(&endpoint->address, text), search->name) == 0)
+		search->by_address = endpoint;
+	if (!search->by_name && strcmp(endpoint->name, search->name) == 0)
+		search->by_name = endpoint;
+}
+
+struct endpoint *pool_find(struct pool *pool, const char *name)
+{
+	struct name_search search = {.name = name};
+	struct endpoint *found;
+
+	pthread_mutex_lock(&pool->lock);
+	pool_for_each_locked(pool, search_visit, &search);
+	found = search.by_address ? search.by_address : search.by_name;
+	if (found)
+		endpoint_ref(found);
+	pthread_mutex_unlock(&pool->lock);
+	return found;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_UPSTREAM_POOL_VIEW_INTERNAL_H
+#define SLUICE_UPSTREAM_POOL_VIEW_INTERNAL_H
+
+#include "balance/balance.h"
+#include "core/rng.h"
+#include "upstream_internal.h"
+
+/* An endpoint that was available when the table was made. */
+struct view_entry {
+	struct endpoint *endpoint; /* a reference */
+	size_t place;              /* in the configuration's order */
+	uint32_t tier;
+	uint32_t weight;   /* of its target, which loses it for a moment where it cannot be had */
+	bool is_elsewhere; /* in another zone than ours */
+};
+
+/* Sorted by tier and zone. The balancer chooses among the first @nprimary, which are alike in both.
+ */
+struct view_table {
+	struct view_entry *entries;
+	struct balance_target *targets; /* of the first @nprimary */
+	struct balancer *balancer;      /* NULL where there is nothing to choose from */
+	size_t count, nprimary;
+	uint32_t generation;     /* the pool's when the table was made */
+	uint64_t valid_until_ms; /* an ejection ends or slow start takes a step */
+};
+
+struct pool_view {
+	struct pool *pool;
+	struct io_loop *loop;
+	struct list_node node; /* pool->views */
+	const struct balance_algorithm *algorithm;
+	struct balancer *balancer; /* built from @table's targets, where it has any */
+	struct rng rng;
+	struct view_table table;
+
+	/* The queue. */
+	struct list_node waiters;
+	_Atomic uint32_t nwaiting; /* their number, for other threads */
+	struct io_timer recheck;   /* the table goes stale while somebody waits */
+	struct io_message kick;
+	_Atomic bool is_kicked; /* @kick is on its way */
+	bool is_serving;
+	bool is_freed; /* the memory goes once @kick is back and serving has ended */
+};
+
+/* --- view_table.c ---------------------------------------------------------------- */
+
+/* Return: 0; -ENOMEM, with @ret untouched. */
+int view_table_make(struct pool *pool, uint64_t now_ms, struct view_table *ret) WARN_UNUSED;
+void view_table_done(struct view_table *table);
+
+/* --- pool_view.c ----------------------------------------------------------------- */
+
+/* Whether a pick would now succeed, or fail for good. */
+bool pool_view_has_room(struct pool_view *view);
+
+/* --- pool_queue.c ---------------------------------------------------------------- */
+
+void pool_queue_init(struct pool_view *view);
+
+/* Frees the view, now or as soon as nothing of it is on its way. */
+void pool_queue_free(struct pool_view *view);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_UPSTREAM_INTERNAL_H
+#define SLUICE_UPSTREAM_INTERNAL_H
+
+#include "core/list.h"
+#include "upstream/endpoint.h"
+#include "upstream/events.h"
+#include "upstream/pool.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* What one configured endpoint stands for: itself, or all addresses of its DNS name. */
+struct pool_member {
+	struct endpoint **endpoints;
+	size_t count;
+	bool is_taken_over; /* from the pool before: settings are brought up to date */
+	bool is_reweighted; /* the file's weight is another one than before */
+};
+
+struct pool {
+	const struct config_pool *config;
+	const char *zone;
+	struct upstream_events events;
+	_Atomic uint32_t refs;
+	_Atomic uint32_t generation; /* written under @lock */
+	_Atomic uint32_t waiting;    /* connections in the queues of all views */
+	pthread_mutex_t lock;        /* of @members and @views */
+	struct pool_member *members; /* config->nendpoints */
+	struct list_node views;
+};
+
+/* Takes @config's settings and one address. Return: one reference; NULL: out of memory. */
+struct endpoint *endpoint_new(const struct config_endpoint *config,
+			      const struct address *address) WARN_UNUSED;
+
+/* Whether a configured endpoint still is this one: what never changes is the same. */
+bool endpoint_is_same(const struct endpoint *endpoint, const struct config_endpoint *config);
+
+/* Health, orders given by hand and ejection, of the endpoint that stood for the address before. */
+void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *from);
+
+/*
+ * The pool goes into service: endpoints that were taken over get the settings of the new file.
+ * Apart from pool_new() so that a reload that fails later changes nothing. Thread: control.
+ */
+void pool_activate(struct pool *pool);
+
+/* The number of endpoints; pool->lock is held. */
+size_t pool_count_locked(const struct pool *pool);
+
+void pool_for_each_locked(struct pool *pool, void (*visit)(struct endpoint *, void *),
+			  void *context);
+
+/* Lets views look again; pool->lock is held. */
+void pool_touch_locked(struct pool *pool);
+
+/* Lets a view other than @except serve its queue, if one has anybody waiting. */
+void pool_kick_other(struct pool *pool, const struct pool_view *except);
+
+/* For the walk over the views; pool->lock is held. */
+struct pool_view *pool_view_of_node(struct list_node *node);
+
+/* --- Queues (pool_queue.c) ------------------------------------------------------- */
+
+/* Thread: any. */
+bool pool_view_has_waiters(const struct pool_view *view);
+
+/* Lets the view's worker serve its queue. Thread: the view's; others hold pool->lock. */
+void pool_view_kick(struct pool_view *view);
+
+/* --- Outlier ejection (outlier.c) ----------------------------------------------- */
+
+/* What the rest of the pool looks like when one endpoint has failed too often. */
+struct outlier_census {
+	size_t endpoints; /* in the pool */
+	size_t ejected;   /* of them */
+	size_t available; /* others than the one in question */
+};
+
+/* How long the ejection lasts that follows @ejections earlier ones in a row. */
+uint32_t outlier_duration_ms(const struct config_outlier *config, uint32_t ejections);
+
+/*
+ * Counts a failure. Connect failures and early resets are rows of their own: an endpoint that
+ * resets whatever it has accepted would otherwise always be saved by the next connect.
+ * @row: endpoint->failures or endpoint->early_resets.
+ * Return: whether the endpoint has had enough of them.
+ */
+bool outlier_count_failure(const struct config_outlier *config, struct endpoint *endpoint,
+			   _Atomic uint32_t *row, uint64_t now_ms);
+
+/*
+ * Ejects where the share allows it. The caller makes sure that nobody else ejects at the same time.
+ * Return: the duration in ms; 0 if the endpoint stays.
+ */
+uint32_t outlier_eject(const struct config_outlier *config, struct endpoint *endpoint,
+		       const struct outlier_census *census, uint64_t now_ms);
+
+/* A success ends its row of failures; a long enough good time that of ejections. */
+void outlier_count_success(const struct config_outlier *config, struct endpoint *endpoint,
+			   _Atomic uint32_t *row, uint64_t now_ms);
+
+#endif
