@@ -76,6 +76,7 @@ struct config_route {
 	size_t nsource;
 	uint16_t *port; /* destination ports, host order */
 	size_t nport;
+	const char *pool_name;
 	size_t pool;   /* index into config.pools */
 	uint32_t line; /* in the file */
 };
@@ -83,7 +84,7 @@ struct config_route {
 struct config_bind {
 	struct address address; /* the first port of a range */
 	uint16_t last_port;     /* the same as the address's port for a single one */
-	uint32_t line;
+	uint32_t line, column;  /* in the file */
 };
 
 struct config_listener {
@@ -105,7 +106,8 @@ struct config_listener {
 	struct config_route *routes;
 	size_t nroutes;
 	bool has_default_pool;
-	size_t default_pool; /* listener.pool */
+	const char *default_pool_name; /* listener.pool */
+	size_t default_pool;           /* its index into config.pools */
 	uint32_t line;
 };
 

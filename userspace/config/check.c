@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What holds between options: names are unique, pools that are named exist, limits fit each other.
+ * check_pool.c looks into pools, check_binds.c at who listens where.
+ */
+#include "config_internal.h"
+
+#include <stdlib.h>
+
+struct site *new_sites(struct checker *checker, size_t count)
+{
+	struct site *sites = arena_alloc_array(checker->arena, count, sizeof(*sites));
+
+	if (!sites)
+		checker->is_out_of_memory = true;
+	return sites;
+}
+
+static int compare_sites(const void *left, const void *right)
+{
+	const struct site *a = left, *b = right;
+	int order = strcmp(a->text, b->text);
+
+	if (order)
+		return order;
+	if (a->node->line != b->node->line)
+		return a->node->line < b->node->line ? -1 : 1;
+	return a->node->column < b->node->column ? -1 : a->node->column > b->node->column;
+}
+
+void check_unique(struct checker *checker, struct site *sites, size_t count, const char *what)
+{
+	const struct site *first = sites;
+	char quoted[QUOTE_SIZE];
+
+	if (count == 0)
+		return;
+	qsort(sites, count, sizeof(*sites), compare_sites);
+	for (size_t i = 1; i < count; i++) {
+		if (strcmp(sites[i].text, first->text) != 0) {
+			first = &sites[i];
+			continue;
+		}
+		diagnose(checker->diagnostics, sites[i].node,
+			 "%s: %s is taken, first on line %u; expected one of its own", what,
+			 node_quote(sites[i].node, quoted), first->node->line);
+	}
+}
+
+/* --- Names --------------------------------------------------------------------- */
+
+static void check_listener_names(struct checker *checker)
+{
+	const struct config *config = checker->config;
+	const struct node *item = node_member(checker->root, "listeners");
+	struct site *sites = new_sites(checker, config->nlisteners);
+	size_t count = 0;
+
+	item = item ? item->first : NULL;
+	for (size_t i = 0; sites && i < config->nlisteners; i++, item = item->next) {
+		if (config->listeners[i].name)
+			sites[count++] = (struct site){config->listeners[i].name,
+						       node_member_or_self(item, "name"), i};
+	}
+	if (sites)
+		check_unique(checker, sites, count, "name");
+}
+
+/* The pools in the order of their names. */
+struct pool_names {
+	struct site *sites;
+	size_t count;
+};
+
+static void check_pool_names(struct checker *checker, struct pool_names *ret)
+{
+	const struct config *config = checker->config;
+	const struct node *item = node_member(checker->root, "pools");
+	struct site *sites = new_sites(checker, config->npools);
+
+	*ret = (struct pool_names){.sites = sites};
+	item = item ? item->first : NULL;
+	for (size_t i = 0; sites && i < config->npools; i++, item = item->next) {
+		if (config->pools[i].name)
+			sites[ret->count++] = (struct site){config->pools[i].name,
+							    node_member_or_self(item, "name"), i};
+	}
+	if (sites)
+		check_unique(checker, sites, ret->count, "name");
+}
+
+static int compare_name(const void *name, const void *site)
+{
+	return strcmp(name, ((const struct site *)site)->text);
+}
+
+/* A misspelt reference binds the pool that it was meant for: one mistake, one message. */
+static void report_unknown_pool(struct checker *checker, const struct pool_names *names,
+				const char *name, const struct node *node)
+{
+	struct suggestion suggestion = {.word = slice_from_str(name)};
+	char quoted[QUOTE_SIZE], nearest[SUGGESTION_SIZE];
+
+	for (size_t i = 0; i < names->count && !node->is_from_environment; i++)
+		suggestion_offer(&suggestion, names->sites[i].text);
+	for (size_t i = 0; suggestion.best && i < names->count; i++) {
+		if (names->sites[i].text == suggestion.best)
+			checker->config->pools[names->sites[i].index].is_bound = true;
+	}
+	diagnose(checker->diagnostics, node, "pool: %s is unknown; expected the name of a pool%s",
+		 node_quote(node, quoted), suggestion_format(&suggestion, nearest));
+}
+
+/* @name: NULL if there is none, or none that could be read. @node: the value, for messages. */
+static bool resolve_pool(struct checker *checker, const struct pool_names *names, const char *name,
+			 const struct node *node, size_t *ret)
+{
+	const struct site *site;
+
+	if (!name)
+		return false;
+	site = names->count ? bsearch(name, names->sites, names->count, sizeof(*site), compare_name)
+			    : NULL;
+	if (!site) {
+		report_unknown_pool(checker, names, name, node);
+		return false;
+	}
+	*ret = site->index;
+	checker->config->pools[site->index].is_bound = true;
+	return true;
+}
+
+static void check_bound(struct checker *checker)
+{
+	const struct config *config = checker->config;
+	const struct node *item = node_member(checker->root, "pools");
+	char quoted[QUOTE_SIZE];
+
+	item = item ? item->first : NULL;
+	for (size_t i = 0; i < config->npools; i++, item = item->next) {
+		const struct node *at = node_member_or_self(item, "name");
+
+		if (config->pools[i].name && !config->pools[i].is_bound)
+			diagnose(checker->diagnostics, at,
+				 "pool %s is used by nobody; expected a listener or a route that "
+				 "names it",
+				 node_quote(at, quoted));
+	}
+}
+
+/* --- Listeners ----------------------------------------------------------------- */
+
+/* By the document: conditions that could not be read are conditions all the same. */
+static bool is_catch_all(const struct node *route)
+{
+	const struct node *match = node_member(route, "match");
+
+	if (route->kind != NODE_MAPPING)
+		return false;
+	return !match || match->kind == NODE_NULL ||
+	       (match->kind == NODE_MAPPING && match->count == 0);
+}
+
+static void check_catch_alls(struct checker *checker, const struct node *listener)
+{
+	const struct node *routes = node_member(listener, "routes"), *first = NULL;
+	const struct node *pool = node_member(listener, "pool");
+
+	if (!routes || routes->kind != NODE_LIST)
+		return;
+	node_for_each (route, routes) {
+		if (!is_catch_all(route))
+			continue;
+		if (first)
+			diagnose(checker->diagnostics, route,
+				 "a second route without conditions, first on line %u; expected "
+				 "one at most",
+				 first->line);
+		first = first ? first : route;
+	}
+	if (first && pool)
+		diagnose(checker->diagnostics, pool,
+			 "pool is never used, the route on line %u has no conditions; expected one "
+			 "of the two",
+			 first->line);
+}
+
+static void check_limit(struct checker *checker, const struct node *node, const char *small_name,
+			uint32_t small, const char *large_name, uint32_t large)
+{
+	if (large == 0 || small <= large)
+		return;
+	diagnose(checker->diagnostics, node_member_or_self(node, small_name),
+		 "%s is above %s; expected at most %u", small_name, large_name, large);
+}
+
+static void check_listener(struct checker *checker, const struct pool_names *names,
+			   struct config_listener *listener, const struct node *node)
+{
+	const struct node *routes = node_member(node, "routes"), *item;
+
+	listener->has_default_pool = resolve_pool(checker, names, listener->default_pool_name,
+						  node_member(node, "pool"),
+						  &listener->default_pool);
+	item = routes ? routes->first : NULL;
+	for (size_t i = 0; i < listener->nroutes; i++, item = item->next)
+		(void)resolve_pool(checker, names, listener->routes[i].pool_name,
+				   node_member(item, "pool"), &listener->routes[i].pool);
+	if (node->kind == NODE_MAPPING && !node_member(node, "pool") &&
+	    (!routes || (routes->kind == NODE_LIST && routes->count == 0)))
+		diagnose(checker->diagnostics, node,
+			 "a listener has neither pool nor routes; expected one of them");
+	check_catch_alls(checker, node);
+	check_limit(checker, node, "max_connections_per_source",
+		    listener->max_connections_per_source, "max_connections",
+		    listener->max_connections);
+	check_limit(checker, node, "max_connections", listener->max_connections,
+		    "limits.max_connections", checker->config->limits.max_connections);
+}
+
+static void check_limits(struct checker *checker)
+{
+	const struct config_limits *limits = &checker->config->limits;
+	const struct node *node = node_member_or_self(checker->root, "limits");
+
+	check_limit(checker, node, "max_connections_per_source", limits->max_connections_per_source,
+		    "max_connections", limits->max_connections);
+	check_limit(checker, node, "receive_buffer_size", limits->receive_buffer_bytes,
+		    "relay_buffer_size", limits->relay_buffer_bytes);
+}
+
+void check_config(struct checker *checker)
+{
+	struct config *config = checker->config;
+	const struct node *item = node_member(checker->root, "listeners");
+	struct pool_names names;
+
+	check_limits(checker);
+	check_listener_names(checker);
+	check_pool_names(checker, &names);
+	item = item ? item->first : NULL;
+	for (size_t i = 0; i < config->nlisteners; i++, item = item->next)
+		check_listener(checker, &names, &config->listeners[i], item);
+	check_bound(checker);
+	check_pools(checker);
+	check_binds(checker);
+}

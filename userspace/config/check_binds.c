@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Who listens where: no two may ask for what the kernel gives only once. Sluice's own sockets share
+ * ports by SO_REUSEPORT, so that the kernel would not refuse two listeners on one address; it would
+ * deal connections to either at random.
+ */
+#include "config_internal.h"
+
+#include <stdlib.h>
+
+struct claim {
+	struct address address;
+	uint16_t first_port, last_port;
+	bool is_v6only;
+	const struct node *node; /* NULL: a default */
+	const char *option;      /* "bind" */
+	size_t order;            /* in the file */
+	bool is_reported;
+};
+
+struct claims {
+	struct claim *all;
+	size_t count;
+};
+
+static void add_claim(struct claims *claims, const struct claim *claim)
+{
+	struct claim *added = &claims->all[claims->count];
+
+	*added = *claim;
+	added->order = claims->count++;
+	added->first_port = address_port(&claim->address);
+	address_unmap(&added->address);
+}
+
+/* One scalar of a bind list; those that cannot be read were reported when they were decoded. */
+static void add_bind(struct claims *claims, const struct config_listener *listener,
+		     const struct node *node)
+{
+	struct config_bind binds[BINDS_PER_TEXT] = {};
+	size_t count = 0;
+
+	if (node->kind != NODE_SCALAR || parse_bind(node->text, binds, &count))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct claim claim = {.address = binds[i].address,
+				      .last_port = binds[i].last_port,
+				      .is_v6only = listener->is_v6only,
+				      .node = node,
+				      .option = "bind"};
+
+		/* "*:80" is [::]:80 alone where that takes IPv4 too. */
+		if (i + 1 < count && !listener->is_v6only)
+			continue;
+		add_claim(claims, &claim);
+	}
+}
+
+static void add_listeners(struct checker *checker, struct claims *claims)
+{
+	const struct node *item = node_member(checker->root, "listeners");
+	const struct config *config = checker->config;
+
+	item = item ? item->first : NULL;
+	for (size_t i = 0; i < config->nlisteners; i++, item = item->next) {
+		const struct node *bind = node_member(item, "bind");
+
+		if (bind && bind->kind == NODE_SCALAR)
+			add_bind(claims, &config->listeners[i], bind);
+		node_for_each (text, bind)
+			add_bind(claims, &config->listeners[i], text);
+	}
+}
+
+static void add_admin(struct checker *checker, struct claims *claims)
+{
+	const struct config_admin *admin = &checker->config->admin;
+	const struct node *node = node_member(checker->root, "admin");
+	struct claim listen = {.address = admin->listen,
+			       .last_port = address_port(&admin->listen),
+			       .is_v6only = true,
+			       .node = node_member(node, "listen"),
+			       .option = "admin.listen"};
+	struct claim control = {.node = node_member(node, "socket"), .option = "admin.socket"};
+	char *text = NULL;
+
+	if (admin->listen.len)
+		add_claim(claims, &listen);
+	if (!admin->socket)
+		return;
+	text = arena_printf(checker->arena, "unix:%s", admin->socket);
+	if (!text)
+		checker->is_out_of_memory = true;
+	else if (address_parse(slice_from_str(text), &control.address) == 0)
+		add_claim(claims, &control);
+	else
+		diagnose(checker->diagnostics, control.node,
+			 "admin.socket has a path of more than 107 bytes; expected a shorter one");
+}
+
+static bool is_any(const struct address *address)
+{
+	if (address->sa.sa_family == AF_INET)
+		return address->v4.sin_addr.s_addr == INADDR_ANY;
+	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}
+
+static bool is_dual(const struct claim *claim)
+{
+	return claim->address.sa.sa_family == AF_INET6 && is_any(&claim->address) &&
+	       !claim->is_v6only;
+}
+
+static bool is_same_host(const struct address *a, const struct address *b)
+{
+	struct address left = *a, right = *b;
+
+	address_set_port(&left, 0);
+	address_set_port(&right, 0);
+	return address_equal(&left, &right);
+}
+
+static bool clash(const struct claim *a, const struct claim *b)
+{
+	if (!address_is_ip(&a->address) || !address_is_ip(&b->address))
+		return address_equal(&a->address, &b->address);
+	/* Port 0 is any that is free. */
+	if (a->first_port == 0 || b->first_port == 0)
+		return false;
+	if (a->first_port > b->last_port || b->first_port > a->last_port)
+		return false;
+	if (a->address.sa.sa_family != b->address.sa.sa_family)
+		return is_dual(a) || is_dual(b);
+	return is_any(&a->address) || is_any(&b->address) || is_same_host(&a->address, &b->address);
+}
+
+/* "bind "0.0.0.0:80" on line 3" */
+static const char *describe(struct checker *checker, const struct claim *claim)
+{
+	char quoted[QUOTE_SIZE];
+	const char *text;
+
+	if (!claim->node)
+		return "the default of admin.socket";
+	text = arena_printf(checker->arena, "%s %s on line %u", claim->option,
+			    node_quote(claim->node, quoted), claim->node->line);
+	if (!text)
+		checker->is_out_of_memory = true;
+	return text ? text : "";
+}
+
+/* Told at the later of the two, once however many it clashes with. */
+static void report_clash(struct checker *checker, struct claim *a, struct claim *b)
+{
+	bool is_later = !b->node || (a->node && a->order > b->order);
+	struct claim *later = is_later ? a : b, *earlier = is_later ? b : a;
+	bool is_mixed = a->address.sa.sa_family != b->address.sa.sa_family;
+	char quoted[QUOTE_SIZE];
+
+	if (later->is_reported)
+		return;
+	later->is_reported = true;
+	diagnose(checker->diagnostics, later->node,
+		 "%s: %s clashes with %s%s; expected an address that nothing else listens on",
+		 later->option, node_quote(later->node, quoted), describe(checker, earlier),
+		 is_mixed ? ", as [::] takes IPv4 too with v6only: false" : "");
+}
+
+static int compare_claims(const void *left, const void *right)
+{
+	const struct claim *a = left, *b = right;
+
+	if (a->first_port != b->first_port)
+		return a->first_port < b->first_port ? -1 : 1;
+	return a->order < b->order ? -1 : 1;
+}
+
+static size_t count_binds(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->nlisteners; i++)
+		count += config->listeners[i].nbinds;
+	return count;
+}
+
+void check_binds(struct checker *checker)
+{
+	/* Two more for the administrator's. */
+	size_t most = count_binds(checker->config) + 2;
+	struct claims claims = {
+		.all = arena_alloc_array(checker->arena, most, sizeof(struct claim))};
+
+	if (!claims.all) {
+		checker->is_out_of_memory = true;
+		return;
+	}
+	add_listeners(checker, &claims);
+	add_admin(checker, &claims);
+	qsort(claims.all, claims.count, sizeof(struct claim), compare_claims);
+	for (size_t i = 0; i < claims.count; i++) {
+		for (size_t j = i + 1; j < claims.count; j++) {
+			/* Sorted by port: nothing further can overlap. */
+			if (claims.all[j].first_port > claims.all[i].last_port)
+				break;
+			if (clash(&claims.all[i], &claims.all[j]))
+				report_clash(checker, &claims.all[i], &claims.all[j]);
+		}
+	}
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CONFIG_INTERNAL_H
+#define SLUICE_CONFIG_INTERNAL_H
+
+#include "config/config.h"
+#include "core/address.h"
+#include "core/arena.h"
+#include "core/slice.h"
+#include "core/strbuf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The way of a file: text → document (document.c) → struct config by the schema table (decode.c,
+ * schema.c, types.c, shapes.c) → checks between options (check.c, check_binds.c). Each step reports
+ * into one list of diagnostics and goes on, so that all errors come out at once.
+ */
+
+/* --- Diagnostics: diagnostics.c ------------------------------------------------ */
+
+/* A file that is wrong in more places than this is wrong altogether. */
+#define DIAGNOSTICS_MAX 1000
+
+struct diagnostic;
+
+struct diagnostics {
+	struct arena arena;
+	struct diagnostic *newest;
+	size_t count;
+	bool is_failed; /* out of memory */
+};
+
+struct node;
+
+/* @line and @column count from 1; line 0 stands for the file as a whole. */
+void diagnose_at(struct diagnostics *diagnostics, uint32_t line, uint32_t column, const char *fmt,
+		 ...) PRINTF(4, 5);
+void diagnose(struct diagnostics *diagnostics, const struct node *at, const char *fmt, ...)
+	PRINTF(3, 4);
+
+/* All of them, ordered by place; @name is the file's. */
+void diagnostics_render(struct diagnostics *diagnostics, const char *name, struct strbuf *out);
+void diagnostics_done(struct diagnostics *diagnostics);
+
+/* Room for a quoted value: 64 bytes of it, each escaped at worst. */
+#define QUOTE_SIZE 280
+
+/*
+ * The text in double quotes, control characters escaped, long ones cut. Of a scalar it is what the
+ * file says, not what the environment made of it: that may be a secret. Return: @ret.
+ */
+const char *quote(struct slice text, char ret[QUOTE_SIZE]);
+const char *node_quote(const struct node *node, char ret[QUOTE_SIZE]);
+
+/* --- The nearest known name: suggestion.c -------------------------------------- */
+
+struct suggestion {
+	struct slice word;
+	const char *best;
+	size_t distance;
+};
+
+#define SUGGESTION_SIZE 96
+
+void suggestion_offer(struct suggestion *suggestion, const char *candidate);
+
+/* "; did you mean "x"?", or "" if nothing is near. Return: @ret. */
+const char *suggestion_format(const struct suggestion *suggestion, char ret[SUGGESTION_SIZE]);
+
+/* --- The document: document.c, environment.c ----------------------------------- */
+
+#define DOCUMENT_SIZE_MAX  ((size_t)16 << 20)
+#define DOCUMENT_DEPTH_MAX 32
+#define DOCUMENT_NODES_MAX 1000000
+#define MAPPING_KEYS_MAX   256
+
+enum node_kind {
+	NODE_BROKEN, /* already reported: say nothing more about it */
+	NODE_NULL,   /* "key:" without a value, "~" or "null" */
+	NODE_SCALAR,
+	NODE_LIST,
+	NODE_MAPPING,
+};
+
+struct node {
+	enum node_kind kind;
+	uint32_t line, column; /* from 1 */
+	struct node *key;      /* of a mapping's member */
+	struct slice raw;      /* of a scalar: as the file has it, quotes and escapes undone */
+	struct slice text;     /* the same after "${NAME}" */
+	bool is_from_environment;
+	struct node *first, *last; /* items, or a mapping's values in the file's order */
+	struct node *next;
+	size_t count;
+};
+
+struct document {
+	struct arena arena;
+	struct node *root; /* NULL: there is none, and a diagnostic says why */
+};
+
+/* Return: 0, also where diagnostics were made; -ENOMEM. @text is borrowed for the call. */
+int document_parse(struct slice text, struct diagnostics *diagnostics,
+		   struct document *ret) WARN_UNUSED;
+void document_done(struct document *document);
+
+/* The value of a mapping's key; NULL if absent or @node is no mapping (or NULL). */
+const struct node *node_member(const struct node *node, const char *key);
+
+/* Where an option's value is, or else the mapping that should have it. */
+const struct node *node_member_or_self(const struct node *node, const char *key);
+
+#define node_for_each(item, parent) \
+	for (const struct node *item = (parent) ? (parent)->first : NULL; item; item = item->next)
+
+/*
+ * Fills in node->text from node->raw. @allowance: bytes that the whole document may still grow to.
+ * Return: 0, also where a diagnostic was made (the node is then broken); -ENOMEM.
+ */
+int environment_expand(struct node *node, struct arena *arena, size_t *allowance,
+		       struct diagnostics *diagnostics) WARN_UNUSED;
+
+/* --- Values: types.c, units.c, binds.c ----------------------------------------- */
+
+struct option;
+
+/* One value on its way into its field. */
+struct reading {
+	struct arena *arena; /* the configuration's */
+	const struct option *option;
+	const struct node *node; /* NULL: a default */
+	size_t count;            /* elements written, for lists: usually 1 */
+	bool is_out_of_memory;
+};
+
+struct option_type {
+	const char *name; /* in the option tables: "duration" */
+	size_t size;      /* of the field, or of a list's element */
+	size_t elements;  /* at most, that one scalar makes; 0 stands for 1 */
+	/* Return: NULL; or what is wrong with the value: "has no unit". */
+	const char *(*read)(struct reading *reading, struct slice text, void *field);
+	/* "a duration such as 250ms, from 1ms to 1h" */
+	void (*expect)(const struct option *option, struct strbuf *out);
+	/* The keywords of a JSON Schema, without braces. */
+	void (*schema)(const struct option *option, struct strbuf *out);
+	bool is_text; /* any "${NAME}" is also valid text of the type */
+};
+
+extern const struct option_type type_boolean, type_flag, type_count, type_size, type_duration,
+	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
+	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
+	type_alpn, type_url_path, type_host, type_mapping;
+
+/* What parse functions return is NULL or what is wrong, as above. */
+const char *parse_count(struct slice text, uint64_t *ret);
+const char *parse_size(struct slice text, uint64_t *ret_bytes);
+const char *parse_duration(struct slice text, uint64_t *ret_ms);
+const char *parse_percent(struct slice text, uint64_t *ret);
+const char *parse_mode(struct slice text, uint64_t *ret);
+const char *parse_status_range(struct slice text, uint64_t *ret_first, uint64_t *ret_last);
+
+/* In the largest unit that divides it: "90s", "16KiB". */
+void format_size(uint64_t bytes, struct strbuf *out);
+void format_duration(uint64_t ms, struct strbuf *out);
+
+#define BINDS_PER_TEXT 2
+
+/* "*:80" and ":80" are two: 0.0.0.0 and [::]. @ret: line and column stay as they are. */
+const char *parse_bind(struct slice text, struct config_bind ret[BINDS_PER_TEXT],
+		       size_t *ret_count);
+
+/* "host:8080" for resolve: dns; @ret_host borrows from @text. */
+const char *parse_host_port(struct slice text, struct slice *ret_host, uint16_t *ret_port);
+
+/* What an error of address_parse() means. */
+const char *address_problem(int err);
+
+/* Letters, digits, "-" and "_" in labels of at most 63 bytes, 253 in all. */
+bool is_host_name(struct slice text);
+
+/* --- The schema: schema.c ------------------------------------------------------ */
+
+/* A word that an option may be set to, and the value of its enum. */
+struct word {
+	const char *name;
+	uint32_t value;
+};
+
+struct option {
+	const char *name;
+	const struct option_type *type;
+	const char *help;
+	const char *default_text; /* as one would write it; NULL: none, the field is zero */
+	const char *example;      /* YAML, where there is no default */
+	const char *zero_word;    /* stands for zero or nothing: "auto", "off" */
+	const char *problem;      /* replaces the type's words for what is wrong */
+	uint32_t min, max;
+	const struct word *words;     /* ended by an empty one */
+	const struct schema *members; /* of a mapping, or of a list of mappings */
+	size_t offset;                /* in the struct of the mapping that the option is in */
+	size_t count_offset;          /* of lists: where their length goes */
+	bool is_list;
+	bool is_required;
+};
+
+struct decoder;
+
+/* The options of one mapping. */
+struct schema {
+	const char *name; /* in messages: "a listener" */
+	const struct option *options;
+	size_t count;
+	size_t size;        /* of the struct, for lists of it */
+	size_t line_offset; /* of its field line; 0: it has none */
+	/* What a scalar in place of the mapping sets; NULL: none may stand there. */
+	const struct option *scalar;
+	/* What the table cannot say: shapes.c. NULL: nothing. */
+	void (*finish)(struct decoder *decoder, const struct node *node, void *base);
+};
+
+extern const struct schema schema_config;
+
+/* --- Decoding: decode.c, shapes.c ---------------------------------------------- */
+
+struct decoder {
+	struct arena *arena;
+	struct diagnostics *diagnostics;
+	bool is_out_of_memory;
+};
+
+/* @base: zeroed struct of @schema; gets the defaults, then what @node says. */
+void decode_mapping(struct decoder *decoder, const struct schema *schema, const struct node *node,
+		    void *base);
+
+/* Does the schema have an option that must be there? */
+bool schema_has_required(const struct schema *schema);
+
+void finish_listener(struct decoder *decoder, const struct node *node, void *base);
+void finish_endpoint(struct decoder *decoder, const struct node *node, void *base);
+void finish_health(struct decoder *decoder, const struct node *node, void *base);
+
+/* --- Checks between options: check.c, check_pool.c, check_binds.c -------------- */
+
+/*
+ * Lists in the document and arrays in the configuration run in parallel, element by element, except
+ * binds, of which one scalar may make two.
+ */
+struct checker {
+	struct arena *arena; /* scratch */
+	struct config *config;
+	const struct node *root;
+	struct diagnostics *diagnostics;
+	bool is_out_of_memory;
+};
+
+/* A value that must not occur twice. */
+struct site {
+	const char *text;
+	const struct node *node;
+	size_t index; /* of what the text names */
+};
+
+/* Resolves pool names too. */
+void check_config(struct checker *checker);
+void check_pools(struct checker *checker);
+void check_binds(struct checker *checker);
+
+/* Room for @count of them. NULL: out of memory, remembered in @checker. */
+struct site *new_sites(struct checker *checker, size_t count) WARN_UNUSED;
+
+/* Sorts @sites by text; reports each that has the text of an earlier one. @what: "name". */
+void check_unique(struct checker *checker, struct site *sites, size_t count, const char *what);
+
+#endif

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The list of what is wrong with a file. It is gathered in any order while the file is read, and
+ * comes out in the file's order.
+ */
+#include "config_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define QUOTED_MAX 64
+
+struct diagnostic {
+	struct diagnostic *older;
+	uint32_t line, column;
+	size_t sequence;
+	const char *text;
+};
+
+static void add(struct diagnostics *diagnostics, uint32_t line, uint32_t column, const char *fmt,
+		va_list args)
+{
+	struct diagnostic *diagnostic;
+	char text[1024];
+
+	if (diagnostics->count++ >= DIAGNOSTICS_MAX)
+		return;
+	vsnprintf(text, sizeof(text), fmt, args);
+	diagnostic = arena_alloc(&diagnostics->arena, sizeof(*diagnostic));
+	if (diagnostic)
+		diagnostic->text = arena_strdup(&diagnostics->arena, slice_from_str(text));
+	if (!diagnostic || !diagnostic->text) {
+		diagnostics->is_failed = true;
+		return;
+	}
+	diagnostic->older = diagnostics->newest;
+	diagnostic->line = line;
+	diagnostic->column = column;
+	diagnostic->sequence = diagnostics->count;
+	diagnostics->newest = diagnostic;
+}
+
+void diagnose_at(struct diagnostics *diagnostics, uint32_t line, uint32_t column, const char *fmt,
+		 ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add(diagnostics, line, column, fmt, args);
+	va_end(args);
+}
+
+void diagnose(struct diagnostics *diagnostics, const struct node *at, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add(diagnostics, at->line, at->column, fmt, args);
+	va_end(args);
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct diagnostic *a = *(const struct diagnostic *const *)left;
+	const struct diagnostic *b = *(const struct diagnostic *const *)right;
+
+	if (a->line != b->line)
+		return a->line < b->line ? -1 : 1;
+	if (a->column != b->column)
+		return a->column < b->column ? -1 : 1;
+	return a->sequence < b->sequence ? -1 : 1;
+}
+
+static void render_one(const struct diagnostic *diagnostic, const char *name, struct strbuf *out)
+{
+	if (diagnostic->line == 0)
+		strbuf_printf(out, "%s: %s\n", name, diagnostic->text);
+	else
+		strbuf_printf(out, "%s:%u:%u: %s\n", name, diagnostic->line, diagnostic->column,
+			      diagnostic->text);
+}
+
+void diagnostics_render(struct diagnostics *diagnostics, const char *name, struct strbuf *out)
+{
+	const struct diagnostic *sorted[DIAGNOSTICS_MAX];
+	size_t count = 0;
+
+	for (struct diagnostic *d = diagnostics->newest; d; d = d->older)
+		sorted[count++] = d;
+	qsort(sorted, count, sizeof(sorted[0]), compare);
+	for (size_t i = 0; i < count; i++)
+		render_one(sorted[i], name, out);
+	if (diagnostics->count > DIAGNOSTICS_MAX)
+		strbuf_printf(out, "%s: %zu more errors are not shown\n", name,
+			      diagnostics->count - DIAGNOSTICS_MAX);
+}
+
+void diagnostics_done(struct diagnostics *diagnostics)
+{
+	arena_done(&diagnostics->arena);
+	*diagnostics = (struct diagnostics){};
+}
+
+/* How much of @text fits without cutting a UTF-8 sequence. */
+static size_t shown_length(struct slice text)
+{
+	size_t len = text.len;
+
+	if (len <= QUOTED_MAX)
+		return len;
+	len = QUOTED_MAX;
+	while (len > 0 && ((unsigned char)text.ptr[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
+const char *quote(struct slice text, char ret[QUOTE_SIZE])
+{
+	size_t shown = shown_length(text), at = 0;
+
+	ret[at++] = '"';
+	for (size_t i = 0; i < shown; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+
+		if (c < 0x20 || c == 0x7f)
+			at += (size_t)snprintf(ret + at, QUOTE_SIZE - at, "\\x%02x", c);
+		else
+			ret[at++] = (char)c;
+	}
+	snprintf(ret + at, QUOTE_SIZE - at, "%s\"", shown < text.len ? "…" : "");
+	return ret;
+}
+
+const char *node_quote(const struct node *node, char ret[QUOTE_SIZE])
+{
+	return quote(node->raw, ret);
+}
