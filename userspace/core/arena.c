@@ -2,13 +2,12 @@
 /* Bump allocation in chained blocks: the memory of one configuration or one request. */
 #include "core/arena.h"
 
+#include <errno.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define BLOCK_SIZE ((size_t)4096)
 
 struct arena_block {
 	struct arena_block *next;
@@ -16,23 +15,47 @@ struct arena_block {
 	alignas(max_align_t) char bytes[];
 };
 
+#define BLOCK_ROOM (4096 - sizeof(struct arena_block))
+/* From here on a new block would leave too much of the old one unused. */
+#define LARGE (BLOCK_ROOM / 4)
+
 static size_t round_up(size_t size)
 {
 	return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 }
 
-/* A block of its own where @size is large, so that small ones stay dense. */
-static int add_block(struct arena *arena, size_t size)
+static struct arena_block *new_block(size_t room)
 {
-	size_t room = BLOCK_SIZE - sizeof(struct arena_block);
-	struct arena_block *block;
+	struct arena_block *block = calloc(1, sizeof(*block) + room);
 
-	if (size > room)
-		room = size;
-	block = calloc(1, sizeof(*block) + room);
+	if (block)
+		block->size = room;
+	return block;
+}
+
+/* A block of its own, behind the one that small allocations go on filling. */
+static void *alloc_large(struct arena *arena, size_t size)
+{
+	struct arena_block *block = new_block(size);
+
 	if (!block)
-		return -1;
-	block->size = room;
+		return NULL;
+	if (arena->head) {
+		block->next = arena->head->next;
+		arena->head->next = block;
+	} else {
+		arena->head = block;
+		arena->used = size;
+	}
+	return block->bytes;
+}
+
+static int add_block(struct arena *arena)
+{
+	struct arena_block *block = new_block(BLOCK_ROOM);
+
+	if (!block)
+		return -ENOMEM;
 	block->next = arena->head;
 	arena->head = block;
 	arena->used = 0;
@@ -46,8 +69,12 @@ void *arena_alloc(struct arena *arena, size_t size)
 	if (size > SIZE_MAX / 2)
 		return NULL;
 	size = round_up(size);
-	if ((!arena->head || arena->head->size - arena->used < size) && add_block(arena, size) < 0)
-		return NULL;
+	if (!arena->head || arena->head->size - arena->used < size) {
+		if (size > LARGE)
+			return alloc_large(arena, size);
+		if (add_block(arena) < 0)
+			return NULL;
+	}
 	ptr = arena->head->bytes + arena->used;
 	arena->used += size;
 	return ptr;

@@ -3,13 +3,17 @@
 #include "core/log.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/utf8.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048
+/* Longer messages are cut, and end in "…". */
+#define MESSAGE_SIZE 2048
 
 static _Atomic int output_fd = STDERR_FILENO;
 static _Atomic int output_level = LOG_INFO;
@@ -70,38 +74,101 @@ static void format_json(struct strbuf *line, const char *time, enum log_level le
 	strbuf_append_str(line, "}\n");
 }
 
-/* Control characters are shown as '?': a client's bytes must not forge or colour a line. */
-static void format_text(struct strbuf *line, const char *time, enum log_level level,
-			char *message, uint32_t suppressed)
+/*
+ * What a terminal would obey, or cannot show: C0, DEL, C1 (which is two bytes in UTF-8) and all
+ * that is not UTF-8. A client's bytes must not forge or colour a line.
+ */
+static bool is_printable(const char *text, size_t len)
 {
-	for (char *c = message; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	strbuf_printf(line, "%s %-5s %s", time, level_names[level], message);
+	if (len == 1)
+		return *text >= 0x20 && *text != 0x7f;
+	return len > 1 &&
+	       !(len == 2 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0);
+}
+
+static void format_text(struct strbuf *line, const char *time, enum log_level level,
+			const char *message, uint32_t suppressed)
+{
+	struct slice rest = slice_from_str(message);
+
+	strbuf_printf(line, "%s %-5s ", time, level_names[level]);
+	while (rest.len > 0) {
+		size_t len = utf8_length(rest.ptr, rest.len);
+
+		if (is_printable(rest.ptr, len))
+			strbuf_append(line, slice_of(rest.ptr, len));
+		else
+			strbuf_append_str(line, "?");
+		rest = slice_skip(rest, len ? len : 1);
+	}
 	if (suppressed)
 		strbuf_printf(line, " (%u like it were left out)", suppressed);
 	strbuf_append_str(line, "\n");
 }
 
+/* Cuts @message, which has room for more than @len bytes, before the character at @len. */
+static void cut(char *message, size_t len)
+{
+	static const char ellipsis[] = "…";
+
+	len -= sizeof(ellipsis);
+	while (len > 0 && ((unsigned char)message[len] & 0xc0) == 0x80)
+		len--;
+	memcpy(message + len, ellipsis, sizeof(ellipsis));
+}
+
+/* Escapes make six bytes of one in JSON; the message is halved until it is a line again. */
+static void format_line(struct strbuf *line, enum log_level level, char *message,
+			uint32_t suppressed)
+{
+	bool is_json = output_format == LOG_FORMAT_JSON;
+	char time[CLOCK_RFC3339_SIZE];
+
+	clock_format_rfc3339(clock_wall_us(), time);
+	for (;;) {
+		(is_json ? format_json : format_text)(line, time, level, message, suppressed);
+		if (line->is_failed || line->len <= PIPE_BUF)
+			return;
+		cut(message, strlen(message) / 2);
+		line->len = 0;
+	}
+}
+
+/*
+ * A line of at most PIPE_BUF bytes goes into a pipe as a whole or not at all (pipe(7)), so that
+ * there is no rest to write. Nobody is left to tell if the log itself cannot be written.
+ */
+static void write_line(const struct strbuf *line)
+{
+	ssize_t written;
+
+	if (line->is_failed)
+		return;
+	do
+		written = write(output_fd, line->text, line->len);
+	while (written < 0 && errno == EINTR);
+}
+
 void log_write(struct log_site *site, enum log_level level, const char *fmt, ...)
 {
-	char message[LINE_MAX_BYTES], time[CLOCK_RFC3339_SIZE];
+	char message[MESSAGE_SIZE];
 	struct strbuf line = {};
+	int saved_errno = errno;
 	uint32_t suppressed;
 	va_list args;
+	int len;
 
 	if (!take_allowance(site, &suppressed))
 		return;
 	va_start(args, fmt);
-	vsnprintf(message, sizeof(message), fmt, args);
+	len = vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
-	clock_format_rfc3339(clock_wall_us(), time);
-	if (output_format == LOG_FORMAT_JSON)
-		format_json(&line, time, level, message, suppressed);
-	else
-		format_text(&line, time, level, message, suppressed);
-	/* Nobody is left to tell if the log itself cannot be written. */
-	if (!line.is_failed && write(output_fd, line.text, line.len) < 0)
-		(void)0;
+	if (len < 0)
+		message[0] = '\0';
+	else if ((size_t)len >= sizeof(message))
+		cut(message, sizeof(message));
+	format_line(&line, level, message, suppressed);
+	write_line(&line);
 	strbuf_done(&line);
+	errno = saved_errno;
 }

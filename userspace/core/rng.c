@@ -50,7 +50,7 @@ uint32_t rng_below(struct rng *rng, uint32_t bound)
 	uint64_t product = (rng_next(rng) >> 32) * bound;
 
 	if ((uint32_t)product < bound) {
-		uint32_t threshold = -bound % bound;
+		uint32_t threshold = (UINT32_MAX - bound + 1) % bound; /* 2^32 mod bound */
 
 		while ((uint32_t)product < threshold)
 			product = (rng_next(rng) >> 32) * bound;

@@ -3,8 +3,15 @@
 #include "core/strbuf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+static bool fail(struct strbuf *buf)
+{
+	buf->is_failed = true;
+	return false;
+}
 
 /* Room for @more bytes and a NUL. */
 static bool reserve(struct strbuf *buf, size_t more)
@@ -16,13 +23,13 @@ static bool reserve(struct strbuf *buf, size_t more)
 		return false;
 	if (buf->cap > buf->len && buf->cap - buf->len > more)
 		return true;
+	if (more > SIZE_MAX / 4 || buf->len > SIZE_MAX / 4)
+		return fail(buf);
 	while (cap - buf->len <= more)
 		cap *= 2;
 	text = realloc(buf->text, cap);
-	if (!text) {
-		buf->is_failed = true;
-		return false;
-	}
+	if (!text)
+		return fail(buf);
 	buf->text = text;
 	buf->cap = cap;
 	return true;
@@ -51,7 +58,11 @@ void strbuf_printf(struct strbuf *buf, const char *fmt, ...)
 	va_start(args, fmt);
 	len = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
-	if (len < 0 || !reserve(buf, (size_t)len))
+	if (len < 0) {
+		fail(buf);
+		return;
+	}
+	if (!reserve(buf, (size_t)len))
 		return;
 	va_start(args, fmt);
 	vsnprintf(buf->text + buf->len, (size_t)len + 1, fmt, args);
