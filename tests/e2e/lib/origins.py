@@ -115,16 +115,16 @@ def exchange(sock, payload):
 
 
 # --- Real ones ----------------------------------------------------------------
-def nginx(namespace, directory, http, name="nginx", main=""):
-    """`http`: the inside of the http block. Returns a running process."""
+def nginx(namespace, directory, http, name="nginx", main="", is_single=True):
+    """`http`: the inside of the http block. Returns a running process; `is_single`: all of it."""
     home = directory / name
     home.mkdir()
     config = home / "nginx.conf"
     temporary = "".join(f"{kind}_temp_path {home}/{kind};\n"
                         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     config.write_text(f"""{main}
-daemon off; master_process off; pid {home}/pid; error_log {home}/error.log warn;
-events {{ worker_connections 4096; }}
+daemon off; master_process {'off' if is_single else 'on'}; pid {home}/pid; error_log {home}/error.log warn;
+events {{ worker_connections 8192; }}
 http {{ access_log off; {temporary} {http} }}
 """)
     return Process(["nginx", "-p", home, "-c", config, "-e", home / "error.log"], home, name,

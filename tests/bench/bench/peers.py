@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The paths that are compared, each with one worker and no logs, and the backend behind them."""
+import json
+import resource
+
+from lib.netns import BACKEND, PROXY
+from lib.origins import nginx
+from lib.paths import BUILD
+from lib.process import Process, can_connect
+from lib.traffic import Server
+
+# Ports of the backend, and of each proxy: base + offset.
+WEB, BULK, ECHO = 1, 2, 3
+OFFSETS = (WEB, BULK, ECHO)
+BACKEND_BASE = 8000
+# Without the right to raise the hard limit, it decides how many connections can idle.
+DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+class Peer:
+    """A path from client to backend. `address(what)` is where a client connects."""
+    name = title = None
+    host, base = PROXY, None
+
+    def __init__(self, net, directory):
+        self.net = net
+        self.directory = directory
+        self.process = None
+
+    def address(self, what):
+        return self.host, self.base + what
+
+    def start(self):
+        self.process = self.launch()
+        self.process.wait_ready(lambda: can_connect(self.net.client, self.address(WEB)))
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+    @property
+    def pid(self):
+        return self.process.pid if self.process else None
+
+    def launch(self):
+        raise NotImplementedError
+
+    def spawn(self, argv):
+        return Process(["prlimit", f"--nofile={DESCRIPTORS}", "--", *argv], self.directory, self.name, self.net.proxy)
+
+
+class Plain(Peer):
+    """Routing alone: what the machine can do without a proxy."""
+    name, title = "plain", "plain routing"
+    host, base = BACKEND, BACKEND_BASE
+
+    def start(self):
+        pass
+
+
+class Sluice(Peer):
+    name, title, base = "sluice", "Sluice relay", 8100
+    binary = BUILD / "release" / "sluiced"
+    io = "auto"
+
+    def launch(self):
+        config = self.directory / "sluice.yaml"
+        config.write_text(json.dumps({
+            "workers": 1, "io": self.io, "acceleration": {"mode": "off"},
+            "admin": {"socket": str(self.directory / "sluice.sock")},
+            "listeners": [{"name": f"l{o}", "bind": [f"{PROXY}:{self.base + o}"], "mode": "tcp",
+                           "backlog": 16384, "pool": f"p{o}"} for o in OFFSETS],
+            "pools": [{"name": f"p{o}", "endpoints": [{"address": f"{BACKEND}:{BACKEND_BASE + o}"}]}
+                      for o in OFFSETS],
+        }, indent=1))
+        return self.spawn([self.binary, config])
+
+    def stop(self):
+        # The second SIGTERM waits for nobody.
+        if self.process and self.process.is_running():
+            self.process.child.terminate()
+        super().stop()
+
+
+class HAProxy(Peer):
+    """mode tcp as its manual advises for relays: one thread, splice-auto."""
+    name, title, base = "haproxy", "HAProxy mode tcp", 8200
+    options = "option splice-auto"
+    connections = (DESCRIPTORS - 1000) // 2  # two descriptors each, and some for pipes
+
+    def launch(self):
+        config = self.directory / f"{self.name}.cfg"
+        listens = "\n".join(f"""
+listen l{o}
+  bind {PROXY}:{self.base + o} backlog 16384
+  server backend {BACKEND}:{BACKEND_BASE + o}""" for o in OFFSETS)
+        config.write_text(f"""
+global
+  nbthread 1
+  maxconn {self.connections}
+  maxpipes 256
+defaults
+  mode tcp
+  maxconn {self.connections}
+  {self.options}
+  timeout connect 5s
+  timeout client 10m
+  timeout server 10m
+{listens}
+""")
+        return self.spawn(["haproxy", "-db", "-f", config])
+
+
+class HAProxyCopying(HAProxy):
+    """Without splice(2): measured for throughput, so that the better of both is the yardstick."""
+    name, title, base = "haproxy-copy", "HAProxy, no splice", 8300
+    options = ""
+
+
+class Nginx(Peer):
+    name, title, base = "nginx", "nginx stream", 8400
+
+    def launch(self):
+        home = self.directory / "nginx-stream"
+        home.mkdir(exist_ok=True)
+        servers = "\n".join(f"""  server {{ listen {PROXY}:{self.base + o} backlog=16384;
+    proxy_pass {BACKEND}:{BACKEND_BASE + o}; proxy_buffer_size 16k; proxy_timeout 10m; }}"""
+                            for o in OFFSETS)
+        config = home / "nginx.conf"
+        config.write_text(f"""
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+user root; daemon off; worker_processes 1; worker_rlimit_nofile {DESCRIPTORS};
+pid {home}/pid; error_log {home}/error.log error;
+events {{ worker_connections {DESCRIPTORS}; }}
+stream {{
+{servers}
+}}
+""")
+        return self.spawn(["nginx", "-p", home, "-c", config, "-e", home / "error.log"])
+
+
+class Backend:
+    """nginx for requests, iperf3 for bulk, the traffic tool for connections that idle."""
+
+    def __init__(self, net, directory):
+        http = f"""keepalive_requests 1000000000; keepalive_timeout 10m;
+          server {{ listen {BACKEND}:{BACKEND_BASE + WEB} backlog=16384 reuseport;
+            location / {{ default_type text/plain; return 200 "{'x' * 128}"; }} }}"""
+        main = f"user root; worker_processes 2; worker_rlimit_nofile {DESCRIPTORS};"
+        self.processes = []
+        web = nginx(net.backend, directory, http, "backend", main, is_single=False)
+        self.processes.append(web)
+        web.wait_ready(lambda: can_connect(net.backend, (BACKEND, BACKEND_BASE + WEB)))
+        bulk = Process(["iperf3", "-s", "-B", BACKEND, "-p", BACKEND_BASE + BULK], directory,
+                       "iperf3", net.backend)
+        self.processes.append(bulk)
+        bulk.wait_ready(lambda: can_connect(net.backend, (BACKEND, BACKEND_BASE + BULK)))
+        self.processes.append(Server((BACKEND, BACKEND_BASE + ECHO), directory, net.backend))
+
+    def stop(self):
+        for process in self.processes:
+            process.stop()
+
+
+PEERS = (Plain, Sluice, HAProxy, HAProxyCopying, Nginx)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From samples to figures: medians with their spread, and ratios taken within each round."""
+import statistics
+
+from .cpu import cores
+
+# key: (measure, value, title, unit, digits, better)
+METRICS = {
+    "requests_64": ("requests_64", "rate", "requests, 64 connections", "1/s", 0, "higher"),
+    "requests_512": ("requests_512", "rate", "requests, 512 connections", "1/s", 0, "higher"),
+    "process_cpu_64": ("requests_64", "process_cpu_us", "process CPU per request, 64", "µs", 2,
+                       "lower"),
+    "process_cpu_512": ("requests_512", "process_cpu_us", "process CPU per request, 512", "µs", 2,
+                        "lower"),
+    "added_cpu_64": ("requests_64", "added_cpu_us", "added CPU per request, 64", "µs", 2, "lower"),
+    "added_cpu_512": ("requests_512", "added_cpu_us", "added CPU per request, 512", "µs", 2,
+                      "lower"),
+    "connections": ("connections", "rate", "new connections", "1/s", 0, "higher"),
+    "connection_cpu": ("connections", "process_cpu_us", "process CPU per connection", "µs", 2,
+                       "lower"),
+    "throughput": ("throughput", "gbit", "one stream", "Gbit/s", 2, "higher"),
+    "throughput_cpu": ("throughput", "cpu_s_per_gb", "process CPU per gigabyte", "s", 3, "lower"),
+    "p50": ("latency", "p50_us", "latency at a fixed rate, p50", "µs", 0, "lower"),
+    "p99": ("latency", "p99_us", "latency at a fixed rate, p99", "µs", 0, "lower"),
+    "memory": ("memory", "bytes_per_connection", "memory per idle connection", "B", 0, "lower"),
+}
+
+
+def add_derived(samples):
+    """Added CPU per request: what a request costs the whole machine beyond plain routing's cost.
+    Holds where the machine is saturated; `idle` beside it says how far it was."""
+    plain = {(s["round"], s["measure"]): s["values"]["rate"] for s in samples
+             if s["path"] == "plain" and "rate" in s["values"]}
+    for sample in samples:
+        base = plain.get((sample["round"], sample["measure"]))
+        if base and sample["path"] != "plain" and sample["measure"].startswith("requests"):
+            gap = 1 / sample["values"]["rate"] - 1 / base
+            sample["values"]["added_cpu_us"] = cores() * gap * 1e6
+
+
+def by_round(samples, metric, path):
+    """{round: value}"""
+    measure, value = METRICS[metric][:2]
+    return {s["round"]: s["values"][value] for s in samples
+            if s["measure"] == measure and s["path"] == path
+            and s["values"].get(value) is not None}
+
+
+def spread(values):
+    values = sorted(values)
+    if not values:
+        return None
+    return {"median": statistics.median(values), "min": values[0], "max": values[-1],
+            "n": len(values)}
+
+
+def summary(samples, metric, path):
+    return spread(by_round(samples, metric, path).values())
+
+
+def ratio(samples, metric, path, base):
+    """Of pairs measured in the same round."""
+    ours, theirs = by_round(samples, metric, path), by_round(samples, metric, base)
+    return spread([ours[r] / theirs[r] for r in ours.keys() & theirs.keys() if theirs[r]])
+
+
+def summarise(samples, paths):
+    return {metric: {path: found for path in paths if (found := summary(samples, metric, path))}
+            for metric in METRICS}
