@@ -13,7 +13,9 @@ VARIANT ?= release
 BUILD   ?= build
 OUT     := $(BUILD)/$(VARIANT)
 
-CC        ?= gcc
+ifeq ($(origin CC),default)
+CC        := gcc
+endif
 CLANG     ?= clang
 BPFTOOL   ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKGCONFIG ?= pkg-config
@@ -121,7 +123,7 @@ $(foreach r,$(ROOMS),$(eval $(call archive_rule,$(r))))
 # flags rebuild everything, a source that goes takes its object out of the archive. They are written
 # while this file is read, for a rule that always runs would leave `make -q` nothing to say.
 same   = $(and $(findstring <$(1)>,<$(2)>),$(findstring <$(2)>,<$(1)>))
-record = $(if $(call same,$(file <$(1)),$(2)),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
+record = $(if $(call same,$(strip $(file <$(1))),$(strip $(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
 
 ifeq ($(filter $(BARE_GOALS),$(MAKECMDGOALS)),)
 $(call record,$(OUT)/flags,$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS_ALL))

@@ -53,6 +53,11 @@ verdict "a shared header rebuilds BPF object, skeleton and user" "$(rebuilt | tr
 edit userspace/core/hash.c
 verdict "a source rebuilds its object alone" "$(rebuilt)" build/release/core/hash.o
 
+for variant in asan tsan; do
+	build VARIANT=$variant "build/$variant/core.a" >/dev/null
+	verdict "a second build of $variant does nothing" "$(rebuilt VARIANT=$variant "build/$variant/core.a")" ""
+done
+
 everything=$(find userspace -name '*.c' | sed 's|^userspace/|build/release/|; s|c$|o|' | sort)
 verdict "other flags rebuild every object" "$(rebuilt CFLAGS=-DOTHER)" "$everything"
 verdict "the same flags again do nothing" "$(rebuilt CFLAGS=-DOTHER)" ""
