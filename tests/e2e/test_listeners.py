@@ -73,47 +73,73 @@ def test_a_port_in_use_is_a_start_error_that_names_it(net, sluice, named_origin,
     sluice.process = None
 
 
-def held(net, count, keep, address=FRONT, source=None):
-    """The names that so many open connections were given; "" to those that are refused or wait."""
-    names = []
+def hold(net, count, keep, address=FRONT, source=None):
+    """So many open connections, and the names that they were given: "" to those refused, None to
+    those that wait."""
+    sockets, names = [], []
     for _ in range(count):
-        sock = keep(net.client.connect(address, timeout=1, source=source))
+        sock = keep(net.client.connect(address, timeout=0.5, source=source))
+        sockets.append(sock)
         try:
             names.append(sock.recv(16).decode().strip())
-        except (ConnectionResetError, TimeoutError):
+        except ConnectionResetError:
             names.append("")
-    return names
+        except TimeoutError:
+            names.append(None)
+    return sockets, names
 
 
-def test_the_global_limit(net, sluice, named_origin, keep):
+def assert_served_after(sockets, leaving, waiting):
+    """Each that leaves makes room for one that waits."""
+    for sock in sockets[:leaving]:
+        sock.close()
+    for sock in sockets[leaving:leaving + waiting]:
+        sock.settimeout(5)
+        assert sock.recv(16) == b"o\n"
+
+
+def test_beyond_the_global_limit_connections_wait(net, sluice, named_origin, keep):
     origin = named_origin("o", (BACKEND, 7000))
-    sluice.start(simple(origin, top={"limits": {"max_connections": 5}}))
-    assert held(net, 8, keep).count("o") == 5
-    assert origin.accepted == 5
+    sluice.start(simple(origin, top={"limits": {"max_connections": 4}, "workers": 1}))
+    sockets, names = hold(net, 6, keep)
+    assert names == ["o"] * 4 + [None] * 2
+    assert origin.accepted == 4
+    assert_served_after(sockets[:2] + sockets[4:], 2, 2)
 
 
 def test_a_listeners_limit_is_its_own(net, sluice, named_origin, keep):
     origin = named_origin("o", (BACKEND, 7000))
-    sluice.start({"listeners": [listener(max_connections=3),
+    sluice.start({"listeners": [listener(max_connections=2),
                                 listener(name="other", bind=["0.0.0.0:8001"])],
-                  "pools": [pool(origin)]})
-    assert held(net, 6, keep) == ["o"] * 3 + [""] * 3
-    assert held(net, 6, keep, (PROXY, 8001)) == ["o"] * 6
+                  "pools": [pool(origin)], "workers": 1})
+    sockets, names = hold(net, 3, keep)
+    assert names == ["o", "o", None]
+    assert hold(net, 4, keep, (PROXY, 8001))[1] == ["o"] * 4
+    assert_served_after(sockets[:1] + sockets[2:], 1, 1)
 
 
-def test_a_limit_a_source(net, sluice, named_origin, keep):
+def test_limits_hold_over_all_workers(net, sluice, named_origin, keep):
+    origin = named_origin("o", (BACKEND, 7000))
+    sluice.start(simple(origin, listener_options={"max_connections": 3}, top={"workers": 4}))
+    assert hold(net, 6, keep)[1].count("o") == 3
+    assert origin.accepted == 3
+
+
+def test_beyond_a_sources_limit_connections_are_closed(net, sluice, named_origin, keep):
     origin = named_origin("o", (BACKEND, 7000))
     sluice.start(simple(origin, listener_options={"max_connections_per_source": 2}))
-    assert held(net, 4, keep, source=CLIENT) == ["o", "o", "", ""]
-    assert held(net, 4, keep, source=client_address(3)) == ["o", "o", "", ""]
+    assert hold(net, 4, keep, source=CLIENT)[1] == ["o", "o", "", ""]
+    assert hold(net, 4, keep, source=client_address(3))[1] == ["o", "o", "", ""]
+    assert sluice.listeners()["front"]["refused"] == 4
 
 
-def test_a_closed_connection_makes_room(net, sluice, named_origin):
+def test_a_closed_connection_makes_room_for_its_source(net, sluice, named_origin):
     origin = named_origin("o", (BACKEND, 7000))
-    sluice.start(simple(origin, listener_options={"max_connections": 1}))
+    sluice.start(simple(origin, listener_options={"max_connections_per_source": 1}))
     for _ in range(5):
         sock, name = ask.opened(net.client, FRONT)
         assert name == "o"
+        assert ask.name(net.client, FRONT) == ""
         sock.close()
         wait_until(lambda: sluice.active() == 0, 5)
 

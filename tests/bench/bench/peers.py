@@ -78,7 +78,7 @@ class Sluice(Peer):
             "pools": [{"name": f"p{o}", "endpoints": [{"address": f"{BACKEND}:{BACKEND_BASE + o}"}]}
                       for o in OFFSETS],
         }, indent=1))
-        return self.spawn([self.binary, config])
+        return self.spawn([self.binary, "-c", config])
 
     def stop(self):
         # The second SIGTERM waits for nobody.

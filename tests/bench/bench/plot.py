@@ -24,7 +24,7 @@ text { font: 12px system-ui, sans-serif; fill: #57606a; }
 """
 
 
-def _bar(x, y, room, path, found, scale, digits):
+def _bar(x, y, path, found, scale, digits):
     length = found["median"] * scale
     low, high = found["min"] * scale, found["max"] * scale
     middle = y + BAR / 2
@@ -34,19 +34,19 @@ def _bar(x, y, room, path, found, scale, digits):
         f'<rect class="{path}" x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2"/>',
         f'<line class="spread" x1="{x + low:.1f}" x2="{x + high:.1f}" y1="{middle}" '
         f'y2="{middle}"/>',
-        f'<text class="value" x="{min(end, x + room):.1f}" y="{middle + 4}">'
+        f'<text class="value" x="{end:.1f}" y="{middle + 4}">'
         f'{number(found["median"], digits)}</text>',
     ]
 
 
 def _panel(x, y, width, metric, by_path):
     _, _, title, unit, digits, better = METRICS[metric]
-    room = width - LABELS - 60
+    room = width - LABELS - 66  # for the value beside the bar
     scale = room / max(max(f["max"] for f in by_path.values()), 1e-9)
     parts = [f'<text class="title" x="{x}" y="{y}">{escape(title)} ({unit}; {better} is better)'
              '</text>']
     for i, (path, found) in enumerate(by_path.items()):
-        parts += _bar(x + LABELS, y + 12 + i * STEP, room, path, found, scale, digits)
+        parts += _bar(x + LABELS, y + 12 + i * STEP, path, found, scale, digits)
     return parts
 
 

@@ -56,7 +56,7 @@ class Sluiced:
         """Starts without waiting. `prefix`: a command that runs sluiced, like setpriv."""
         if config is not None:
             self.write(config)
-        self.process = Process([*prefix, SLUICED, self.config_path], self.directory, self.name,
+        self.process = Process([*prefix, SLUICED, "-c", self.config_path], self.directory, self.name,
                                self.namespace, self._environment(dict(env)), **options)
         return self
 
