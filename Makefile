@@ -151,6 +151,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # --- Tests --------------------------------------------------------------------
 # A test that replaces functions of the C library names them: WRAP_<test> := connect send
 WRAP_test_pool_view := io_loop_now_ms io_loop_post io_timer_start io_timer_stop
+WRAP_test_balance := calloc
 WRAP_test_log := clock_monotonic_ms clock_wall_us
 wrap_flags = $(foreach f,$(WRAP_$(1)),-Wl,--wrap=$(f))
 room_of    = $(firstword $(subst /, ,$(1)))

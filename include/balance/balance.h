@@ -10,16 +10,18 @@
 #include <stdint.h>
 
 /*
- * Targets → index. Pure: no clocks, no sockets, no globals. Who may be chosen and with what weight is
- * decided above (health, drain, slow start, tiers, zones); here a target of weight 0 is not chosen.
+ * Targets → index. Pure: no clocks, no sockets, no globals. Who may be chosen and with what weight
+ * is decided above (health, drain, slow start, tiers, zones); here a target of weight 0 is not
+ * chosen.
  *
  * The life of a balancer, on one thread at a time:
  *   1. The caller gives state_size zeroed bytes, aligned for any type (0: no state is needed).
  *   2. build() whenever ids, their number or order, or weights have changed. The state is carried
  *      over: round robin goes on where it was for the targets that it knows by id.
- *   3. pick() with the targets that were built: the same ids in the same order. For one pick a weight
- *      may be lowered to 0 without a build (tried before, at its connection limit): that target is
- *      left out, and the others keep their shares and, where the hash decides, their keys.
+ *   3. pick() with the targets that were built: the same ids in the same order. For one pick a
+ *      weight may be lowered to 0 without a build (tried before, at its connection limit): that
+ *      target is left out, and the others keep their shares and, where the hash decides, their
+ *      keys. No targets at all need no build.
  *   4. done(), after which the bytes are zero again.
  */
 
@@ -31,7 +33,7 @@ struct balance_target {
 	uint32_t weight;      /* 0..256 × BALANCE_WEIGHT_SCALE; 0: not now */
 	uint32_t full_weight; /* what consistent hashing goes by: not lowered while slow-starting */
 	uint32_t active;      /* open connections; only least_conn and p2c read it */
-	uint32_t latency_us;  /* EWMA of connect or first-byte time, 0: unknown; only p2c reads it */
+	uint32_t latency_us;  /* EWMA of connect or first-byte time; 0: unknown; of p2c */
 };
 
 struct balancer;
@@ -42,8 +44,8 @@ struct balance_algorithm {
 	size_t state_size; /* bytes of struct balancer that pick works on */
 	/*
 	 * @table_size: a prime, of maglev; others ignore it.
-	 * Return: 0; -ENOMEM or, where @table_size is no prime, -EINVAL: the state is as it was, and
-	 * goes with the targets of the build before.
+	 * Return: 0; -ENOMEM or, where @table_size is no prime, -EINVAL: the state is as it was,
+	 * and goes with the targets of the build before.
 	 */
 	int (*build)(struct balancer *balancer, const struct balance_target *targets, size_t count,
 		     uint32_t table_size) WARN_UNUSED;

@@ -14,9 +14,9 @@
  * A flood of one message (the same call site) is cut to LOG_BURST lines in LOG_WINDOW_MS; the next
  * line that passes says how many were left out.
  *
- * Thread: any. A line is written by one write(2) of at most PIPE_BUF bytes, so that lines of several
- * threads do not mix; longer messages are cut. errno stays as it was. Whoever logs to a pipe or a
- * socket ignores SIGPIPE; a line that cannot be written is lost.
+ * Thread: any. A line is written by one write(2) of at most PIPE_BUF bytes, so that lines of
+ * several threads do not mix; longer messages are cut. errno stays as it was. Whoever logs to a
+ * pipe or a socket ignores SIGPIPE; a line that cannot be written is lost.
  */
 #define LOG_LEVELS(X)                                                                              \
 	X(ERROR, "error")                                                                          \

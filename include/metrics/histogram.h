@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 /*
- * Durations in buckets whose upper bounds grow by powers of two, from 64 µs to 2^21 × 64 µs (134 s),
- * and one for all that is longer. One writer, any reader, as for counters. A zeroed histogram is
- * empty.
+ * Durations in buckets whose upper bounds grow by powers of two, from 64 µs to 2^21 × 64 µs (134
+ * s), and one for all that is longer. One writer, any reader, as for counters. A zeroed histogram
+ * is empty.
  */
-#define HISTOGRAM_BUCKETS      23
-#define HISTOGRAM_FIRST_US     64
+#define HISTOGRAM_BUCKETS  23
+#define HISTOGRAM_FIRST_US 64
 
 struct histogram {
 	struct counter buckets[HISTOGRAM_BUCKETS]; /* not cumulative */

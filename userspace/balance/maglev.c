@@ -175,6 +175,8 @@ static int maglev_pick(struct balancer *balancer, const struct balance_target *t
 	const struct maglev *state = maglev_of(balancer);
 
 	(void)rng;
+	if (count == 0)
+		return -EHOSTUNREACH;
 	assert(count == state->count);
 	if (state->size == 0)
 		return -EHOSTUNREACH;

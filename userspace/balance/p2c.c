@@ -7,6 +7,7 @@
 #include "balance/balance_internal.h"
 
 #include <assert.h>
+#include <errno.h>
 
 /*
  * One pick in so many takes its first choice unseen. Without it a target whose average was spoilt
@@ -48,8 +49,9 @@ static int p2c_pick(struct balancer *balancer, const struct balance_target *targ
 	int first, second;
 
 	(void)hash;
+	if (count == 0)
+		return -EHOSTUNREACH;
 	assert(count == sampler->count);
-	(void)count;
 	first = sampler_draw(sampler, targets, SAMPLER_NONE, rng);
 	if (first < 0 || rng_below(rng, EXPLORE_ONE_IN) == 0)
 		return first;

@@ -3,6 +3,7 @@
 #include "balance/balance_internal.h"
 
 #include <assert.h>
+#include <errno.h>
 
 static struct sampler *sampler_of(struct balancer *balancer)
 {
@@ -20,8 +21,9 @@ static int random_pick(struct balancer *balancer, const struct balance_target *t
 		       size_t count, uint64_t hash, struct rng *rng)
 {
 	(void)hash;
+	if (count == 0)
+		return -EHOSTUNREACH;
 	assert(count == sampler_of(balancer)->count);
-	(void)count;
 	return sampler_draw(sampler_of(balancer), targets, SAMPLER_NONE, rng);
 }
 

@@ -176,8 +176,10 @@ static int round_robin_pick(struct balancer *balancer, const struct balance_targ
 	struct round_robin *state = round_robin_of(balancer);
 
 	(void)hash;
+	if (count == 0)
+		return -EHOSTUNREACH;
 	assert(count == state->count);
-	if (!state->is_started && count > 0) {
+	if (!state->is_started) {
 		uint32_t max = count < SKIPPED_TURNS_MAX ? (uint32_t)count : SKIPPED_TURNS_MAX;
 
 		state->is_started = true;

@@ -28,6 +28,21 @@ static void without_targets_none_is_picked(void **state)
 	}
 }
 
+static void targets_may_all_go_without_a_build(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		start(&f, names[i], 3, NULL);
+		f.count = 0;
+		assert_int_equal(pick(&f, 7), -EHOSTUNREACH);
+		f.count = 3;
+		assert_true(pick(&f, 7) >= 0);
+		stop(&f);
+	}
+}
+
 static void with_all_weights_zero_none_is_picked(void **state)
 {
 	static const uint32_t weights[] = {0, 0, 0};
@@ -123,6 +138,42 @@ static void greatest_weights_do_not_overflow(void **state)
 	}
 }
 
+/* Allocations until one fails; 0: none does. */
+static unsigned failing_allocation;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	if (failing_allocation > 0 && --failing_allocation == 0)
+		return NULL;
+	return __real_calloc(count, size);
+}
+
+static void without_memory_the_old_build_stands(void **state)
+{
+	static const unsigned allocations[] = {1, 2, 0, 2, 2, 0}; /* of each algorithm's build */
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		start(&f, names[i], 3, NULL);
+		f.targets[3] = f.targets[0];
+		f.targets[3].id = target_id(3);
+		for (unsigned n = 1; n <= allocations[i]; n++) {
+			failing_allocation = n;
+			assert_int_equal(f.algorithm->build(f.balancer, f.targets, 4, TABLE_SIZE),
+					 -ENOMEM);
+			assert_int_equal(failing_allocation, 0);
+			assert_true(pick(&f, n) >= 0);
+		}
+		f.count = 4;
+		build(&f);
+		assert_true(pick(&f, 1) >= 0);
+		stop(&f);
+	}
+}
+
 static void done_leaves_a_balancer_that_can_be_built_again(void **state)
 {
 	struct fixture f;
@@ -172,12 +223,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(registry_finds_all_six_in_order),
 		cmocka_unit_test(without_targets_none_is_picked),
+		cmocka_unit_test(targets_may_all_go_without_a_build),
 		cmocka_unit_test(with_all_weights_zero_none_is_picked),
 		cmocka_unit_test(single_target_gets_everything),
 		cmocka_unit_test(weight_zero_at_build_is_never_picked),
 		cmocka_unit_test(target_left_out_for_one_pick_is_not_picked),
 		cmocka_unit_test(target_comes_back_with_a_rebuild),
 		cmocka_unit_test(greatest_weights_do_not_overflow),
+		cmocka_unit_test(without_memory_the_old_build_stands),
 		cmocka_unit_test(done_leaves_a_balancer_that_can_be_built_again),
 		cmocka_unit_test(average_takes_the_first_sample_as_it_is),
 		cmocka_unit_test(average_moves_by_an_eighth_and_arrives),
