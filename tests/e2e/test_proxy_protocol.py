@@ -132,7 +132,8 @@ def test_an_untrusted_source_cannot_lie(net, sluice, recorder):
 
 
 @pytest.mark.parametrize("bad", [b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4 1.2.3.4 nonsense\r\n",
-                                 proxy_header.SIGNATURE + b"\x31\x11\x00\x00"])
+                                 proxy_header.SIGNATURE + b"\x31\x11\x00\x00"],
+                         ids=["http", "v1", "v2"])
 def test_a_trusted_source_without_a_right_header_is_refused(net, sluice, recorder, bad):
     accept = {"proxy_protocol": {"accept": ["10.77.1.0/24"]}}
     sluice.start(simple(recorder, listener_options=accept))

@@ -50,7 +50,9 @@ class Sluiced:
     # --- Life ----------------------------------------------------------------
     @staticmethod
     def _environment(extra):
-        return {**os.environ, **_SANITIZERS, "NO_COLOR": "1", **extra}
+        options = {name: ":".join(filter(None, (os.environ.get(name), ours)))
+                   for name, ours in _SANITIZERS.items()}
+        return {**os.environ, **options, "NO_COLOR": "1", **extra}
 
     def launch(self, config=None, env=(), prefix=(), **options):
         """Starts without waiting. `prefix`: a command that runs sluiced, like setpriv."""

@@ -6,5 +6,7 @@ import pathlib
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 TOOLS = BUILD / "tools"
-SLUICED = pathlib.Path(os.environ.get("SLUICED", BUILD / "asan" / "sluiced")).resolve()
+# SLUICE_BUILD: the directory of one variant; SLUICED: the daemon itself.
+_variant = pathlib.Path(os.environ.get("SLUICE_BUILD", BUILD / "asan"))
+SLUICED = pathlib.Path(os.environ.get("SLUICED", _variant / "sluiced")).resolve()
 SLUICECTL = pathlib.Path(os.environ.get("SLUICECTL", SLUICED.parent / "sluicectl")).resolve()
