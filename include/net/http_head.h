@@ -9,9 +9,9 @@
 
 /*
  * The head of an HTTP/1 message, as far as health checks and /metrics need it: the first line is
- * read, the header lines are checked for their form and skipped. Pure; byte by byte arrival is fine.
- * Strict: CR LF ends each line, no folded lines, no space before a colon, no control characters.
- * Source: RFC 9112 sections 2 to 5.
+ * read, the header lines are checked for their form and skipped. Pure; byte by byte arrival is
+ * fine. Strict: CR LF ends each line, no folded lines, no space before a colon, no control
+ * characters. Source: RFC 9112 sections 2 to 5.
  */
 
 /* The longest head that is waited for, its empty line included; a longer one is -EPROTO. */

@@ -13,9 +13,9 @@
 struct socket_listen_options {
 	uint32_t backlog;
 	bool is_v6only;
-	bool is_reuseport;    /* one socket a worker, spread by the kernel */
-	bool is_transparent;  /* IP_TRANSPARENT, where there is the privilege */
-	uint32_t unix_mode;   /* permissions of a unix socket's file */
+	bool is_reuseport;   /* one socket a worker, spread by the kernel */
+	bool is_transparent; /* IP_TRANSPARENT, where there is the privilege */
+	uint32_t unix_mode;  /* permissions of a unix socket's file */
 };
 
 /**
@@ -23,8 +23,8 @@ struct socket_listen_options {
  * -EADDRINUSE.
  * Return: the descriptor; -errno.
  */
-int socket_listen(const struct address *address, const struct socket_listen_options *options)
-	WARN_UNUSED;
+int socket_listen(const struct address *address,
+		  const struct socket_listen_options *options) WARN_UNUSED;
 
 struct socket_connect_options {
 	const struct address *source; /* bind to it before connecting; NULL: the kernel chooses */
@@ -33,8 +33,8 @@ struct socket_connect_options {
 };
 
 /* A TCP or unix socket, ready to connect to @address. Return: the descriptor; -errno. */
-int socket_for_connect(const struct address *address, const struct socket_connect_options *options)
-	WARN_UNUSED;
+int socket_for_connect(const struct address *address,
+		       const struct socket_connect_options *options) WARN_UNUSED;
 
 /* TCP_NODELAY and keep-alive on an accepted socket; does nothing to unix ones. */
 void socket_tune_accepted(int fd, sa_family_t family, uint32_t keepalive_ms);

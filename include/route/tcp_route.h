@@ -13,9 +13,9 @@
 /*
  * Which pool a TCP connection goes to. A route holds if each of its conditions holds; among those
  * that hold the most specific wins, compared in this order: SNI (exact, then the longer wildcard,
- * then none), source (longer prefix), port (named before any), ALPN (named before any), place in the
- * file. "*.example.com" matches one or more labels in front, not example.com itself; "*" matches any
- * name, but not a missing one.
+ * then none), source (longer prefix), port (named before any), ALPN (named before any), place in
+ * the file. "*.example.com" matches one or more labels in front, not example.com itself; "*"
+ * matches any name, but not a missing one.
  */
 struct tcp_route_table;
 
@@ -32,8 +32,9 @@ void tcp_route_table_free(struct tcp_route_table *table);
 /* Whether a ClientHello can matter at all: otherwise nobody waits for one. */
 bool tcp_route_table_needs_hello(const struct tcp_route_table *table);
 
-/* Return: the pool's index in the configuration; -ENOENT if nothing holds and there is no default. */
-int tcp_route_match(const struct tcp_route_table *table, const struct tcp_route_request *request)
-	WARN_UNUSED;
+/* Return: the pool's index in the configuration; -ENOENT if nothing holds and there is no default.
+ */
+int tcp_route_match(const struct tcp_route_table *table,
+		    const struct tcp_route_request *request) WARN_UNUSED;
 
 #endif

@@ -14,7 +14,7 @@
  */
 
 /* The largest ClientHello, record headers included, that is waited for. */
-#define CLIENT_HELLO_MAX 16384
+#define CLIENT_HELLO_MAX      16384
 #define CLIENT_HELLO_ALPN_MAX 16
 
 struct client_hello {
@@ -23,7 +23,8 @@ struct client_hello {
 	 * allowed. "" if absent, or if the client sent an IP address, which is no name.
 	 */
 	char sni[256];
-	/* In the client's order, GREASE left out; borrowed from @scratch. Further ones are ignored. */
+	/* In the client's order, GREASE left out; borrowed from @scratch. Further ones are ignored.
+	 */
 	struct slice alpn[CLIENT_HELLO_ALPN_MAX];
 	size_t nalpn;
 	uint16_t version; /* highest offered: 0x0303, 0x0304, …; 0 if none is known (RFC 8446) */

@@ -131,16 +131,72 @@ static void transparent_listener_works_without_the_privilege(void **state)
 
 static void connection_binds_its_source_without_taking_a_port(void **state)
 {
-	struct address source = address_of("127.0.0.9:0"), target = address_of("127.0.0.1:1");
-	struct socket_connect_options options = {.source = &source};
-	struct address local;
-	int fd = socket_for_connect(&target, &options);
+	static const char *const pairs[][2] = {
+		{"127.0.0.9:0", "127.0.0.1:1"},
+		{"[::1]:0", "[::1]:1"},
+	};
 
 	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct address source = address_of(pairs[i][0]), target = address_of(pairs[i][1]);
+		struct socket_connect_options options = {.source = &source};
+		struct address local;
+		int fd = socket_for_connect(&target, &options);
+
+		/* A machine may be without IPv6. */
+		if (i == 1 && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL))
+			skip();
+		assert_true(fd >= 0);
+		assert_int_equal(socket_local(fd, &local), 0);
+		assert_true(address_equal(&local, &source));
+		assert_int_equal(address_port(&local), 0);
+		close(fd);
+	}
+}
+
+static void two_connections_share_a_source_port(void **state)
+{
+	struct socket_listen_options listen_options = {.backlog = 8};
+	struct address source, targets[2];
+	struct socket_connect_options options = {.source = &source};
+	int listeners[2], fds[2];
+	/* A port that is free on an address that nobody else uses. */
+	int probe = listen_on("127.0.0.77:0", &listen_options);
+
+	(void)state;
+	assert_int_equal(socket_local(probe, &source), 0);
+	close(probe);
+	for (size_t i = 0; i < 2; i++) {
+		listeners[i] = listen_on("127.0.0.1:0", &listen_options);
+		assert_true(listeners[i] >= 0);
+		assert_int_equal(socket_local(listeners[i], &targets[i]), 0);
+		fds[i] = socket_for_connect(&targets[i], &options);
+		assert_true(fds[i] >= 0);
+		assert_true(connect(fds[i], &targets[i].sa, targets[i].len) == 0 ||
+			    errno == EINPROGRESS);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		close(listeners[i]);
+		close(fds[i]);
+	}
+}
+
+static void foreign_source_needs_transparency(void **state)
+{
+	struct address source = address_of("192.0.2.7:4321"), target = address_of("127.0.0.1:1");
+	struct socket_connect_options options = {.source = &source};
+	struct address local;
+	int fd;
+
+	(void)state;
+	assert_int_equal(socket_for_connect(&target, &options), -EADDRNOTAVAIL);
+	options.is_transparent = true;
+	fd = socket_for_connect(&target, &options);
+	if (fd == -EPERM)
+		skip();
 	assert_true(fd >= 0);
 	assert_int_equal(socket_local(fd, &local), 0);
 	assert_true(address_equal(&local, &source));
-	assert_int_equal(address_port(&local), 0);
 	close(fd);
 }
 
@@ -338,6 +394,8 @@ int main(void)
 		cmocka_unit_test(v6only_is_said_either_way),
 		cmocka_unit_test(transparent_listener_works_without_the_privilege),
 		cmocka_unit_test(connection_binds_its_source_without_taking_a_port),
+		cmocka_unit_test(two_connections_share_a_source_port),
+		cmocka_unit_test(foreign_source_needs_transparency),
 		cmocka_unit_test(source_of_another_family_is_refused),
 		cmocka_unit_test(no_address_is_refused),
 		cmocka_unit_test(both_ends_are_tuned),
