@@ -287,6 +287,7 @@ static void unix_addresses_are_read(void **state)
 	memset(bytes + 16 + 108, 0, 108);
 	assert_int_equal(parse(slice_of(bytes, sizeof(bytes)), &header, &len, &reason), 0);
 	assert_int_equal(strlen(address_format(&header.source, text)), 5 + 108);
+	assert_int_equal(header.source.len, sizeof(struct sockaddr_un));
 	assert_int_equal(header.destination.len, offsetof(struct sockaddr_un, sun_path));
 }
 

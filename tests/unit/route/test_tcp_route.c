@@ -331,6 +331,34 @@ static void each_of_ten_thousand_names_is_found(void **state)
 	free(routes);
 }
 
+static void each_of_ten_thousand_networks_is_found(void **state)
+{
+	enum { COUNT = 10000 };
+	struct config_route *routes = calloc(COUNT, sizeof(*routes));
+	struct prefix *networks = calloc(COUNT, sizeof(*networks));
+	struct config_listener listener = {.routes = routes, .nroutes = COUNT};
+	static struct request_maker request;
+	struct tcp_route_table *table;
+	char text[PREFIX_TEXT_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++) {
+		snprintf(text, sizeof(text), "10.%zu.%zu.0/24", i / 250, i % 250);
+		assert_int_equal(prefix_parse(slice_from_str(text), &networks[i]), 0);
+		routes[i] = (struct config_route){.source = &networks[i], .nsource = 1, .pool = i};
+	}
+	table = tcp_route_table_new(&listener);
+	assert_non_null(table);
+	for (size_t i = 0; i < COUNT; i++) {
+		snprintf(text, sizeof(text), "10.%zu.%zu.7", i / 250, i % 250);
+		request_init(&request, NULL, text, 443, NULL);
+		assert_int_equal(tcp_route_match(table, &request.request), i);
+	}
+	tcp_route_table_free(table);
+	free(networks);
+	free(routes);
+}
+
 /*
  * The rules once more, as plainly as can be: each combination of a route's members is scored by
  * four numbers, compared from the left.
@@ -489,6 +517,7 @@ int main(void)
 		cmocka_unit_test(unix_client_is_in_no_network),
 		cmocka_unit_test(only_sni_and_alpn_need_a_hello),
 		cmocka_unit_test(each_of_ten_thousand_names_is_found),
+		cmocka_unit_test(each_of_ten_thousand_networks_is_found),
 		cmocka_unit_test(random_tables_answer_as_the_plain_rules_do),
 	};
 
