@@ -32,6 +32,7 @@ struct io_acceptor {
 	uint8_t flags;   /* io/acceptor.c's */
 	uint8_t pending; /* operations that the kernel still holds */
 	struct io_timer resume;
+	struct io_task closed;
 };
 
 /* @fd is a listening socket, borrowed: close it after on_closed. Starts accepting. */

@@ -49,7 +49,11 @@ int io_loop_new(const struct io_options *options, struct io_loop **ret) WARN_UNU
 /* All objects of the loop must be closed. NULL is allowed. */
 void io_loop_free(struct io_loop *loop);
 
-/* Runs until io_loop_stop(). Return: 0; -errno if waiting itself failed. */
+/*
+ * Runs until io_loop_stop(); may be called again. The thread that runs it first is the loop's from
+ * then on. Another thread may make the loop and start objects before that.
+ * Return: 0; -errno if waiting itself failed.
+ */
 int io_loop_run(struct io_loop *loop) WARN_UNUSED;
 
 /* Ends io_loop_run() after the present round of callbacks. */
@@ -66,8 +70,8 @@ uint64_t io_loop_now_ms(const struct io_loop *loop);
 uint64_t io_loop_now_us(const struct io_loop *loop);
 
 /*
- * A message to a loop, from any thread. The sender fills it, the loop's thread gets it in on_message
- * and owns it from then on. Messages of one sender arrive in order.
+ * A message to a loop, from any thread. The sender fills it, the loop's thread gets it in
+ * on_message and owns it from then on. Messages of one sender arrive in order.
  */
 struct io_message {
 	struct io_message *next; /* the loop's */
@@ -77,7 +81,8 @@ struct io_message {
 /* Takes ownership of @message until its callback. Thread: any. Never blocks. */
 void io_loop_post(struct io_loop *loop, struct io_message *message);
 
-/* Work for the end of the present round: where objects are freed. Once queued, it cannot be undone. */
+/* Work for the end of the present round: where objects are freed. It cannot be undone. Queueing a
+ * task that waits already does nothing. */
 struct io_task {
 	struct list_node node;
 	void (*on_run)(struct io_task *task);

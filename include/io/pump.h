@@ -14,20 +14,21 @@
  * thresholds.
  *
  * While a pump runs, on_recv of @from and on_sent of @to are the pump's; the streams' other
- * callbacks stay their owner's. Both directions of a connection are two pumps over the same streams.
+ * callbacks stay their owner's. Both directions of a connection are two pumps over the same
+ * streams.
  */
 struct io_pump;
 
 enum io_pump_end {
 	IO_PUMP_EOF,        /* the source's FIN came and every byte before it was handed on */
-	IO_PUMP_RECV_ERROR, /* the source failed; what came before was handed on if the sink took it */
+	IO_PUMP_RECV_ERROR, /* the source failed; what came before was handed on, if the sink took it */
 	IO_PUMP_SEND_ERROR, /* the sink failed */
 };
 
 struct io_pump {
 	struct io_stream *from, *to;
 	uint32_t limit;            /* bytes that may wait for the sink: backpressure beyond */
-	uint64_t bytes;            /* handed to the kernel on the sink's side */
+	uint64_t bytes;            /* taken by the kernel on the sink's side */
 	uint64_t last_activity_ms; /* loop time of the last byte in or out */
 	uint64_t first_byte_us;    /* loop time of the first byte received; 0: none yet */
 	/*
@@ -35,9 +36,9 @@ struct io_pump {
 	 * @error: -errno for the two errors, else 0.
 	 */
 	void (*on_end)(struct io_pump *pump, enum io_pump_end end, int error);
-	struct io_pump_state *state; /* io/pump.c's: buffers or pipe of a long transfer */
-	uint32_t flags;              /* io/pump.c's */
-	uint32_t streak;             /* io/pump.c's: full reads in a row */
+	uint64_t bytes_before; /* io/pump.c's: what @to had taken, or would, at the start */
+	uint32_t flags;        /* io/pump.c's */
+	uint32_t streak;       /* io/pump.c's: full reads in a row */
 };
 
 /* @from, @to, @limit and @on_end are set, the rest is zero. */

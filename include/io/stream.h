@@ -13,7 +13,8 @@
 /*
  * A stream socket, TCP or unix.
  *
- *   OPEN ──close──► CLOSING ──last operation has ended──► on_closed (descriptor closed, memory free)
+ *   OPEN ──close──► CLOSING ──last operation has ended──► on_closed (descriptor closed,
+ *                                                                memory free)
  *
  * Receiving and sending are independent, so half-open connections are ordinary. An error on either
  * side does not close the stream: its owner does.
@@ -36,29 +37,40 @@ struct io_stream_ops {
 	void (*on_closed)(struct io_stream *stream);
 };
 
+struct io_pump;
+
 struct io_stream {
 	struct io_loop *loop;
 	const struct io_stream_ops *ops;
 	int fd;
-	uint8_t flags;            /* io/stream.c's */
-	uint8_t pending;          /* operations that the kernel still holds */
+	uint32_t flags;           /* io/stream.c's */
+	uint16_t pending;         /* operations that the kernel still holds */
+	int16_t status;           /* 0 or -errno of the connect or of the end of receiving */
 	int16_t send_error;       /* -errno that ended sending, or 0 */
 	uint32_t queued;          /* bytes in the send queue, in flight included */
+	uint32_t in_flight;       /* bytes that a pending send covers */
 	uint64_t bytes_in;        /* received so far */
 	uint64_t bytes_out;       /* accepted by the kernel so far */
-	struct io_buf *send_head; /* the back ends' */
-	struct io_buf **send_tail;
-	struct list_node node;    /* the back ends' */
+	struct io_buf *send_head; /* waiting for the kernel */
+	struct io_buf *send_tail;
+	struct io_buf *unread;      /* waiting for on_recv */
+	struct io_pump *read_by;    /* gets on_recv in the owner's place */
+	struct io_pump *written_by; /* gets on_sent in the owner's place */
+	struct list_node node;      /* while it waits for a receive buffer */
+	struct io_task task;        /* what is due without an event of the kernel */
 };
 
-/* Takes ownership of @fd, which is made non-blocking where the back end needs that. */
+/* Takes ownership of @fd, a non-blocking socket. It must not be dup'ed beyond on_closed. */
 void io_stream_init(struct io_stream *stream, struct io_loop *loop, int fd,
 		    const struct io_stream_ops *ops);
 
 /* Ends in on_connect. @address is copied. */
 void io_stream_connect(struct io_stream *stream, const struct address *address);
 
-/* From now on bytes arrive in on_recv, until the end or io_stream_recv_stop(). Twice is harmless. */
+/*
+ * From now on bytes arrive in on_recv, until the end or io_stream_recv_stop(). Twice is harmless;
+ * on a stream that has reached its end, the end is told once more.
+ */
 void io_stream_recv_start(struct io_stream *stream);
 
 /*
@@ -70,14 +82,18 @@ void io_stream_recv_stop(struct io_stream *stream);
 /* Bytes that were read from the socket by other means come back as if just received. */
 void io_stream_unread(struct io_stream *stream, struct io_buf *buf);
 
-/* Queues @buf behind earlier ones. Takes ownership, also where the stream has failed. */
+/*
+ * Queues @buf behind earlier ones. Takes ownership, also where the stream has failed. Before
+ * on_connect it waits for the connection. Bytes that the socket has no room for move to the heap,
+ * so that a slow peer does not hold receive buffers.
+ */
 void io_stream_send(struct io_stream *stream, struct io_buf *buf);
 
 /* Sends FIN once the queue is empty; sending afterwards is a bug. */
 void io_stream_shutdown(struct io_stream *stream);
 
 enum io_close_how {
-	IO_CLOSE_FIN,   /* what is queued in the kernel still goes out; what is queued here does not */
+	IO_CLOSE_FIN,   /* what is queued in the kernel still goes out; what is queued here not */
 	IO_CLOSE_RESET, /* the peer sees RST (SO_LINGER 0) */
 };
 

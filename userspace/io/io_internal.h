@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_IO_INTERNAL_H
+#define SLUICE_IO_INTERNAL_H
+
+#include "io/acceptor.h"
+#include "io/buf.h"
+#include "io/loop.h"
+#include "io/pump.h"
+#include "io/stream.h"
+#include "io/timer_wheel.h"
+#include "io/watch.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+
+/*
+ * What the back ends (uring.c, epoll.c) and the neutral half (loop.c, stream.c, ...) know of each
+ * other. The neutral half owns queues, life cycles and callbacks; a back end moves bytes and tells.
+ */
+
+struct io_watch_state {
+	struct io_watch *watch; /* NULL: stopped, waits for its memory to be let go */
+	struct io_loop *loop;
+	int fd;
+	uint32_t events;
+	bool is_armed;
+	struct io_task freed;
+	struct list_node node; /* in the loop's list of all */
+};
+
+struct io_backend_ops {
+	enum io_backend id;
+
+	int (*open)(const struct io_options *options, struct io_loop **ret);
+	void (*close)(struct io_loop *loop);
+	/* The loop's thread is known from here on. Return: 0; -errno. */
+	int (*start)(struct io_loop *loop);
+	/* Hands over what was started and waits; @timeout_us is -1 for ever. Return: 0; -errno. */
+	int (*wait)(struct io_loop *loop, int64_t timeout_us);
+	/* Calls back for what wait() brought. */
+	void (*dispatch)(struct io_loop *loop);
+
+	void (*stream_connect)(struct io_stream *stream, const struct address *address);
+	/* STREAM_RECV_WANTED or what hinders receiving has changed. */
+	void (*stream_recv)(struct io_stream *stream);
+	/* From the stream's task: goes on receiving, and may call back. */
+	void (*stream_resume)(struct io_stream *stream);
+	/* The queue is not empty, and nothing is in flight. */
+	void (*stream_send)(struct io_stream *stream);
+	/* STREAM_CLOSING was set: cancel what is pending. */
+	void (*stream_close)(struct io_stream *stream);
+
+	/* ACCEPTOR_WANTED has changed. */
+	void (*acceptor_update)(struct io_acceptor *acceptor);
+
+	int (*watch_start)(struct io_watch_state *state);
+	/* Frees @state as soon as nothing of the kernel's points to it. */
+	void (*watch_stop)(struct io_watch_state *state);
+};
+
+extern const struct io_backend_ops io_uring_backend;
+extern const struct io_backend_ops io_epoll_backend;
+
+/* --- Receive buffers: one mapping, a stack of free ones so that warm memory is used first --- */
+
+#define IO_BUF_FROM_HEAP UINT32_MAX
+
+struct io_buf_pool {
+	struct io_buf *bufs;
+	struct io_buf *free;
+	char *memory;
+	size_t memory_size;
+	uint32_t size; /* bytes of one */
+	uint32_t count, free_count;
+};
+
+int io_buf_pool_init(struct io_buf_pool *pool, const struct io_options *options) WARN_UNUSED;
+void io_buf_pool_done(struct io_buf_pool *pool);
+
+/* Return: an empty buffer; NULL if all are out. */
+static inline struct io_buf *io_buf_take(struct io_buf_pool *pool)
+{
+	struct io_buf *buf = pool->free;
+
+	if (unlikely(!buf))
+		return NULL;
+	pool->free = buf->next;
+	pool->free_count--;
+	buf->next = NULL;
+	buf->start = buf->end = 0;
+	return buf;
+}
+
+/* --- Loop -------------------------------------------------------- */
+
+/* Embedded in the back end's own structure. */
+struct io_loop {
+	const struct io_backend_ops *backend;
+	uint64_t now_us;
+	struct io_buf_pool pool;
+	struct list_node tasks;
+	struct list_node starved; /* streams that wait for a receive buffer */
+	struct list_node watches; /* all states, the stopped ones included */
+	bool is_started;
+	bool is_stopping;
+	const char *fallback_reason;
+	struct timer_wheel wheel;
+
+	/* Written by other threads. */
+	CACHE_ALIGNED _Atomic(struct io_message *) inbox;
+	atomic_bool is_asleep; /* whoever clears it owes a wake-up */
+	int wake_fd;
+};
+
+/* The neutral part of open() and close(). */
+int io_loop_init(struct io_loop *loop, const struct io_backend_ops *backend,
+		 const struct io_options *options) WARN_UNUSED;
+void io_loop_done(struct io_loop *loop);
+
+void io_timers_run(struct io_loop *loop);
+
+/* --- Stream ------------------------------------------------------ */
+
+#define STREAM_CONNECTING   (1u << 0)
+#define STREAM_CONNECT_DUE  (1u << 1) /* on_connect with @status is to be called */
+#define STREAM_RECV_WANTED  (1u << 2)
+#define STREAM_RECV_ENDED   (1u << 3) /* nothing comes from the kernel any more: @status */
+#define STREAM_RECV_END_DUE (1u << 4) /* on_recv with @status is to be called */
+#define STREAM_SENT_DUE     (1u << 5) /* on_sent with @send_error is to be called */
+#define STREAM_BLOCKED      (1u << 6) /* the socket has no room: the queue is on the heap */
+#define STREAM_SHUT_WANTED  (1u << 7)
+#define STREAM_SHUT_DONE    (1u << 8)
+#define STREAM_CLOSING      (1u << 9)
+/* io_uring's */
+#define STREAM_RECV_ARMED      (1u << 16)
+#define STREAM_RECV_CANCELLING (1u << 17)
+#define STREAM_SENDING         (1u << 18)
+/* epoll's */
+#define STREAM_REGISTERED (1u << 24)
+#define STREAM_READABLE   (1u << 25) /* since the last edge, recv() has not come up short */
+#define STREAM_HANGUP     (1u << 26) /* read until the end: no further edge may come */
+
+/* Whether the kernel is to be asked for bytes. */
+static inline bool io_stream_may_recv(const struct io_stream *stream)
+{
+	return (stream->flags & (STREAM_RECV_WANTED | STREAM_RECV_ENDED | STREAM_CONNECTING |
+				 STREAM_CLOSING)) == STREAM_RECV_WANTED;
+}
+
+/* From the back ends' dispatch: these call back, after which the stream may be closing. */
+void io_stream_connected(struct io_stream *stream, int status);
+void io_stream_received(struct io_stream *stream, struct io_buf *buf);
+void io_stream_recv_ended(struct io_stream *stream, int status);
+/* The kernel took @count bytes off the queue. May be called anywhere: callbacks come later. */
+void io_stream_took(struct io_stream *stream, size_t count);
+void io_stream_send_failed(struct io_stream *stream, int error);
+/* on_sent is to be called at the round's end. */
+void io_stream_tell_sent(struct io_stream *stream);
+/* Something is to be looked at at the round's end. */
+void io_stream_defer(struct io_stream *stream);
+/* A pending operation of a closing stream has ended. */
+void io_stream_operation_ended(struct io_stream *stream);
+
+/* The socket has no room: the queue gives its receive buffers back. */
+void io_stream_block(struct io_stream *stream);
+
+#define IO_SEND_VECTORS 16
+struct iovec;
+/* Return: vectors filled from the head of the queue, at most IO_SEND_VECTORS. */
+unsigned io_stream_gather(const struct io_stream *stream, struct iovec *ret, uint32_t *ret_bytes);
+
+/* --- Pump: the stream's side of it ------------------------------- */
+
+void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status);
+void io_pump_progress(struct io_pump *pump);
+/* Whether the pump wants io_pump_sent() for an empty queue. */
+bool io_pump_awaits_drain(const struct io_pump *pump);
+void io_pump_sent(struct io_pump *pump, int status);
+
+/* --- Acceptor ---------------------------------------------------- */
+
+#define ACCEPTOR_WANTED    (1u << 0) /* neither paused nor out of descriptors */
+#define ACCEPTOR_PAUSED    (1u << 1) /* by its owner */
+#define ACCEPTOR_EXHAUSTED (1u << 2) /* its timer runs */
+#define ACCEPTOR_CLOSING   (1u << 3)
+/* the back ends' */
+#define ACCEPTOR_ARMED      (1u << 4)
+#define ACCEPTOR_CANCELLING (1u << 5)
+
+void io_acceptor_accepted(struct io_acceptor *acceptor, int fd);
+/* accept() gave @error. Pauses unless it was the fault of one connection. */
+void io_acceptor_failed(struct io_acceptor *acceptor, int error);
+/* The same without telling the owner. */
+void io_acceptor_retry_later(struct io_acceptor *acceptor);
+/* Nothing is pending any more; on_closed comes at the round's end if the acceptor is closing. */
+void io_acceptor_idle(struct io_acceptor *acceptor);
+
+/* --- Watch ------------------------------------------------------- */
+
+void io_watch_states_free(struct io_loop *loop);
+
+/* @state is to be freed at the end of the round. */
+void io_watch_state_free_later(struct io_watch_state *state);
+
+#endif

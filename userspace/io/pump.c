@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One direction of a relay. Received buffers go to the sink's queue as they are; the source is
+ * stopped while more than @limit bytes wait there.
+ */
+#include "io/pump.h"
+
+#include "io/io_internal.h"
+
+#define PUMP_PAUSED (1u << 0) /* too much waits for the sink */
+#define PUMP_EOF    (1u << 1) /* the source has ended, the sink's queue has not run empty yet */
+
+static void detach(struct io_pump *pump)
+{
+	if (pump->from->read_by != pump)
+		return;
+	pump->from->read_by = NULL;
+	pump->to->written_by = NULL;
+	io_stream_recv_stop(pump->from);
+}
+
+static void end(struct io_pump *pump, enum io_pump_end how, int error)
+{
+	detach(pump);
+	pump->on_end(pump, how, error);
+}
+
+void io_pump_start(struct io_pump *pump)
+{
+	pump->from->read_by = pump;
+	pump->to->written_by = pump;
+	pump->bytes_before = pump->to->bytes_out + pump->to->queued;
+	pump->last_activity_ms = io_loop_now_ms(pump->from->loop);
+	if (pump->to->send_error)
+		io_stream_tell_sent(pump->to);
+	io_stream_recv_start(pump->from);
+}
+
+void io_pump_cancel(struct io_pump *pump)
+{
+	detach(pump);
+}
+
+static void received_bytes(struct io_pump *pump, struct io_buf *buf)
+{
+	struct io_loop *loop = pump->from->loop;
+
+	if (!pump->first_byte_us)
+		pump->first_byte_us = io_loop_now_us(loop);
+	pump->last_activity_ms = io_loop_now_ms(loop);
+	io_stream_send(pump->to, buf);
+	if (pump->to->queued > pump->limit) {
+		pump->flags |= PUMP_PAUSED;
+		io_stream_recv_stop(pump->from);
+	}
+}
+
+void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
+{
+	if (buf) {
+		received_bytes(pump, buf);
+		return;
+	}
+	if (status < 0) {
+		end(pump, IO_PUMP_RECV_ERROR, status);
+		return;
+	}
+	pump->flags |= PUMP_EOF;
+	if (!pump->to->queued && !pump->to->send_error)
+		end(pump, IO_PUMP_EOF, 0);
+}
+
+void io_pump_progress(struct io_pump *pump)
+{
+	const struct io_stream *to = pump->to;
+
+	if (to->bytes_out > pump->bytes_before)
+		pump->bytes = to->bytes_out - pump->bytes_before;
+	pump->last_activity_ms = io_loop_now_ms(to->loop);
+	if (pump->flags & PUMP_PAUSED && to->queued <= pump->limit / 2) {
+		pump->flags &= ~PUMP_PAUSED;
+		io_stream_recv_start(pump->from);
+	}
+}
+
+bool io_pump_awaits_drain(const struct io_pump *pump)
+{
+	return pump->flags & PUMP_EOF;
+}
+
+void io_pump_sent(struct io_pump *pump, int status)
+{
+	if (status < 0)
+		end(pump, IO_PUMP_SEND_ERROR, status);
+	else if (pump->flags & PUMP_EOF)
+		end(pump, IO_PUMP_EOF, 0);
+}

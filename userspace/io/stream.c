@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Streams: the send queue, what is told to whom and when, and the way to on_closed. The back ends
+ * move the bytes; what falls due without an event of the kernel runs from the stream's task.
+ */
+#include "io/stream.h"
+
+#include "io/io_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* A blocked queue grows by heap buffers of at least this size, so that short messages share one. */
+#define BLOCKED_BUFFER_SIZE 4096
+
+static void run_due(struct io_task *task);
+
+void io_stream_init(struct io_stream *stream, struct io_loop *loop, int fd,
+		    const struct io_stream_ops *ops)
+{
+	*stream = (struct io_stream){.loop = loop, .ops = ops, .fd = fd};
+	stream->task.on_run = run_due;
+}
+
+void io_stream_connect(struct io_stream *stream, const struct address *address)
+{
+	stream->flags |= STREAM_CONNECTING;
+	stream->loop->backend->stream_connect(stream, address);
+}
+
+void io_stream_defer(struct io_stream *stream)
+{
+	io_loop_defer(stream->loop, &stream->task);
+}
+
+bool io_stream_is_closing(const struct io_stream *stream)
+{
+	return stream->flags & STREAM_CLOSING;
+}
+
+/* --- Receiving --------------------------------------------------- */
+
+static void deliver(struct io_stream *stream, struct io_buf *buf, int status)
+{
+	if (stream->read_by)
+		io_pump_received(stream->read_by, buf, status);
+	else
+		stream->ops->on_recv(stream, buf, status);
+}
+
+static void append_unread(struct io_stream *stream, struct io_buf *buf)
+{
+	struct io_buf **tail = &stream->unread;
+
+	while (*tail)
+		tail = &(*tail)->next;
+	buf->next = NULL;
+	*tail = buf;
+	io_stream_defer(stream);
+}
+
+void io_stream_received(struct io_stream *stream, struct io_buf *buf)
+{
+	if (unlikely(stream->flags & STREAM_CLOSING)) {
+		io_buf_release(stream->loop, buf);
+		return;
+	}
+	stream->bytes_in += buf->end - buf->start;
+	if (unlikely(stream->unread))
+		append_unread(stream, buf);
+	else
+		deliver(stream, buf, 0);
+}
+
+void io_stream_unread(struct io_stream *stream, struct io_buf *buf)
+{
+	stream->bytes_in += buf->end - buf->start;
+	append_unread(stream, buf);
+}
+
+void io_stream_recv_ended(struct io_stream *stream, int status)
+{
+	stream->flags |= STREAM_RECV_ENDED;
+	stream->status = (int16_t)status;
+	if (stream->flags & STREAM_CLOSING)
+		return;
+	if (stream->unread) {
+		stream->flags |= STREAM_RECV_END_DUE;
+		io_stream_defer(stream);
+		return;
+	}
+	stream->flags &= ~STREAM_RECV_WANTED;
+	deliver(stream, NULL, status);
+}
+
+void io_stream_recv_start(struct io_stream *stream)
+{
+	if (stream->flags & STREAM_CLOSING)
+		return;
+	stream->flags |= STREAM_RECV_WANTED;
+	if (stream->flags & STREAM_RECV_ENDED)
+		stream->flags |= STREAM_RECV_END_DUE;
+	if (stream->unread || stream->flags & STREAM_RECV_ENDED)
+		io_stream_defer(stream);
+	stream->loop->backend->stream_recv(stream);
+}
+
+void io_stream_recv_stop(struct io_stream *stream)
+{
+	if (!(stream->flags & STREAM_RECV_WANTED))
+		return;
+	stream->flags &= ~STREAM_RECV_WANTED;
+	list_remove(&stream->node);
+	stream->loop->backend->stream_recv(stream);
+}
+
+static void deliver_unread(struct io_stream *stream)
+{
+	while (stream->unread && stream->flags & STREAM_RECV_WANTED &&
+	       !(stream->flags & STREAM_CLOSING)) {
+		struct io_buf *buf = stream->unread;
+
+		stream->unread = buf->next;
+		buf->next = NULL;
+		deliver(stream, buf, 0);
+	}
+}
+
+static void deliver_end(struct io_stream *stream)
+{
+	if (stream->unread || stream->flags & STREAM_CLOSING)
+		return;
+	stream->flags &= ~(STREAM_RECV_END_DUE | STREAM_RECV_WANTED);
+	deliver(stream, NULL, stream->status);
+}
+
+/* --- Sending ----------------------------------------------------- */
+
+static void append_buf(struct io_stream *stream, struct io_buf *buf)
+{
+	buf->next = NULL;
+	if (stream->send_head)
+		stream->send_tail->next = buf;
+	else
+		stream->send_head = buf;
+	stream->send_tail = buf;
+}
+
+/* Without memory the receive buffer stays where it is: slower for others, but right. */
+static void append_on_heap(struct io_stream *stream, struct io_buf *buf)
+{
+	uint32_t len = buf->end - buf->start;
+	struct io_buf *tail = stream->send_head ? stream->send_tail : NULL;
+
+	if (buf->id == IO_BUF_FROM_HEAP) {
+		append_buf(stream, buf);
+		return;
+	}
+	/* The kernel may hold the tail, but it reads only up to the end that it was told. */
+	if (!tail || tail->id != IO_BUF_FROM_HEAP || tail->cap - tail->end < len) {
+		tail = io_buf_new(stream->loop,
+				  len > BLOCKED_BUFFER_SIZE ? len : BLOCKED_BUFFER_SIZE);
+		if (!tail) {
+			append_buf(stream, buf);
+			return;
+		}
+		append_buf(stream, tail);
+	}
+	memcpy(tail->base + tail->end, buf->base + buf->start, len);
+	tail->end += len;
+	io_buf_release(stream->loop, buf);
+}
+
+void io_stream_block(struct io_stream *stream)
+{
+	struct io_buf *buf = stream->send_head;
+
+	stream->flags |= STREAM_BLOCKED;
+	stream->send_head = NULL;
+	while (buf) {
+		struct io_buf *next = buf->next;
+
+		append_on_heap(stream, buf);
+		buf = next;
+	}
+}
+
+void io_stream_send(struct io_stream *stream, struct io_buf *buf)
+{
+	uint32_t len = buf->end - buf->start;
+
+	assert(!(stream->flags & STREAM_SHUT_WANTED));
+	if (stream->send_error || stream->flags & STREAM_CLOSING || len == 0) {
+		io_buf_release(stream->loop, buf);
+		return;
+	}
+	stream->queued += len;
+	if (stream->flags & (STREAM_BLOCKED | STREAM_CONNECTING)) {
+		append_on_heap(stream, buf);
+		return;
+	}
+	append_buf(stream, buf);
+	if (!stream->in_flight)
+		stream->loop->backend->stream_send(stream);
+}
+
+unsigned io_stream_gather(const struct io_stream *stream, struct iovec *ret, uint32_t *ret_bytes)
+{
+	unsigned count = 0;
+
+	*ret_bytes = 0;
+	for (struct io_buf *buf = stream->send_head; buf && count < IO_SEND_VECTORS;
+	     buf = buf->next) {
+		uint32_t len = buf->end - buf->start;
+
+		ret[count++] = (struct iovec){.iov_base = buf->base + buf->start, .iov_len = len};
+		*ret_bytes += len;
+	}
+	return count;
+}
+
+static void release_queue(struct io_stream *stream)
+{
+	while (stream->send_head) {
+		struct io_buf *next = stream->send_head->next;
+
+		io_buf_release(stream->loop, stream->send_head);
+		stream->send_head = next;
+	}
+	stream->queued = 0;
+}
+
+/* shutdown(2) on both back ends: io_uring would hand it to a thread. */
+static void shut_if_drained(struct io_stream *stream)
+{
+	const uint32_t states = STREAM_SHUT_WANTED | STREAM_SHUT_DONE | STREAM_CONNECTING |
+				STREAM_CLOSING;
+
+	if (stream->queued || (stream->flags & states) != STREAM_SHUT_WANTED)
+		return;
+	stream->flags |= STREAM_SHUT_DONE;
+	shutdown(stream->fd, SHUT_WR);
+}
+
+static bool wants_on_sent(const struct io_stream *stream)
+{
+	return !stream->written_by || io_pump_awaits_drain(stream->written_by);
+}
+
+void io_stream_tell_sent(struct io_stream *stream)
+{
+	stream->flags |= STREAM_SENT_DUE;
+	io_stream_defer(stream);
+}
+
+void io_stream_took(struct io_stream *stream, size_t count)
+{
+	stream->queued -= (uint32_t)count;
+	stream->bytes_out += count;
+	while (count) {
+		struct io_buf *buf = stream->send_head;
+		uint32_t len = buf->end - buf->start;
+
+		if (count < len) {
+			buf->start += (uint32_t)count;
+			break;
+		}
+		count -= len;
+		stream->send_head = buf->next;
+		io_buf_release(stream->loop, buf);
+	}
+	if (stream->flags & STREAM_CLOSING)
+		return;
+	if (stream->written_by)
+		io_pump_progress(stream->written_by);
+	if (stream->queued)
+		return;
+	shut_if_drained(stream);
+	if (wants_on_sent(stream))
+		io_stream_tell_sent(stream);
+}
+
+void io_stream_send_failed(struct io_stream *stream, int error)
+{
+	stream->send_error = (int16_t)error;
+	stream->flags &= ~STREAM_BLOCKED;
+	release_queue(stream);
+	if (!(stream->flags & STREAM_CLOSING))
+		io_stream_tell_sent(stream);
+}
+
+static void deliver_sent(struct io_stream *stream)
+{
+	stream->flags &= ~STREAM_SENT_DUE;
+	if (stream->queued && !stream->send_error)
+		return;
+	if (stream->written_by)
+		io_pump_sent(stream->written_by, stream->send_error);
+	else
+		stream->ops->on_sent(stream, stream->send_error);
+}
+
+void io_stream_shutdown(struct io_stream *stream)
+{
+	stream->flags |= STREAM_SHUT_WANTED;
+	shut_if_drained(stream);
+}
+
+/* --- Life -------------------------------------------------------- */
+
+void io_stream_connected(struct io_stream *stream, int status)
+{
+	stream->flags &= ~(STREAM_CONNECTING | STREAM_CONNECT_DUE);
+	if (stream->flags & STREAM_CLOSING)
+		return;
+	if (status < 0) {
+		stream->send_error = (int16_t)status;
+		release_queue(stream);
+		stream->flags |= STREAM_RECV_ENDED;
+		stream->status = (int16_t)status;
+	}
+	stream->ops->on_connect(stream, status);
+	if (status < 0 || stream->flags & STREAM_CLOSING)
+		return;
+	if (stream->queued && !stream->in_flight)
+		stream->loop->backend->stream_send(stream);
+	shut_if_drained(stream);
+	stream->loop->backend->stream_recv(stream);
+}
+
+void io_stream_close(struct io_stream *stream, enum io_close_how how)
+{
+	struct linger reset = {.l_onoff = 1};
+
+	if (stream->flags & STREAM_CLOSING)
+		return;
+	stream->flags |= STREAM_CLOSING;
+	if (how == IO_CLOSE_RESET)
+		setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	list_remove(&stream->node);
+	stream->loop->backend->stream_close(stream);
+	io_stream_defer(stream);
+}
+
+void io_stream_operation_ended(struct io_stream *stream)
+{
+	if (!stream->pending && stream->flags & STREAM_CLOSING)
+		io_stream_defer(stream);
+}
+
+static void finish_close(struct io_stream *stream)
+{
+	if (stream->pending)
+		return;
+	release_queue(stream);
+	while (stream->unread) {
+		struct io_buf *next = stream->unread->next;
+
+		io_buf_release(stream->loop, stream->unread);
+		stream->unread = next;
+	}
+	close(stream->fd);
+	stream->fd = -1;
+	stream->ops->on_closed(stream);
+}
+
+/* Each step may close the stream; then its task has been queued again. */
+static void run_due(struct io_task *task)
+{
+	struct io_stream *stream = container_of(task, struct io_stream, task);
+
+	if (stream->flags & STREAM_CLOSING) {
+		finish_close(stream);
+		return;
+	}
+	if (stream->flags & STREAM_CONNECT_DUE)
+		io_stream_connected(stream, stream->status);
+	if (stream->flags & STREAM_SENT_DUE && !(stream->flags & STREAM_CLOSING))
+		deliver_sent(stream);
+	deliver_unread(stream);
+	if (stream->flags & STREAM_RECV_END_DUE && !(stream->flags & STREAM_CLOSING))
+		deliver_end(stream);
+	if (io_stream_may_recv(stream))
+		stream->loop->backend->stream_resume(stream);
+}

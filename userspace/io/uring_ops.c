@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Operations on io_uring: how each is submitted, and what its completions mean. Every operation of
+ * an object counts in its @pending until its last completion, because the kernel points to the
+ * object.
+ */
+#include "io/uring_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+/* --- Receiving --------------------------------------------------- */
+
+static void arm_recv(struct io_stream *stream)
+{
+	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), NULL);
+
+	io_uring_prep_recv_multishot(sqe, stream->fd, NULL, 0, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = URING_BUFFER_GROUP;
+	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_RECV));
+	stream->flags |= STREAM_RECV_ARMED;
+	stream->pending++;
+}
+
+static void cancel_recv(struct io_stream *stream)
+{
+	uring_cancel(uring_of(stream->loop), uring_user_data(stream, URING_RECV));
+	stream->flags |= STREAM_RECV_CANCELLING;
+}
+
+/* While a cancellation is under way, its end decides anew. */
+void uring_stream_recv(struct io_stream *stream)
+{
+	bool is_wanted = io_stream_may_recv(stream) && !list_is_linked(&stream->node);
+
+	if (is_wanted && !(stream->flags & STREAM_RECV_ARMED))
+		arm_recv(stream);
+	else if (!is_wanted && (stream->flags & (STREAM_RECV_ARMED | STREAM_RECV_CANCELLING)) ==
+				       STREAM_RECV_ARMED)
+		cancel_recv(stream);
+}
+
+static void on_recv_failure(struct uring_loop *uring, struct io_stream *stream, int error)
+{
+	switch (error) {
+	case -ENOBUFS:
+		uring_deepen_buffers(uring);
+		if (io_stream_may_recv(stream) && !list_is_linked(&stream->node))
+			list_push_back(&uring->loop.starved, &stream->node);
+		break;
+	case -ECANCELED:
+	case -EAGAIN:
+	case -EINTR:
+		break;
+	default:
+		io_stream_recv_ended(stream, error);
+		break;
+	}
+}
+
+void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
+		   const struct io_uring_cqe *cqe)
+{
+	struct io_buf *buf = NULL;
+	bool is_last = !(cqe->flags & IORING_CQE_F_MORE);
+
+	if (is_last) {
+		stream->flags &= ~(STREAM_RECV_ARMED | STREAM_RECV_CANCELLING);
+		stream->pending--;
+	}
+	if (cqe->flags & IORING_CQE_F_BUFFER) {
+		buf = &uring->loop.pool.bufs[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
+		uring->buffers_given--;
+	}
+	if (likely(cqe->res > 0 && buf)) {
+		buf->end = (uint32_t)cqe->res;
+		io_stream_received(stream, buf);
+	} else {
+		io_buf_release(&uring->loop, buf);
+		if (cqe->res == 0)
+			io_stream_recv_ended(stream, 0);
+		else
+			on_recv_failure(uring, stream, cqe->res);
+	}
+	if (!is_last)
+		return;
+	uring_stream_recv(stream);
+	io_stream_operation_ended(stream);
+}
+
+/* --- Sending ----------------------------------------------------- */
+
+/*
+ * The first try does not wait, so that a receive buffer is back within the round. What finds no
+ * room is on the heap when it is sent again, and then the kernel waits until all of it is taken.
+ */
+void uring_stream_send(struct io_stream *stream)
+{
+	int flags = MSG_NOSIGNAL | (stream->flags & STREAM_BLOCKED ? MSG_WAITALL : MSG_DONTWAIT);
+	struct io_buf *head = stream->send_head;
+	union uring_scratch *scratch;
+	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), &scratch);
+
+	if (!head->next) {
+		stream->in_flight = head->end - head->start;
+		io_uring_prep_send(sqe, stream->fd, head->base + head->start, stream->in_flight,
+				   flags);
+	} else {
+		scratch->message = (struct msghdr){.msg_iov = scratch->vectors};
+		scratch->message.msg_iovlen = io_stream_gather(stream, scratch->vectors,
+							       &stream->in_flight);
+		io_uring_prep_sendmsg(sqe, stream->fd, &scratch->message, (unsigned)flags);
+	}
+	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_SEND));
+	stream->pending++;
+}
+
+void uring_on_send(struct io_stream *stream, int result)
+{
+	uint32_t offered = stream->in_flight;
+
+	stream->in_flight = 0;
+	stream->pending--;
+	if (result > 0)
+		io_stream_took(stream, (size_t)result);
+	if (unlikely(stream->flags & STREAM_CLOSING)) {
+		io_stream_operation_ended(stream);
+		return;
+	}
+	if (result < 0 && result != -EAGAIN && result != -EINTR) {
+		io_stream_send_failed(stream, result);
+		return;
+	}
+	stream->flags &= ~STREAM_BLOCKED;
+	if (!stream->queued)
+		return;
+	if (result < (int)offered)
+		io_stream_block(stream);
+	uring_stream_send(stream);
+}
+
+/* --- Connecting and closing -------------------------------------- */
+
+void uring_stream_connect(struct io_stream *stream, const struct address *address)
+{
+	union uring_scratch *scratch;
+	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), &scratch);
+
+	scratch->address = *address;
+	io_uring_prep_connect(sqe, stream->fd, &scratch->address.sa, address->len);
+	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_CONNECT));
+	stream->pending++;
+}
+
+void uring_on_connect(struct io_stream *stream, int result)
+{
+	stream->pending--;
+	io_stream_connected(stream, result);
+	io_stream_operation_ended(stream);
+}
+
+void uring_stream_close(struct io_stream *stream)
+{
+	struct uring_loop *uring = uring_of(stream->loop);
+
+	uring_stream_recv(stream);
+	if (stream->in_flight)
+		uring_cancel(uring, uring_user_data(stream, URING_SEND));
+	if (stream->flags & STREAM_CONNECTING)
+		uring_cancel(uring, uring_user_data(stream, URING_CONNECT));
+}
+
+/* --- Accepting --------------------------------------------------- */
+
+static void arm_accept(struct io_acceptor *acceptor)
+{
+	struct io_uring_sqe *sqe = uring_submission(uring_of(acceptor->loop), NULL);
+
+	io_uring_prep_multishot_accept(sqe, acceptor->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	io_uring_sqe_set_data64(sqe, uring_user_data(acceptor, URING_ACCEPT));
+	acceptor->flags |= ACCEPTOR_ARMED;
+	acceptor->pending++;
+}
+
+void uring_acceptor_update(struct io_acceptor *acceptor)
+{
+	const uint8_t states = ACCEPTOR_ARMED | ACCEPTOR_CANCELLING;
+	bool is_wanted = acceptor->flags & ACCEPTOR_WANTED;
+
+	if (is_wanted && !(acceptor->flags & ACCEPTOR_ARMED)) {
+		arm_accept(acceptor);
+	} else if (!is_wanted && (acceptor->flags & states) == ACCEPTOR_ARMED) {
+		uring_cancel(uring_of(acceptor->loop), uring_user_data(acceptor, URING_ACCEPT));
+		acceptor->flags |= ACCEPTOR_CANCELLING;
+	}
+}
+
+void uring_on_accept(struct io_acceptor *acceptor, const struct io_uring_cqe *cqe)
+{
+	bool is_last = !(cqe->flags & IORING_CQE_F_MORE);
+
+	if (is_last) {
+		acceptor->flags &= (uint8_t) ~(ACCEPTOR_ARMED | ACCEPTOR_CANCELLING);
+		acceptor->pending--;
+	}
+	if (cqe->res >= 0)
+		io_acceptor_accepted(acceptor, cqe->res);
+	else if (cqe->res != -ECANCELED)
+		io_acceptor_failed(acceptor, cqe->res);
+	if (!is_last)
+		return;
+	uring_acceptor_update(acceptor);
+	if (!acceptor->pending)
+		io_acceptor_idle(acceptor);
+}
+
+/* --- Watches ----------------------------------------------------- */
+
+/* One shot and armed again after the callback: that is what level-triggered means here. */
+static void arm_watch(struct io_watch_state *state)
+{
+	struct io_uring_sqe *sqe = uring_submission(uring_of(state->loop), NULL);
+	unsigned events = 0;
+
+	if (state->events & IO_READABLE)
+		events |= POLLIN;
+	if (state->events & IO_WRITABLE)
+		events |= POLLOUT;
+	io_uring_prep_poll_add(sqe, state->fd, events);
+	io_uring_sqe_set_data64(sqe, uring_user_data(state, URING_WATCH));
+	state->is_armed = true;
+}
+
+/* io_uring takes files for always ready; epoll refuses them, and so do we. */
+int uring_watch_start(struct io_watch_state *state)
+{
+	struct stat status;
+
+	if (fstat(state->fd, &status) < 0)
+		return -errno;
+	if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode))
+		return -EPERM;
+	arm_watch(state);
+	return 0;
+}
+
+void uring_watch_stop(struct io_watch_state *state)
+{
+	if (state->is_armed)
+		uring_cancel(uring_of(state->loop), uring_user_data(state, URING_WATCH));
+	else
+		io_watch_state_free_later(state);
+}
+
+static uint32_t ready_from_poll(int result)
+{
+	uint32_t ready = 0;
+
+	if (result < 0 || result & (POLLERR | POLLHUP | POLLNVAL))
+		return IO_READABLE | IO_WRITABLE;
+	if (result & POLLIN)
+		ready |= IO_READABLE;
+	if (result & POLLOUT)
+		ready |= IO_WRITABLE;
+	return ready;
+}
+
+void uring_on_watch(struct io_watch_state *state, int result)
+{
+	state->is_armed = false;
+	if (!state->watch) {
+		io_watch_state_free_later(state);
+		return;
+	}
+	state->watch->on_ready(state->watch, ready_from_poll(result) & state->events);
+	if (state->watch)
+		arm_watch(state);
+}
