@@ -3,7 +3,7 @@
  * An endpoint's life and what is asked of it on every pick. Pools own references; a connection
  * holds one as well, so an endpoint that left its pool ends with its last connection.
  */
-#include "upstream_internal.h"
+#include "upstream/upstream_internal.h"
 
 #include "core/hash.h"
 

@@ -4,7 +4,7 @@
  * time. Pure but for the endpoint's atomics; pool_view.c feeds it and holds the pool's lock where
  * an ejection is decided. Source of the policy: Envoy's consecutive-gateway-failure detection.
  */
-#include "upstream_internal.h"
+#include "upstream/upstream_internal.h"
 
 uint32_t outlier_duration_ms(const struct config_outlier *config, uint32_t ejections)
 {

@@ -4,7 +4,7 @@
  * lock is taken by changes, by views that look again, and where somebody waits; never by an
  * ordinary pick.
  */
-#include "upstream_internal.h"
+#include "upstream/upstream_internal.h"
 
 #include "core/clock.h"
 
@@ -290,6 +290,19 @@ int pool_set_addresses(struct pool *pool, size_t index, const struct address *ad
 	pthread_mutex_unlock(&pool->lock);
 	member_done(&replaced);
 	return err;
+}
+
+bool pool_has_addresses(struct pool *pool, size_t index, const struct address_set *set)
+{
+	const struct pool_member *member = &pool->members[index];
+	bool is_same;
+
+	pthread_mutex_lock(&pool->lock);
+	is_same = member->count == set->count;
+	for (size_t i = 0; i < set->count && is_same; i++)
+		is_same = member_find(member, &set->items[i]) != NULL;
+	pthread_mutex_unlock(&pool->lock);
+	return is_same;
 }
 
 void pool_touch_locked(struct pool *pool)

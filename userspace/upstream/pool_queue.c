@@ -6,7 +6,7 @@
  *  - who queues looks for room once more after it can be seen, and kicks itself if there is some;
  *  - a view that was kicked and has room left hands the kick on to another one that has waiters.
  */
-#include "pool_view_internal.h"
+#include "upstream/pool_view_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

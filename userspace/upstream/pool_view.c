@@ -4,7 +4,7 @@
  * became of them. Everything here runs on the worker's thread; what other threads see are the
  * endpoints' atomics. Waiting is pool_queue.c's.
  */
-#include "pool_view_internal.h"
+#include "upstream/pool_view_internal.h"
 
 #include "core/hash.h"
 

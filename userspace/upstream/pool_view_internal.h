@@ -4,7 +4,7 @@
 
 #include "balance/balance.h"
 #include "core/rng.h"
-#include "upstream_internal.h"
+#include "upstream/upstream_internal.h"
 
 /* An endpoint that was available when the table was made. */
 struct view_entry {

@@ -3,6 +3,7 @@
 #define SLUICE_UPSTREAM_INTERNAL_H
 
 #include "core/list.h"
+#include "upstream/address_set.h"
 #include "upstream/endpoint.h"
 #include "upstream/events.h"
 #include "upstream/pool.h"
@@ -45,6 +46,9 @@ void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *from);
  * Apart from pool_new() so that a reload that fails later changes nothing. Thread: control.
  */
 void pool_activate(struct pool *pool);
+
+/* Whether the endpoints of configured endpoint @index have just these addresses. */
+bool pool_has_addresses(struct pool *pool, size_t index, const struct address_set *set);
 
 /* The number of endpoints; pool->lock is held. */
 size_t pool_count_locked(const struct pool *pool);

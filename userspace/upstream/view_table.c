@@ -4,7 +4,7 @@
  * tiers and zones are preferred, and the balancer's state over the best of them. Made when the
  * pool's generation has moved or its time has run out; picking itself is pool_view.c's.
  */
-#include "pool_view_internal.h"
+#include "upstream/pool_view_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
