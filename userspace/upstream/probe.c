@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The way that all checks go:
+ *
+ *   CONNECT ──► PROXY header ──► kind->begin, on_bytes … ──► verdict ──► CLOSE ──► on_done
+ *      └─ error ────────────── error, timeout, cancel ─────────┘
+ */
+#include "upstream/probe.h"
+
+#include "net/proxy_protocol.h"
+#include "net/socket.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- Verdicts ----------------------------------------------------------------------- */
+
+static void end(struct probe *probe, bool is_ok, enum io_close_how how)
+{
+	probe->is_over = true;
+	probe->is_ok = is_ok;
+	io_timer_stop(probe->stream.loop, &probe->timer);
+	io_stream_close(&probe->stream, how);
+}
+
+void probe_pass(struct probe *probe, const char *fmt, ...)
+{
+	va_list args;
+
+	if (probe->is_over)
+		return;
+	va_start(args, fmt);
+	vsnprintf(probe->reason, sizeof(probe->reason), fmt, args);
+	va_end(args);
+	end(probe, true, IO_CLOSE_FIN);
+}
+
+void probe_fail(struct probe *probe, const char *fmt, ...)
+{
+	va_list args;
+
+	if (probe->is_over)
+		return;
+	va_start(args, fmt);
+	vsnprintf(probe->reason, sizeof(probe->reason), fmt, args);
+	va_end(args);
+	/* Whatever the endpoint still means to send, nobody will read it. */
+	end(probe, false, IO_CLOSE_RESET);
+}
+
+static const char *what_passed(const struct probe *probe)
+{
+	return probe->kind == &probe_tls ? "handshake completed" : "connected";
+}
+
+void probe_pass_when_sent(struct probe *probe)
+{
+	if (probe->stream.queued == 0)
+		probe_pass(probe, "%s", what_passed(probe));
+	else
+		probe->is_passing = true;
+}
+
+/* --- Sending ------------------------------------------------------------------------ */
+
+int probe_send(struct probe *probe, struct slice bytes)
+{
+	struct io_buf *buf = io_buf_new(probe->stream.loop, (uint32_t)bytes.len);
+
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf->base + buf->end, bytes.ptr, bytes.len);
+	buf->end += (uint32_t)bytes.len;
+	io_stream_send(&probe->stream, buf);
+	return 0;
+}
+
+/* Version 2 can say that the connection is our own; version 1 names its real ends. */
+static int send_proxy_header(struct probe *probe)
+{
+	struct proxy_header header = {};
+	char text[PROXY_HEADER_MAX];
+	ssize_t len;
+	int err = 0;
+
+	if (probe->pool->proxy_protocol == CONFIG_PROXY_OFF)
+		return 0;
+	if (probe->pool->proxy_protocol == CONFIG_PROXY_V2) {
+		header.version = 2;
+		header.is_local = true;
+	} else {
+		header.version = 1;
+		err = socket_local(probe->stream.fd, &header.source);
+		header.destination = probe->endpoint->address;
+	}
+	if (err)
+		return err;
+	len = proxy_header_write(&header, text, sizeof(text));
+	if (len < 0)
+		return (int)len;
+	return probe_send(probe, slice_of(text, (size_t)len));
+}
+
+/* --- Events ------------------------------------------------------------------------- */
+
+static void on_connect(struct io_stream *stream, int status)
+{
+	struct probe *probe = container_of(stream, struct probe, stream);
+
+	if (probe->is_over)
+		return;
+	if (status) {
+		probe_fail(probe, "connect: %s", strerror(-status));
+		return;
+	}
+	probe->is_connected = true;
+	status = send_proxy_header(probe);
+	if (!status && probe->kind->begin)
+		status = probe->kind->begin(probe);
+	if (status)
+		probe_fail(probe, "%s", strerror(-status));
+	else if (!probe->kind->begin)
+		probe_pass_when_sent(probe);
+	else if (!probe->is_over)
+		io_stream_recv_start(stream);
+}
+
+static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
+{
+	struct probe *probe = container_of(stream, struct probe, stream);
+	bool is_heard = !probe->is_over && !probe->is_passing;
+
+	if (buf) {
+		if (is_heard)
+			probe->kind->on_bytes(probe, io_buf_bytes(buf));
+		io_buf_release(stream->loop, buf);
+		return;
+	}
+	if (!is_heard)
+		return;
+	if (status)
+		probe_fail(probe, "receive: %s", strerror(-status));
+	else
+		probe->kind->on_eof(probe);
+}
+
+static void on_sent(struct io_stream *stream, int status)
+{
+	struct probe *probe = container_of(stream, struct probe, stream);
+
+	if (status)
+		probe_fail(probe, "send: %s", strerror(-status));
+	else if (probe->is_passing)
+		probe_pass(probe, "%s", what_passed(probe));
+}
+
+static void on_closed(struct io_stream *stream)
+{
+	struct probe *probe = container_of(stream, struct probe, stream);
+
+	if (probe->kind->done)
+		probe->kind->done(probe);
+	probe->on_done(probe, probe->is_ok, probe->reason);
+}
+
+static const struct io_stream_ops stream_ops = {
+	.on_connect = on_connect,
+	.on_recv = on_recv,
+	.on_sent = on_sent,
+	.on_closed = on_closed,
+};
+
+static void on_timeout(struct io_timer *timer)
+{
+	struct probe *probe = container_of(timer, struct probe, timer);
+
+	probe_fail(probe, "%s within %u ms",
+		   probe->is_connected ? "no complete answer" : "no connection",
+		   probe->pool->health.timeout_ms);
+}
+
+void probe_cancel(struct probe *probe)
+{
+	probe_fail(probe, "cancelled");
+}
+
+/* --- Start -------------------------------------------------------------------------- */
+
+static const struct probe_kind *kind_of(enum config_health kind)
+{
+	switch (kind) {
+	case CONFIG_HEALTH_TLS:
+		return &probe_tls;
+	case CONFIG_HEALTH_HTTP:
+		return &probe_http;
+	default:
+		return &probe_tcp;
+	}
+}
+
+int probe_start(struct probe *probe, struct io_loop *loop)
+{
+	const struct config_pool *pool = probe->pool;
+	struct socket_connect_options options = {};
+	struct address address = probe->endpoint->address;
+	int fd;
+
+	if (pool->health.port)
+		address_set_port(&address, pool->health.port);
+	if (pool->source_address.len)
+		options.source = &pool->source_address;
+	fd = socket_for_connect(&address, &options);
+	if (fd < 0)
+		return fd;
+	probe->kind = kind_of(pool->health.kind);
+	probe->timer.on_expire = on_timeout;
+	io_stream_init(&probe->stream, loop, fd, &stream_ops);
+	io_stream_connect(&probe->stream, &address);
+	io_timer_start(loop, &probe->timer, pool->health.timeout_ms);
+	return 0;
+}

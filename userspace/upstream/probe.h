@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_UPSTREAM_PROBE_H
+#define SLUICE_UPSTREAM_PROBE_H
+
+#include "core/compiler.h"
+#include "io/stream.h"
+#include "io/timer.h"
+#include "upstream/endpoint.h"
+
+#include <stdbool.h>
+
+/*
+ * One health check of one endpoint: connect, a PROXY header where the pool sends one, then what the
+ * kind of check asks for. One timeout for all of it. probe.c has the way, each kind its own file.
+ */
+struct probe;
+
+struct probe_kind {
+	/* The connection stands. Return: 0; -ENOMEM. NULL: that was all. */
+	int (*begin)(struct probe *probe);
+	void (*on_bytes)(struct probe *probe, struct slice bytes);
+	/* The endpoint's FIN before a verdict. */
+	void (*on_eof)(struct probe *probe);
+	/* Frees @state. NULL: nothing. */
+	void (*done)(struct probe *probe);
+};
+
+extern const struct probe_kind probe_tcp, probe_tls, probe_http;
+
+#define PROBE_REASON_SIZE 128
+
+struct ssl_ctx_st;
+
+struct probe {
+	/* The owner's: set before probe_start(), the rest is zero. */
+	const struct config_pool *pool; /* borrowed */
+	struct ssl_ctx_st *tls;         /* borrowed; of probe_tls_new(), for that kind alone */
+	struct endpoint *endpoint;      /* borrowed */
+	/* Last: nothing of the probe is in use any more. */
+	void (*on_done)(struct probe *probe, bool is_ok, const char *reason);
+
+	/* The probe's. */
+	const struct probe_kind *kind;
+	void *state; /* the kind's */
+	struct io_stream stream;
+	struct io_timer timer;
+	bool is_connected;
+	bool is_passing; /* passes once everything is sent */
+	bool is_over;
+	bool is_ok;
+	char reason[PROBE_REASON_SIZE];
+};
+
+/**
+ * Ends in on_done.
+ * Return: 0; -errno where we could not even try (no descriptors, no memory, the source address is
+ * not ours): that says nothing about the endpoint. on_done does not follow then.
+ */
+int probe_start(struct probe *probe, struct io_loop *loop) WARN_UNUSED;
+
+/* on_done comes soon, with is_ok false. */
+void probe_cancel(struct probe *probe);
+
+/* --- For the kinds ------------------------------------------------------------------ */
+
+/* Copies @bytes. Return: 0; -ENOMEM. */
+int probe_send(struct probe *probe, struct slice bytes) WARN_UNUSED;
+
+/* The verdict; what comes after the first one is not heard. */
+void probe_pass(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
+void probe_pass_when_sent(struct probe *probe);
+void probe_fail(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
+
+/*
+ * Settings of TLS checks: no certificate is verified, for a check asks whether the endpoint
+ * answers, not who it is. Return: NULL: out of memory.
+ */
+struct ssl_ctx_st *probe_tls_new(void) WARN_UNUSED;
+void probe_tls_free(struct ssl_ctx_st *tls); /* NULL is allowed */
+
+#endif
