@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * When endpoints are checked and what the results mean; how one is checked is probe.c's. A check
+ * whose probe is in flight when it is to go is freed when the probe has ended.
+ */
+#include "upstream/health.h"
+
+#include "core/rng.h"
+#include "upstream/probe.h"
+#include "upstream/upstream_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct health {
+	struct pool *pool; /* a reference */
+	struct io_loop *loop;
+	struct ssl_ctx_st *tls; /* of TLS checks */
+	struct rng rng;
+	struct list_node checks; /* struct check */
+	bool is_out_of_memory;   /* during a sync */
+	void (*on_stopped)(struct health *health, void *context);
+	void *context;
+};
+
+struct check {
+	struct list_node node;
+	struct health *health;
+	struct endpoint *endpoint; /* a reference */
+	struct io_timer timer;
+	struct probe probe;
+	uint64_t started_ms;
+	uint32_t row;
+	bool is_probing;
+	bool is_listed; /* the pool still has the endpoint */
+	bool is_ending;
+};
+
+static const struct config_health_check *config_of(const struct health *health)
+{
+	return &pool_config(health->pool)->health;
+}
+
+/* --- Judgement ---------------------------------------------------------------------- */
+
+enum endpoint_health health_judge(const struct config_health_check *config,
+				  enum endpoint_health health, bool is_ok, uint32_t *row)
+{
+	enum endpoint_health other = is_ok ? ENDPOINT_HEALTH_UP : ENDPOINT_HEALTH_DOWN;
+	uint32_t needed = is_ok ? config->rise : config->fall;
+
+	if (health == other) {
+		*row = 0;
+		return health;
+	}
+	if (health != ENDPOINT_HEALTH_UNKNOWN && ++*row < needed)
+		return health;
+	*row = 0;
+	return other;
+}
+
+static void change_health(struct check *check, enum endpoint_health before,
+			  enum endpoint_health after, const char *reason)
+{
+	struct pool *pool = check->health->pool;
+	struct endpoint *endpoint = check->endpoint;
+
+	if (before == ENDPOINT_HEALTH_DOWN)
+		atomic_store(&endpoint->up_since_ms, io_loop_now_ms(check->health->loop));
+	atomic_store(&endpoint->health, after);
+	/* From unknown to up nothing changes for anybody. */
+	if (before == ENDPOINT_HEALTH_UNKNOWN && after == ENDPOINT_HEALTH_UP)
+		return;
+	pool_touch(pool);
+	if (pool->events.on_health_change)
+		pool->events.on_health_change(pool, endpoint, after == ENDPOINT_HEALTH_UP, reason,
+					      pool->events.context);
+}
+
+static bool is_in_maint(const struct check *check)
+{
+	return atomic_load(&check->endpoint->admin) == ENDPOINT_MAINT;
+}
+
+static void take_result(struct check *check, bool is_ok, const char *reason)
+{
+	enum endpoint_health before = atomic_load(&check->endpoint->health);
+	enum endpoint_health after;
+
+	/* Sent there while the probe was under way. */
+	if (is_in_maint(check))
+		return;
+	after = health_judge(config_of(check->health), before, is_ok, &check->row);
+	if (after != before)
+		change_health(check, before, after, reason);
+}
+
+/* --- The schedule -------------------------------------------------------------------- */
+
+/* The interval, give or take the jitter's share, so that proxies do not fall into step. */
+static uint64_t next_interval_ms(struct health *health)
+{
+	const struct config_health_check *config = config_of(health);
+	uint32_t jitter_ms = (uint32_t)((uint64_t)config->interval_ms * config->jitter_percent /
+					100);
+
+	return config->interval_ms - jitter_ms + rng_below(&health->rng, 2 * jitter_ms + 1);
+}
+
+/* Intervals run from start to start, however long a probe takes. */
+static void schedule(struct check *check)
+{
+	struct health *health = check->health;
+	uint64_t passed_ms = io_loop_now_ms(health->loop) - check->started_ms;
+	uint64_t interval_ms = next_interval_ms(health);
+
+	io_timer_start(health->loop, &check->timer,
+		       interval_ms > passed_ms ? interval_ms - passed_ms : 0);
+}
+
+/* Soon where nothing is known, and never all at once. */
+static void schedule_first(struct check *check)
+{
+	struct health *health = check->health;
+	uint32_t spread_ms = config_of(health)->interval_ms;
+
+	if (atomic_load(&check->endpoint->health) == ENDPOINT_HEALTH_UNKNOWN &&
+	    spread_ms > HEALTH_FIRST_SPREAD_MS)
+		spread_ms = HEALTH_FIRST_SPREAD_MS;
+	io_timer_start(health->loop, &check->timer,
+		       spread_ms > 0 ? rng_below(&health->rng, spread_ms) : 0);
+}
+
+static void check_free(struct check *check)
+{
+	list_remove(&check->node);
+	endpoint_unref(check->endpoint);
+	free(check);
+}
+
+static void say_if_stopped(struct health *health)
+{
+	if (health->on_stopped && list_is_empty(&health->checks))
+		health->on_stopped(health, health->context);
+}
+
+static void on_probe_done(struct probe *probe, bool is_ok, const char *reason)
+{
+	struct check *check = container_of(probe, struct check, probe);
+	struct health *health = check->health;
+
+	check->is_probing = false;
+	if (!check->is_ending) {
+		take_result(check, is_ok, reason);
+		schedule(check);
+		return;
+	}
+	check_free(check);
+	say_if_stopped(health);
+}
+
+static void on_due(struct io_timer *timer)
+{
+	struct check *check = container_of(timer, struct check, timer);
+	struct health *health = check->health;
+
+	check->started_ms = io_loop_now_ms(health->loop);
+	if (is_in_maint(check)) {
+		check->row = 0;
+		schedule(check);
+		return;
+	}
+	check->probe = (struct probe){
+		.pool = pool_config(health->pool),
+		.tls = health->tls,
+		.endpoint = check->endpoint,
+		.on_done = on_probe_done,
+	};
+	/* What we could not even try says nothing; the next interval may go better. */
+	if (probe_start(&check->probe, health->loop))
+		schedule(check);
+	else
+		check->is_probing = true;
+}
+
+/* --- Which endpoints ------------------------------------------------------------------ */
+
+static void check_end(struct check *check)
+{
+	struct health *health = check->health;
+
+	io_timer_stop(health->loop, &check->timer);
+	if (!check->is_probing) {
+		check_free(check);
+		return;
+	}
+	if (!check->is_ending)
+		probe_cancel(&check->probe);
+	check->is_ending = true;
+}
+
+static struct check *check_find(struct health *health, const struct endpoint *endpoint)
+{
+	list_for_each (node, &health->checks) {
+		struct check *check = list_entry(node, struct check, node);
+
+		if (check->endpoint == endpoint && !check->is_ending)
+			return check;
+	}
+	return NULL;
+}
+
+static struct check *check_new(struct health *health, struct endpoint *endpoint)
+{
+	struct check *check = calloc(1, sizeof(*check));
+
+	if (!check)
+		return NULL;
+	check->health = health;
+	check->endpoint = endpoint_ref(endpoint);
+	check->timer.on_expire = on_due;
+	list_push_back(&health->checks, &check->node);
+	schedule_first(check);
+	return check;
+}
+
+static void sync_visit(struct endpoint *endpoint, void *context)
+{
+	struct health *health = context;
+	struct check *check = check_find(health, endpoint);
+
+	if (!check)
+		check = check_new(health, endpoint);
+	if (check)
+		check->is_listed = true;
+	else
+		health->is_out_of_memory = true;
+}
+
+int health_sync(struct health *health)
+{
+	list_for_each (node, &health->checks) {
+		list_entry(node, struct check, node)->is_listed = false;
+	}
+	health->is_out_of_memory = false;
+	pool_for_each(health->pool, sync_visit, health);
+	list_for_each_safe (node, &health->checks) {
+		struct check *check = list_entry(node, struct check, node);
+
+		if (!check->is_listed)
+			check_end(check);
+	}
+	return health->is_out_of_memory ? -ENOMEM : 0;
+}
+
+/* --- Life ----------------------------------------------------------------------------- */
+
+struct health *health_new(struct pool *pool, struct io_loop *loop)
+{
+	struct health *health = calloc(1, sizeof(*health));
+
+	if (!health)
+		return NULL;
+	if (pool_config(pool)->health.kind == CONFIG_HEALTH_TLS) {
+		health->tls = probe_tls_new();
+		if (!health->tls) {
+			free(health);
+			return NULL;
+		}
+	}
+	health->pool = pool_ref(pool);
+	health->loop = loop;
+	rng_seed_random(&health->rng);
+	list_init(&health->checks);
+	return health;
+}
+
+static void end_all(struct health *health)
+{
+	list_for_each_safe (node, &health->checks) {
+		check_end(list_entry(node, struct check, node));
+	}
+}
+
+void health_stop(struct health *health, void (*on_stopped)(struct health *health, void *context),
+		 void *context)
+{
+	end_all(health);
+	health->on_stopped = on_stopped;
+	health->context = context;
+	say_if_stopped(health);
+}
+
+void health_free(struct health *health)
+{
+	if (!health)
+		return;
+	end_all(health);
+	probe_tls_free(health->tls);
+	pool_unref(health->pool);
+	free(health);
+}
