@@ -45,7 +45,7 @@ static const char *parse_port_text(struct slice text, uint16_t *ret)
 	uint64_t port;
 
 	if (!is_number(text))
-		return "is not an address and port";
+		return "is not an IP address and port";
 	if (parse_count(text, &port) || port > UINT16_MAX)
 		return address_problem(-ERANGE);
 	*ret = (uint16_t)port;

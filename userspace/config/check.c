@@ -94,6 +94,25 @@ static int compare_name(const void *name, const void *site)
 	return strcmp(name, ((const struct site *)site)->text);
 }
 
+static struct site *find_pool(const struct pool_names *names, const char *name)
+{
+	return names->count ? bsearch(name, names->sites, names->count, sizeof(*names->sites),
+				      compare_name)
+			    : NULL;
+}
+
+/* All of that name, where it was given twice: that is one mistake already. */
+static void mark_bound(struct checker *checker, const struct pool_names *names,
+		       const struct site *found)
+{
+	const struct site *end = names->sites + names->count, *site = found;
+
+	while (site > names->sites && strcmp(site[-1].text, found->text) == 0)
+		site--;
+	for (; site < end && strcmp(site->text, found->text) == 0; site++)
+		checker->config->pools[site->index].is_bound = true;
+}
+
 /* A misspelt reference binds the pool that it was meant for: one mistake, one message. */
 static void report_unknown_pool(struct checker *checker, const struct pool_names *names,
 				const char *name, const struct node *node)
@@ -101,12 +120,15 @@ static void report_unknown_pool(struct checker *checker, const struct pool_names
 	struct suggestion suggestion = {.word = slice_from_str(name)};
 	char quoted[QUOTE_SIZE], nearest[SUGGESTION_SIZE];
 
-	for (size_t i = 0; i < names->count && !node->is_from_environment; i++)
-		suggestion_offer(&suggestion, names->sites[i].text);
-	for (size_t i = 0; suggestion.best && i < names->count; i++) {
-		if (names->sites[i].text == suggestion.best)
-			checker->config->pools[names->sites[i].index].is_bound = true;
+	/* That there are no pools has been reported; and nobody reads so many errors. */
+	if (names->count == 0 || checker->diagnostics->count > DIAGNOSTICS_MAX)
+		return;
+	for (size_t i = 0; i < names->count && !node->is_from_environment; i++) {
+		if (!names->sites[i].node->is_from_environment)
+			suggestion_offer(&suggestion, names->sites[i].text);
 	}
+	if (suggestion.best)
+		mark_bound(checker, names, find_pool(names, suggestion.best));
 	diagnose(checker->diagnostics, node, "pool: %s is unknown; expected the name of a pool%s",
 		 node_quote(node, quoted), suggestion_format(&suggestion, nearest));
 }
@@ -119,14 +141,14 @@ static bool resolve_pool(struct checker *checker, const struct pool_names *names
 
 	if (!name)
 		return false;
-	site = names->count ? bsearch(name, names->sites, names->count, sizeof(*site), compare_name)
-			    : NULL;
+	site = find_pool(names, name);
 	if (!site) {
 		report_unknown_pool(checker, names, name, node);
 		return false;
 	}
 	*ret = site->index;
-	checker->config->pools[site->index].is_bound = true;
+	if (!checker->config->pools[site->index].is_bound)
+		mark_bound(checker, names, site);
 	return true;
 }
 
@@ -136,6 +158,8 @@ static void check_bound(struct checker *checker)
 	const struct node *item = node_member(checker->root, "pools");
 	char quoted[QUOTE_SIZE];
 
+	if (checker->is_partial || config->nlisteners == 0)
+		return;
 	item = item ? item->first : NULL;
 	for (size_t i = 0; i < config->npools; i++, item = item->next) {
 		const struct node *at = node_member_or_self(item, "name");
@@ -185,13 +209,39 @@ static void check_catch_alls(struct checker *checker, const struct node *listene
 			 first->line);
 }
 
+void check_at_most(struct checker *checker, const struct node *node, const char *small_name,
+		   uint32_t small, const char *large_name, uint32_t large)
+{
+	const struct node *at = node_member_or_self(node, small_name);
+	char quoted[QUOTE_SIZE];
+
+	if (small <= large)
+		return;
+	diagnose(checker->diagnostics, at, "%s: %s is above %s; expected at most as much",
+		 small_name, at->kind == NODE_SCALAR ? node_quote(at, quoted) : "the default",
+		 large_name);
+}
+
+/* Limits of connections, where 0 is none. */
 static void check_limit(struct checker *checker, const struct node *node, const char *small_name,
 			uint32_t small, const char *large_name, uint32_t large)
 {
-	if (large == 0 || small <= large)
+	if (large)
+		check_at_most(checker, node, small_name, small, large_name, large);
+}
+
+/* Some way out there must be. */
+static void check_ways(struct checker *checker, const struct node *node)
+{
+	const struct node *routes = node_member(node, "routes");
+
+	if (node->kind == NODE_MAPPING &&
+	    (node_member(node, "pool") || (routes && routes->count > 0)))
 		return;
-	diagnose(checker->diagnostics, node_member_or_self(node, small_name),
-		 "%s is above %s; expected at most %u", small_name, large_name, large);
+	checker->is_partial = true;
+	if (node->kind == NODE_MAPPING && (!routes || routes->kind == NODE_LIST))
+		diagnose(checker->diagnostics, node,
+			 "a listener has neither pool nor routes; expected one of them");
 }
 
 static void check_listener(struct checker *checker, const struct pool_names *names,
@@ -206,10 +256,7 @@ static void check_listener(struct checker *checker, const struct pool_names *nam
 	for (size_t i = 0; i < listener->nroutes; i++, item = item->next)
 		(void)resolve_pool(checker, names, listener->routes[i].pool_name,
 				   node_member(item, "pool"), &listener->routes[i].pool);
-	if (node->kind == NODE_MAPPING && !node_member(node, "pool") &&
-	    (!routes || (routes->kind == NODE_LIST && routes->count == 0)))
-		diagnose(checker->diagnostics, node,
-			 "a listener has neither pool nor routes; expected one of them");
+	check_ways(checker, node);
 	check_catch_alls(checker, node);
 	check_limit(checker, node, "max_connections_per_source",
 		    listener->max_connections_per_source, "max_connections",
@@ -225,8 +272,8 @@ static void check_limits(struct checker *checker)
 
 	check_limit(checker, node, "max_connections_per_source", limits->max_connections_per_source,
 		    "max_connections", limits->max_connections);
-	check_limit(checker, node, "receive_buffer_size", limits->receive_buffer_bytes,
-		    "relay_buffer_size", limits->relay_buffer_bytes);
+	check_at_most(checker, node, "receive_buffer_size", limits->receive_buffer_bytes,
+		      "relay_buffer_size", limits->relay_buffer_bytes);
 }
 
 void check_config(struct checker *checker)

@@ -6,6 +6,7 @@
  */
 #include "config_internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct claim {
@@ -20,13 +21,14 @@ struct claim {
 
 struct claims {
 	struct claim *all;
-	size_t count;
+	size_t count, cap;
 };
 
 static void add_claim(struct claims *claims, const struct claim *claim)
 {
 	struct claim *added = &claims->all[claims->count];
 
+	assert(claims->count < claims->cap);
 	*added = *claim;
 	added->order = claims->count++;
 	added->first_port = address_port(&claim->address);
@@ -189,7 +191,7 @@ void check_binds(struct checker *checker)
 	/* Two more for the administrator's. */
 	size_t most = count_binds(checker->config) + 2;
 	struct claims claims = {
-		.all = arena_alloc_array(checker->arena, most, sizeof(struct claim))};
+		.all = arena_alloc_array(checker->arena, most, sizeof(struct claim)), .cap = most};
 
 	if (!claims.all) {
 		checker->is_out_of_memory = true;

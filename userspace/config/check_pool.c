@@ -92,18 +92,12 @@ static void check_maglev(struct checker *checker, const struct config_pool *pool
 	uint32_t size = pool->maglev_table_size, prime = size;
 	char quoted[QUOTE_SIZE];
 
-	if (!is_prime(size)) {
-		while (!is_prime(prime))
-			prime++;
-		if (at->is_from_environment)
-			diagnose(checker->diagnostics, at,
-				 "table_size: %s is not a prime; expected a prime such as 65537",
-				 node_quote(at, quoted));
-		else
-			diagnose(checker->diagnostics, at,
-				 "table_size: %u is not a prime; expected a prime such as %u", size,
-				 prime);
-	}
+	while (!is_prime(prime))
+		prime++;
+	if (prime != size)
+		diagnose(checker->diagnostics, at,
+			 "table_size: %s is not a prime; expected a prime such as %u",
+			 node_quote(at, quoted), at->is_from_environment ? 65537 : prime);
 	if (pool->balance == CONFIG_BALANCE_MAGLEV && pool->nendpoints > size)
 		diagnose(checker->diagnostics, at,
 			 "table_size is below the number of endpoints; expected at least %zu",
@@ -144,9 +138,8 @@ static void check_health(struct checker *checker, const struct config_pool *pool
 
 	if (!health || pool->health.kind == CONFIG_HEALTH_OFF)
 		return;
-	if (pool->health.timeout_ms > pool->health.interval_ms)
-		diagnose(checker->diagnostics, node_member_or_self(health, "timeout"),
-			 "timeout is above interval; expected at most the interval");
+	check_at_most(checker, health, "timeout", pool->health.timeout_ms, "interval",
+		      pool->health.interval_ms);
 	check_unix_health(checker, pool, health);
 }
 
@@ -162,10 +155,9 @@ static void check_pool(struct checker *checker, const struct config_pool *pool,
 	check_source(checker, pool, node);
 	check_maglev(checker, pool, node);
 	check_health(checker, pool, node);
-	if (pool->outlier.base_ejection_ms > pool->outlier.max_ejection_ms)
-		diagnose(checker->diagnostics,
-			 node_member_or_self(node_member_or_self(node, "outlier"), "base_ejection"),
-			 "base_ejection is above max_ejection; expected at most max_ejection");
+	check_at_most(checker, node_member_or_self(node, "outlier"), "base_ejection",
+		      pool->outlier.base_ejection_ms, "max_ejection",
+		      pool->outlier.max_ejection_ms);
 }
 
 void check_pools(struct checker *checker)

@@ -203,6 +203,8 @@ struct option {
 	size_t count_offset;          /* of lists: where their length goes */
 	bool is_list;
 	bool is_required;
+	bool is_shown;  /* the reference sets it, though it has no default */
+	bool is_choice; /* to name the mapping chooses it: the reference leaves it out */
 };
 
 struct decoder;
@@ -253,6 +255,7 @@ struct checker {
 	const struct node *root;
 	struct diagnostics *diagnostics;
 	bool is_out_of_memory;
+	bool is_partial; /* some listener could not be read: who is used is not known */
 };
 
 /* A value that must not occur twice. */
@@ -266,6 +269,10 @@ struct site {
 void check_config(struct checker *checker);
 void check_pools(struct checker *checker);
 void check_binds(struct checker *checker);
+
+/* Reports where option @small_name of @node is above the other one. */
+void check_at_most(struct checker *checker, const struct node *node, const char *small_name,
+		   uint32_t small, const char *large_name, uint32_t large);
 
 /* Room for @count of them. NULL: out of memory, remembered in @checker. */
 struct site *new_sites(struct checker *checker, size_t count) WARN_UNUSED;

@@ -25,11 +25,12 @@ static void suggest_word(const struct option *option, const struct node *node,
 			 char ret[SUGGESTION_SIZE])
 {
 	struct suggestion suggestion = {.word = node->text};
+	bool is_open = !option->problem && !node->is_from_environment;
 
-	if (option->words && !option->problem && !node->is_from_environment) {
-		for (const struct word *word = option->words; word->name; word++)
-			suggestion_offer(&suggestion, word->name);
-	}
+	if (is_open && option->zero_word)
+		suggestion_offer(&suggestion, option->zero_word);
+	for (const struct word *word = option->words; is_open && word && word->name; word++)
+		suggestion_offer(&suggestion, word->name);
 	suggestion_format(&suggestion, ret);
 }
 

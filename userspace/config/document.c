@@ -4,6 +4,7 @@
  * configuration has no use for and an attacker has (anchors, tags, depth) is refused here.
  */
 #include "config_internal.h"
+#include "core/utf8.h"
 
 #include <errno.h>
 #include <yaml.h>
@@ -332,17 +333,6 @@ static int build_document(struct builder *builder, struct node **ret)
 	return expect_end(builder);
 }
 
-static size_t sequence_length(unsigned char lead)
-{
-	if (lead < 0x80)
-		return 1;
-	if (lead >= 0xc2 && lead < 0xe0)
-		return 2;
-	if (lead >= 0xe0 && lead < 0xf0)
-		return 3;
-	return lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
-}
-
 /* libyaml would guess other encodings, and names bytes instead of places. */
 static bool is_utf8(struct slice text, struct diagnostics *diagnostics)
 {
@@ -350,12 +340,9 @@ static bool is_utf8(struct slice text, struct diagnostics *diagnostics)
 	size_t at = 0;
 
 	while (at < text.len) {
-		size_t len = sequence_length((unsigned char)text.ptr[at]), i = 1;
+		size_t len = utf8_length(text.ptr + at, text.len - at);
 
-		while (i < len && at + i < text.len &&
-		       ((unsigned char)text.ptr[at + i] & 0xc0) == 0x80)
-			i++;
-		if (len == 0 || i < len) {
+		if (len == 0) {
 			place_of(text, at, &line, &column);
 			diagnose_at(diagnostics, line, column,
 				    "byte 0x%02x is not UTF-8; expected a file in UTF-8",
@@ -396,6 +383,9 @@ int document_parse(struct slice text, struct diagnostics *diagnostics, struct do
 		*ret = document;
 		return 0;
 	}
+	/* libyaml wants a pointer, even to nothing. */
+	if (text.len == 0)
+		text = slice_of("", 0);
 	if (slice_starts_with(text, slice_of("\xef\xbb\xbf", 3)))
 		text = slice_skip(text, 3);
 	err = is_utf8(text, diagnostics) ? parse(text, diagnostics, &document) : -EINVAL;

@@ -188,21 +188,24 @@ static const struct option health_kind_option = {
 	.type = &type_word,
 	FIELD(config_health_check, kind),
 	.words = health_words,
+	.default_text = "off",
 };
 
 static const struct option health_options[] = {
 	{.name = "tcp",
 	 .type = &type_mapping,
 	 .members = &schema_health_tcp,
-	 .example = "{}",
+	 .is_choice = true,
 	 .help = "Healthy is who accepts a connection. One of tcp, tls and http is named."},
 	{.name = "tls",
 	 .type = &type_mapping,
 	 .members = &schema_health_tls,
+	 .is_choice = true,
 	 .help = "Healthy is who completes a TLS handshake; the certificate is not verified."},
 	{.name = "http",
 	 .type = &type_mapping,
 	 .members = &schema_health_http,
+	 .is_choice = true,
 	 .help = "Healthy is who answers an HTTP/1.1 GET as expected."},
 	{.name = "interval",
 	 .type = &type_duration,
@@ -353,10 +356,9 @@ static const struct option pool_options[] = {
 	{.name = "health",
 	 .type = &type_mapping,
 	 .members = &schema_health,
+	 .is_choice = true,
 	 FIELD(config_pool, health),
-	 .help = "Active checks. A bare word is a check with defaults: off (the default), tcp, tls "
-		 "or "
-		 "http."},
+	 .help = "Active checks. A bare word is a check with defaults."},
 	{.name = "outlier",
 	 .type = &type_mapping,
 	 .members = &schema_outlier,
@@ -572,6 +574,7 @@ static const struct option listener_options[] = {
 	 .type = &type_name,
 	 FIELD(config_listener, default_pool_name),
 	 .example = "web",
+	 .is_shown = true,
 	 .help = "Where connections go that no route matches; they are closed without it."},
 };
 

@@ -50,15 +50,13 @@ static size_t distance(struct slice a, struct slice b)
 void suggestion_offer(struct suggestion *suggestion, const char *candidate)
 {
 	struct slice known = slice_from_str(candidate);
-	size_t limit = suggestion->word.len / 3 + 1, found;
+	size_t limit = suggestion->word.len / 3, found;
 
 	if (suggestion->word.len == 0 || suggestion->word.len > WORD_MAX || known.len > WORD_MAX)
 		return;
 	found = distance(suggestion->word, known);
-	/* A word that shares nothing with the candidate is not a misspelling of it. */
-	if (found > limit || found >= known.len || found >= suggestion->word.len)
-		return;
-	if (suggestion->best && suggestion->distance <= found)
+	/* Too far away is another word, not a misspelling. */
+	if (found > limit || (suggestion->best && suggestion->distance <= found))
 		return;
 	suggestion->best = candidate;
 	suggestion->distance = found;

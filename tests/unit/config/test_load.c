@@ -468,6 +468,10 @@ static void an_unreadable_file_says_why(void **state)
 	assert_string_equal(errors.text,
 			    "/tmp: cannot be read: Is a directory; expected a readable file\n");
 	strbuf_done(&errors);
+	assert_int_equal(config_load("/dev/null", &config, &errors), -EINVAL);
+	assert_string_equal(errors.text, "/dev/null:1:1: the file is empty; expected at least "
+					 "listeners and pools\n");
+	strbuf_done(&errors);
 	assert_null(config);
 }
 

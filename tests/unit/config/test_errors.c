@@ -1,0 +1,704 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Every message that a wrong file can bring, word for word, with its place. */
+#include "config/config.h"
+#include "core/compiler.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+/* A listener and a pool without errors, and such with something to be wrong. */
+#define L                 "listeners: [{name: l, bind: ':80', pool: p}]\n"
+#define P                 "pools: [{name: p, endpoints: ['10.0.0.1:1']}]\n"
+#define LISTENER(options) "listeners: [{name: l, bind: ':80', pool: p" options "}]\n"
+#define POOL(options)     "pools: [{name: p, endpoints: ['10.0.0.1:1']" options "}]\n"
+#define BINDS(list)       "listeners: [{name: l, bind: [" list "], pool: p}]\n"
+#define ROUTES(list)      "listeners: [{name: l, bind: ':80', routes: [" list "]}]\n"
+#define ENDPOINTS(list)   "pools: [{name: p, endpoints: [" list "]}]\n"
+#define TEN               "aaaaaaaaaa"
+#define HUNDRED           TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+static const struct {
+	const char *text;
+	const char *errors; /* lines without "t:" */
+} cases[] = {
+	/* The file as a whole */
+	{"", "1:1: the file is empty; expected at least listeners and pools\n"},
+	{"# nothing but a comment\n",
+	 "1:1: the file is empty; expected at least listeners and pools\n"},
+	{"---\n", "1:1: the file is empty; expected at least listeners and pools\n"},
+	{"just text\n", "1:1: the file is a single value; expected \"name: value\" pairs\n"},
+	{"[1, 2]\n", "1:1: the file is a list; expected \"name: value\" pairs\n"},
+	{"a: b: c\n",
+	 "1:5: YAML syntax: mapping values are not allowed in this context; expected valid YAML\n"},
+	{"a: [1\n", "2:1: YAML syntax: while parsing a flow sequence, did not find expected ',' or "
+		    "']'; expected valid YAML\n"},
+	{"a: \"\\q\"\n", "1:5: YAML syntax: while parsing a quoted scalar, found unknown escape "
+			 "character; expected valid YAML\n"},
+	{"\tworkers: 1\n", "1:1: YAML syntax: while scanning for the next token, found character "
+			   "that cannot start any token; expected valid YAML\n"},
+	{"workers: 1\n\xff: 2\n", "2:1: byte 0xff is not UTF-8; expected a file in UTF-8\n"},
+	{"workers: \xc3", "1:10: byte 0xc3 is not UTF-8; expected a file in UTF-8\n"},
+	{"workers: \x01\n",
+	 "1:10: YAML syntax: control characters are not allowed; expected valid YAML\n"},
+	{"workers: \"\\0\"\n" L P, "1:10: a NUL byte in the value; expected text\n"},
+	{L P "---\nworkers: 1\n", "3:1: a second document begins here; expected one in a file\n"},
+	{"workers: &w 1\n" L P, "1:10: anchor \"w\" is not supported; expected the value alone, "
+				"written out wherever it is needed\n"},
+	{"workers: *w\n" L P,
+	 "1:10: alias \"w\" is not supported; expected the value itself, written out\n"},
+	{"workers: !!int 1\n" L P,
+	 "1:10: tag \"tag:yaml.org,2002:int\" is not supported; expected the value alone\n"},
+	{"log: &l {level: info}\n" L P, "1:6: anchor \"l\" is not supported; expected the value "
+					"alone, written out wherever it is needed\n"},
+	{"workers: 1\nworkers: 2\n" L P,
+	 "2:1: duplicate key \"workers\", first on line 1; expected it once\n"},
+	{"[a]: 1\n" L P, "1:1: a key that is no word; expected \"name: value\"\n"},
+	{"workres: 2\n" L P,
+	 "1:1: unknown option \"workres\" in the file; expected one of workers, io, acceleration, "
+	 "user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, pools; did "
+	 "you mean \"workers\"?\n"},
+	{"nonsense: 2\n" L P,
+	 "1:1: unknown option \"nonsense\" in the file; expected one of workers, io, acceleration, "
+	 "user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, pools\n"},
+	{"Workers: 2\n" L P,
+	 "1:1: unknown option \"Workers\" in the file; expected one of workers, io, acceleration, "
+	 "user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, pools; did "
+	 "you mean \"workers\"?\n"},
+	{L, "1:1: the file has no pools; expected a list\n"},
+	{P, "1:1: the file has no listeners; expected a list\n"},
+	{"listeners: []\n" P, "1:12: listeners is an empty list; expected at least one\n"},
+	{"listeners:\n" P, "1:11: listeners has no value; expected a list\n"},
+	{"listeners: {}\n" P, "1:12: listeners is a mapping; expected a list\n"},
+	{"listeners: [x]\n" P,
+	 "1:13: a listener is a single value; expected \"name: value\" pairs\n"},
+	{"listeners: [[]]\n" P, "1:13: a listener is a list; expected \"name: value\" pairs\n"},
+	{"pools: []\n" L, "1:8: pools is an empty list; expected at least one\n"},
+	/* Kinds of values */
+	{"workers: [1]\n" L P,
+	 "1:10: workers is a list; expected auto or a number from 1 to 1024\n"},
+	{"workers: {a: 1}\n" L P,
+	 "1:10: workers is a mapping; expected auto or a number from 1 to 1024\n"},
+	{"workers:\n" L P, "1:9: workers has no value; expected auto or a number from 1 to 1024\n"},
+	{"workers: ~\n" L P,
+	 "1:10: workers has no value; expected auto or a number from 1 to 1024\n"},
+	{"workers: ''\n" L P,
+	 "1:10: workers: \"\" is not a number; expected auto or a number from 1 to 1024\n"},
+	{"log: info\n" L P, "1:6: log is a single value; expected \"name: value\" pairs\n"},
+	{"log: [info]\n" L P, "1:6: log is a list; expected \"name: value\" pairs\n"},
+	{LISTENER(", routes: x") P, "1:53: routes is a single value; expected a list\n"},
+	{LISTENER(", routes: {pool: p}") P, "1:53: routes is a mapping; expected a list\n"},
+	{LISTENER(", proxy_protocol: {accept: {}}") P,
+	 "1:70: accept is a mapping; expected a list\n"},
+	{"listeners: [{name: l, bind: [], pool: p}]\n" P,
+	 "1:29: bind is an empty list; expected at least one\n"},
+	{"listeners: [{name: l, bind: [[':80']], pool: p}]\n" P,
+	 "1:30: bind is a list; expected an address such as 0.0.0.0:80, [::]:80, *:8000-8010 or "
+	 "unix:/run/x.sock\n"},
+	/* Numbers, words, units */
+	{"workers: 0\n" L P,
+	 "1:10: workers: \"0\" is out of range; expected auto or a number from 1 to 1024\n"},
+	{"workers: 1025\n" L P,
+	 "1:10: workers: \"1025\" is out of range; expected auto or a number from 1 to 1024\n"},
+	{"workers: 99999999999999999999\n" L P,
+	 "1:10: workers: \"99999999999999999999\" is out of range; expected auto or a number from "
+	 "1 to 1024\n"},
+	{"workers: -1\n" L P,
+	 "1:10: workers: \"-1\" is not a number; expected auto or a number from 1 to 1024\n"},
+	{"workers: aut\n" L P, "1:10: workers: \"aut\" is not a number; expected auto or a number "
+			       "from 1 to 1024; did you mean \"auto\"?\n"},
+	{"io: iouring\n" L P, "1:5: io: \"iouring\" is unknown; expected one of auto, io_uring, "
+			      "epoll; did you mean \"io_uring\"?\n"},
+	{"io: EPOLL\n" L P, "1:5: io: \"EPOLL\" is unknown; expected one of auto, io_uring, epoll; "
+			    "did you mean \"epoll\"?\n"},
+	{"io: select\n" L P,
+	 "1:5: io: \"select\" is unknown; expected one of auto, io_uring, epoll\n"},
+	{"acceleration: {mode: on}\n" L P,
+	 "1:22: mode: \"on\" is unknown; expected one of auto, off\n"},
+	{"log: {level: trace, format: xml}\n" L P,
+	 "1:14: level: \"trace\" is unknown; expected one of error, warn, info, debug\n"
+	 "1:29: format: \"xml\" is unknown; expected one of text, json\n"},
+	{"drain_timeout: 30\n" L P, "1:16: drain_timeout: \"30\" has no unit; expected a duration "
+				    "such as 250ms, from 0 to 1d\n"},
+	{"drain_timeout: 30 s\n" L P, "1:16: drain_timeout: \"30 s\" has an unknown unit; expected "
+				      "a duration such as 250ms, from 0 to 1d\n"},
+	{"drain_timeout: 30sec\n" L P, "1:16: drain_timeout: \"30sec\" has an unknown unit; "
+				       "expected a duration such as 250ms, from 0 to 1d\n"},
+	{"drain_timeout: soon\n" L P, "1:16: drain_timeout: \"soon\" is not a duration; expected a "
+				      "duration such as 250ms, from 0 to 1d\n"},
+	{"drain_timeout: 25h\n" L P, "1:16: drain_timeout: \"25h\" is out of range; expected a "
+				     "duration such as 250ms, from 0 to 1d\n"},
+	{"limits: {relay_buffer_size: 256KB}\n" L P,
+	 "1:29: relay_buffer_size: \"256KB\" has an unknown unit; expected a size such as 16KiB, "
+	 "from 4KiB to 64MiB\n"},
+	{"limits: {relay_buffer_size: big}\n" L P,
+	 "1:29: relay_buffer_size: \"big\" is not a size; expected a size such as 16KiB, from 4KiB "
+	 "to 64MiB\n"},
+	{"limits: {relay_buffer_size: 1KiB}\n" L P,
+	 "1:29: relay_buffer_size: \"1KiB\" is out of range; expected a size such as 16KiB, from "
+	 "4KiB to 64MiB\n"},
+	{"limits: {relay_buffer_size: 5G}\n" L P,
+	 "1:29: relay_buffer_size: \"5G\" is out of range; expected a size such as 16KiB, from "
+	 "4KiB to 64MiB\n"},
+	{"limits: {source_prefix: {v4: 33, v6: 0}}\n" L P,
+	 "1:30: v4: \"33\" is out of range; expected a number from 1 to 32\n"
+	 "1:38: v6: \"0\" is out of range; expected a number from 1 to 128\n"},
+	{"admin: {socket_mode: '0990'}\n" L P,
+	 "1:22: socket_mode: \"0990\" is not an octal mode; expected an octal mode such as "
+	 "\"0660\", at most 0777\n"},
+	{"admin: {socket_mode: '7777'}\n" L P,
+	 "1:22: socket_mode: \"7777\" is out of range; expected an octal mode such as \"0660\", at "
+	 "most 0777\n"},
+	{"admin: {socket_mode: rw}\n" L P,
+	 "1:22: socket_mode: \"rw\" is not an octal mode; expected an octal mode such as \"0660\", "
+	 "at most 0777\n"},
+	{LISTENER(", v6only: yes") P,
+	 "1:53: v6only: \"yes\" is not a boolean; expected true or false\n"},
+	{LISTENER(", mode: http") P,
+	 "1:51: mode: \"http\" is not supported by this version; expected tcp\n"},
+	{LISTENER(", mode: tpc") P,
+	 "1:51: mode: \"tpc\" is not supported by this version; expected tcp\n"},
+	{LISTENER(", backlog: 0") P,
+	 "1:54: backlog: \"0\" is out of range; expected a number from 1 to 65535\n"},
+	{LISTENER(", keepalive: 10h") P, "1:56: keepalive: \"10h\" is out of range; expected a "
+					 "duration such as 250ms, from 0 to 9h\n"},
+	{L POOL(", outlier: {max_ejected: 50}"),
+	 "2:69: max_ejected: \"50\" has no % sign; expected a percentage such as 50%, from 0% to "
+	 "100%\n"},
+	{L POOL(", outlier: {max_ejected: 101%}"),
+	 "2:69: max_ejected: \"101%\" is out of range; expected a percentage such as 50%, from 0% "
+	 "to 100%\n"},
+	{L POOL(", outlier: {max_ejected: half}"),
+	 "2:69: max_ejected: \"half\" is not a percentage; expected a percentage such as 50%, from "
+	 "0% to 100%\n"},
+	{L POOL(", outlier: {max_ejected: 5x}"),
+	 "2:69: max_ejected: \"5x\" is not a percentage; expected a percentage such as 50%, from "
+	 "0% to 100%\n"},
+	{L POOL(", balance: roundrobin"),
+	 "2:55: balance: \"roundrobin\" is unknown; expected one of round_robin, random, "
+	 "least_conn, p2c, maglev, source; did you mean \"round_robin\"?\n"},
+	{L POOL(", proxy_protocol: v3"),
+	 "2:62: proxy_protocol: \"v3\" is unknown; expected one of off, v1, v2\n"},
+	{L POOL(", connect_retries: 8"),
+	 "2:63: connect_retries: \"8\" is out of range; expected a number from 0 to 7\n"},
+	{L POOL(", queue: {timeout: 0}"), "2:63: timeout: \"0\" is out of range; expected a "
+					  "duration such as 250ms, from 1ms to 10m\n"},
+	{L POOL(", transparent: 1"),
+	 "2:59: transparent: \"1\" is not a boolean; expected true or false\n"},
+	/* Names and text */
+	{"zone: 'a b'\n" L P, "1:7: zone: \"a b\" has a character that names do not have; expected "
+			      "a name of letters, digits, \"_\", \".\" and \"-\"\n"},
+	{"zone: ''\n" L P,
+	 "1:7: zone: \"\" is empty; expected a name of letters, digits, \"_\", \".\" and \"-\"\n"},
+	{"zone: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n" L P,
+	 "1:7: zone: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…\" is "
+	 "longer than 64 bytes; expected a name of letters, digits, \"_\", \".\" and \"-\"\n"},
+	{"zone: \"\\e[31m\\x7f\"\n" L P,
+	 "1:7: zone: \"\\x1b[31m\\x7f\" has a character that names do not have; expected a name of "
+	 "letters, digits, \"_\", \".\" and \"-\"\n"},
+	{"access_log: {path: ''}\n" L P, "1:20: path: \"\" is empty; expected a path or off\n"},
+	/* Addresses */
+	{"listeners: [{name: l, bind: '10.0.0.1', pool: p}]\n" P,
+	 "1:29: bind: \"10.0.0.1\" has no port; expected an address such as 0.0.0.0:80, [::]:80, "
+	 "*:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: 'localhost:80', pool: p}]\n" P,
+	 "1:29: bind: \"localhost:80\" is not an IP address and port; expected an address such as "
+	 "0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: '10.0.0.1:http', pool: p}]\n" P,
+	 "1:29: bind: \"10.0.0.1:http\" is not an IP address and port; expected an address such as "
+	 "0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: '10.0.0.1:65536', pool: p}]\n" P,
+	 "1:29: bind: \"10.0.0.1:65536\" has a port above 65535; expected an address such as "
+	 "0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: '10.0.0.1:90-80', pool: p}]\n" P,
+	 "1:29: bind: \"10.0.0.1:90-80\" has a range that ends before it begins; expected an "
+	 "address such as 0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: '10.0.0.1:0-80', pool: p}]\n" P,
+	 "1:29: bind: \"10.0.0.1:0-80\" has a range that begins at port 0; expected an address "
+	 "such as 0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: '10.0.0.1:80-', pool: p}]\n" P,
+	 "1:29: bind: \"10.0.0.1:80-\" is not an IP address and port; expected an address such as "
+	 "0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: '::1:80', pool: p}]\n" P,
+	 "1:29: bind: \"::1:80\" is an IPv6 address without brackets or port; expected an address "
+	 "such as 0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: '[fe80::1%nosuchif]:80', pool: p}]\n" P,
+	 "1:29: bind: \"[fe80::1%nosuchif]:80\" names an interface that does not exist; expected "
+	 "an address such as 0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: 'unix:', pool: p}]\n" P,
+	 "1:29: bind: \"unix:\" is not an address; expected an address such as 0.0.0.0:80, "
+	 "[::]:80, *:8000-8010 or unix:/run/x.sock\n"},
+	{"listeners: [{name: l, bind: 'unix:/" HUNDRED "/12345678', pool: p}]\n" P,
+	 "1:29: bind: \"unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…\" has a "
+	 "path of more than 107 bytes; expected an address such as 0.0.0.0:80, [::]:80, "
+	 "*:8000-8010 or unix:/run/x.sock\n"},
+	{"admin: {listen: 9901}\n" L P, "1:17: listen: \"9901\" is not an address; expected an "
+					"address such as 127.0.0.1:9901 or [::1]:9901, or off\n"},
+	{"admin: {listen: 'unix:/x'}\n" L P,
+	 "1:17: listen: \"unix:/x\" is not an IP address and port; expected an address such as "
+	 "127.0.0.1:9901 or [::1]:9901, or off\n"},
+	{"admin: {listen: '127.0.0.1:99999'}\n" L P,
+	 "1:17: listen: \"127.0.0.1:99999\" has a port above 65535; expected an address such as "
+	 "127.0.0.1:9901 or [::1]:9901, or off\n"},
+	{"admin: {socket: /" HUNDRED "/12345678}\n" L P,
+	 "1:17: admin.socket has a path of more than 107 bytes; expected a shorter one\n"},
+	{LISTENER(", proxy_protocol: {accept: [10.0.0.1/8, 10.0.0.0/33, 10/8]}") P,
+	 "1:71: accept: \"10.0.0.1/8\" has bits set beyond its prefix; expected a network such as "
+	 "10.0.0.0/8 or 2001:db8::/32\n"
+	 "1:83: accept: \"10.0.0.0/33\" has a prefix that is too long; expected a network such as "
+	 "10.0.0.0/8 or 2001:db8::/32\n"
+	 "1:96: accept: \"10/8\" is not a network; expected a network such as 10.0.0.0/8 or "
+	 "2001:db8::/32\n"},
+	{LISTENER(", proxy_protocol: {timeout: 1s}") P,
+	 "1:61: proxy_protocol has no accept; expected a network such as 10.0.0.0/8 or "
+	 "2001:db8::/32\n"},
+	{LISTENER(", proxy_protocol: {accept: []}") P,
+	 "1:70: accept is an empty list; expected at least one\n"},
+	{L POOL(", source_address: '10.0.0.1:0'"),
+	 "2:62: source_address: \"10.0.0.1:0\" is not an IP address; expected an IP address such "
+	 "as 192.0.2.1 or 2001:db8::1, without a port\n"},
+	{L ENDPOINTS("'api.internal:80'"),
+	 "2:31: address: \"api.internal:80\" is a host name without resolve: dns; expected an "
+	 "address such as 10.0.0.1:8080, [2001:db8::1]:8080 or unix:/run/x.sock\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:80', resolve: dns}"),
+	 "2:41: address: \"10.0.0.1:80\" is an address, not a name to resolve; expected a host "
+	 "name and port such as www.example.com:80\n"},
+	{L ENDPOINTS("{address: 'unix:/x', resolve: dns}"),
+	 "2:41: address: \"unix:/x\" is an address, not a name to resolve; expected a host name "
+	 "and port such as www.example.com:80\n"},
+	{L ENDPOINTS("{address: 'api.internal', resolve: dns}"),
+	 "2:41: address: \"api.internal\" has no port; expected a host name and port such as "
+	 "www.example.com:80\n"},
+	{L ENDPOINTS("{address: 'api.internal:0', resolve: dns}"),
+	 "2:41: address: \"api.internal:0\" has port 0; expected a host name and port such as "
+	 "www.example.com:80\n"},
+	{L ENDPOINTS("{address: 'a..b:1', resolve: dns}"),
+	 "2:41: address: \"a..b:1\" is not a host name and port; expected a host name and port "
+	 "such as www.example.com:80\n"},
+	{L ENDPOINTS("'10.0.0.1:0'"),
+	 "2:31: address: \"10.0.0.1:0\" has port 0; expected an address such as 10.0.0.1:8080, "
+	 "[2001:db8::1]:8080 or unix:/run/x.sock\n"},
+	{L ENDPOINTS("'10.0.0.1'"),
+	 "2:31: address: \"10.0.0.1\" is not an address; expected an address such as "
+	 "10.0.0.1:8080, [2001:db8::1]:8080 or unix:/run/x.sock\n"},
+	{L ENDPOINTS("''"), "2:31: address: \"\" is not an address; expected an address such as "
+			    "10.0.0.1:8080, [2001:db8::1]:8080 or unix:/run/x.sock\n"},
+	{L ENDPOINTS("{weight: 1}"), "2:31: an endpoint has no address; expected an address such "
+				     "as 10.0.0.1:8080, [2001:db8::1]:8080 or unix:/run/x.sock\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', weight: 257}"),
+	 "2:63: weight: \"257\" is out of range; expected a number from 0 to 256\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', backup: true, tier: 1}"),
+	 "2:75: tier stands beside backup; expected one of the two\n"},
+	{L ENDPOINTS(""), "2:30: endpoints is an empty list; expected at least one\n"},
+	{L ENDPOINTS("[]"), "2:31: an endpoint is a list; expected \"name: value\" pairs\n"},
+	/* Routes */
+	{ROUTES("{match: {sni: ['*.', 'a b', '', 'x.*.y']}, pool: p}") P,
+	 "1:60: sni: \"*.\" is not a server name; expected a name such as www.example.com, "
+	 "*.example.com or *\n"
+	 "1:66: sni: \"a b\" is not a server name; expected a name such as www.example.com, "
+	 "*.example.com or *\n"
+	 "1:73: sni: \"\" is not a server name; expected a name such as www.example.com, "
+	 "*.example.com or *\n"
+	 "1:77: sni: \"x.*.y\" is not a server name; expected a name such as www.example.com, "
+	 "*.example.com or *\n"},
+	{ROUTES("{match: {alpn: ''}, pool: p}") P,
+	 "1:60: alpn: \"\" is empty; expected an ALPN protocol such as h2\n"},
+	{ROUTES("{match: {port: [0, 65536]}, pool: p}") P,
+	 "1:61: port: \"0\" is out of range; expected a number from 1 to 65535\n"
+	 "1:64: port: \"65536\" is out of range; expected a number from 1 to 65535\n"},
+	{ROUTES("{match: {source: here}, pool: p}") P,
+	 "1:62: source: \"here\" is not a network; expected a network such as 10.0.0.0/8 or "
+	 "2001:db8::/32\n"},
+	{ROUTES("{match: {host: x}, pool: p}") P,
+	 "1:54: unknown option \"host\" in match; expected one of sni, alpn, source, port\n"},
+	{ROUTES("{match: {sni: a}}, {pool: p}") P,
+	 "1:45: a route has no pool; expected a name of letters, digits, \"_\", \".\" and \"-\"\n"},
+	{ROUTES("{pool: p}, {pool: p}") P,
+	 "1:56: a second route without conditions, first on line 1; expected one at most\n"},
+	{LISTENER(", routes: [{match: {}, pool: p}]") P,
+	 "1:42: pool is never used, the route on line 1 has no conditions; expected one of the "
+	 "two\n"},
+	{"listeners: [{name: l, bind: ':80'}]\n" P,
+	 "1:13: a listener has neither pool nor routes; expected one of them\n"},
+	{"listeners: [{name: l, bind: ':80', routes: []}]\n" P,
+	 "1:13: a listener has neither pool nor routes; expected one of them\n"},
+	{"listeners: [{bind: ':80', pool: p}]\n" P, "1:13: a listener has no name; expected a name "
+						    "of letters, digits, \"_\", \".\" and \"-\"\n"},
+	{"listeners: [{name: l, bidn: ':80', pool: p}]\n" P,
+	 "1:13: a listener has no bind; expected an address such as 0.0.0.0:80, [::]:80, "
+	 "*:8000-8010 or unix:/run/x.sock\n"
+	 "1:23: unknown option \"bidn\" in a listener; expected one of name, bind, mode, v6only, "
+	 "backlog, socket_mode, proxy_protocol, max_connections, max_connections_per_source, "
+	 "client_hello_timeout, idle_timeout, keepalive, routes, pool; did you mean \"bind\"?\n"},
+	/* Names between listeners and pools */
+	{"listeners: [{name: l, bind: ':80', pool: p}, {name: l, bind: ':81', pool: p}]\n" P,
+	 "1:53: name: \"l\" is taken, first on line 1; expected one of its own\n"},
+	{L "pools: [{name: p, endpoints: ['10.0.0.1:1']}, {name: p, endpoints: ['10.0.0.1:1']}]\n",
+	 "2:54: name: \"p\" is taken, first on line 2; expected one of its own\n"},
+	{L "pools: [{name: p, endpoints: ['10.0.0.1:1']}, {name: q, endpoints: ['10.0.0.1:1']}]\n",
+	 "2:54: pool \"q\" is used by nobody; expected a listener or a route that names it\n"},
+	{"listeners: [{name: l, bind: ':80', pool: webb}]\npools: [{name: web, endpoints: "
+	 "['10.0.0.1:1']}]\n",
+	 "1:42: pool: \"webb\" is unknown; expected the name of a pool; did you mean \"web\"?\n"},
+	{"listeners: [{name: l, bind: ':80', pool: other}]\npools: [{name: web, endpoints: "
+	 "['10.0.0.1:1']}]\n",
+	 "1:42: pool: \"other\" is unknown; expected the name of a pool\n"
+	 "2:16: pool \"web\" is used by nobody; expected a listener or a route that names it\n"},
+	/* Who listens where */
+	{BINDS("'10.0.0.1:80', '10.0.0.1:80'") P,
+	 "1:45: bind: \"10.0.0.1:80\" clashes with bind \"10.0.0.1:80\" on line 1; expected an "
+	 "address that nothing else listens on\n"},
+	{BINDS("'10.0.0.1:80-90', '10.0.0.1:90-99'") P,
+	 "1:48: bind: \"10.0.0.1:90-99\" clashes with bind \"10.0.0.1:80-90\" on line 1; expected "
+	 "an address that nothing else listens on\n"},
+	{BINDS("'10.0.0.1:80', '0.0.0.0:80'") P,
+	 "1:45: bind: \"0.0.0.0:80\" clashes with bind \"10.0.0.1:80\" on line 1; expected an "
+	 "address that nothing else listens on\n"},
+	{BINDS("'[::]:80', '[::1]:80'") P,
+	 "1:41: bind: \"[::1]:80\" clashes with bind \"[::]:80\" on line 1; expected an address "
+	 "that nothing else listens on\n"},
+	{BINDS("':80', '[::1]:80', '10.0.0.1:80'") P,
+	 "1:37: bind: \"[::1]:80\" clashes with bind \":80\" on line 1; expected an address that "
+	 "nothing else listens on\n"
+	 "1:49: bind: \"10.0.0.1:80\" clashes with bind \":80\" on line 1; expected an address "
+	 "that nothing else listens on\n"},
+	{BINDS("'[0::1]:80', '[::1]:80'") P,
+	 "1:43: bind: \"[::1]:80\" clashes with bind \"[0::1]:80\" on line 1; expected an address "
+	 "that nothing else listens on\n"},
+	{BINDS("'unix:/x', 'unix:/x'") P,
+	 "1:41: bind: \"unix:/x\" clashes with bind \"unix:/x\" on line 1; expected an address "
+	 "that nothing else listens on\n"},
+	{"listeners: [{name: l, bind: ['[::]:80', '10.0.0.1:80'], v6only: false, pool: p}]\n" P,
+	 "1:41: bind: \"10.0.0.1:80\" clashes with bind \"[::]:80\" on line 1, as [::] takes IPv4 "
+	 "too with v6only: false; expected an address that nothing else listens on\n"},
+	{"listeners: [{name: l, bind: '[::]:80', v6only: false, pool: p},\n  {name: m, bind: "
+	 "'0.0.0.0:80', pool: p}]\n" P,
+	 "2:19: bind: \"0.0.0.0:80\" clashes with bind \"[::]:80\" on line 1, as [::] takes IPv4 "
+	 "too with v6only: false; expected an address that nothing else listens on\n"},
+	{"admin: {listen: '127.0.0.1:80'}\n" L P,
+	 "1:17: admin.listen: \"127.0.0.1:80\" clashes with bind \":80\" on line 2; expected an "
+	 "address that nothing else listens on\n"},
+	{"admin: {socket: /x}\n" BINDS("'unix:/x'") P,
+	 "1:17: admin.socket: \"/x\" clashes with bind \"unix:/x\" on line 2; expected an address "
+	 "that nothing else listens on\n"},
+	{BINDS("'unix:/run/sluice/sluice.sock'") P,
+	 "1:30: bind: \"unix:/run/sluice/sluice.sock\" clashes with the default of admin.socket; "
+	 "expected an address that nothing else listens on\n"},
+	/* Within a pool */
+	{L ENDPOINTS("'10.0.0.1:1', {address: '10.0.0.1:1'}"),
+	 "2:55: address: \"10.0.0.1:1\" is taken, first on line 2; expected one of its own\n"},
+	{L ENDPOINTS("'[::1]:1', '[0::1]:1'"),
+	 "2:42: address: \"[0::1]:1\" is taken, first on line 2; expected one of its own\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', weight: 0}"),
+	 "2:30: every endpoint has weight 0; expected one that takes connections\n"},
+	{L POOL(", transparent: true, source_address: 10.0.0.9"),
+	 "2:59: transparent stands beside source_address; expected one of the two\n"},
+	{L POOL(", source_address: '::1'"),
+	 "2:62: source_address: \"::1\" is of another family than the endpoint on line 2; expected "
+	 "an IPv4 address\n"},
+	{L POOL(", maglev: {table_size: 100}"),
+	 "2:67: table_size: \"100\" is not a prime; expected a prime such as 101\n"},
+	{L POOL(", maglev: {table_size: 4}"),
+	 "2:67: table_size: \"4\" is out of range; expected a number from 5 to 5000011\n"},
+	{L "pools: [{name: p, balance: maglev, maglev: {table_size: 5}, endpoints: ['10.0.0.1:1', "
+	   "'10.0.0.1:2', '10.0.0.1:3', '10.0.0.1:4', '10.0.0.1:5', '10.0.0.1:6']}]\n",
+	 "2:57: table_size is below the number of endpoints; expected at least 6\n"},
+	{L POOL(", outlier: {base_ejection: 10m}"),
+	 "2:71: base_ejection: \"10m\" is above max_ejection; expected at most as much\n"},
+	{L POOL(", health: htpp"), "2:54: health: \"htpp\" is unknown; expected one of off, tcp, "
+				   "tls, http; did you mean \"http\"?\n"},
+	{L POOL(", health: {interval: 1s}"),
+	 "2:54: health names no check; expected one of tcp, tls, http\n"},
+	{L "pools:\n- name: p\n  endpoints: ['10.0.0.1:1']\n  health:\n",
+	 "5:10: health names no check; expected one of tcp, tls, http\n"},
+	{L POOL(", health: {tcp: , http: }"),
+	 "2:54: health names more than one check; expected one of tcp, tls, http\n"},
+	{L POOL(", health: {tcp: {port: 1}}"),
+	 "2:61: unknown option \"port\" in a tcp check; expected no option\n"},
+	{L POOL(", health: {http: {path: x, expect: 399-200, host: 'a b', body: ''}}"),
+	 "2:68: path: \"x\" does not begin with \"/\"; expected a path such as /healthz\n"
+	 "2:79: expect: \"399-200\" ends before it begins; expected a status or a range such as "
+	 "200-399, from 100 to 599\n"
+	 "2:94: host: \"a b\" is not a host name; expected a host name such as www.example.com\n"
+	 "2:107: body: \"\" is empty; expected text\n"},
+	{L POOL(", health: {http: {path: '/a b', expect: 99}}"),
+	 "2:68: path: \"/a b\" has a character that must be percent-encoded; expected a path such "
+	 "as /healthz\n"
+	 "2:84: expect: \"99\" is out of range; expected a status or a range such as 200-399, from "
+	 "100 to 599\n"},
+	{L POOL(", health: {http: {expect: ok}}"),
+	 "2:70: expect: \"ok\" is not a status; expected a status or a range such as 200-399, from "
+	 "100 to 599\n"},
+	{L POOL(", health: {http: {expect: 2xx}}"),
+	 "2:70: expect: \"2xx\" is not a range of statuses; expected a status or a range such as "
+	 "200-399, from 100 to 599\n"},
+	{L POOL(", health: {http: {expect: 200-}}"),
+	 "2:70: expect: \"200-\" is not a range of statuses; expected a status or a range such as "
+	 "200-399, from 100 to 599\n"},
+	{L POOL(", health: {tcp: , timeout: 3s}"),
+	 "2:71: timeout: \"3s\" is above interval; expected at most as much\n"},
+	{L POOL(", health: {tcp: , port: 0}"),
+	 "2:68: port: \"0\" is out of range; expected a number from 1 to 65535\n"},
+	{L "pools: [{name: p, health: http, endpoints: ['unix:/x']}]\n",
+	 "2:27: http check of the unix socket on line 2 has no host; expected host, for its Host "
+	 "header\n"},
+	{L "pools: [{name: p, health: {tcp: , port: 1}, endpoints: ['unix:/x']}]\n",
+	 "2:41: port stands beside the unix socket on line 2, which has none; expected IP "
+	 "endpoints alone\n"},
+	{"zone: z\nlisteners: [{name: l, bind: ':80', pool: wbe}]\npools: [{name: web, endpoints: "
+	 "['10.0.0.1:1']}, {name: '${SLUICE_TEST_NAME}', endpoints: ['10.0.0.1:1']}]\n",
+	 "2:42: pool: \"wbe\" is unknown; expected the name of a pool; did you mean \"web\"?\n"
+	 "3:56: pool \"${SLUICE_TEST_NAME}\" is used by nobody; expected a listener or a route "
+	 "that names it\n"},
+	/* Limits */
+	{"limits: {max_connections: 5, max_connections_per_source: 6}\n" L P,
+	 "1:58: max_connections_per_source: \"6\" is above max_connections; expected at most as "
+	 "much\n"},
+	{"limits: {receive_buffer_size: 8KiB, relay_buffer_size: 4KiB}\n" L P,
+	 "1:31: receive_buffer_size: \"8KiB\" is above relay_buffer_size; expected at most as "
+	 "much\n"},
+	{LISTENER(", max_connections: 5, max_connections_per_source: 6") P,
+	 "1:93: max_connections_per_source: \"6\" is above max_connections; expected at most as "
+	 "much\n"},
+	{"limits: {max_connections: 5}\n" LISTENER(", max_connections: 6") P,
+	 "2:62: max_connections: \"6\" is above limits.max_connections; expected at most as "
+	 "much\n"},
+	/* The environment */
+	{"zone: ${SLUICE_TEST_UNSET}\n" L P, "1:7: environment variable \"SLUICE_TEST_UNSET\" is "
+					     "not set; expected it in the environment\n"},
+	{"zone: ${}\n" L P, "1:7: \"${}\" has a \"${\" that names no variable; expected ${NAME}, "
+			    "or $${ for a literal ${\n"},
+	{"zone: ${A-B}\n" L P, "1:7: \"${A-B}\" has a \"${\" that names no variable; expected "
+			       "${NAME}, or $${ for a literal ${\n"},
+	{"zone: ${1A}\n" L P, "1:7: \"${1A}\" has a \"${\" that names no variable; expected "
+			      "${NAME}, or $${ for a literal ${\n"},
+	{"zone: '${A'\n" L P, "1:7: \"${A\" has a \"${\" that names no variable; expected ${NAME}, "
+			      "or $${ for a literal ${\n"},
+	{"zone: ${SLUICE_TEST_SECRET}\n" L P,
+	 "1:7: zone: \"${SLUICE_TEST_SECRET}\" has a character that names do not have; expected a "
+	 "name of letters, digits, \"_\", \".\" and \"-\"\n"},
+	{"workers: ${SLUICE_TEST_SECRET}\n" L P,
+	 "1:10: workers: \"${SLUICE_TEST_SECRET}\" is not a number; expected auto or a number from "
+	 "1 to 1024\n"},
+	{"io: ${SLUICE_TEST_SECRET}\n" L P,
+	 "1:5: io: \"${SLUICE_TEST_SECRET}\" is unknown; expected one of auto, io_uring, epoll\n"},
+	{"${SLUICE_TEST_SECRET}: 1\n" L P,
+	 "1:1: unknown option \"${SLUICE_TEST_SECRET}\" in the file; expected one of workers, io, "
+	 "acceleration, user, group, zone, drain_timeout, log, access_log, admin, limits, "
+	 "listeners, pools\n"},
+	{"listeners: [{name: l, bind: '${SLUICE_TEST_SECRET}', pool: '${SLUICE_TEST_SECRET}'}]\n" P,
+	 "1:29: bind: \"${SLUICE_TEST_SECRET}\" has no port; expected an address such as "
+	 "0.0.0.0:80, [::]:80, *:8000-8010 or unix:/run/x.sock\n"
+	 "1:60: pool: \"${SLUICE_TEST_SECRET}\" has a character that names do not have; expected a "
+	 "name of letters, digits, \"_\", \".\" and \"-\"\n"
+	 "2:16: pool \"p\" is used by nobody; expected a listener or a route that names it\n"},
+	{L ENDPOINTS("'${SLUICE_TEST_SECRET}'"),
+	 "2:31: address: \"${SLUICE_TEST_SECRET}\" is not an address; expected an address such as "
+	 "10.0.0.1:8080, [2001:db8::1]:8080 or unix:/run/x.sock\n"},
+	/* Several at once, in the order of the file */
+	{"io: x\nworkers: x\nlisteners: [{name: l, bind: x, pool: p}]\n" P,
+	 "1:5: io: \"x\" is unknown; expected one of auto, io_uring, epoll\n"
+	 "2:10: workers: \"x\" is not a number; expected auto or a number from 1 to 1024\n"
+	 "3:29: bind: \"x\" has no port; expected an address such as 0.0.0.0:80, [::]:80, "
+	 "*:8000-8010 or unix:/run/x.sock\n"},
+};
+
+/* Every line of @expected stands there without the file's name: it is put in front here. */
+static char *with_name(const char *expected)
+{
+	struct strbuf lines = {};
+
+	while (*expected) {
+		size_t len = strcspn(expected, "\n") + 1;
+
+		strbuf_append_str(&lines, "t:");
+		strbuf_append(&lines, slice_of(expected, len));
+		expected += len;
+	}
+	return strbuf_take(&lines);
+}
+
+static char *errors_of(struct slice text)
+{
+	struct config *config = NULL;
+	struct strbuf errors = {};
+
+	assert_int_equal(config_parse("t", text, &config, &errors), -EINVAL);
+	assert_null(config);
+	return strbuf_take(&errors);
+}
+
+static void each_mistake_has_its_message(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *expected = with_name(cases[i].errors);
+		char *errors = errors_of(slice_from_str(cases[i].text));
+
+		if (strcmp(errors, expected) != 0)
+			print_error("of the file:\n%s", cases[i].text);
+		assert_string_equal(errors, expected);
+		free(expected);
+		free(errors);
+	}
+}
+
+static void no_message_shows_what_the_environment_holds(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *errors = errors_of(slice_from_str(cases[i].text));
+
+		assert_null(strstr(errors, "hunter2"));
+		free(errors);
+	}
+}
+
+/* A file is often cut short by a full disk: that is an error or a file, never a crash. */
+static void a_file_cut_anywhere_does_no_harm(void **state)
+{
+	static const char text[] =
+		"workers: 4\nlisteners:\n- {name: l, bind: \"*:80\", routes: [{match: {sni: [a, "
+		"'b']},"
+		" pool: p}]}\npools:\n- name: p\n  endpoints:\n  - 10.0.0.1:80\n  health:\n"
+		"    http: {path: /ü}\n";
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(text); len++) {
+		struct config *config = NULL;
+		struct strbuf errors = {};
+		char *copy = len ? malloc(len) : NULL;
+
+		if (len)
+			memcpy(copy, text, len);
+		if (config_parse("t", slice_of(copy, len), &config, &errors) != 0)
+			assert_true(errors.len > 0);
+		config_free(config);
+		strbuf_done(&errors);
+		free(copy);
+	}
+}
+
+static void nesting_ends_at_32_levels(void **state)
+{
+	char text[64];
+	char *errors;
+
+	(void)state;
+	memset(text, '[', sizeof(text));
+	errors = errors_of(slice_of(text, sizeof(text)));
+	assert_string_equal(errors, "t:1:33: nested too deep; expected at most 32 levels\n");
+	free(errors);
+}
+
+static void a_file_above_16_mib_is_refused(void **state)
+{
+	size_t len = ((size_t)16 << 20) + 1;
+	char *text = malloc(len), *errors;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '#', len);
+	errors = errors_of(slice_of(text, len));
+	assert_string_equal(errors, "t: the file is too large; expected at most 16MiB\n");
+	free(errors);
+	free(text);
+}
+
+/* Each use of a variable costs little in the file and much in memory. */
+static void the_environment_cannot_blow_up_a_file(void **state)
+{
+	struct strbuf text = {};
+	char *big = malloc(100001), *errors;
+
+	(void)state;
+	assert_non_null(big);
+	memset(big, 'x', 100000);
+	big[100000] = '\0';
+	assert_int_equal(setenv("SLUICE_TEST_BIG", big, 1), 0);
+	strbuf_append_str(&text, "zone: ");
+	for (size_t i = 0; i < 200; i++)
+		strbuf_append_str(&text, "${SLUICE_TEST_BIG}");
+	errors = errors_of(slice_of(text.text, text.len));
+	assert_non_null(strstr(errors, "t:1:7: environment variables make the file too large; "
+				       "expected at most 16MiB in all\n"));
+	assert_int_equal(unsetenv("SLUICE_TEST_BIG"), 0);
+	strbuf_done(&text);
+	free(errors);
+	free(big);
+}
+
+static void one_mapping_takes_256_keys(void **state)
+{
+	struct strbuf text = {};
+	char *errors;
+
+	(void)state;
+	for (size_t i = 0; i < 257; i++)
+		strbuf_printf(&text, "k%zu: 1\n", i);
+	errors = errors_of(slice_of(text.text, text.len));
+	assert_string_equal(errors,
+			    "t:257:1: too many keys in one mapping; expected at most 256\n");
+	strbuf_done(&text);
+	free(errors);
+}
+
+static void a_million_values_are_enough(void **state)
+{
+	struct strbuf text = {};
+	char *errors;
+
+	(void)state;
+	strbuf_append_str(&text, "[");
+	for (size_t i = 0; i < 1000001; i++)
+		strbuf_append_str(&text, "1,");
+	errors = errors_of(slice_of(text.text, text.len));
+	assert_non_null(strstr(errors, "too many values; expected at most 1000000\n"));
+	strbuf_done(&text);
+	free(errors);
+}
+
+static void errors_beyond_a_thousand_are_counted(void **state)
+{
+	struct strbuf text = {};
+	char *errors;
+
+	(void)state;
+	strbuf_append_str(&text, P "listeners:\n");
+	for (size_t i = 0; i < 1003; i++)
+		strbuf_append_str(&text, "- x\n");
+	errors = errors_of(slice_of(text.text, text.len));
+	assert_non_null(strstr(errors, "t:3:3: a listener is a single value"));
+	assert_non_null(strstr(errors, "\nt: 3 more errors are not shown\n"));
+	strbuf_done(&text);
+	free(errors);
+}
+
+static int set_environment(void **state)
+{
+	(void)state;
+	unsetenv("SLUICE_TEST_UNSET");
+	setenv("SLUICE_TEST_NAME", "wbx", 1);
+	return setenv("SLUICE_TEST_SECRET", "hunter2;x", 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_mistake_has_its_message),
+		cmocka_unit_test(no_message_shows_what_the_environment_holds),
+		cmocka_unit_test(a_file_cut_anywhere_does_no_harm),
+		cmocka_unit_test(nesting_ends_at_32_levels),
+		cmocka_unit_test(a_file_above_16_mib_is_refused),
+		cmocka_unit_test(the_environment_cannot_blow_up_a_file),
+		cmocka_unit_test(one_mapping_takes_256_keys),
+		cmocka_unit_test(a_million_values_are_enough),
+		cmocka_unit_test(errors_beyond_a_thousand_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, set_environment, NULL);
+}
