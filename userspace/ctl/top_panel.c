@@ -320,8 +320,7 @@ static void append_summary(const struct top_frame *frame, const struct ctl_scree
 #undef X
 	};
 	const json_t *status = frame->now->status;
-	const json_t *now = json_object_get(status, "connections");
-	const json_t *before = json_object_get(frame->before->status, "connections");
+	const json_t *before = frame->before->status;
 	char uptime[TEXT_VALUE_SIZE], active[TEXT_VALUE_SIZE], rate[TEXT_VALUE_SIZE];
 	struct strbuf line = {0};
 
@@ -331,8 +330,8 @@ static void append_summary(const struct top_frame *frame, const struct ctl_scree
 		      (unsigned)member_count(json_object_get(status, "config"), "generation"));
 	append_line(out, screen, &line);
 	strbuf_printf(&line, "%s connections, %s/s new; %s by %s",
-		      text_count(member_count(now, "active"), active),
-		      text_rate(rate_of(frame, before, now, "total"), rate),
+		      text_count(member_count(status, "connections_active"), active),
+		      text_rate(rate_of(frame, before, status, "connections_total"), rate),
 		      panels[frame->panel].title, sorts[frame->sort]);
 	append_line(out, screen, &line);
 	strbuf_append_str(out, "\n");

@@ -51,7 +51,6 @@ static void add_linef(struct strbuf *out, const struct ctl_screen *screen, const
 void view_status(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	const json_t *config = json_object_get(result, "config");
-	const json_t *connections = json_object_get(result, "connections");
 	const json_t *endpoints = json_object_get(result, "endpoints");
 	char uptime[TEXT_VALUE_SIZE], active[TEXT_VALUE_SIZE], total[TEXT_VALUE_SIZE];
 
@@ -65,8 +64,8 @@ void view_status(const json_t *result, const struct ctl_screen *screen, struct s
 		  member_text(config, "loaded_at"),
 		  (unsigned)member_count(config, "reload_failures"));
 	add_linef(out, screen, "connections", "%s open, %s in all",
-		  text_count(member_count(connections, "active"), active),
-		  text_count(member_count(connections, "total"), total));
+		  text_count(member_count(result, "connections_active"), active),
+		  text_count(member_count(result, "connections_total"), total));
 	add_linef(out, screen, "listeners", "%u", (unsigned)member_count(result, "listeners"));
 	add_linef(out, screen, "pools", "%u, with %u of %u endpoints available",
 		  (unsigned)member_count(result, "pools"),

@@ -25,7 +25,7 @@ static struct top_sample sample(uint64_t taken_us, const char *status, const cha
 /* Two seconds apart. */
 static void take_two(struct top_sample *before, struct top_sample *now)
 {
-	*before = sample(1000000, "{\"connections\":{\"active\":1,\"total\":100}}",
+	*before = sample(1000000, "{\"connections_active\":1,\"connections_total\":100}",
 			 "{\"listeners\":[{\"name\":\"a\",\"accepted\":10,\"bytes_in\":0}]}",
 			 "{\"pools\":[{\"name\":\"p\",\"endpoints\":["
 			 "{\"address\":\"x:1\",\"connections\":500,\"bytes_out\":4096}]}]}",
@@ -33,7 +33,7 @@ static void take_two(struct top_sample *before, struct top_sample *now)
 			 "{\"id\":3,\"client\":\"c:3\",\"bytes_in\":0}]}");
 	*now = sample(3000000,
 		      "{\"version\":\"1\",\"state\":\"serving\",\"uptime_seconds\":61,"
-		      "\"config\":{\"generation\":2},\"connections\":{\"active\":3,\"total\":130}}",
+		      "\"config\":{\"generation\":2},\"connections_active\":3,\"connections_total\":130}",
 		      "{\"listeners\":[{\"name\":\"b\",\"accepted\":900,\"active\":7},"
 		      "{\"name\":\"a\",\"accepted\":30,\"active\":2,\"bytes_in\":2048}]}",
 		      "{\"pools\":[{\"name\":\"p\",\"endpoints\":["

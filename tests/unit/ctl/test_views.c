@@ -28,7 +28,7 @@ static void status_is_six_lines(void **state)
 	      "\"io_backend\":\"io_uring\",\"workers\":2,\"listeners\":1,\"pools\":2,"
 	      "\"config\":{\"path\":\"/etc/sluice.yaml\",\"generation\":3,"
 	      "\"loaded_at\":\"2026-11-23T14:20:30Z\",\"reload_failures\":1},"
-	      "\"connections\":{\"active\":12,\"total\":345678},"
+	      "\"connections_active\":12,\"connections_total\":345678,"
 	      "\"endpoints\":{\"total\":4,\"available\":3}}",
 	      0,
 	      "sluiced       0.1.0, pid 4711, serving for 3m12s\n"

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_TESTS_FAKE_SERVER_H
+#define SLUICE_TESTS_FAKE_SERVER_H
+
+#include "core/address.h"
+#include "proxy/inspect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A server with one listener, one pool of two endpoints, and three connections. It stands in for
+ * the rooms proxy and upstream: everything that admin/ asks of them is defined here.
+ */
+struct pool {
+	struct endpoint endpoints[2];
+	unsigned touched;
+};
+
+struct server {
+	struct config config;
+	struct pool pool;
+	struct histogram times;
+	uint64_t ends[CONNECTION_END_COUNT];
+	bool is_draining;
+	uint32_t generation;
+	struct connection_row rows[3];
+	size_t limit_asked;
+	/* server_list_connections() answers when the test says so, if it is to wait */
+	bool is_slow;
+	void (*on_done)(const struct connection_row *rows, size_t count, uint64_t total,
+			void *context);
+	void *context;
+};
+
+static void fake_endpoint_init(struct endpoint *endpoint, const char *name, const char *address)
+{
+	endpoint->name = (char *)name;
+	if (address_parse(slice_from_str(address), &endpoint->address) < 0)
+		abort();
+	atomic_store(&endpoint->weight, 1);
+	counter_add(&endpoint->load.connections, 7);
+}
+
+static void fake_row_init(struct connection_row *row, uint64_t id, const char *endpoint,
+			  enum connection_state state)
+{
+	row->id = id;
+	strcpy(row->listener, "web");
+	strcpy(row->pool, "app");
+	strcpy(row->endpoint, endpoint);
+	row->state = state;
+	row->rung = "relay";
+	row->age_ms = 1500;
+	strcpy(row->sni, "caf\xc3\xa9.example");
+	if (address_parse(slice_from_str("192.0.2.1:4711"), &row->client) < 0)
+		abort();
+}
+
+static void fake_server_init(struct server *server)
+{
+	memset(server, 0, sizeof(*server));
+	server->config.path = "/etc/sluice.yaml";
+	server->generation = 1;
+	fake_endpoint_init(&server->pool.endpoints[0], "10.0.0.1:80", "10.0.0.1:80");
+	fake_endpoint_init(&server->pool.endpoints[1], "b.internal:80", "10.0.0.2:80");
+	histogram_observe(&server->times, 100);
+	server->ends[CONNECTION_END_DONE] = 3;
+	fake_row_init(&server->rows[0], 1, "10.0.0.1:80", CONNECTION_RELAY);
+	fake_row_init(&server->rows[1], 2, "b.internal:80", CONNECTION_RELAY);
+	fake_row_init(&server->rows[2], 3, "", CONNECTION_CLIENT_HELLO);
+}
+
+const char *connection_end_name(enum connection_end end)
+{
+	static const char *const names[] = {
+#define X(name, text) text,
+		CONNECTION_ENDS(X)
+#undef X
+	};
+
+	return names[end];
+}
+
+const char *connection_state_name(enum connection_state state)
+{
+	static const char *const names[] = {
+#define X(name, text) text,
+		CONNECTION_STATES(X)
+#undef X
+	};
+
+	return names[state];
+}
+
+void server_describe(struct server *server, struct server_facts *ret)
+{
+	*ret = (struct server_facts){
+		.started_wall_us = 1764000000000000,
+		.loaded_wall_us = 1764000060000000,
+		.config_generation = server->generation,
+		.workers = 2,
+		.io_backend = "epoll",
+		.connections_active = 3,
+		.connections_total = 10,
+	};
+}
+
+bool server_is_draining(const struct server *server)
+{
+	return server->is_draining;
+}
+
+const struct config *server_config(const struct server *server)
+{
+	return &server->config;
+}
+
+void server_for_each_listener(struct server *server,
+			      void (*visit)(const struct listener_row *row, void *context),
+			      void *context)
+{
+	struct address bind;
+
+	if (address_parse(slice_from_str("0.0.0.0:80"), &bind) < 0)
+		abort();
+	visit(&(struct listener_row){.name = "web",
+				     .mode = "tcp",
+				     .binds = &bind,
+				     .nbinds = 1,
+				     .active = 3,
+				     .accepted = 10,
+				     .bytes_in = 1000,
+				     .bytes_out = 2000,
+				     .ends = server->ends,
+				     .session_time = &server->times},
+	      context);
+}
+
+void server_for_each_pool(struct server *server,
+			  void (*visit)(const struct pool_row *row, void *context), void *context)
+{
+	visit(&(struct pool_row){.name = "app",
+				 .balance = "p2c",
+				 .pool = &server->pool,
+				 .waiting = 4,
+				 .connect_time = &server->times},
+	      context);
+}
+
+struct pool *server_find_pool(struct server *server, const char *name)
+{
+	return strcmp(name, "app") == 0 ? &server->pool : NULL;
+}
+
+int server_list_connections(struct server *server, size_t limit,
+			    void (*on_done)(const struct connection_row *rows, size_t count,
+					    uint64_t total, void *context),
+			    void *context)
+{
+	size_t count = limit < ARRAY_SIZE(server->rows) ? limit : ARRAY_SIZE(server->rows);
+
+	server->limit_asked = limit;
+	server->on_done = on_done;
+	server->context = context;
+	if (!server->is_slow)
+		on_done(server->rows, count, ARRAY_SIZE(server->rows), context);
+	return 0;
+}
+
+void pool_for_each(struct pool *pool, void (*visit)(struct endpoint *endpoint, void *context),
+		   void *context)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pool->endpoints); i++)
+		visit(&pool->endpoints[i], context);
+}
+
+void pool_touch(struct pool *pool)
+{
+	pool->touched++;
+}
+
+const char *endpoint_admin_name(enum endpoint_admin state)
+{
+	static const char *const names[] = {"ready", "drain", "maint"};
+
+	return names[state];
+}
+
+const char *endpoint_health_name(enum endpoint_health state)
+{
+	static const char *const names[] = {"unknown", "up", "down"};
+
+	return names[state];
+}
+
+bool endpoint_is_available(const struct endpoint *endpoint, uint64_t now_ms)
+{
+	return atomic_load(&endpoint->admin) == ENDPOINT_READY &&
+	       atomic_load(&endpoint->ejected_until_ms) <= now_ms;
+}
+
+#endif

@@ -1,0 +1,608 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The ports from outside: a client in a thread of its own talks to a loop that runs in the test. */
+#include "admin/admin_internal.h"
+#include "unit/admin/fake_server.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define DEADLINE_MS 20000
+
+struct fixture {
+	struct server server;
+	struct config config;
+	struct io_loop *loop;
+	struct admin *admin;
+	struct io_message over; /* the client is done */
+	char directory[64], path[96];
+	const char *failure; /* in the client's thread, where cmocka must not jump */
+	void (*client)(struct fixture *fixture);
+	int reload_result;
+	const char *reload_text;
+};
+
+static const enum io_backend backends[] = {IO_BACKEND_EPOLL, IO_BACKEND_URING};
+
+static int on_reload(void *context, struct strbuf *ret_errors)
+{
+	struct fixture *fixture = context;
+
+	strbuf_append_str(ret_errors, fixture->reload_text);
+	fixture->server.generation += fixture->reload_result == 0;
+	return fixture->reload_result;
+}
+
+/* --- The client's side -------------------------------------------------------- */
+
+static void note(struct fixture *fixture, const char *failure)
+{
+	if (!fixture->failure)
+		fixture->failure = failure;
+}
+
+static int dial(const struct address *address)
+{
+	int fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0 && connect(fd, &address->sa, address->len) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int dial_control(const struct fixture *fixture)
+{
+	struct strbuf text = {0};
+	struct address address;
+	int fd = -1;
+
+	strbuf_printf(&text, "unix:%s", fixture->path);
+	if (address_parse(slice_from_str(text.text), &address) == 0)
+		fd = dial(&address);
+	strbuf_done(&text);
+	return fd;
+}
+
+static int dial_http(const struct fixture *fixture)
+{
+	struct address address;
+
+	if (socket_local(fixture->admin->http.fd, &address) < 0)
+		return -1;
+	return dial(&address);
+}
+
+static void say(int fd, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0) {
+		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		text += n;
+		len -= (size_t)n;
+	}
+}
+
+/* Reads until @stop stands in the text (NULL: until the end). Return: free() it. */
+static char *hear(int fd, const char *stop)
+{
+	struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+	struct strbuf text = {0};
+	char bytes[4096];
+	ssize_t n = 1;
+
+	strbuf_append_str(&text, "");
+	while (!(stop && strstr(text.text, stop)) && n > 0 && poll(&pollfd, 1, DEADLINE_MS) == 1) {
+		n = recv(fd, bytes, stop ? 1 : sizeof(bytes), 0);
+		if (n > 0)
+			strbuf_append(&text, slice_of(bytes, (size_t)n));
+	}
+	return strbuf_take(&text);
+}
+
+static void expect(struct fixture *fixture, int fd, const char *request, const char *answer)
+{
+	char *text;
+
+	say(fd, request);
+	text = hear(fd, "\n");
+	if (strcmp(text, answer) != 0) {
+		fprintf(stderr, "%s gave %s", request, text);
+		note(fixture, request);
+	}
+	free(text);
+}
+
+static void expect_end(struct fixture *fixture, int fd, const char *what)
+{
+	char *text = hear(fd, NULL);
+
+	if (*text)
+		note(fixture, what);
+	free(text);
+	close(fd);
+}
+
+static void *run_client(void *context)
+{
+	struct fixture *fixture = context;
+
+	fixture->client(fixture);
+	io_loop_post(fixture->loop, &fixture->over);
+	return NULL;
+}
+
+/* --- The daemon's side ---------------------------------------------------------- */
+
+static void on_admin_stopped(void *context)
+{
+	struct fixture *fixture = context;
+
+	io_loop_stop(fixture->loop);
+}
+
+static void on_over(struct io_message *message)
+{
+	struct fixture *fixture = container_of(message, struct fixture, over);
+
+	admin_stop(fixture->admin, on_admin_stopped, fixture);
+}
+
+static void set_up(struct fixture *fixture, enum io_backend backend)
+{
+	struct admin_actions actions = {.reload = on_reload, .context = fixture};
+	struct io_options options = {.backend = backend};
+	struct strbuf errors = {0};
+
+	memset(fixture, 0, sizeof(*fixture));
+	fake_server_init(&fixture->server);
+	strcpy(fixture->directory, "/tmp/sluice-admin-test-XXXXXX");
+	assert_non_null(mkdtemp(fixture->directory));
+	snprintf(fixture->path, sizeof(fixture->path), "%s/run/socket", fixture->directory);
+	fixture->config.admin.socket = fixture->path;
+	fixture->config.admin.socket_mode = 0640;
+	fixture->reload_text = "";
+	fixture->over.on_message = on_over;
+	assert_int_equal(
+		address_parse(slice_from_str("127.0.0.1:0"), &fixture->config.admin.listen), 0);
+	assert_int_equal(io_loop_new(&options, &fixture->loop), 0);
+	if (admin_start(&fixture->config, fixture->loop, &fixture->server, &actions,
+			&fixture->admin, &errors) < 0)
+		fail_msg("%s", errors.text);
+}
+
+static void tear_down(struct fixture *fixture)
+{
+	char run[96];
+
+	admin_free(fixture->admin);
+	io_loop_free(fixture->loop);
+	snprintf(run, sizeof(run), "%s/run", fixture->directory);
+	assert_int_equal(access(fixture->path, F_OK), -1);
+	rmdir(run);
+	rmdir(fixture->directory);
+}
+
+static bool has_uring(void)
+{
+	struct io_options options = {.backend = IO_BACKEND_URING};
+	struct io_loop *loop;
+
+	if (io_loop_new(&options, &loop) < 0)
+		return false;
+	io_loop_free(loop);
+	return true;
+}
+
+/* Runs @client against the admin room on both back ends. */
+static void run(void (*client)(struct fixture *fixture))
+{
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		struct fixture fixture;
+		pthread_t thread;
+
+		if (backends[i] == IO_BACKEND_URING && !has_uring())
+			continue;
+		set_up(&fixture, backends[i]);
+		fixture.client = client;
+		assert_int_equal(pthread_create(&thread, NULL, run_client, &fixture), 0);
+		assert_int_equal(io_loop_run(fixture.loop), 0);
+		pthread_join(thread, NULL);
+		tear_down(&fixture);
+		if (fixture.failure)
+			fail_msg("%s: %s", io_backend_name(backends[i]), fixture.failure);
+	}
+}
+
+/* --- The control socket ------------------------------------------------------------ */
+
+#define PING "{\"v\":1,\"command\":\"ping\"}\n"
+#define PONG "{\"v\":1,\"ok\":true,\"result\":{}}\n"
+
+static void ping(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+	struct stat facts;
+
+	if (stat(fixture->path, &facts) < 0 || (facts.st_mode & 0777) != 0640)
+		note(fixture, "the socket's mode");
+	expect(fixture, fd, PING, PONG);
+	expect(fixture, fd, PING, PONG);
+	close(fd);
+}
+
+static void a_connection_asks_as_often_as_it_likes(void **state)
+{
+	(void)state;
+	run(ping);
+}
+
+static void ask_bytewise(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+
+	for (const char *p = PING; p[1]; p++)
+		say(fd, (char[]){*p, '\0'});
+	expect(fixture, fd, "\n", PONG);
+	close(fd);
+}
+
+static void requests_may_come_byte_by_byte(void **state)
+{
+	(void)state;
+	run(ask_bytewise);
+}
+
+static void ask_pipelined(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+	char *text;
+
+	say(fd, PING PING PING);
+	shutdown(fd, SHUT_WR);
+	text = hear(fd, NULL);
+	if (strcmp(text, PONG PONG PONG) != 0)
+		note(fixture, text);
+	free(text);
+	close(fd);
+}
+
+static void pipelined_requests_are_answered_in_turn_before_the_end(void **state)
+{
+	(void)state;
+	run(ask_pipelined);
+}
+
+static void ask_nonsense(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+
+	expect(fixture, fd, "{\"v\":9,\"command\":\"ping\"}\n",
+	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"bad_version\","
+	       "\"message\":\"\\\"v\\\" must be 1\"}}\n");
+	expect(fixture, fd, PING, PONG);
+	close(fd);
+}
+
+static void an_error_does_not_end_the_connection(void **state)
+{
+	(void)state;
+	run(ask_nonsense);
+}
+
+static void ask_too_much(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+	char *line = malloc(CONTROL_REQUEST_MAX + 2);
+
+	memset(line, 'x', CONTROL_REQUEST_MAX + 1);
+	line[CONTROL_REQUEST_MAX + 1] = '\0';
+	expect(fixture, fd, line,
+	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"too_large\","
+	       "\"message\":\"a request may have 65536 bytes\"}}\n");
+	expect_end(fixture, fd, "the connection goes on after too_large");
+	free(line);
+}
+
+static void an_endless_line_ends_the_connection(void **state)
+{
+	(void)state;
+	run(ask_too_much);
+}
+
+static void steer(struct fixture *fixture)
+{
+	struct endpoint *endpoints = fixture->server.pool.endpoints;
+	int fd = dial_control(fixture);
+	char *text;
+
+	say(fd, "{\"v\":1,\"command\":\"endpoint\",\"pool\":\"app\","
+		"\"endpoint\":\"10.0.0.2:80\",\"action\":\"drain\"}\n");
+	text = hear(fd, "\n");
+	if (!strstr(text, "\"ok\":true") || !strstr(text, "\"admin\":\"drain\""))
+		note(fixture, "drain");
+	free(text);
+	if (atomic_load(&endpoints[0].admin) != ENDPOINT_READY ||
+	    atomic_load(&endpoints[1].admin) != ENDPOINT_DRAIN || fixture->server.pool.touched != 1)
+		note(fixture, "drain reached the wrong endpoint");
+	expect(fixture, fd,
+	       "{\"v\":1,\"command\":\"endpoint\",\"pool\":\"app\",\"endpoint\":\"x\","
+	       "\"action\":\"weight\",\"weight\":3}\n",
+	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"not_found\","
+	       "\"message\":\"there is no endpoint \\\"x\\\" in pool app\"}}\n");
+	expect(fixture, fd,
+	       "{\"v\":1,\"command\":\"endpoint\",\"pool\":\"p\",\"endpoint\":\"x\","
+	       "\"action\":\"ready\"}\n",
+	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"not_found\","
+	       "\"message\":\"there is no pool \\\"p\\\"\"}}\n");
+	close(fd);
+}
+
+static void orders_reach_the_endpoint_they_name(void **state)
+{
+	(void)state;
+	run(steer);
+}
+
+static void reload(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+
+	fixture->reload_text = "workers: needs a restart\n";
+	expect(fixture, fd, "{\"v\":1,\"command\":\"reload\"}\n",
+	       "{\"v\":1,\"ok\":true,\"result\":{\"generation\":2,"
+	       "\"warnings\":\"workers: needs a restart\\u000a\"}}\n");
+	fixture->reload_result = -EINVAL;
+	fixture->reload_text = "f:1:2: bad\n";
+	expect(fixture, fd, "{\"v\":1,\"command\":\"reload\"}\n",
+	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"reload_failed\","
+	       "\"message\":\"f:1:2: bad\\u000a\"}}\n");
+	close(fd);
+}
+
+static void reload_passes_on_what_it_says(void **state)
+{
+	(void)state;
+	run(reload);
+}
+
+/* Every view is one object with the member that the documentation names. */
+static void look(struct fixture *fixture)
+{
+	static const char *const views[][2] = {
+		{"version", "protocol"},    {"status", "connections_active"},
+		{"listeners", "listeners"}, {"pools", "pools"},
+		{"connections", "total"},   {"metrics", "text"},
+	};
+	int fd = dial_control(fixture);
+
+	for (size_t i = 0; i < ARRAY_SIZE(views); i++) {
+		char request[64], *text;
+		json_t *answer;
+
+		snprintf(request, sizeof(request), "{\"v\":1,\"command\":\"%s\"}\n", views[i][0]);
+		say(fd, request);
+		text = hear(fd, "\n");
+		answer = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		if (!json_object_get(json_object_get(answer, "result"), views[i][1]))
+			note(fixture, views[i][0]);
+		json_decref(answer);
+		free(text);
+	}
+	close(fd);
+}
+
+static void every_view_is_json(void **state)
+{
+	(void)state;
+	run(look);
+}
+
+static void count_connections(struct fixture *fixture, int fd, const char *members, size_t shown,
+			      size_t matched)
+{
+	json_t *answer, *result;
+	char request[128], *text;
+
+	snprintf(request, sizeof(request), "{\"v\":1,\"command\":\"connections\"%s}\n", members);
+	say(fd, request);
+	text = hear(fd, "\n");
+	answer = json_loads(text, 0, NULL);
+	result = json_object_get(answer, "result");
+	if (json_array_size(json_object_get(result, "connections")) != shown ||
+	    json_integer_value(json_object_get(result, "matched")) != (json_int_t)matched)
+		note(fixture, members);
+	json_decref(answer);
+	free(text);
+}
+
+static void filter(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+
+	count_connections(fixture, fd, "", 3, 3);
+	count_connections(fixture, fd, ",\"limit\":1", 1, 3);
+	if (fixture->server.limit_asked != 1)
+		note(fixture, "without a filter the limit goes to the workers");
+	count_connections(fixture, fd, ",\"state\":\"relay\",\"limit\":1", 1, 2);
+	count_connections(fixture, fd, ",\"endpoint\":\"b.internal:80\"", 1, 1);
+	count_connections(fixture, fd, ",\"listener\":\"web\",\"pool\":\"app\"", 3, 3);
+	count_connections(fixture, fd, ",\"listener\":\"other\"", 0, 0);
+	close(fd);
+}
+
+static void connections_are_filtered(void **state)
+{
+	(void)state;
+	run(filter);
+}
+
+/* The answer is due when the client has long gone: the rows must find nobody, and no harm is done.
+ */
+static void leave_early(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+
+	fixture->server.is_slow = true;
+	say(fd, "{\"v\":1,\"command\":\"connections\"}\n");
+	close(fd);
+	/* The next connection is served while the first is held. */
+	fd = dial_control(fixture);
+	expect(fixture, fd, PING, PONG);
+	close(fd);
+}
+
+static void on_over_answer_late(struct io_message *message)
+{
+	struct fixture *fixture = container_of(message, struct fixture, over);
+	struct server *server = &fixture->server;
+
+	admin_stop(fixture->admin, on_admin_stopped, fixture);
+	if (server->on_done)
+		server->on_done(server->rows, 1, 1, server->context);
+}
+
+static void an_answer_may_come_after_the_client_left(void **state)
+{
+	struct fixture fixture;
+	pthread_t thread;
+
+	(void)state;
+	set_up(&fixture, IO_BACKEND_EPOLL);
+	fixture.over.on_message = on_over_answer_late;
+	fixture.client = leave_early;
+	assert_int_equal(pthread_create(&thread, NULL, run_client, &fixture), 0);
+	assert_int_equal(io_loop_run(fixture.loop), 0);
+	pthread_join(thread, NULL);
+	assert_non_null(fixture.server.on_done);
+	tear_down(&fixture);
+	assert_null(fixture.failure);
+}
+
+static void crowd(struct fixture *fixture)
+{
+	int fds[40];
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = dial_control(fixture);
+	for (size_t i = 0; i < 32; i++)
+		expect(fixture, fds[i], PING, PONG);
+	if (fixture->admin->control.count != 32)
+		note(fixture, "more than 32 connections");
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	/* Their places are free again. */
+	fds[0] = dial_control(fixture);
+	expect(fixture, fds[0], PING, PONG);
+	close(fds[0]);
+}
+
+static void the_33rd_connection_waits(void **state)
+{
+	(void)state;
+	run(crowd);
+}
+
+/* --- HTTP --------------------------------------------------------------------------- */
+
+static void scrape(struct fixture *fixture)
+{
+	static const char get[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char last[] = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	int fd = dial_http(fixture);
+	char *text;
+
+	say(fd, get);
+	text = hear(fd, "serving\n");
+	if (!strstr(text, "200 OK"))
+		note(fixture, "healthz");
+	free(text);
+	say(fd, last);
+	text = hear(fd, NULL);
+	if (!strstr(text, "sluice_endpoint_sent_bytes_total"))
+		note(fixture, "metrics");
+	free(text);
+	close(fd);
+}
+
+static void http_connections_are_kept_until_told(void **state)
+{
+	(void)state;
+	run(scrape);
+}
+
+static void flood_head(struct fixture *fixture)
+{
+	static const char start[] = "GET / HTTP/1.1\r\nHost: x\r\nX: ";
+	int fd = dial_http(fixture);
+	char *filler = malloc(20001), *text;
+
+	memset(filler, 'a', 20000);
+	filler[20000] = '\0';
+	say(fd, start);
+	say(fd, filler);
+	text = hear(fd, NULL);
+	if (!strstr(text, "400 Bad Request"))
+		note(fixture, "an endless head is not refused");
+	free(text);
+	free(filler);
+	close(fd);
+}
+
+static void an_endless_head_is_refused(void **state)
+{
+	(void)state;
+	run(flood_head);
+}
+
+/* --- Opening ------------------------------------------------------------------------- */
+
+static void what_cannot_be_opened_is_named(void **state)
+{
+	struct config config = {.admin = {.socket = "/proc/nowhere/socket"}};
+	struct admin_actions actions = {0};
+	struct io_options options = {.backend = IO_BACKEND_EPOLL};
+	struct strbuf errors = {0};
+	struct io_loop *loop;
+	struct admin *admin;
+
+	(void)state;
+	assert_int_equal(io_loop_new(&options, &loop), 0);
+	assert_true(admin_start(&config, loop, NULL, &actions, &admin, &errors) < 0);
+	assert_non_null(strstr(errors.text, "admin.socket: /proc/nowhere/socket: "));
+	strbuf_done(&errors);
+	io_loop_free(loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_connection_asks_as_often_as_it_likes),
+		cmocka_unit_test(requests_may_come_byte_by_byte),
+		cmocka_unit_test(pipelined_requests_are_answered_in_turn_before_the_end),
+		cmocka_unit_test(an_error_does_not_end_the_connection),
+		cmocka_unit_test(an_endless_line_ends_the_connection),
+		cmocka_unit_test(orders_reach_the_endpoint_they_name),
+		cmocka_unit_test(reload_passes_on_what_it_says),
+		cmocka_unit_test(every_view_is_json),
+		cmocka_unit_test(connections_are_filtered),
+		cmocka_unit_test(an_answer_may_come_after_the_client_left),
+		cmocka_unit_test(the_33rd_connection_waits),
+		cmocka_unit_test(http_connections_are_kept_until_told),
+		cmocka_unit_test(an_endless_head_is_refused),
+		cmocka_unit_test(what_cannot_be_opened_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * All metrics in one text. The format wants the samples of a family together, but listeners, pools
+ * and endpoints are visited once, for one moment's numbers: so each family collects its samples in
+ * a text of its own, and the texts are joined at the end.
+ */
+#include "admin/admin_internal.h"
+#include "core/clock.h"
+#include "metrics/prometheus.h"
+
+/* In the order of the page. Bytes "received" and "sent" are so as seen from the daemon. */
+#define METRICS(X)                                                                                 \
+	X(BUILD_INFO, "build_info", "gauge", "Version and I/O back end; always 1")                 \
+	X(START_TIME, "process_start_time_seconds", "gauge", "Start, in seconds since 1970")       \
+	X(DRAINING, "draining", "gauge", "1 from the first SIGTERM on")                            \
+	X(WORKERS, "workers", "gauge", "Worker threads")                                           \
+	X(CONFIG_GENERATION, "config_generation", "gauge",                                         \
+	  "1 after start, one more with each reload")                                              \
+	X(CONFIG_LOADED, "config_last_reload_timestamp_seconds", "gauge",                          \
+	  "When the configuration in force was loaded, in seconds since 1970")                     \
+	X(RELOAD_FAILURES, "config_reload_failures_total", "counter", "Reloads that were refused") \
+	X(CONNECTIONS_ACTIVE, "listener_connections_active", "gauge", "Open connections")          \
+	X(CONNECTIONS_ACCEPTED, "listener_connections_accepted_total", "counter",                  \
+	  "Connections accepted")                                                                  \
+	X(CONNECTIONS_REFUSED, "listener_connections_refused_total", "counter",                    \
+	  "Connections refused by a limit")                                                        \
+	X(CONNECTION_ENDS, "listener_connection_ends_total", "counter",                            \
+	  "Connections that have ended, by reason")                                                \
+	X(LISTENER_RECEIVED, "listener_received_bytes_total", "counter",                           \
+	  "Bytes received from clients")                                                           \
+	X(LISTENER_SENT, "listener_sent_bytes_total", "counter", "Bytes sent to clients")          \
+	X(SESSION_DURATION, "listener_session_duration_seconds", "histogram",                      \
+	  "From accept to the end of a connection")                                                \
+	X(CONNECT_DURATION, "pool_connect_duration_seconds", "histogram",                          \
+	  "Time that successful connects to endpoints took")                                       \
+	X(POOL_CONNECT_FAILURES, "pool_connect_failures_total", "counter", "Connects that failed") \
+	X(POOL_RETRIES, "pool_connect_retries_total", "counter",                                   \
+	  "Connects tried again on another endpoint")                                              \
+	X(POOL_WAITING, "pool_queue_waiting", "gauge",                                             \
+	  "Connections that wait for an endpoint below its limit")                                 \
+	X(ENDPOINT_UP, "endpoint_up", "gauge", "0 if health checks found it down")                 \
+	X(ENDPOINT_AVAILABLE, "endpoint_available", "gauge", "1 if it takes new connections")      \
+	X(ENDPOINT_EJECTED, "endpoint_ejected", "gauge", "1 while ejected as an outlier")          \
+	X(ENDPOINT_ADMIN, "endpoint_admin_state", "gauge", "1 for the state ordered by hand")      \
+	X(ENDPOINT_WEIGHT, "endpoint_weight", "gauge", "Weight in balancing, 0 to 256")            \
+	X(ENDPOINT_ACTIVE, "endpoint_connections_active", "gauge",                                 \
+	  "Connections open or being opened")                                                      \
+	X(ENDPOINT_CONNECTIONS, "endpoint_connections_total", "counter", "Connections opened")     \
+	X(ENDPOINT_CONNECT_FAILURES, "endpoint_connect_failures_total", "counter",                 \
+	  "Connects that failed")                                                                  \
+	X(ENDPOINT_RESETS, "endpoint_resets_total", "counter",                                     \
+	  "Connections that the endpoint reset")                                                   \
+	X(ENDPOINT_EJECTIONS, "endpoint_consecutive_ejections", "gauge",                           \
+	  "Ejections in a row: each doubles the time")                                             \
+	X(ENDPOINT_RECEIVED, "endpoint_received_bytes_total", "counter",                           \
+	  "Bytes received from the endpoint")                                                      \
+	X(ENDPOINT_SENT, "endpoint_sent_bytes_total", "counter", "Bytes sent to the endpoint")
+
+enum metric {
+#define X(id, name, type, help) METRIC_##id,
+	METRICS(X)
+#undef X
+		METRIC_COUNT
+};
+
+static const struct {
+	const char *name, *type, *help;
+} families[METRIC_COUNT] = {
+#define X(id, name, type, help) [METRIC_##id] = {"sluice_" name, type, help},
+	METRICS(X)
+#undef X
+};
+
+struct page {
+	struct strbuf samples[METRIC_COUNT];
+	const char *pool; /* whose endpoints are visited */
+	uint64_t now_ms;
+};
+
+typedef const struct prometheus_label labels_t;
+
+static void add(struct page *page, enum metric metric, labels_t *labels, uint64_t value)
+{
+	prometheus_sample(&page->samples[metric], families[metric].name, labels, value);
+}
+
+static void add_process(struct page *page, struct server *server)
+{
+	struct server_facts facts;
+
+	server_describe(server, &facts);
+	add(page, METRIC_BUILD_INFO,
+	    (labels_t[]){
+		    {"version", SLUICE_VERSION}, {"io_backend", facts.io_backend}, {NULL, NULL}},
+	    1);
+	add(page, METRIC_START_TIME, NULL, facts.started_wall_us / 1000000);
+	add(page, METRIC_DRAINING, NULL, server_is_draining(server));
+	add(page, METRIC_WORKERS, NULL, facts.workers);
+	add(page, METRIC_CONFIG_GENERATION, NULL, facts.config_generation);
+	add(page, METRIC_CONFIG_LOADED, NULL, facts.loaded_wall_us / 1000000);
+	add(page, METRIC_RELOAD_FAILURES, NULL, facts.reload_failures);
+}
+
+static void add_listener(const struct listener_row *row, void *context)
+{
+	labels_t labels[] = {{"listener", row->name}, {NULL, NULL}};
+	struct page *page = context;
+
+	add(page, METRIC_CONNECTIONS_ACTIVE, labels, row->active);
+	add(page, METRIC_CONNECTIONS_ACCEPTED, labels, row->accepted);
+	add(page, METRIC_CONNECTIONS_REFUSED, labels, row->refused);
+	add(page, METRIC_LISTENER_RECEIVED, labels, row->bytes_in);
+	add(page, METRIC_LISTENER_SENT, labels, row->bytes_out);
+	for (unsigned i = CONNECTION_END_OPEN + 1; i < CONNECTION_END_COUNT; i++)
+		add(page, METRIC_CONNECTION_ENDS,
+		    (labels_t[]){{"listener", row->name},
+				 {"reason", connection_end_name((enum connection_end)i)},
+				 {NULL, NULL}},
+		    row->ends[i]);
+	prometheus_histogram(&page->samples[METRIC_SESSION_DURATION],
+			     families[METRIC_SESSION_DURATION].name, labels, row->session_time);
+}
+
+static void add_admin_state(struct page *page, const struct endpoint *endpoint, const char *address)
+{
+	uint32_t state = atomic_load(&endpoint->admin);
+
+	for (uint32_t i = ENDPOINT_READY; i <= ENDPOINT_MAINT; i++)
+		add(page, METRIC_ENDPOINT_ADMIN,
+		    (labels_t[]){{"pool", page->pool},
+				 {"endpoint", endpoint->name},
+				 {"address", address},
+				 {"state", endpoint_admin_name(i)},
+				 {NULL, NULL}},
+		    state == i);
+}
+
+static void add_endpoint(struct endpoint *endpoint, void *context)
+{
+	struct page *page = context;
+	char address[ADDRESS_TEXT_SIZE];
+	labels_t labels[] = {{"pool", page->pool},
+			     {"endpoint", endpoint->name},
+			     {"address", address_format(&endpoint->address, address)},
+			     {NULL, NULL}};
+
+	add(page, METRIC_ENDPOINT_UP, labels,
+	    atomic_load(&endpoint->health) != ENDPOINT_HEALTH_DOWN);
+	add(page, METRIC_ENDPOINT_AVAILABLE, labels, endpoint_is_available(endpoint, page->now_ms));
+	add(page, METRIC_ENDPOINT_EJECTED, labels,
+	    atomic_load(&endpoint->ejected_until_ms) > page->now_ms);
+	add_admin_state(page, endpoint, address);
+	add(page, METRIC_ENDPOINT_WEIGHT, labels, atomic_load(&endpoint->weight));
+	add(page, METRIC_ENDPOINT_EJECTIONS, labels, atomic_load(&endpoint->ejections));
+	add(page, METRIC_ENDPOINT_ACTIVE, labels, atomic_load(&endpoint->load.active));
+	add(page, METRIC_ENDPOINT_CONNECTIONS, labels, counter_read(&endpoint->load.connections));
+	add(page, METRIC_ENDPOINT_CONNECT_FAILURES, labels,
+	    counter_read(&endpoint->load.connect_failures));
+	add(page, METRIC_ENDPOINT_RESETS, labels, counter_read(&endpoint->load.resets));
+	/* bytes_in comes from clients, and goes to the endpoint */
+	add(page, METRIC_ENDPOINT_SENT, labels, counter_read(&endpoint->load.bytes_in));
+	add(page, METRIC_ENDPOINT_RECEIVED, labels, counter_read(&endpoint->load.bytes_out));
+}
+
+static void add_pool(const struct pool_row *row, void *context)
+{
+	labels_t labels[] = {{"pool", row->name}, {NULL, NULL}};
+	struct page *page = context;
+
+	prometheus_histogram(&page->samples[METRIC_CONNECT_DURATION],
+			     families[METRIC_CONNECT_DURATION].name, labels, row->connect_time);
+	add(page, METRIC_POOL_CONNECT_FAILURES, labels, row->connect_failures);
+	add(page, METRIC_POOL_RETRIES, labels, row->retries);
+	add(page, METRIC_POOL_WAITING, labels, row->waiting);
+	page->pool = row->name;
+	pool_for_each(row->pool, add_endpoint, page);
+}
+
+static void join(struct page *page, struct strbuf *out)
+{
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		struct strbuf *samples = &page->samples[i];
+
+		out->is_failed |= samples->is_failed;
+		if (samples->len > 0) {
+			prometheus_family(out, families[i].name, families[i].type,
+					  families[i].help);
+			strbuf_append(out, slice_of(samples->text, samples->len));
+		}
+		strbuf_done(samples);
+	}
+}
+
+void metrics_page(struct server *server, struct strbuf *out)
+{
+	struct page page = {.now_ms = clock_monotonic_ms()};
+
+	add_process(&page, server);
+	server_for_each_listener(server, add_listener, &page);
+	server_for_each_pool(server, add_pool, &page);
+	join(&page, out);
+}
