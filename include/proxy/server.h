@@ -41,7 +41,13 @@ void server_drain(struct server *server, void (*on_drained)(void *context), void
 
 bool server_is_draining(const struct server *server);
 
-/* After on_drained. Joins the workers. */
+/* Whether every worker has answered since the last call; asks each for the next sign of life. */
+bool server_check_workers(struct server *server);
+
+/* After a rotation: opens the access log's file anew. Return: 0; -errno. */
+int server_reopen_logs(struct server *server) WARN_UNUSED;
+
+/* After on_drained. NULL is allowed. */
 void server_free(struct server *server);
 
 /* The one in force; borrowed until control returns to the loop. */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/access_log.h"
+
+#include <fcntl.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct address address(const char *text)
+{
+	struct address parsed;
+
+	assert_int_equal(address_parse(slice_from_str(text), &parsed), 0);
+	return parsed;
+}
+
+struct fixture {
+	struct address client, local, backend;
+	struct access_record record;
+};
+
+static void make_record(struct fixture *f)
+{
+	f->client = address("192.0.2.7:50000");
+	f->local = address("198.51.100.1:443");
+	f->backend = address("[2001:db8::5]:8443");
+	f->record = (struct access_record){
+		.started_wall_us = 1000000,
+		.id = 256,
+		.listener = "web",
+		.pool = "api",
+		.endpoint = "api-1",
+		.sni = "shop.example",
+		.client = &f->client,
+		.peer = &f->client,
+		.local = &f->local,
+		.backend = &f->backend,
+		.bytes_in = 10,
+		.bytes_out = 2000,
+		.queue_us = -1,
+		.connect_us = 1500,
+		.first_byte_us = 250,
+		.duration_us = 60000000,
+		.tries = 1,
+		.end = CONNECTION_END_DONE,
+		.rung = "relay",
+	};
+}
+
+static void text_line_says_who_where_how_much_and_why(void **state)
+{
+	struct strbuf line = {};
+	struct fixture f;
+
+	(void)state;
+	make_record(&f);
+	access_log_format(CONFIG_ACCESS_TEXT, &f.record, &line);
+	assert_string_equal(line.text,
+			    "1970-01-01T00:00:01.000000Z web 192.0.2.7:50000 -> 198.51.100.1:443 "
+			    "api/api-1 [2001:db8::5]:8443 in=10 out=2000 "
+			    "ms=-/1.500/0.250/60000.000 tries=1 end=done rung=relay "
+			    "sni=shop.example\n");
+	strbuf_done(&line);
+}
+
+static void json_line_is_valid_whatever_a_client_sent(void **state)
+{
+	struct strbuf line = {};
+	json_error_t error;
+	struct fixture f;
+	json_t *root;
+
+	(void)state;
+	make_record(&f);
+	f.record.sni = "evil\"\n\\\xff.example";
+	access_log_format(CONFIG_ACCESS_JSON, &f.record, &line);
+	root = json_loadb(line.text, line.len, 0, &error);
+	assert_non_null(root);
+	assert_string_equal(json_string_value(json_object_get(root, "end")), "done");
+	assert_int_equal(json_integer_value(json_object_get(root, "bytes_out")), 2000);
+	assert_null(json_object_get(root, "queue_us"));
+	assert_null(json_object_get(root, "peer"));
+	json_decref(root);
+	strbuf_done(&line);
+}
+
+static struct access_log *open_log(const char *path)
+{
+	const struct config_access_log config = {.path = path};
+	struct access_log *log;
+
+	assert_int_equal(access_log_open(&config, &log), 0);
+	return log;
+}
+
+static void write_text(struct access_log *log, const char *text)
+{
+	struct strbuf lines = {};
+
+	strbuf_append_str(&lines, text);
+	access_log_write(log, &lines);
+	assert_int_equal(lines.len, 0);
+	strbuf_done(&lines);
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_size;
+}
+
+static void reopen_follows_a_rotation(void **state)
+{
+	char directory[] = "/tmp/sluice-access-XXXXXX", path[64], rotated[64];
+	struct access_log *log;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/log", directory);
+	snprintf(rotated, sizeof(rotated), "%s/log.1", directory);
+	log = open_log(path);
+	write_text(log, "one\n");
+	assert_int_equal(rename(path, rotated), 0);
+	write_text(log, "two\n");
+	assert_int_equal(access_log_reopen(log), 0);
+	write_text(log, "three\n");
+	assert_int_equal(size_of(rotated), 8);
+	assert_int_equal(size_of(path), 6);
+	access_log_unref(log);
+	unlink(path);
+	unlink(rotated);
+	rmdir(directory);
+}
+
+static void full_pipe_drops_lines_and_never_blocks(void **state)
+{
+	char directory[] = "/tmp/sluice-access-XXXXXX", path[64];
+	struct strbuf lines = {};
+	struct access_log *log;
+	int reader;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/pipe", directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(reader >= 0);
+	log = open_log(path);
+	for (unsigned i = 0; i < 20000; i++)
+		strbuf_append_str(&lines, "a line that nobody reads\n");
+	access_log_write(log, &lines);
+	assert_true(log->dropped > 0);
+	strbuf_done(&lines);
+	access_log_unref(log);
+	close(reader);
+	unlink(path);
+	rmdir(directory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_line_says_who_where_how_much_and_why),
+		cmocka_unit_test(json_line_is_valid_whatever_a_client_sent),
+		cmocka_unit_test(reopen_follows_a_rotation),
+		cmocka_unit_test(full_pipe_drops_lines_and_never_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A whole server in this process: real loops and loopback sockets, the control loop run by the
+ * test. Mostly here for ThreadSanitizer; what a peer sees is tested end to end. */
+#include "proxy/inspect.h"
+#include "proxy/server.h"
+#include "io/timer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+struct fixture {
+	struct io_loop *loop;
+	struct server *server;
+	struct io_timer stop;
+	char directory[32], path[64];
+	int origin;
+	uint16_t port;
+};
+
+static const char *backend_name;
+
+static int listen_on_loopback(uint16_t *ret_port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(fd, 128), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*ret_port = ntohs(address.sin_port);
+	return fd;
+}
+
+static void write_config(struct fixture *f, uint16_t origin_port, const char *extra)
+{
+	FILE *file = fopen(f->path, "w");
+
+	assert_non_null(file);
+	fprintf(file,
+		"workers: 2\nio: %s\naccess_log: {path: %s/access.log, format: json}\n"
+		"admin: {socket: \"off\"}\n"
+		"listeners:\n- {name: web, bind: \"127.0.0.1:0\", mode: tcp, pool: origin%s}\n"
+		"pools:\n- {name: origin, endpoints: [\"127.0.0.1:%u\"]}\n",
+		backend_name, f->directory, extra, origin_port);
+	fclose(file);
+}
+
+static void on_stop(struct io_timer *timer)
+{
+	io_loop_stop(container_of(timer, struct fixture, stop)->loop);
+}
+
+static void run_for(struct fixture *f, unsigned ms)
+{
+	f->stop.on_expire = on_stop;
+	io_timer_start(f->loop, &f->stop, ms);
+	assert_int_equal(io_loop_run(f->loop), 0);
+}
+
+static void find_port(const struct listener_row *row, void *context)
+{
+	((struct fixture *)context)->port = address_port(&row->binds[0]);
+}
+
+static int set_up(void **state)
+{
+	const struct io_options options = {.backend = IO_BACKEND_EPOLL};
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct strbuf errors = {};
+	struct config *config;
+	uint16_t origin_port;
+
+	strcpy(f->directory, "/tmp/sluice-server-XXXXXX");
+	assert_non_null(mkdtemp(f->directory));
+	snprintf(f->path, sizeof(f->path), "%s/sluice.yaml", f->directory);
+	f->origin = listen_on_loopback(&origin_port);
+	write_config(f, origin_port, "");
+	assert_int_equal(config_load(f->path, &config, &errors), 0);
+	assert_int_equal(io_loop_new(&options, &f->loop), 0);
+	assert_int_equal(server_start(config, f->loop, &f->server, &errors), 0);
+	server_for_each_listener(f->server, find_port, f);
+	strbuf_done(&errors);
+	*state = f;
+	return 0;
+}
+
+static void on_drained(void *context)
+{
+	struct fixture *f = context;
+
+	server_free(f->server);
+	f->server = NULL;
+	io_loop_stop(f->loop);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char log[64];
+
+	server_drain(f->server, on_drained, f);
+	server_drain(f->server, on_drained, f);
+	assert_int_equal(io_loop_run(f->loop), 0);
+	assert_null(f->server);
+	io_loop_free(f->loop);
+	close(f->origin);
+	unlink(f->path);
+	snprintf(log, sizeof(log), "%s/access.log", f->directory);
+	unlink(log);
+	rmdir(f->directory);
+	free(f);
+	return 0;
+}
+
+static int connect_client(const struct fixture *f)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(f->port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Workers run on their own; nothing here needs the control loop. */
+static int accept_backend(const struct fixture *f)
+{
+	struct pollfd poll_fd = {.fd = f->origin, .events = POLLIN};
+
+	assert_int_equal(poll(&poll_fd, 1, 5000), 1);
+	return accept(f->origin, NULL, NULL);
+}
+
+static void expect_bytes(int fd, const char *expected)
+{
+	size_t len = strlen(expected), got = 0;
+	char bytes[64];
+
+	while (got < len) {
+		ssize_t n = recv(fd, bytes + got, len - got, 0);
+
+		assert_true(n > 0);
+		got += (size_t)n;
+	}
+	assert_memory_equal(bytes, expected, len);
+}
+
+static void bytes_pass_both_ways_and_fin_passes_each_way(void **state)
+{
+	struct fixture *f = *state;
+	int client = connect_client(f), backend = accept_backend(f);
+	char byte;
+
+	assert_int_equal(send(client, "ping", 4, 0), 4);
+	expect_bytes(backend, "ping");
+	assert_int_equal(shutdown(client, SHUT_WR), 0);
+	assert_int_equal(recv(backend, &byte, 1, 0), 0);
+	assert_int_equal(send(backend, "pong", 4, 0), 4);
+	expect_bytes(client, "pong");
+	close(backend);
+	assert_int_equal(recv(client, &byte, 1, 0), 0);
+	close(client);
+}
+
+static void reset_by_the_backend_reaches_the_client(void **state)
+{
+	const struct linger reset = {.l_onoff = 1};
+	struct fixture *f = *state;
+	int client = connect_client(f), backend = accept_backend(f);
+	char byte;
+
+	assert_int_equal(send(client, "x", 1, 0), 1);
+	expect_bytes(backend, "x");
+	assert_int_equal(setsockopt(backend, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+	close(backend);
+	assert_int_equal(recv(client, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	close(client);
+}
+
+static void connections_survive_reloads(void **state)
+{
+	struct fixture *f = *state;
+	int client = connect_client(f), backend = accept_backend(f);
+	struct strbuf errors = {};
+	struct server_facts facts;
+
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(server_reload(f->server, &errors), 0);
+		run_for(f, 5);
+	}
+	assert_int_equal(send(client, "still here", 10, 0), 10);
+	expect_bytes(backend, "still here");
+	server_describe(f->server, &facts);
+	assert_int_equal(facts.config_generation, 21);
+	assert_int_equal(facts.connections_active, 1);
+	close(client);
+	close(backend);
+	client = connect_client(f); /* the listener kept its port, although the file says 0 */
+	backend = accept_backend(f);
+	close(client);
+	close(backend);
+	strbuf_done(&errors);
+}
+
+static void bad_configuration_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct strbuf errors = {};
+	struct server_facts facts;
+
+	write_config(f, 1, ", colour: red");
+	assert_int_equal(server_reload(f->server, &errors), -EINVAL);
+	assert_non_null(strstr(errors.text, "colour"));
+	server_describe(f->server, &facts);
+	assert_int_equal(facts.config_generation, 1);
+	assert_int_equal(facts.reload_failures, 1);
+	strbuf_done(&errors);
+}
+
+struct listed {
+	struct fixture *fixture;
+	size_t count;
+	char state[16];
+};
+
+static void on_listed(const struct connection_row *rows, size_t count, uint64_t total,
+		      void *context)
+{
+	struct listed *listed = context;
+
+	assert_int_equal(count, total);
+	listed->count = count;
+	if (count)
+		snprintf(listed->state, sizeof(listed->state), "%s",
+			 connection_state_name(rows[0].state));
+	io_loop_stop(listed->fixture->loop);
+}
+
+static void open_connections_are_listed(void **state)
+{
+	struct fixture *f = *state;
+	struct listed listed = {.fixture = f};
+	int client = connect_client(f), backend = accept_backend(f);
+
+	/* The backend has accepted before the worker knows that its connect is done. */
+	for (unsigned i = 0; i < 100 && strcmp(listed.state, "relay") != 0; i++) {
+		assert_int_equal(server_list_connections(f->server, 10, on_listed, &listed), 0);
+		assert_int_equal(io_loop_run(f->loop), 0);
+	}
+	assert_int_equal(listed.count, 1);
+	assert_string_equal(listed.state, "relay");
+	close(client);
+	close(backend);
+}
+
+#define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	static const char *const backends[] = {"epoll", "auto"};
+	const struct CMUnitTest tests[] = {
+		EACH(bytes_pass_both_ways_and_fin_passes_each_way),
+		EACH(reset_by_the_backend_reaches_the_client),
+		EACH(connections_survive_reloads),
+		EACH(bad_configuration_changes_nothing),
+		EACH(open_connections_are_listed),
+	};
+	int failed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		backend_name = backends[i];
+		failed += cmocka_run_group_tests_name(backends[i], tests, NULL, NULL);
+	}
+	return failed;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The end of the daemon:
+ *
+ *   close listeners ─► wait for connections ─► deadline: reset them ─► stop workers
+ *                      ─► retire the snapshot ─► all snapshots freed: on_drained
+ */
+#include "proxy/server_internal.h"
+
+#include <errno.h>
+
+#define LOOK_MS 10
+
+static void reset_sessions(struct server *server)
+{
+	server->is_reset = true;
+	for (uint32_t w = 0; w < server->nworkers; w++)
+		if (worker_reset_sessions(server->workers[w]) < 0)
+			log_error("worker %u: out of memory: connections are not reset", w);
+}
+
+static void finish(struct server *server)
+{
+	struct snapshot *snapshot = server->snapshot;
+
+	for (uint32_t w = 0; w < server->nworkers; w++) {
+		worker_stop(server->workers[w]);
+		server->workers[w] = NULL;
+	}
+	server->nworkers = 0;
+	server->snapshot = NULL;
+	snapshot_retire(snapshot);
+}
+
+void server_on_snapshot_freed(struct server *server)
+{
+	server->on_drained(server->drained_context);
+}
+
+static bool is_idle(struct server *server)
+{
+	if (atomic_load(&server->shared.active) > 0)
+		return false;
+	for (uint32_t w = 0; w < server->nworkers; w++)
+		if (!atomic_load(&server->workers[w]->is_quiet))
+			return false;
+	return true;
+}
+
+static void on_look(struct io_timer *timer)
+{
+	struct server *server = container_of(timer, struct server, drain_timer);
+
+	if (is_idle(server)) {
+		finish(server);
+		return;
+	}
+	if (!server->is_reset && io_loop_now_ms(server->loop) >= server->deadline_ms) {
+		log_warn("drain: the deadline has passed: %u connections are reset",
+			 atomic_load(&server->shared.active));
+		reset_sessions(server);
+	}
+	io_timer_start(server->loop, &server->drain_timer, LOOK_MS);
+}
+
+void server_drain(struct server *server, void (*on_drained)(void *context), void *context)
+{
+	if (server->is_draining) {
+		if (!server->is_reset && server->snapshot)
+			reset_sessions(server);
+		return;
+	}
+	server->is_draining = true;
+	server->on_drained = on_drained;
+	server->drained_context = context;
+	server->deadline_ms = io_loop_now_ms(server->loop) +
+			      server->snapshot->config->drain_timeout_ms;
+	server->drain_timer.on_expire = on_look;
+	for (uint32_t w = 0; w < server->nworkers; w++)
+		if (worker_drain(server->workers[w]) < 0)
+			log_error("worker %u: out of memory: goes on accepting", w);
+	io_timer_start(server->loop, &server->drain_timer, LOOK_MS);
+}
+
+bool server_is_draining(const struct server *server)
+{
+	return server->is_draining;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the admin interface shows of a running server. */
+#include "proxy/inspect.h"
+#include "core/clock.h"
+#include "proxy/server_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void server_describe(struct server *server, struct server_facts *ret)
+{
+	const struct snapshot *snapshot = server->snapshot;
+
+	*ret = (struct server_facts){
+		.started_wall_us = server->started_wall_us,
+		.loaded_wall_us = snapshot ? snapshot->loaded_wall_us : 0,
+		.config_generation = snapshot ? snapshot->generation : 0,
+		.reload_failures = server->reload_failures,
+		.workers = server->nworkers,
+		.io_backend = io_backend_name(server->io_backend),
+		.connections_active = atomic_load(&server->shared.active),
+		.connections_total = atomic_load(&server->shared.total),
+	};
+}
+
+/* Return: how many of the snapshot's bindings are @listener's, put into @ret. */
+static size_t collect_binds(const struct snapshot *snapshot, uint32_t listener, struct address *ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < snapshot->nbindings; i++)
+		if (snapshot->bindings[i].listener == listener)
+			ret[count++] = snapshot->bindings[i].binding->address;
+	return count;
+}
+
+static void visit_listener(const struct snapshot *snapshot, uint32_t index, struct address *binds,
+			   void (*visit)(const struct listener_row *row, void *context),
+			   void *context)
+{
+	const struct snapshot_listener *listener = &snapshot->listeners[index];
+	uint64_t ends[CONNECTION_END_COUNT];
+	struct listener_counters sum = {};
+	struct listener_row row = {
+		.name = listener->config->name,
+		.mode = "tcp",
+		.binds = binds,
+		.nbinds = collect_binds(snapshot, index, binds),
+		.active = atomic_load(&listener->stats->active),
+		.ends = ends,
+		.session_time = &sum.session_time,
+	};
+
+	listener_stats_sum(listener->stats, &sum);
+	for (size_t i = 0; i < CONNECTION_END_COUNT; i++)
+		ends[i] = counter_read(&sum.ends[i]);
+	row.accepted = counter_read(&sum.accepted);
+	row.refused = counter_read(&sum.refused);
+	row.bytes_in = counter_read(&sum.bytes_in);
+	row.bytes_out = counter_read(&sum.bytes_out);
+	visit(&row, context);
+}
+
+void server_for_each_listener(struct server *server,
+			      void (*visit)(const struct listener_row *row, void *context),
+			      void *context)
+{
+	const struct snapshot *snapshot = server->snapshot;
+	struct address *binds;
+
+	if (!snapshot)
+		return;
+	binds = calloc(snapshot->nbindings + 1, sizeof(*binds));
+	if (!binds)
+		return;
+	for (uint32_t i = 0; i < snapshot->config->nlisteners; i++)
+		visit_listener(snapshot, i, binds, visit, context);
+	free(binds);
+}
+
+void server_for_each_pool(struct server *server,
+			  void (*visit)(const struct pool_row *row, void *context), void *context)
+{
+	const struct snapshot *snapshot = server->snapshot;
+
+	for (size_t i = 0; snapshot && i < snapshot->config->npools; i++) {
+		struct pool *pool = upstream_pool(snapshot->upstream, i);
+		struct pool_counters sum = {};
+		struct pool_row row = {
+			.name = snapshot->config->pools[i].name,
+			.balance = config_balance_name(snapshot->config->pools[i].balance),
+			.pool = pool,
+			.waiting = pool_waiting(pool),
+			.connect_time = &sum.connect_time,
+		};
+
+		pool_stats_sum(snapshot->pools[i], &sum);
+		row.connect_failures = counter_read(&sum.connect_failures);
+		row.retries = counter_read(&sum.retries);
+		visit(&row, context);
+	}
+}
+
+struct pool *server_find_pool(struct server *server, const char *name)
+{
+	return server->snapshot ? upstream_find_pool(server->snapshot->upstream, name) : NULL;
+}
+
+/* --- Connections of all workers ------------------------------------------------------ */
+
+struct gathering {
+	size_t limit, count;
+	uint64_t total;
+	uint32_t awaited; /* workers that have not answered */
+	struct connection_row *rows;
+	void (*on_done)(const struct connection_row *rows, size_t count, uint64_t total,
+			void *context);
+	void *context;
+};
+
+static void finish_if_all(struct gathering *gathering)
+{
+	if (gathering->awaited > 0)
+		return;
+	gathering->on_done(gathering->rows, gathering->count, gathering->total, gathering->context);
+	free(gathering->rows);
+	free(gathering);
+}
+
+static void on_rows(struct connection_row *rows, size_t count, uint64_t total, void *context)
+{
+	struct gathering *gathering = context;
+	size_t room = gathering->limit - gathering->count;
+
+	if (count > room)
+		count = room;
+	memcpy(gathering->rows + gathering->count, rows, count * sizeof(*rows));
+	gathering->count += count;
+	gathering->total += total;
+	gathering->awaited--;
+	free(rows);
+	finish_if_all(gathering);
+}
+
+int server_list_connections(struct server *server, size_t limit,
+			    void (*on_done)(const struct connection_row *rows, size_t count,
+					    uint64_t total, void *context),
+			    void *context)
+{
+	struct gathering *gathering = calloc(1, sizeof(*gathering));
+	uint32_t asked = 0;
+
+	if (!gathering)
+		return -ENOMEM;
+	gathering->rows = calloc(limit + 1, sizeof(*gathering->rows));
+	if (!gathering->rows)
+		goto fail;
+	gathering->limit = limit;
+	gathering->on_done = on_done;
+	gathering->context = context;
+	for (uint32_t w = 0; w < server->nworkers; w++)
+		if (worker_list(server->workers[w], limit, on_rows, gathering) == 0)
+			asked++;
+	if (asked == 0)
+		goto fail;
+	gathering->awaited = asked;
+	return 0;
+fail:
+	free(gathering->rows);
+	free(gathering);
+	return -ENOMEM;
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is read before a backend is chosen: the PROXY header of a trusted source, then the
+ * ClientHello where routing asks for it. Neither is consumed from the relay's point of view, except
+ * for the PROXY header. */
+#include "net/proxy_protocol.h"
+#include "net/socket.h"
+#include "proxy/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_trusted_source(const struct session *session)
+{
+	const struct config_listener *config = session->listener->config;
+
+	for (size_t i = 0; i < config->nproxy_accept; i++)
+		if (prefix_contains(&config->proxy_accept[i], &session->peer_address))
+			return true;
+	return false;
+}
+
+void intake_release(struct session *session)
+{
+	while (session->intake_head) {
+		struct io_buf *buf = session->intake_head;
+
+		session->intake_head = buf->next;
+		io_buf_release(session->worker->loop, buf);
+	}
+	session->intake_tail = &session->intake_head;
+	session->intake_bytes = 0;
+}
+
+static void append(struct session *session, struct io_buf *buf)
+{
+	buf->next = NULL;
+	*session->intake_tail = buf;
+	session->intake_tail = &buf->next;
+	session->intake_bytes += buf->end - buf->start;
+}
+
+/* The parsers want their bytes in one piece: several buffers become one. */
+static int join_buffers(struct session *session)
+{
+	struct io_buf *joined;
+
+	if (!session->intake_head || !session->intake_head->next)
+		return 0;
+	joined = io_buf_new(session->worker->loop, session->intake_bytes);
+	if (!joined)
+		return -ENOMEM;
+	for (struct io_buf *buf = session->intake_head; buf; buf = buf->next) {
+		struct slice bytes = io_buf_bytes(buf);
+
+		memcpy(joined->base + joined->end, bytes.ptr, bytes.len);
+		joined->end += (uint32_t)bytes.len;
+	}
+	intake_release(session);
+	append(session, joined);
+	return 0;
+}
+
+static struct slice intake_slice(const struct session *session)
+{
+	return session->intake_head ? io_buf_bytes(session->intake_head) : (struct slice){};
+}
+
+static void route(struct session *session, const struct client_hello *hello)
+{
+	const struct tcp_route_request request = {
+		.hello = hello,
+		.source = &session->client_address,
+		.port = session->port,
+	};
+	int pool = tcp_route_match(session->listener->routes, &request);
+
+	io_timer_stop(session->worker->loop, &session->timer);
+	if (pool < 0) {
+		session_reset(session, CONNECTION_END_NO_ROUTE);
+		return;
+	}
+	session->pool = (size_t)pool;
+	session->pool_view = session->view->pools[pool];
+	connect_start(session);
+}
+
+static void keep_sni(struct session *session, const struct client_hello *hello)
+{
+	/* Only shown: a lack of memory here costs a name in the log, nothing else. */
+	if (hello->sni[0])
+		session->sni = strdup(hello->sni);
+}
+
+/* Looks at what has come so far; @is_last: nothing more will. */
+static void try_hello(struct session *session, bool is_last)
+{
+	struct client_hello *hello = &session->worker->hello;
+	int err = client_hello_parse(intake_slice(session), hello);
+
+	if (err == -EAGAIN && !is_last)
+		return;
+	io_stream_recv_stop(&session->client);
+	if (err == -EMSGSIZE) {
+		session_reset(session, CONNECTION_END_CLIENT_HELLO_TOO_LARGE);
+		return;
+	}
+	if (err == 0)
+		keep_sni(session, hello);
+	route(session, err == 0 ? hello : NULL);
+}
+
+static int take_source(struct session *session, size_t slot, const void *scope, uint32_t limit)
+{
+	const struct config_limits *limits = &session->view->snapshot->config->limits;
+	bool is_v4 = session->client_address.sa.sa_family == AF_INET;
+	struct prefix network;
+
+	if (limit == 0 ||
+	    !prefix_of(&session->client_address,
+		       (uint8_t)(is_v4 ? limits->source_prefix_v4 : limits->source_prefix_v6),
+		       &network))
+		return 0;
+	return source_table_take(session->worker->shared->sources, scope, &network, limit,
+				 &session->sources[slot]);
+}
+
+/* The client's address is known: limits for it hold from here. */
+static void on_client_known(struct session *session)
+{
+	const struct config *config = session->view->snapshot->config;
+	const struct config_listener *listener = session->listener->config;
+	int err;
+
+	err = take_source(session, 0, NULL, config->limits.max_connections_per_source);
+	if (!err)
+		err = take_source(session, 1, session->listener->stats,
+				  listener->max_connections_per_source);
+	if (err) {
+		counter_add(&session->counters->refused, 1);
+		session_reset(session,
+			      err == -EUSERS ? CONNECTION_END_LIMIT : CONNECTION_END_NO_MEMORY);
+		return;
+	}
+	if (!tcp_route_table_needs_hello(session->listener->routes)) {
+		io_stream_recv_stop(&session->client);
+		route(session, NULL);
+		return;
+	}
+	session->state = CONNECTION_CLIENT_HELLO;
+	io_timer_start(session->worker->loop, &session->timer, listener->client_hello_timeout_ms);
+	io_stream_recv_start(&session->client);
+	if (session->intake_head)
+		try_hello(session, false);
+}
+
+static int keep_header(struct session *session, const struct proxy_header *header)
+{
+	if (header->is_local || header->source.len == 0)
+		return 0;
+	session->client_address = header->source;
+	session->local_address = header->destination;
+	address_unmap(&session->client_address);
+	if (address_is_ip(&header->destination))
+		session->port = address_port(&header->destination);
+	if (header->tlvs.len == 0)
+		return 0;
+	session->tlvs = malloc(header->tlvs.len);
+	if (!session->tlvs)
+		return -ENOMEM;
+	memcpy(session->tlvs, header->tlvs.ptr, header->tlvs.len);
+	session->ntlvs = header->tlvs.len;
+	return 0;
+}
+
+static void drop_front(struct session *session, size_t len)
+{
+	session->intake_head->start += (uint32_t)len;
+	session->intake_bytes -= (uint32_t)len;
+	if (session->intake_bytes == 0)
+		intake_release(session);
+}
+
+static void try_proxy_header(struct session *session)
+{
+	struct proxy_header header;
+	const char *reason;
+	size_t len;
+	int err = proxy_header_parse(intake_slice(session), &header, &len, &reason);
+
+	if (err == -EAGAIN)
+		return;
+	if (err) {
+		session_reset(session, CONNECTION_END_PROXY_HEADER_INVALID);
+		return;
+	}
+	if (keep_header(session, &header) < 0) {
+		session_reset(session, CONNECTION_END_NO_MEMORY);
+		return;
+	}
+	drop_front(session, len);
+	io_timer_stop(session->worker->loop, &session->timer);
+	on_client_known(session);
+}
+
+/* FIN or an error came before a backend was chosen. */
+static void on_input_ended(struct session *session, int status)
+{
+	if (status < 0) {
+		session_reset(session, CONNECTION_END_CLIENT_RESET);
+	} else if (session->intake_bytes == 0 && session->state <= CONNECTION_CLIENT_HELLO) {
+		session_end(session, CONNECTION_END_CLIENT_GONE, IO_CLOSE_FIN, IO_CLOSE_RESET);
+	} else if (session->state == CONNECTION_PROXY_HEADER) {
+		session_reset(session, CONNECTION_END_PROXY_HEADER_INVALID);
+	} else if (session->state == CONNECTION_CLIENT_HELLO) {
+		try_hello(session, true);
+	}
+	/* Later on the FIN is left for the relay, which reads it again. */
+}
+
+void intake_on_recv(struct session *session, struct io_buf *buf, int status)
+{
+	if (!buf) {
+		on_input_ended(session, status);
+		return;
+	}
+	append(session, buf);
+	if (session->state > CONNECTION_CLIENT_HELLO)
+		return; /* it was on its way when reading stopped */
+	if (join_buffers(session) < 0)
+		session_reset(session, CONNECTION_END_NO_MEMORY);
+	else if (session->state == CONNECTION_PROXY_HEADER)
+		try_proxy_header(session);
+	else
+		try_hello(session, false);
+}
+
+void intake_on_timeout(struct session *session)
+{
+	if (session->state == CONNECTION_PROXY_HEADER)
+		session_reset(session, CONNECTION_END_PROXY_HEADER_TIMEOUT);
+	else
+		try_hello(session, true);
+}
+
+void intake_start(struct session *session)
+{
+	const struct config_listener *config = session->listener->config;
+
+	if (socket_peer(session->client.fd, &session->peer_address) < 0) {
+		session_end(session, CONNECTION_END_CLIENT_GONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
+		return;
+	}
+	session->client_address = session->peer_address;
+	address_unmap(&session->client_address);
+	if (!is_trusted_source(session)) {
+		on_client_known(session);
+		return;
+	}
+	session->state = CONNECTION_PROXY_HEADER;
+	io_timer_start(session->worker->loop, &session->timer, config->proxy_timeout_ms);
+	io_stream_recv_start(&session->client);
+}

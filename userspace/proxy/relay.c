@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Both ends are connected: two pumps carry the bytes. A FIN is passed on as FIN, an RST as RST.
+ *
+ *   a pump ends with         and then
+ *   EOF                      shut the other side's sending down; both EOF: the connection is done
+ *   RECV_ERROR               its source was reset: reset the other side
+ *   SEND_ERROR               its sink takes no more, but what the sink sent before may still be on
+ *                            its way: the pump from there ends the connection
+ */
+#include "proxy/session.h"
+
+#include <errno.h>
+
+static enum connection_end reset_by(const struct session *session, const struct io_stream *side)
+{
+	return side == &session->client ? CONNECTION_END_CLIENT_RESET
+					: CONNECTION_END_BACKEND_RESET;
+}
+
+static void reset_from(struct session *session, const struct io_stream *side)
+{
+	if (side == &session->backend && session->down.bytes == 0)
+		pool_view_report_reset(session->pool_view, session->endpoint);
+	session_reset(session, reset_by(session, side));
+}
+
+static void on_eof(struct session *session, const struct io_pump *pump, const struct io_pump *other)
+{
+	if (!other->on_end && session->is_one_way_broken)
+		session_end(session, reset_by(session, pump->from), IO_CLOSE_FIN, IO_CLOSE_FIN);
+	else if (!other->on_end)
+		session_end(session, CONNECTION_END_DONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
+	else
+		io_stream_shutdown(pump->to);
+}
+
+/* A pump that is over has no on_end any more. */
+static void on_pump_end(struct session *session, struct io_pump *pump, struct io_pump *other,
+			enum io_pump_end end)
+{
+	pump->on_end = NULL;
+	switch (end) {
+	case IO_PUMP_EOF:
+		on_eof(session, pump, other);
+		break;
+	case IO_PUMP_RECV_ERROR:
+		reset_from(session, pump->from);
+		break;
+	case IO_PUMP_SEND_ERROR:
+		if (!other->on_end)
+			reset_from(session, pump->to);
+		session->is_one_way_broken = true;
+		break;
+	}
+}
+
+static void on_up_end(struct io_pump *pump, enum io_pump_end end, int error)
+{
+	struct session *session = container_of(pump, struct session, up);
+
+	(void)error; /* the side matters, not the number */
+	on_pump_end(session, pump, &session->down, end);
+}
+
+static void on_down_end(struct io_pump *pump, enum io_pump_end end, int error)
+{
+	struct session *session = container_of(pump, struct session, down);
+
+	(void)error;
+	on_pump_end(session, pump, &session->up, end);
+}
+
+/* What intake has read goes to the backend before anything newer. */
+static void hand_over_intake(struct session *session)
+{
+	while (session->intake_head) {
+		struct io_buf *buf = session->intake_head;
+
+		session->intake_head = buf->next;
+		buf->next = NULL;
+		io_stream_unread(&session->client, buf);
+	}
+	intake_release(session);
+}
+
+static void start_pump(struct session *session, struct io_pump *pump, struct io_stream *from,
+		       struct io_stream *to)
+{
+	pump->from = from;
+	pump->to = to;
+	pump->limit = session->view->snapshot->config->limits.relay_buffer_bytes;
+	pump->last_activity_ms = io_loop_now_ms(session->worker->loop);
+	io_pump_start(pump);
+}
+
+void relay_start(struct session *session)
+{
+	uint32_t idle_ms = session->listener->config->idle_timeout_ms;
+
+	session->state = CONNECTION_RELAY;
+	session->up.on_end = on_up_end;
+	session->down.on_end = on_down_end;
+	hand_over_intake(session);
+	start_pump(session, &session->up, &session->client, &session->backend);
+	start_pump(session, &session->down, &session->backend, &session->client);
+	if (idle_ms)
+		io_timer_start(session->worker->loop, &session->timer, idle_ms);
+}
+
+uint64_t relay_last_activity_ms(const struct session *session)
+{
+	return session->up.last_activity_ms > session->down.last_activity_ms
+		       ? session->up.last_activity_ms
+		       : session->down.last_activity_ms;
+}
+
+/* The timer is not touched by traffic: when it fires it looks how long nothing has flowed. */
+void relay_on_timeout(struct session *session)
+{
+	uint64_t idle_ms = session->listener->config->idle_timeout_ms;
+	uint64_t since_ms = io_loop_now_ms(session->worker->loop) - relay_last_activity_ms(session);
+
+	if (since_ms >= idle_ms)
+		session_reset(session, CONNECTION_END_IDLE_TIMEOUT);
+	else
+		io_timer_start(session->worker->loop, &session->timer, idle_ms - since_ms);
+}

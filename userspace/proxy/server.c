@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Start and reload: from a configuration to running workers, and from one configuration to the
+ * next. */
+#include "core/clock.h"
+#include "proxy/server_internal.h"
+#include "upstream/events.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORKERS_MAX 256 /* a connection's id has eight bits for its worker */
+
+/* --- News from the pools, for the log ----------------------------------------------- */
+
+static void on_health_change(struct pool *pool, struct endpoint *endpoint, bool is_up,
+			     const char *reason, void *context)
+{
+	char address[ADDRESS_TEXT_SIZE];
+
+	(void)context;
+	log_at(is_up ? LOG_INFO : LOG_WARN, "pool %s: endpoint %s (%s) is %s: %s",
+	       pool_config(pool)->name, endpoint->name, address_format(&endpoint->address, address),
+	       is_up ? "up" : "down", reason);
+}
+
+static void on_ejected(struct pool *pool, struct endpoint *endpoint, uint32_t ejected_ms,
+		       void *context)
+{
+	(void)context;
+	log_warn("pool %s: endpoint %s is ejected for %u ms: it failed too often in a row",
+		 pool_config(pool)->name, endpoint->name, ejected_ms);
+}
+
+static void on_resolve_failed(struct pool *pool, const char *host, const char *reason,
+			      void *context)
+{
+	(void)context;
+	log_warn("pool %s: cannot resolve %s: %s; the last good answer stays in force",
+		 pool_config(pool)->name, host, reason);
+}
+
+static void on_addresses_changed(struct pool *pool, const char *host, size_t count, void *context)
+{
+	(void)context;
+	log_info("pool %s: %s now has %zu addresses", pool_config(pool)->name, host, count);
+}
+
+static const struct upstream_events events = {
+	.on_health_change = on_health_change,
+	.on_ejected = on_ejected,
+	.on_resolve_failed = on_resolve_failed,
+	.on_addresses_changed = on_addresses_changed,
+};
+
+/* --- Snapshots ------------------------------------------------------------------------ */
+
+static void on_snapshot_freed(void *context)
+{
+	struct server *server = context;
+
+	server->nsnapshots--;
+	if (server->nsnapshots == 0)
+		server_on_snapshot_freed(server);
+}
+
+static int make_snapshot(struct server *server, struct config *config, struct snapshot **ret,
+			 struct strbuf *ret_errors)
+{
+	const struct snapshot_options options = {
+		.control = server->loop,
+		.previous = server->snapshot,
+		.events = &events,
+		.loads = server->shared.loads,
+		.workers = server->nworkers,
+		.on_freed = on_snapshot_freed,
+		.on_freed_context = server,
+	};
+	int err = snapshot_new(config, &options, ret, ret_errors);
+
+	if (!err)
+		server->nsnapshots++;
+	return err;
+}
+
+static int put_in_force(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
+{
+	struct snapshot *old = server->snapshot;
+	int err = upstream_start(snapshot->upstream);
+
+	if (err) {
+		strbuf_printf(ret_errors, "cannot start health checks and DNS: %s\n",
+			      strerror(-err));
+		return err;
+	}
+	server->snapshot = snapshot;
+	for (size_t i = 0; i < snapshot->nbindings; i++)
+		binding_apply(snapshot->bindings[i].binding,
+			      snapshot->listeners[snapshot->bindings[i].listener].config);
+	for (uint32_t w = 0; w < server->nworkers; w++)
+		if (worker_adopt(server->workers[w], snapshot) < 0)
+			log_error("worker %u: out of memory: stays with the configuration before",
+				  w);
+	if (old)
+		snapshot_retire(old);
+	return 0;
+}
+
+/* --- Start ---------------------------------------------------------------------------- */
+
+static uint32_t count_workers(const struct config *config)
+{
+	uint32_t workers = config->workers;
+	cpu_set_t cpus;
+
+	if (workers == 0 && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		workers = (uint32_t)CPU_COUNT(&cpus);
+	return workers == 0 ? 1 : workers > WORKERS_MAX ? WORKERS_MAX : workers;
+}
+
+static enum io_backend backend_of(const struct config *config)
+{
+	switch (config->io) {
+	case CONFIG_IO_URING:
+		return IO_BACKEND_URING;
+	case CONFIG_IO_EPOLL:
+		return IO_BACKEND_EPOLL;
+	case CONFIG_IO_AUTO:
+		break;
+	}
+	return IO_BACKEND_AUTO;
+}
+
+static int start_workers(struct server *server, const struct config *config,
+			 struct strbuf *ret_errors)
+{
+	const struct io_options options = {
+		.backend = backend_of(config),
+		.buffer_size = config->limits.receive_buffer_bytes,
+		.buffer_count = config->limits.receive_buffers,
+	};
+	const char *reason;
+
+	for (uint32_t w = 0; w < server->nworkers; w++) {
+		int err = worker_start(&server->shared, w, &options, &server->workers[w]);
+
+		if (err) {
+			strbuf_printf(ret_errors, "cannot start worker %u: %s\n", w,
+				      err == -ENOSYS || err == -EPERM
+					      ? "the kernel refuses io_uring; set io: auto"
+					      : strerror(-err));
+			return err;
+		}
+	}
+	server->io_backend = io_loop_backend(server->workers[0]->loop);
+	reason = io_loop_fallback_reason(server->workers[0]->loop);
+	if (reason)
+		log_info("io: epoll is used, not io_uring: %s", reason);
+	return 0;
+}
+
+static void stop_workers(struct server *server)
+{
+	for (uint32_t w = 0; w < server->nworkers; w++) {
+		worker_stop(server->workers[w]);
+		server->workers[w] = NULL;
+	}
+}
+
+/* A refinement: without the privilege or the kernel for it, everything works by hash. */
+static void balance_accepts(struct server *server, const struct config *config)
+{
+	int err;
+
+	if (config->acceleration == CONFIG_OFF || server->nworkers < 2)
+		return;
+	err = reuseport_loads_new(server->nworkers, &server->shared.loads);
+	if (err)
+		log_info("connections are spread over workers by hash: no BPF: %s", strerror(-err));
+}
+
+static struct server *server_alloc(const struct config *config, struct io_loop *loop)
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		return NULL;
+	server->loop = loop;
+	server->shared.control = loop;
+	server->nworkers = count_workers(config);
+	server->started_wall_us = clock_wall_us();
+	server->workers = calloc(server->nworkers, sizeof(struct worker *));
+	server->shared.sources = source_table_new();
+	if (server->workers && server->shared.sources)
+		return server;
+	server_free(server);
+	return NULL;
+}
+
+int server_start(struct config *config, struct io_loop *loop, struct server **ret,
+		 struct strbuf *ret_errors)
+{
+	struct server *server = server_alloc(config, loop);
+	struct snapshot *snapshot;
+	int err;
+
+	if (!server)
+		return -ENOMEM;
+	balance_accepts(server, config);
+	err = make_snapshot(server, config, &snapshot, ret_errors);
+	if (err)
+		goto fail;
+	err = start_workers(server, config, ret_errors);
+	if (err)
+		goto fail_snapshot;
+	err = put_in_force(server, snapshot, ret_errors);
+	if (err)
+		goto fail_snapshot;
+	*ret = server;
+	return 0;
+fail_snapshot:
+	stop_workers(server);
+	snapshot_discard(snapshot);
+fail:
+	server_free(server);
+	return err;
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	source_table_free(server->shared.sources);
+	reuseport_loads_free(server->shared.loads);
+	free(server->workers);
+	free(server);
+}
+
+/* --- Reload --------------------------------------------------------------------------- */
+
+static bool differs(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+/* What the new file asks for and only a restart can give. */
+static void warn_of_restart(const struct config *old, const struct config *new,
+			    struct strbuf *warnings)
+{
+	const struct {
+		bool is_changed;
+		const char *option;
+	} options[] = {
+		{old->workers != new->workers, "workers"},
+		{old->io != new->io, "io"},
+		{differs(old->user, new->user), "user"},
+		{differs(old->group, new->group), "group"},
+		{differs(old->admin.socket, new->admin.socket), "admin.socket"},
+		{!address_equal(&old->admin.listen, &new->admin.listen), "admin.listen"},
+		{old->limits.receive_buffer_bytes != new->limits.receive_buffer_bytes,
+		 "limits.receive_buffer"},
+		{old->limits.receive_buffers != new->limits.receive_buffers,
+		 "limits.receive_buffers"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (options[i].is_changed)
+			strbuf_printf(warnings,
+				      "%s: warning: %s has changed: that takes a restart\n",
+				      new->path, options[i].option);
+}
+
+static int load_and_change_over(struct server *server, struct strbuf *ret_errors)
+{
+	struct snapshot *snapshot;
+	struct config *config;
+	int err;
+
+	if (server->is_draining) {
+		strbuf_append_str(ret_errors, "the daemon is draining\n");
+		return -ESHUTDOWN;
+	}
+	err = config_load(server->snapshot->config->path, &config, ret_errors);
+	if (err)
+		return err;
+	warn_of_restart(server->snapshot->config, config, ret_errors);
+	err = make_snapshot(server, config, &snapshot, ret_errors);
+	if (err) {
+		config_free(config);
+		return err;
+	}
+	err = put_in_force(server, snapshot, ret_errors);
+	if (err) {
+		server->nsnapshots--;
+		snapshot_discard(snapshot);
+		config_free(config);
+	}
+	return err;
+}
+
+int server_reload(struct server *server, struct strbuf *ret_errors)
+{
+	int err = load_and_change_over(server, ret_errors);
+
+	if (err)
+		server->reload_failures++;
+	return err;
+}
+
+int server_reopen_logs(struct server *server)
+{
+	struct access_log *log = server->snapshot ? server->snapshot->access_log : NULL;
+
+	return log ? access_log_reopen(log) : 0;
+}
+
+bool server_check_workers(struct server *server)
+{
+	bool all_answered = true;
+
+	for (uint32_t w = 0; w < server->nworkers; w++) {
+		struct worker *worker = server->workers[w];
+
+		all_answered &= atomic_load(&worker->answered_ms) >= server->pinged_ms;
+		if (worker_ping(worker) < 0)
+			all_answered = false;
+	}
+	server->pinged_ms = clock_monotonic_ms();
+	return all_answered;
+}
+
+const struct config *server_config(const struct server *server)
+{
+	return server->snapshot->config;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_SERVER_INTERNAL_H
+#define SLUICE_PROXY_SERVER_INTERNAL_H
+
+#include "io/timer.h"
+#include "proxy/server.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What server.c, drain.c and inspect.c share. Thread: control. */
+struct server {
+	struct io_loop *loop;
+	struct worker_shared shared;
+	struct snapshot *snapshot; /* in force; NULL once drained */
+	struct worker **workers;
+	uint32_t nworkers;
+	uint32_t nsnapshots; /* alive, retired ones included */
+	uint32_t reload_failures;
+	uint64_t started_wall_us;
+	uint64_t pinged_ms; /* when the workers were asked for a sign of life */
+	enum io_backend io_backend;
+
+	bool is_draining, is_reset; /* is_reset: the deadline has passed */
+	uint64_t deadline_ms;
+	struct io_timer drain_timer;
+	void (*on_drained)(void *context);
+	void *drained_context;
+};
+
+/* The last snapshot is gone: drain.c ends there. */
+void server_on_snapshot_freed(struct server *server);
+
+#endif

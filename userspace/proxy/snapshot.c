@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a checked configuration to one in force: sockets, pools, routes, counters, access log. */
+#include "proxy/snapshot.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct binding *find_binding(const struct snapshot *previous,
+				    const struct config_listener *listener,
+				    const struct address *address)
+{
+	for (size_t i = 0; previous && i < previous->nbindings; i++)
+		if (binding_fits(previous->bindings[i].binding, listener, address))
+			return previous->bindings[i].binding;
+	return NULL;
+}
+
+static size_t count_bindings(const struct config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->nlisteners; i++)
+		for (size_t b = 0; b < config->listeners[i].nbinds; b++) {
+			const struct config_bind *bind = &config->listeners[i].binds[b];
+
+			count += (size_t)(bind->last_port - address_port(&bind->address)) + 1;
+		}
+	return count;
+}
+
+static int add_binding(struct snapshot *snapshot, const struct snapshot_options *options,
+		       uint32_t listener, const struct address *address, struct strbuf *ret_errors)
+{
+	const struct config_listener *config = &snapshot->config->listeners[listener];
+	struct binding *binding = find_binding(options->previous, config, address);
+	char text[ADDRESS_TEXT_SIZE];
+	int err = 0;
+
+	if (binding)
+		binding_ref(binding);
+	else
+		err = binding_open(config, address, options->workers, options->loads, &binding);
+	if (err) {
+		strbuf_printf(ret_errors, "%s:%u: listener %s: cannot listen on %s: %s\n",
+			      snapshot->config->path, config->line, config->name,
+			      address_format(address, text), strerror(-err));
+		return err;
+	}
+	snapshot->bindings[snapshot->nbindings++] = (struct snapshot_binding){.binding = binding,
+									      .listener = listener};
+	return 0;
+}
+
+/* All addresses are tried, so that the operator sees every one that fails. */
+static int add_binds(struct snapshot *snapshot, const struct snapshot_options *options,
+		     uint32_t listener, struct strbuf *ret_errors)
+{
+	const struct config_listener *config = &snapshot->config->listeners[listener];
+	int first_err = 0;
+
+	for (size_t b = 0; b < config->nbinds; b++) {
+		const struct config_bind *bind = &config->binds[b];
+		uint32_t first = address_port(&bind->address);
+
+		for (uint32_t port = first; port <= bind->last_port; port++) {
+			struct address address = bind->address;
+			int err;
+
+			address_set_port(&address, (uint16_t)port);
+			err = add_binding(snapshot, options, listener, &address, ret_errors);
+			if (err && !first_err)
+				first_err = err;
+		}
+	}
+	return first_err;
+}
+
+static struct listener_stats *take_listener_stats(const struct snapshot_options *options,
+						  const char *name)
+{
+	const struct snapshot *previous = options->previous;
+
+	for (size_t i = 0; previous && i < previous->config->nlisteners; i++) {
+		struct listener_stats *stats = previous->listeners[i].stats;
+
+		if (strcmp(stats->head.name, name) == 0) {
+			stats_ref(&stats->head);
+			return stats;
+		}
+	}
+	return listener_stats_new(name, options->workers);
+}
+
+static struct pool_stats *take_pool_stats(const struct snapshot_options *options, const char *name)
+{
+	const struct snapshot *previous = options->previous;
+
+	for (size_t i = 0; previous && i < previous->config->npools; i++) {
+		struct pool_stats *stats = previous->pools[i];
+
+		if (strcmp(stats->head.name, name) == 0) {
+			stats_ref(&stats->head);
+			return stats;
+		}
+	}
+	return pool_stats_new(name, options->workers);
+}
+
+static int add_listeners(struct snapshot *snapshot, const struct snapshot_options *options,
+			 struct strbuf *ret_errors)
+{
+	const struct config *config = snapshot->config;
+	int first_err = 0;
+
+	for (uint32_t i = 0; i < config->nlisteners; i++) {
+		struct snapshot_listener *listener = &snapshot->listeners[i];
+		int err;
+
+		listener->config = &config->listeners[i];
+		listener->routes = tcp_route_table_new(listener->config);
+		listener->stats = take_listener_stats(options, listener->config->name);
+		if (!listener->routes || !listener->stats)
+			return -ENOMEM;
+		err = add_binds(snapshot, options, i, ret_errors);
+		if (err && !first_err)
+			first_err = err;
+	}
+	return first_err;
+}
+
+static int add_pools(struct snapshot *snapshot, const struct snapshot_options *options)
+{
+	struct upstream *previous = options->previous ? options->previous->upstream : NULL;
+	int err;
+
+	for (size_t i = 0; i < snapshot->config->npools; i++) {
+		snapshot->pools[i] = take_pool_stats(options, snapshot->config->pools[i].name);
+		if (!snapshot->pools[i])
+			return -ENOMEM;
+	}
+	err = upstream_new(snapshot->config, previous, options->control, &snapshot->upstream);
+	if (!err)
+		upstream_set_events(snapshot->upstream, options->events);
+	return err;
+}
+
+static int add_access_log(struct snapshot *snapshot, const struct snapshot_options *options,
+			  struct strbuf *ret_errors)
+{
+	const struct config_access_log *config = &snapshot->config->access_log;
+	struct access_log *old = options->previous ? options->previous->access_log : NULL;
+	int err;
+
+	if (!config->path)
+		return 0;
+	if (old && old->format == config->format && strcmp(old->path, config->path) == 0) {
+		snapshot->access_log = access_log_ref(old);
+		return 0;
+	}
+	err = access_log_open(config, &snapshot->access_log);
+	if (err)
+		strbuf_printf(ret_errors, "access_log: cannot open %s: %s\n", config->path,
+			      strerror(-err));
+	return err;
+}
+
+void snapshot_discard(struct snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+
+	for (size_t i = 0; i < snapshot->nbindings; i++)
+		binding_unref(snapshot->bindings[i].binding);
+	for (size_t i = 0; snapshot->listeners && i < config->nlisteners; i++) {
+		tcp_route_table_free(snapshot->listeners[i].routes);
+		if (snapshot->listeners[i].stats)
+			stats_unref(&snapshot->listeners[i].stats->head);
+	}
+	for (size_t i = 0; snapshot->pools && i < config->npools; i++)
+		if (snapshot->pools[i])
+			stats_unref(&snapshot->pools[i]->head);
+	upstream_free(snapshot->upstream);
+	access_log_unref(snapshot->access_log);
+	free(snapshot->bindings);
+	free(snapshot->listeners);
+	free(snapshot->pools);
+	free(snapshot);
+}
+
+static void on_released(struct io_message *message)
+{
+	struct snapshot *snapshot = container_of(message, struct snapshot, released);
+	void (*on_freed)(void *context) = snapshot->on_freed;
+	void *context = snapshot->on_freed_context;
+	struct config *config = snapshot->config;
+
+	snapshot_discard(snapshot);
+	config_free(config);
+	on_freed(context);
+}
+
+static struct snapshot *snapshot_alloc(struct config *config, struct io_loop *control)
+{
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+	if (!snapshot)
+		return NULL;
+	snapshot->refs = 1;
+	snapshot->released.on_message = on_released;
+	snapshot->control = control;
+	snapshot->config = config;
+	snapshot->loaded_wall_us = clock_wall_us();
+	snapshot->listeners = calloc(config->nlisteners + 1, sizeof(*snapshot->listeners));
+	snapshot->pools = calloc(config->npools + 1, sizeof(struct pool_stats *));
+	snapshot->bindings = calloc(count_bindings(config) + 1, sizeof(*snapshot->bindings));
+	return snapshot;
+}
+
+int snapshot_new(struct config *config, const struct snapshot_options *options,
+		 struct snapshot **ret, struct strbuf *ret_errors)
+{
+	struct snapshot *snapshot = snapshot_alloc(config, options->control);
+	int err = -ENOMEM;
+
+	if (!snapshot)
+		return -ENOMEM;
+	if (!snapshot->listeners || !snapshot->pools || !snapshot->bindings)
+		goto fail;
+	snapshot->on_freed = options->on_freed;
+	snapshot->on_freed_context = options->on_freed_context;
+	snapshot->generation = options->previous ? options->previous->generation + 1 : 1;
+	err = add_listeners(snapshot, options, ret_errors);
+	if (err)
+		goto fail;
+	err = add_access_log(snapshot, options, ret_errors);
+	if (err)
+		goto fail;
+	err = add_pools(snapshot, options);
+	if (err)
+		goto fail;
+	*ret = snapshot;
+	return 0;
+fail:
+	snapshot_discard(snapshot);
+	return err;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+	atomic_fetch_add(&snapshot->refs, 1);
+	return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+	if (atomic_fetch_sub(&snapshot->refs, 1) == 1)
+		io_loop_post(snapshot->control, &snapshot->released);
+}
+
+static void on_upstream_stopped(struct upstream *upstream, void *context)
+{
+	(void)upstream;
+	snapshot_unref(context);
+}
+
+void snapshot_retire(struct snapshot *snapshot)
+{
+	upstream_stop(snapshot->upstream, on_upstream_stopped, snapshot);
+}

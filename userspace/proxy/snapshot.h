@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_SNAPSHOT_H
+#define SLUICE_PROXY_SNAPSHOT_H
+
+#include "config/config.h"
+#include "core/compiler.h"
+#include "core/strbuf.h"
+#include "io/loop.h"
+#include "proxy/access_log.h"
+#include "proxy/binding.h"
+#include "proxy/stats.h"
+#include "route/tcp_route.h"
+#include "upstream/upstream.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A configuration in force: the checked file and all that was made from it. Immutable; workers and
+ * connections hold it by reference, so that a connection ends under the rules it began with.
+ */
+struct snapshot_listener {
+	const struct config_listener *config;
+	struct tcp_route_table *routes;
+	struct listener_stats *stats;
+};
+
+struct snapshot_binding {
+	struct binding *binding;
+	uint32_t listener; /* index into listeners */
+};
+
+struct snapshot {
+	_Atomic uint32_t refs;
+	struct io_message released; /* takes the last reference to the control thread */
+	struct io_loop *control;
+	void (*on_freed)(void *context);
+	void *on_freed_context;
+	uint32_t generation;
+	uint64_t loaded_wall_us;
+	struct config *config;
+	struct upstream *upstream;
+	struct access_log *access_log; /* NULL: none */
+	struct snapshot_listener *listeners;
+	struct snapshot_binding *bindings;
+	size_t nbindings;
+	struct pool_stats **pools; /* by the configuration's index */
+};
+
+struct snapshot_options {
+	struct io_loop *control;
+	const struct snapshot
+		*previous; /* NULL at start; its sockets and counters are taken over */
+	const struct upstream_events *events; /* copied */
+	const struct reuseport_loads *loads;  /* NULL: accepts are spread by hash */
+	uint32_t workers;
+	void (*on_freed)(void *context); /* on the control thread; not called by a failed start */
+	void *on_freed_context;
+};
+
+/**
+ * Opens what the configuration asks for, and takes over from the previous one what stays.
+ * @config:     ownership passes on success.
+ * @ret_errors: a line for each thing that could not be opened.
+ * Return: 0 with one reference; -errno, with nothing changed. Thread: control.
+ */
+int snapshot_new(struct config *config, const struct snapshot_options *options,
+		 struct snapshot **ret, struct strbuf *ret_errors) WARN_UNUSED;
+
+/* One that never came into force: frees it at once, but for its configuration. */
+void snapshot_discard(struct snapshot *snapshot);
+
+/* Thread: any. The memory goes on the control thread. */
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot);
+
+/* Another one is in force: ends health checks and resolution, and takes over the caller's
+ * reference. */
+void snapshot_retire(struct snapshot *snapshot);
+
+#endif

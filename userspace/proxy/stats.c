@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Counters of listeners and pools: a part for each worker, added up by whoever reads. */
+#include "proxy/stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The head is first in both kinds. Parts are aligned to cache lines, which calloc() does not
+ * promise. */
+static void *stats_new(size_t size, const char *name, uint32_t workers)
+{
+	struct stats_head *head = NULL;
+
+	if (posix_memalign((void **)&head, _Alignof(struct listener_counters), size) != 0)
+		return NULL;
+	memset(head, 0, size);
+	head->refs = 1;
+	head->workers = workers;
+	head->name = strdup(name);
+	if (head->name)
+		return head;
+	free(head);
+	return NULL;
+}
+
+struct listener_stats *listener_stats_new(const char *name, uint32_t workers)
+{
+	size_t parts = workers * sizeof(struct listener_counters);
+
+	return stats_new(sizeof(struct listener_stats) + parts, name, workers);
+}
+
+struct pool_stats *pool_stats_new(const char *name, uint32_t workers)
+{
+	size_t parts = workers * sizeof(struct pool_counters);
+
+	return stats_new(sizeof(struct pool_stats) + parts, name, workers);
+}
+
+void stats_ref(struct stats_head *head)
+{
+	atomic_fetch_add(&head->refs, 1);
+}
+
+void stats_unref(struct stats_head *head)
+{
+	if (!head || atomic_fetch_sub(&head->refs, 1) != 1)
+		return;
+	free(head->name);
+	free(head);
+}
+
+static void add(struct counter *to, const struct counter *from)
+{
+	counter_add(to, counter_read(from));
+}
+
+void listener_stats_sum(const struct listener_stats *stats, struct listener_counters *ret)
+{
+	for (uint32_t w = 0; w < stats->head.workers; w++) {
+		const struct listener_counters *part = &stats->by_worker[w];
+
+		add(&ret->accepted, &part->accepted);
+		add(&ret->refused, &part->refused);
+		add(&ret->bytes_in, &part->bytes_in);
+		add(&ret->bytes_out, &part->bytes_out);
+		for (size_t i = 0; i < CONNECTION_END_COUNT; i++)
+			add(&ret->ends[i], &part->ends[i]);
+		histogram_merge(&ret->session_time, &part->session_time);
+	}
+}
+
+void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret)
+{
+	for (uint32_t w = 0; w < stats->head.workers; w++) {
+		const struct pool_counters *part = &stats->by_worker[w];
+
+		add(&ret->connect_failures, &part->connect_failures);
+		add(&ret->retries, &part->retries);
+		histogram_merge(&ret->connect_time, &part->connect_time);
+	}
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_STATS_H
+#define SLUICE_PROXY_STATS_H
+
+#include "core/compiler.h"
+#include "metrics/histogram.h"
+#include "proxy/inspect.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/*
+ * What is counted for a listener and for a pool. They are found by name in the next configuration,
+ * so that a reload does not set them back. Each worker writes its own part, readers add them up.
+ */
+struct listener_counters {
+	struct counter accepted, refused, bytes_in, bytes_out;
+	struct counter ends[CONNECTION_END_COUNT];
+	struct histogram session_time;
+} CACHE_ALIGNED;
+
+struct stats_head {
+	_Atomic uint32_t refs;
+	uint32_t workers;
+	char *name;
+};
+
+struct listener_stats {
+	struct stats_head head;
+	_Atomic uint32_t active; /* all workers' open connections: the limit goes by it */
+	struct listener_counters by_worker[];
+};
+
+struct pool_counters {
+	struct counter connect_failures, retries;
+	struct histogram connect_time;
+} CACHE_ALIGNED;
+
+struct pool_stats {
+	struct stats_head head;
+	struct pool_counters by_worker[];
+};
+
+/* Return: one reference; NULL: out of memory. */
+struct listener_stats *listener_stats_new(const char *name, uint32_t workers) WARN_UNUSED;
+struct pool_stats *pool_stats_new(const char *name, uint32_t workers) WARN_UNUSED;
+
+/* Thread: any. */
+void stats_ref(struct stats_head *head);
+void stats_unref(struct stats_head *head); /* NULL is allowed */
+
+/* Adds all workers' parts to @ret, which is zero. Thread: any. */
+void listener_stats_sum(const struct listener_stats *stats, struct listener_counters *ret);
+void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret);
+
+#endif

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A worker's thread: adopts snapshots, answers the control thread, keeps its views. Accepting is in
+ * admission.c. */
+#include "proxy/worker.h"
+#include "core/clock.h"
+#include "proxy/admission.h"
+#include "proxy/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ACCOUNT_MS 2000
+
+/* --- Views ---------------------------------------------------------------------- */
+
+static void on_flush(struct io_task *task)
+{
+	struct worker_view *view = container_of(task, struct worker_view, flush);
+
+	view->is_flush_queued = false;
+	access_log_write(view->snapshot->access_log, &view->lines);
+	worker_view_unref(view);
+}
+
+struct strbuf *worker_view_log(struct worker_view *view)
+{
+	if (!view->snapshot->access_log)
+		return NULL;
+	if (!view->is_flush_queued) {
+		view->is_flush_queued = true;
+		io_loop_defer(view->worker->loop, &worker_view_ref(view)->flush);
+	}
+	return &view->lines;
+}
+
+static void view_free(struct worker_view *view)
+{
+	for (size_t i = 0; i < view->snapshot->config->npools; i++)
+		pool_view_free(view->pools[i]);
+	strbuf_done(&view->lines);
+	snapshot_unref(view->snapshot);
+	free(view);
+}
+
+static struct worker_view *view_new(struct worker *worker, struct snapshot *snapshot)
+{
+	size_t npools = snapshot->config->npools;
+	struct worker_view *view = calloc(1, sizeof(*view) + npools * sizeof(view->pools[0]));
+
+	if (!view)
+		return NULL;
+	view->refs = 1;
+	view->worker = worker;
+	view->snapshot = snapshot_ref(snapshot);
+	view->flush.on_run = on_flush;
+	for (size_t i = 0; i < npools; i++) {
+		view->pools[i] = pool_view_new(upstream_pool(snapshot->upstream, i), worker->loop);
+		if (!view->pools[i]) {
+			view_free(view);
+			return NULL;
+		}
+	}
+	return view;
+}
+
+struct worker_view *worker_view_ref(struct worker_view *view)
+{
+	view->refs++;
+	return view;
+}
+
+void worker_view_unref(struct worker_view *view)
+{
+	if (view && --view->refs == 0)
+		view_free(view);
+}
+
+/* --- Messages from the control thread ------------------------------------------- */
+
+struct command {
+	struct io_message message;
+	struct worker *worker;
+	struct snapshot *snapshot; /* of adopt */
+};
+
+static struct command *command_of(struct io_message *message)
+{
+	return container_of(message, struct command, message);
+}
+
+static int post_command(struct worker *worker, struct snapshot *snapshot,
+			void (*on_message)(struct io_message *message))
+{
+	struct command *command = calloc(1, sizeof(*command));
+
+	if (!command)
+		return -ENOMEM;
+	command->worker = worker;
+	command->snapshot = snapshot;
+	command->message.on_message = on_message;
+	io_loop_post(worker->loop, &command->message);
+	return 0;
+}
+
+static void on_adopt(struct io_message *message)
+{
+	struct command *command = command_of(message);
+	struct worker *worker = command->worker;
+	struct worker_view *old = worker->view;
+	struct worker_view *view = view_new(worker, command->snapshot);
+
+	if (view && admission_adopt(worker, view) == 0) {
+		worker->view = view;
+		worker_view_unref(old);
+	} else {
+		log_error("worker %u: out of memory: stays with the configuration before",
+			  worker->index);
+		worker_view_unref(view);
+	}
+	snapshot_unref(command->snapshot);
+	free(command);
+}
+
+static void on_drain(struct io_message *message)
+{
+	struct command *command = command_of(message);
+
+	command->worker->is_draining = true;
+	admission_close(command->worker);
+	free(command);
+}
+
+static void on_reset(struct io_message *message)
+{
+	struct command *command = command_of(message);
+
+	admission_drop_parked(command->worker);
+	list_for_each_safe (node, &command->worker->sessions)
+		session_reset(list_entry(node, struct session, node), CONNECTION_END_SHUTDOWN);
+	free(command);
+}
+
+static void on_ping(struct io_message *message)
+{
+	struct command *command = command_of(message);
+
+	atomic_store(&command->worker->answered_ms, clock_monotonic_ms());
+	free(command);
+}
+
+static void on_stop(struct io_message *message)
+{
+	struct command *command = command_of(message);
+	struct worker *worker = command->worker;
+
+	worker_view_unref(worker->view);
+	worker->view = NULL;
+	io_timer_stop(worker->loop, &worker->account);
+	io_loop_stop(worker->loop);
+	free(command);
+}
+
+int worker_adopt(struct worker *worker, struct snapshot *snapshot)
+{
+	int err = post_command(worker, snapshot_ref(snapshot), on_adopt);
+
+	if (err)
+		snapshot_unref(snapshot);
+	return err;
+}
+
+int worker_drain(struct worker *worker)
+{
+	return post_command(worker, NULL, on_drain);
+}
+
+int worker_reset_sessions(struct worker *worker)
+{
+	return post_command(worker, NULL, on_reset);
+}
+
+int worker_ping(struct worker *worker)
+{
+	return post_command(worker, NULL, on_ping);
+}
+
+/* --- Listing connections ---------------------------------------------------------- */
+
+struct listing {
+	struct io_message message; /* to the worker, and back */
+	struct worker *worker;
+	size_t limit, count;
+	uint64_t total;
+	struct connection_row *rows;
+	void (*on_rows)(struct connection_row *rows, size_t count, uint64_t total, void *context);
+	void *context;
+};
+
+static void on_listed(struct io_message *message)
+{
+	struct listing *listing = container_of(message, struct listing, message);
+
+	listing->on_rows(listing->rows, listing->count, listing->total, listing->context);
+	free(listing);
+}
+
+static void on_list(struct io_message *message)
+{
+	struct listing *listing = container_of(message, struct listing, message);
+
+	list_for_each (node, &listing->worker->sessions) {
+		if (listing->count < listing->limit)
+			session_describe(list_entry(node, struct session, node),
+					 &listing->rows[listing->count++]);
+		listing->total++;
+	}
+	listing->message.on_message = on_listed;
+	io_loop_post(listing->worker->shared->control, &listing->message);
+}
+
+int worker_list(struct worker *worker, size_t limit,
+		void (*on_rows)(struct connection_row *rows, size_t count, uint64_t total,
+				void *context),
+		void *context)
+{
+	struct listing *listing = calloc(1, sizeof(*listing));
+
+	if (!listing)
+		return -ENOMEM;
+	listing->rows = calloc(limit + 1, sizeof(*listing->rows));
+	if (!listing->rows) {
+		free(listing);
+		return -ENOMEM;
+	}
+	listing->worker = worker;
+	listing->limit = limit;
+	listing->on_rows = on_rows;
+	listing->context = context;
+	listing->message.on_message = on_list;
+	io_loop_post(worker->loop, &listing->message);
+	return 0;
+}
+
+/* --- The thread --------------------------------------------------------------------- */
+
+static void publish_load(struct worker *worker)
+{
+	if (worker->load)
+		atomic_store_explicit(worker->load, worker->nsessions, memory_order_relaxed);
+}
+
+void worker_on_session_start(struct worker *worker)
+{
+	worker->nsessions++;
+	publish_load(worker);
+}
+
+void worker_on_session_end(struct worker *worker)
+{
+	worker->nsessions--;
+	publish_load(worker);
+	admission_unpark(worker);
+}
+
+/* Counters of long connections grow while they live, not only at their end. */
+static void on_account(struct io_timer *timer)
+{
+	struct worker *worker = container_of(timer, struct worker, account);
+
+	list_for_each (node, &worker->sessions)
+		session_account(list_entry(node, struct session, node));
+	io_timer_start(worker->loop, &worker->account, ACCOUNT_MS);
+}
+
+static void *thread_main(void *argument)
+{
+	struct worker *worker = argument;
+	char name[16];
+	int err;
+
+	snprintf(name, sizeof(name), "sluice/%u", worker->index);
+	pthread_setname_np(pthread_self(), name);
+	io_timer_start(worker->loop, &worker->account, ACCOUNT_MS);
+	err = io_loop_run(worker->loop);
+	if (err)
+		log_error("worker %u: waiting for events: %s", worker->index, strerror(-err));
+	return NULL;
+}
+
+int worker_start(struct worker_shared *shared, uint32_t index, const struct io_options *options,
+		 struct worker **ret)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int err;
+
+	if (!worker)
+		return -ENOMEM;
+	worker->index = index;
+	worker->shared = shared;
+	worker->load = shared->loads ? reuseport_load(shared->loads, index) : NULL;
+	worker->account.on_expire = on_account;
+	worker->answered_ms = clock_monotonic_ms();
+	list_init(&worker->sessions);
+	admission_init(worker);
+	err = io_loop_new(options, &worker->loop);
+	if (err)
+		goto fail;
+	err = -pthread_create(&worker->thread, NULL, thread_main, worker);
+	if (err)
+		goto fail;
+	*ret = worker;
+	return 0;
+fail:
+	io_loop_free(worker->loop);
+	free(worker);
+	return err;
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (!worker)
+		return;
+	while (post_command(worker, NULL, on_stop) < 0)
+		sched_yield(); /* without its message the thread would never end */
+	pthread_join(worker->thread, NULL);
+	io_loop_free(worker->loop);
+	free(worker);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_WORKER_H
+#define SLUICE_PROXY_WORKER_H
+
+#include "core/compiler.h"
+#include "core/list.h"
+#include "core/strbuf.h"
+#include "io/loop.h"
+#include "io/timer.h"
+#include "proxy/inspect.h"
+#include "proxy/snapshot.h"
+#include "proxy/source_table.h"
+#include "tls/client_hello.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A worker: a thread with a loop, its listening sockets and its connections. Workers share nothing
+ * but the atomics of struct worker_shared; the control thread speaks to them by messages.
+ */
+struct worker_shared {
+	struct io_loop *control;
+	_Atomic uint32_t active; /* open connections of all workers */
+	_Atomic uint64_t total;  /* connections since the start */
+	struct source_table *sources;
+	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
+};
+
+/* A snapshot as one worker sees it. Held by connections and acceptors; references are plain
+ * numbers, because all of them are on the worker's thread. */
+struct worker_view {
+	uint32_t refs;
+	bool is_flush_queued;
+	struct worker *worker;
+	struct snapshot *snapshot;
+	struct strbuf lines; /* of the access log, written at the end of the round */
+	struct io_task flush;
+	struct pool_view *pools[]; /* by the configuration's index */
+};
+
+struct worker {
+	uint32_t index;
+	uint32_t nsessions;
+	_Atomic uint32_t *load; /* nsessions for the kernel's balancing of accepts; NULL: none */
+	uint32_t nparked;       /* accepted, waiting for a connection limit */
+	bool is_draining;
+	pthread_t thread;
+	struct io_loop *loop;
+	struct worker_shared *shared;
+	struct worker_view *view; /* for new connections; NULL before the first snapshot */
+	struct list_node acceptors;
+	struct list_node sessions;
+	struct io_timer unpark;
+	struct io_timer account;
+	uint64_t next_id;
+	_Atomic bool is_quiet;        /* drains, and has no listener left */
+	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */
+	struct client_hello hello;    /* scratch of whoever parses one now */
+};
+
+/**
+ * Starts the thread. It serves nothing before worker_adopt().
+ * Return: 0; -errno. Thread: control, as everything below unless said otherwise.
+ */
+int worker_start(struct worker_shared *shared, uint32_t index, const struct io_options *options,
+		 struct worker **ret) WARN_UNUSED;
+
+/* Serve this snapshot from now on; takes a reference of its own. Return: 0; -ENOMEM. */
+int worker_adopt(struct worker *worker, struct snapshot *snapshot) WARN_UNUSED;
+
+/* Close the listeners; connections go on. */
+int worker_drain(struct worker *worker) WARN_UNUSED;
+
+/* Reset every connection. */
+int worker_reset_sessions(struct worker *worker) WARN_UNUSED;
+
+/* Makes the worker note the time in @answered_ms: it is alive. */
+int worker_ping(struct worker *worker) WARN_UNUSED;
+
+/**
+ * Asks for open connections.
+ * @on_rows: on the control thread; owns @rows, from malloc().
+ */
+int worker_list(struct worker *worker, size_t limit,
+		void (*on_rows)(struct connection_row *rows, size_t count, uint64_t total,
+				void *context),
+		void *context) WARN_UNUSED;
+
+/* Ends the loop, joins the thread, frees. No connection may be left. NULL is allowed. */
+void worker_stop(struct worker *worker);
+
+/* --- For connections, on the worker's thread --------------------------------- */
+
+struct worker_view *worker_view_ref(struct worker_view *view);
+void worker_view_unref(struct worker_view *view);
+
+/* Room for an access log line; NULL where there is no log. Written at the end of the round. */
+struct strbuf *worker_view_log(struct worker_view *view);
+
+/* A connection has begun; has ended, and somebody parked may take its place. */
+void worker_on_session_start(struct worker *worker);
+void worker_on_session_end(struct worker *worker);
+
+#endif
