@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: Apache-2.0
+/* sluiced: options, privileges, signals and the service manager around a server. */
+#include "admin/admin.h"
+#include "config/config.h"
+#include "config/render.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/privileges.h"
+#include "demo/hints.h"
+#include "demo/origin.h"
+#include "io/loop.h"
+#include "io/timer.h"
+#include "io/watch.h"
+#include "proxy/server.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define DEFAULT_CONFIG   "/etc/sluice/sluice.yaml"
+#define DEMO_ORIGINS_MAX 16
+
+enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_SCHEMA, ACTION_REFERENCE };
+
+struct options {
+	const char *config;
+	enum action action;
+	bool is_demo;
+	int verbosity; /* -1: quiet, 0, 1: debug */
+};
+
+struct daemon {
+	struct io_loop *loop;
+	struct server *server;
+	struct admin *admin;
+	struct demo_origin *demo;
+	struct io_watch signals;
+	struct io_timer watchdog;
+	uint64_t watchdog_ms;
+	int verbosity;
+};
+
+/* What binding low ports, foreign source addresses and BPF programs need after root is given up. */
+static const uint64_t kept_capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE |
+					  UINT64_C(1) << CAP_NET_ADMIN |
+					  UINT64_C(1) << CAP_NET_RAW | UINT64_C(1) << CAP_BPF |
+					  UINT64_C(1) << CAP_PERFMON;
+
+static const char usage[] =
+	"usage: sluiced [OPTION]...\n"
+	"A reverse proxy and load balancer.\n"
+	"\n"
+	"  -c, --config FILE   configuration (" DEFAULT_CONFIG "); - reads standard input\n"
+	"      --check         check the configuration and exit: 0 good, 2 not\n"
+	"      --schema        print the JSON Schema of the configuration and exit\n"
+	"      --reference     print every option with its default and exit\n"
+	"      --demo          also run small web servers for loopback endpoints\n"
+	"  -q, --quiet         log warnings and errors alone\n"
+	"  -v, --verbose       log debug messages too\n"
+	"  -V, --version       print the version and exit\n"
+	"  -h, --help          this text\n"
+	"\n"
+	"SIGHUP reloads the configuration; SIGTERM and SIGINT let open connections end, twice ends "
+	"at\n"
+	"once; SIGUSR1 opens the access log anew. See sluiced(8) and sluice.yaml(5).\n";
+
+/* --- Options -------------------------------------------------------------------------- */
+
+enum { OPTION_CHECK = 256, OPTION_SCHEMA, OPTION_REFERENCE, OPTION_DEMO };
+
+static const struct option long_options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"check", no_argument, NULL, OPTION_CHECK},
+	{"schema", no_argument, NULL, OPTION_SCHEMA},
+	{"reference", no_argument, NULL, OPTION_REFERENCE},
+	{"demo", no_argument, NULL, OPTION_DEMO},
+	{"quiet", no_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"version", no_argument, NULL, 'V'},
+	{"help", no_argument, NULL, 'h'},
+	{},
+};
+
+static void parse_options(int argc, char **argv, struct options *ret)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:qvVh", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			ret->config = optarg;
+			break;
+		case OPTION_CHECK:
+			ret->action = ACTION_CHECK;
+			break;
+		case OPTION_SCHEMA:
+			ret->action = ACTION_SCHEMA;
+			break;
+		case OPTION_REFERENCE:
+			ret->action = ACTION_REFERENCE;
+			break;
+		case OPTION_DEMO:
+			ret->is_demo = true;
+			break;
+		case 'q':
+			ret->verbosity = -1;
+			break;
+		case 'v':
+			ret->verbosity = 1;
+			break;
+		case 'V':
+			puts("sluiced " SLUICE_VERSION);
+			exit(EXIT_OK);
+		case 'h':
+			fputs(usage, stdout);
+			exit(EXIT_OK);
+		default:
+			fputs("Try 'sluiced --help'.\n", stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc && ret->action == ACTION_CHECK && optind + 1 == argc) {
+		ret->config = argv[optind++]; /* sluiced --check FILE */
+	}
+	if (optind < argc) {
+		fprintf(stderr, "sluiced: unexpected argument '%s'\nTry 'sluiced --help'.\n",
+			argv[optind]);
+		exit(EXIT_USAGE);
+	}
+}
+
+static int print_rendered(void (*render)(struct strbuf *out))
+{
+	struct strbuf out = {};
+	int code;
+
+	render(&out);
+	code = !out.is_failed && fputs(out.text, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_OK
+										     : EXIT_FAILED;
+	strbuf_done(&out);
+	return code;
+}
+
+static struct config *load_or_exit(const char *path)
+{
+	struct strbuf errors = {};
+	struct config *config;
+	int err = config_load(path, &config, &errors);
+
+	if (!err)
+		return config;
+	fputs(errors.len ? errors.text : "sluiced: out of memory\n", stderr);
+	strbuf_done(&errors);
+	exit(EXIT_USAGE);
+}
+
+static int check_config(const char *path)
+{
+	struct config *config = load_or_exit(path);
+
+	printf("%s: good: %zu listeners, %zu pools\n", config->path, config->nlisteners,
+	       config->npools);
+	config_free(config);
+	return EXIT_OK;
+}
+
+/* --- The process ------------------------------------------------------------------------ */
+
+static void configure_log(const struct config *config, int verbosity)
+{
+	enum log_level level = config->log.level;
+
+	if (verbosity < 0 && level > LOG_WARN)
+		level = LOG_WARN;
+	if (verbosity > 0)
+		level = LOG_DEBUG;
+	log_configure(STDERR_FILENO, level, config->log.format);
+}
+
+/* A connection takes two descriptors: as many as the administrator allows. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("cannot raise the limit of open files: %s", strerror(errno));
+}
+
+/* The control socket's directory, for the user that we shall be. */
+static void make_socket_directory(const char *socket, const struct privileges *privileges)
+{
+	const char *slash = socket ? strrchr(socket, '/') : NULL;
+	char path[PATH_MAX];
+
+	if (!slash || slash == socket || slash - socket >= (ptrdiff_t)sizeof(path))
+		return;
+	snprintf(path, sizeof(path), "%.*s", (int)(slash - socket), socket);
+	if (mkdir(path, 0755) < 0) {
+		if (errno != EEXIST)
+			log_warn("cannot make the directory %s: %s", path, strerror(errno));
+		return;
+	}
+	if (privileges->has_user && chown(path, privileges->uid, privileges->gid) < 0)
+		log_warn("cannot give the directory %s to the user: %s", path, strerror(errno));
+}
+
+static void say_what_is_missing(void)
+{
+	static const struct {
+		int cap;
+		const char *what;
+	} needs[] = {
+		{CAP_NET_BIND_SERVICE, "ports below 1024"},
+		{CAP_NET_RAW, "transparent: true"},
+		{CAP_BPF, "balancing new connections between workers in the kernel"},
+	};
+	struct strbuf missing = {};
+
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
+		if (!privileges_has(needs[i].cap))
+			strbuf_printf(&missing, "%s%s", missing.len ? ", " : "", needs[i].what);
+	if (missing.len)
+		log_info("runs unprivileged; not available: %s", missing.text);
+	strbuf_done(&missing);
+}
+
+/* Return: 0; -errno, told. */
+static int give_up_root(const struct config *config)
+{
+	struct privileges privileges;
+	int err = privileges_lookup(config->user, config->group, &privileges);
+
+	if (err) {
+		log_error("%s: there is no user %s or group %s", config->path,
+			  config->user ? config->user : "-", config->group ? config->group : "-");
+		return err;
+	}
+	make_socket_directory(config->admin.socket, &privileges);
+	if (geteuid() != 0) {
+		if (privileges.has_user && privileges.uid != geteuid())
+			log_warn("user: %s is ignored: only root can change its user",
+				 config->user);
+		say_what_is_missing();
+		return 0;
+	}
+	if (!privileges.has_user && !privileges.has_group)
+		return 0;
+	err = privileges_drop(&privileges, kept_capabilities);
+	if (err)
+		log_error("cannot become user %s: %s", config->user ? config->user : "-",
+			  strerror(-err));
+	return err;
+}
+
+/* --- Signals and the service manager ------------------------------------------------------ */
+
+static int reload(void *context, struct strbuf *ret_errors)
+{
+	struct daemon *daemon = context;
+	int err;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
+	err = server_reload(daemon->server, ret_errors);
+	if (!err)
+		configure_log(server_config(daemon->server), daemon->verbosity);
+	sd_notify(0, "READY=1");
+	return err;
+}
+
+/* One log line for each line of @text. */
+static void log_lines(enum log_level level, const char *prefix, const struct strbuf *text)
+{
+	const char *line = text->len ? text->text : "";
+
+	while (*line) {
+		size_t len = strcspn(line, "\n");
+
+		log_at(level, "%s%.*s", prefix, (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
+static void reload_by_signal(struct daemon *daemon)
+{
+	struct strbuf errors = {};
+	int err = reload(daemon, &errors);
+
+	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", &errors);
+	if (err)
+		log_error("reload failed: the configuration before stays in force");
+	else
+		log_info("reloaded %s", server_config(daemon->server)->path);
+	strbuf_done(&errors);
+}
+
+static void on_all_stopped(void *context)
+{
+	struct daemon *daemon = context;
+
+	io_watch_stop(&daemon->signals);
+	io_timer_stop(daemon->loop, &daemon->watchdog);
+	io_loop_stop(daemon->loop);
+}
+
+static void on_admin_stopped(void *context)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->demo)
+		demo_origin_stop(daemon->demo, on_all_stopped, daemon);
+	else
+		on_all_stopped(daemon);
+}
+
+static void on_drained(void *context)
+{
+	struct daemon *daemon = context;
+
+	log_info("stopped");
+	admin_stop(daemon->admin, on_admin_stopped, daemon);
+}
+
+static void drain(struct daemon *daemon, int signal)
+{
+	if (server_is_draining(daemon->server)) {
+		log_info("a second signal: open connections are reset");
+	} else {
+		log_info("%s: no new connections; open ones have %u ms to end",
+			 sigabbrev_np(signal), server_config(daemon->server)->drain_timeout_ms);
+		sd_notify(0, "STOPPING=1\nSTATUS=Draining connections");
+	}
+	server_drain(daemon->server, on_drained, daemon);
+}
+
+static void on_signal(struct io_watch *watch, uint32_t ready)
+{
+	struct daemon *daemon = container_of(watch, struct daemon, signals);
+	struct signalfd_siginfo signal;
+	int err;
+
+	(void)ready;
+	if (read(watch->fd, &signal, sizeof(signal)) != sizeof(signal))
+		return;
+	switch (signal.ssi_signo) {
+	case SIGHUP:
+		reload_by_signal(daemon);
+		break;
+	case SIGUSR1:
+		err = server_reopen_logs(daemon->server);
+		if (err)
+			log_error("cannot open the access log anew: %s", strerror(-err));
+		break;
+	default:
+		drain(daemon, (int)signal.ssi_signo);
+	}
+}
+
+/* Before any thread: all of them shall leave these signals to the descriptor. */
+static int open_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* The service manager hears from us only while every worker answers. */
+static void on_watchdog(struct io_timer *timer)
+{
+	struct daemon *daemon = container_of(timer, struct daemon, watchdog);
+
+	if (server_check_workers(daemon->server))
+		sd_notify(0, "WATCHDOG=1");
+	io_timer_start(daemon->loop, &daemon->watchdog, daemon->watchdog_ms);
+}
+
+static void start_watchdog(struct daemon *daemon)
+{
+	uint64_t timeout_us;
+
+	if (sd_watchdog_enabled(0, &timeout_us) <= 0)
+		return;
+	daemon->watchdog.on_expire = on_watchdog;
+	daemon->watchdog_ms = timeout_us / 2000;
+	on_watchdog(&daemon->watchdog);
+}
+
+/* --- Start ---------------------------------------------------------------------------------- */
+
+static int start_demo(struct daemon *daemon, const struct config *config)
+{
+	struct address addresses[DEMO_ORIGINS_MAX];
+	size_t count = demo_origin_addresses(config, addresses, DEMO_ORIGINS_MAX);
+	int err = demo_origin_start(daemon->loop, addresses, count, &daemon->demo);
+
+	if (err)
+		log_error("cannot start the demo's web servers: %s", strerror(-err));
+	return err;
+}
+
+static int start_server(struct daemon *daemon, struct config *config, bool is_demo)
+{
+	const struct admin_actions actions = {.reload = reload, .context = daemon};
+	struct strbuf errors = {};
+	int err = is_demo ? start_demo(daemon, config) : 0;
+
+	if (err)
+		return err;
+	err = server_start(config, daemon->loop, &daemon->server, &errors);
+	if (!err)
+		err = admin_start(config, daemon->loop, daemon->server, &actions, &daemon->admin,
+				  &errors);
+	log_lines(err ? LOG_ERROR : LOG_WARN, "", &errors);
+	if (err)
+		log_error("cannot start: %s", strerror(-err));
+	strbuf_done(&errors);
+	return err;
+}
+
+static void say_ready(struct daemon *daemon, bool is_demo)
+{
+	const struct config *config = server_config(daemon->server);
+	struct server_facts facts;
+
+	server_describe(daemon->server, &facts);
+	log_info("sluiced " SLUICE_VERSION
+		 " is ready: %s, %zu listeners, %zu pools, %u workers, %s",
+		 config->path, config->nlisteners, config->npools, facts.workers, facts.io_backend);
+	sd_notifyf(0, "READY=1\nSTATUS=Serving %zu listeners with %u workers", config->nlisteners,
+		   facts.workers);
+	if (is_demo)
+		demo_print_hints(stdout, config);
+}
+
+static int run(struct config *config, const struct options *options)
+{
+	struct daemon daemon = {.verbosity = options->verbosity};
+	const struct io_options io = {
+		.backend = config->io == CONFIG_IO_EPOLL ? IO_BACKEND_EPOLL : IO_BACKEND_AUTO,
+		.buffer_count = 64,
+	};
+	int signals = open_signals();
+	int err;
+
+	if (signals < 0 || give_up_root(config) < 0) {
+		config_free(config);
+		return EXIT_FAILED;
+	}
+	err = io_loop_new(&io, &daemon.loop);
+	if (err) {
+		log_error("cannot make the event loop: %s", strerror(-err));
+		config_free(config);
+		return EXIT_FAILED;
+	}
+	if (start_server(&daemon, config, options->is_demo) < 0)
+		_exit(EXIT_FAILED); /* threads may run already: nothing of ours outlives the process
+				     */
+	daemon.signals.on_ready = on_signal;
+	err = io_watch_start(&daemon.signals, daemon.loop, signals, IO_READABLE);
+	if (!err) {
+		start_watchdog(&daemon);
+		say_ready(&daemon, options->is_demo);
+		err = io_loop_run(daemon.loop);
+	}
+	if (err) {
+		log_error("waiting for events: %s", strerror(-err));
+		_exit(EXIT_FAILED);
+	}
+	admin_free(daemon.admin);
+	server_free(daemon.server);
+	demo_origin_free(daemon.demo);
+	io_loop_free(daemon.loop);
+	close(signals);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {.config = DEFAULT_CONFIG};
+	struct config *config;
+
+	parse_options(argc, argv, &options);
+	switch (options.action) {
+	case ACTION_CHECK:
+		return check_config(options.config);
+	case ACTION_SCHEMA:
+		return print_rendered(config_render_json_schema);
+	case ACTION_REFERENCE:
+		return print_rendered(config_render_reference);
+	case ACTION_RUN:
+		break;
+	}
+	config = load_or_exit(options.config);
+	configure_log(config, options.verbosity);
+	raise_descriptor_limit();
+	return run(config, &options);
+}
