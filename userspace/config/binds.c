@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Where to listen and whom to connect to, as a configuration writes it: ranges, "*", host names. */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * What holds between options: names are unique, pools that are named exist, limits fit each other.
  * check_pool.c looks into pools, check_binds.c at who listens where.
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <stdlib.h>
 
@@ -52,12 +52,11 @@ void check_unique(struct checker *checker, struct site *sites, size_t count, con
 static void check_listener_names(struct checker *checker)
 {
 	const struct config *config = checker->config;
-	const struct node *item = node_member(checker->root, "listeners");
+	const struct node *item = node_first(node_member(checker->root, "listeners"));
 	struct site *sites = new_sites(checker, config->nlisteners);
 	size_t count = 0;
 
-	item = item ? item->first : NULL;
-	for (size_t i = 0; sites && i < config->nlisteners; i++, item = item->next) {
+	for (size_t i = 0; sites && item && i < config->nlisteners; i++, item = item->next) {
 		if (config->listeners[i].name)
 			sites[count++] = (struct site){config->listeners[i].name,
 						       node_member_or_self(item, "name"), i};
@@ -75,12 +74,11 @@ struct pool_names {
 static void check_pool_names(struct checker *checker, struct pool_names *ret)
 {
 	const struct config *config = checker->config;
-	const struct node *item = node_member(checker->root, "pools");
+	const struct node *item = node_first(node_member(checker->root, "pools"));
 	struct site *sites = new_sites(checker, config->npools);
 
 	*ret = (struct pool_names){.sites = sites};
-	item = item ? item->first : NULL;
-	for (size_t i = 0; sites && i < config->npools; i++, item = item->next) {
+	for (size_t i = 0; sites && item && i < config->npools; i++, item = item->next) {
 		if (config->pools[i].name)
 			sites[ret->count++] = (struct site){config->pools[i].name,
 							    node_member_or_self(item, "name"), i};
@@ -155,13 +153,12 @@ static bool resolve_pool(struct checker *checker, const struct pool_names *names
 static void check_bound(struct checker *checker)
 {
 	const struct config *config = checker->config;
-	const struct node *item = node_member(checker->root, "pools");
+	const struct node *item = node_first(node_member(checker->root, "pools"));
 	char quoted[QUOTE_SIZE];
 
 	if (checker->is_partial || config->nlisteners == 0)
 		return;
-	item = item ? item->first : NULL;
-	for (size_t i = 0; i < config->npools; i++, item = item->next) {
+	for (size_t i = 0; item && i < config->npools; i++, item = item->next) {
 		const struct node *at = node_member_or_self(item, "name");
 
 		if (config->pools[i].name && !config->pools[i].is_bound)
@@ -247,13 +244,12 @@ static void check_ways(struct checker *checker, const struct node *node)
 static void check_listener(struct checker *checker, const struct pool_names *names,
 			   struct config_listener *listener, const struct node *node)
 {
-	const struct node *routes = node_member(node, "routes"), *item;
+	const struct node *item = node_first(node_member(node, "routes"));
 
 	listener->has_default_pool = resolve_pool(checker, names, listener->default_pool_name,
 						  node_member(node, "pool"),
 						  &listener->default_pool);
-	item = routes ? routes->first : NULL;
-	for (size_t i = 0; i < listener->nroutes; i++, item = item->next)
+	for (size_t i = 0; item && i < listener->nroutes; i++, item = item->next)
 		(void)resolve_pool(checker, names, listener->routes[i].pool_name,
 				   node_member(item, "pool"), &listener->routes[i].pool);
 	check_ways(checker, node);
@@ -279,14 +275,13 @@ static void check_limits(struct checker *checker)
 void check_config(struct checker *checker)
 {
 	struct config *config = checker->config;
-	const struct node *item = node_member(checker->root, "listeners");
+	const struct node *item = node_first(node_member(checker->root, "listeners"));
 	struct pool_names names;
 
 	check_limits(checker);
 	check_listener_names(checker);
 	check_pool_names(checker, &names);
-	item = item ? item->first : NULL;
-	for (size_t i = 0; i < config->nlisteners; i++, item = item->next)
+	for (size_t i = 0; item && i < config->nlisteners; i++, item = item->next)
 		check_listener(checker, &names, &config->listeners[i], item);
 	check_bound(checker);
 	check_pools(checker);

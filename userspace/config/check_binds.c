@@ -4,7 +4,7 @@
  * ports by SO_REUSEPORT, so that the kernel would not refuse two listeners on one address; it would
  * deal connections to either at random.
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -60,11 +60,10 @@ static void add_bind(struct claims *claims, const struct config_listener *listen
 
 static void add_listeners(struct checker *checker, struct claims *claims)
 {
-	const struct node *item = node_member(checker->root, "listeners");
+	const struct node *item = node_first(node_member(checker->root, "listeners"));
 	const struct config *config = checker->config;
 
-	item = item ? item->first : NULL;
-	for (size_t i = 0; i < config->nlisteners; i++, item = item->next) {
+	for (size_t i = 0; item && i < config->nlisteners; i++, item = item->next) {
 		const struct node *bind = node_member(item, "bind");
 
 		if (bind && bind->kind == NODE_SCALAR)

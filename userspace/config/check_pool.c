@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What holds between the options of one pool. */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <string.h>
 
@@ -26,7 +26,7 @@ static void check_endpoint_names(struct checker *checker, const struct config_po
 	const struct node *item = endpoints->first;
 	size_t count = 0;
 
-	for (size_t i = 0; sites && i < pool->nendpoints; i++, item = item->next) {
+	for (size_t i = 0; sites && item && i < pool->nendpoints; i++, item = item->next) {
 		const char *name = canonical_name(checker, &pool->endpoints[i]);
 
 		if (name)
@@ -163,9 +163,8 @@ static void check_pool(struct checker *checker, const struct config_pool *pool,
 void check_pools(struct checker *checker)
 {
 	const struct config *config = checker->config;
-	const struct node *item = node_member(checker->root, "pools");
+	const struct node *item = node_first(node_member(checker->root, "pools"));
 
-	item = item ? item->first : NULL;
-	for (size_t i = 0; i < config->npools; i++, item = item->next)
+	for (size_t i = 0; item && i < config->npools; i++, item = item->next)
 		check_pool(checker, &config->pools[i], item);
 }

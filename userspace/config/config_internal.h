@@ -27,8 +27,9 @@ struct diagnostic;
 
 struct diagnostics {
 	struct arena arena;
-	struct diagnostic *newest;
-	size_t count;
+	struct diagnostic *all;
+	size_t kept;
+	size_t count;   /* with those that were not kept */
 	bool is_failed; /* out of memory */
 };
 
@@ -112,8 +113,14 @@ const struct node *node_member(const struct node *node, const char *key);
 /* Where an option's value is, or else the mapping that should have it. */
 const struct node *node_member_or_self(const struct node *node, const char *key);
 
+/* The first item of a list; NULL also where there is no list. */
+static inline const struct node *node_first(const struct node *list)
+{
+	return list ? list->first : NULL;
+}
+
 #define node_for_each(item, parent) \
-	for (const struct node *item = (parent) ? (parent)->first : NULL; item; item = item->next)
+	for (const struct node *item = node_first(parent); item; item = item->next)
 
 /*
  * Fills in node->text from node->raw. @allowance: bytes that the whole document may still grow to.
@@ -222,7 +229,26 @@ struct schema {
 	void (*finish)(struct decoder *decoder, const struct node *node, void *base);
 };
 
-extern const struct schema schema_config;
+extern const struct schema schema_config, schema_listener, schema_pool;
+
+/* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
+#define SECOND 1000u
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define KIB    1024u
+#define MIB    (1024 * KIB)
+
+#define CONNECTIONS_MAX 100000000u
+
+#define FIELD(type, field) .offset = offsetof(struct type, field)
+#define LIST(type, field)                                        \
+	.is_list = true, .offset = offsetof(struct type, field), \
+	.count_offset = offsetof(struct type, n##field)
+
+#define RANGE(low, high) .min = (low), .max = (high)
+
+#define SCHEMA(title, table) .name = (title), .options = (table), .count = ARRAY_SIZE(table)
 
 /* --- Decoding: decode.c, shapes.c ---------------------------------------------- */
 

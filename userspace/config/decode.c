@@ -3,7 +3,7 @@
  * Document → plain structs, driven by the schema table. A wrong value is reported and its default
  * stays, so that one mistake gives one message and the rest is still checked.
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <stdio.h>
 

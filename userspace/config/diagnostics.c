@@ -3,67 +3,69 @@
  * The list of what is wrong with a file. It is gathered in any order while the file is read, and
  * comes out in the file's order.
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define QUOTED_MAX 64
+#define TEXT_SIZE  1024
 
 struct diagnostic {
-	struct diagnostic *older;
 	uint32_t line, column;
 	size_t sequence;
 	const char *text;
 };
 
-static void add(struct diagnostics *diagnostics, uint32_t line, uint32_t column, const char *fmt,
-		va_list args)
+static void add(struct diagnostics *diagnostics, uint32_t line, uint32_t column, const char *text)
 {
 	struct diagnostic *diagnostic;
-	char text[1024];
+	const char *copy;
 
 	if (diagnostics->count++ >= DIAGNOSTICS_MAX)
 		return;
-	vsnprintf(text, sizeof(text), fmt, args);
-	diagnostic = arena_alloc(&diagnostics->arena, sizeof(*diagnostic));
-	if (diagnostic)
-		diagnostic->text = arena_strdup(&diagnostics->arena, slice_from_str(text));
-	if (!diagnostic || !diagnostic->text) {
+	copy = arena_strdup(&diagnostics->arena, slice_from_str(text));
+	if (!diagnostics->all)
+		diagnostics->all = arena_alloc_array(&diagnostics->arena, DIAGNOSTICS_MAX,
+						     sizeof(*diagnostics->all));
+	if (!copy || !diagnostics->all) {
 		diagnostics->is_failed = true;
 		return;
 	}
-	diagnostic->older = diagnostics->newest;
+	diagnostic = &diagnostics->all[diagnostics->kept++];
 	diagnostic->line = line;
 	diagnostic->column = column;
 	diagnostic->sequence = diagnostics->count;
-	diagnostics->newest = diagnostic;
+	diagnostic->text = copy;
 }
 
 void diagnose_at(struct diagnostics *diagnostics, uint32_t line, uint32_t column, const char *fmt,
 		 ...)
 {
+	char text[TEXT_SIZE];
 	va_list args;
 
 	va_start(args, fmt);
-	add(diagnostics, line, column, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	add(diagnostics, line, column, text);
 }
 
 void diagnose(struct diagnostics *diagnostics, const struct node *at, const char *fmt, ...)
 {
+	char text[TEXT_SIZE];
 	va_list args;
 
 	va_start(args, fmt);
-	add(diagnostics, at->line, at->column, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	add(diagnostics, at->line, at->column, text);
 }
 
 static int compare(const void *left, const void *right)
 {
-	const struct diagnostic *a = *(const struct diagnostic *const *)left;
-	const struct diagnostic *b = *(const struct diagnostic *const *)right;
+	const struct diagnostic *a = left, *b = right;
 
 	if (a->line != b->line)
 		return a->line < b->line ? -1 : 1;
@@ -83,14 +85,10 @@ static void render_one(const struct diagnostic *diagnostic, const char *name, st
 
 void diagnostics_render(struct diagnostics *diagnostics, const char *name, struct strbuf *out)
 {
-	const struct diagnostic *sorted[DIAGNOSTICS_MAX];
-	size_t count = 0;
-
-	for (struct diagnostic *d = diagnostics->newest; d; d = d->older)
-		sorted[count++] = d;
-	qsort(sorted, count, sizeof(sorted[0]), compare);
-	for (size_t i = 0; i < count; i++)
-		render_one(sorted[i], name, out);
+	if (diagnostics->kept)
+		qsort(diagnostics->all, diagnostics->kept, sizeof(*diagnostics->all), compare);
+	for (size_t i = 0; i < diagnostics->kept; i++)
+		render_one(&diagnostics->all[i], name, out);
 	if (diagnostics->count > DIAGNOSTICS_MAX)
 		strbuf_printf(out, "%s: %zu more errors are not shown\n", name,
 			      diagnostics->count - DIAGNOSTICS_MAX);

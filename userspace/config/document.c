@@ -3,7 +3,7 @@
  * YAML text → a tree of nodes that know their line and column, by libyaml's events. What a
  * configuration has no use for and an attacker has (anchors, tags, depth) is refused here.
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 #include "core/utf8.h"
 
 #include <errno.h>

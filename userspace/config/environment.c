@@ -3,7 +3,7 @@
  * "${NAME}" in scalars. What an environment variable holds may be a secret, so that messages only
  * ever show the scalar as the file has it.
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <ctype.h>
 #include <errno.h>

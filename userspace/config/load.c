@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A file's way through the room: read it, make the document, decode, check, hand out. */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

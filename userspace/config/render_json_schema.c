@@ -4,7 +4,7 @@
  * options (names, clashes) only the daemon checks.
  */
 #include "config/render.h"
-#include "config_internal.h"
+#include "config/config_internal.h"
 #include "core/json.h"
 
 #include <ctype.h>

@@ -4,7 +4,7 @@
  * default, and mappings that would change what the file does, stand there as comments.
  */
 #include "config/render.h"
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <ctype.h>
 

@@ -5,7 +5,7 @@
  * options of nested mappings under dotted names.
  */
 #include "config/render.h"
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <stdio.h>
 
@@ -88,11 +88,16 @@ static const char *default_of(const struct option *option)
 
 /* --- Markdown -------------------------------------------------------------------- */
 
+static bool is_markup(char c)
+{
+	return c == '|' || c == '*' || c == '_' || c == '<' || c == '[';
+}
+
 /* "|" ends a cell, and "*" and "_" would begin an emphasis. */
 static void append_cell(struct strbuf *out, struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		if (memchr("|*_<[", text.ptr[i], 5))
+		if (is_markup(text.ptr[i]))
 			strbuf_append_str(out, "\\");
 		strbuf_append(out, slice_of(text.ptr + i, 1));
 	}

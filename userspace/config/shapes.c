@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the schema table cannot say of one mapping: options whose meaning hangs on each other. */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <errno.h>
 

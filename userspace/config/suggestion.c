@@ -4,7 +4,7 @@
  * substitutions and swaps of neighbours count one each; case counts nothing.
  * Source: Damerau 1964, in the restricted form (optimal string alignment).
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <ctype.h>
 #include <stdio.h>

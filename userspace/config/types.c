@@ -3,7 +3,7 @@
  * The types that an option can have. Each knows how to read a value, how to say what it expects,
  * and how JSON Schema puts it. types_address.c has those that name places on a network.
  */
-#include "config_internal.h"
+#include "config/config_internal.h"
 #include "core/json.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The option types that name places on a network; types.c has the others. */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 #include <ctype.h>
 #include <errno.h>

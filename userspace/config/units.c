@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Numbers with units, as text and back: sizes, durations, percentages, modes, status ranges. */
-#include "config_internal.h"
+#include "config/config_internal.h"
 
 /* More than any field holds, and small enough to be multiplied by any unit. */
 #define NUMBER_MAX UINT32_MAX
@@ -17,7 +17,7 @@ static const struct unit size_units[] = {
 };
 
 static const struct unit duration_units[] = {
-	{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000},
+	{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000},
 };
 
 static bool is_digit(char c)
