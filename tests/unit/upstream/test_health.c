@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The schedule of checks and what results do; the probes, timers and the clock are the test's. */
+#include "upstream/health.h"
+
+#include "upstream/probe.h"
+#include "upstream/upstream_internal.h"
+#include "upstream_fixture.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+static uint64_t fake_now_ms;
+static struct io_timer *timer; /* of the one check */
+static struct probe *probe;    /* in flight */
+static int start_error;
+static unsigned nprobes;
+
+uint64_t __wrap_io_loop_now_ms(const struct io_loop *loop);
+void __wrap_io_timer_start(struct io_loop *loop, struct io_timer *started, uint64_t delay_ms);
+void __wrap_io_timer_stop(struct io_loop *loop, struct io_timer *stopped);
+int __wrap_probe_start(struct probe *started, struct io_loop *loop);
+void __wrap_probe_cancel(struct probe *cancelled);
+
+uint64_t __wrap_io_loop_now_ms(const struct io_loop *loop)
+{
+	(void)loop;
+	return fake_now_ms;
+}
+
+void __wrap_io_timer_start(struct io_loop *loop, struct io_timer *started, uint64_t delay_ms)
+{
+	(void)loop;
+	started->expires_ms = fake_now_ms + delay_ms;
+	timer = started;
+}
+
+void __wrap_io_timer_stop(struct io_loop *loop, struct io_timer *stopped)
+{
+	(void)loop;
+	if (timer == stopped)
+		timer = NULL;
+}
+
+int __wrap_probe_start(struct probe *started, struct io_loop *loop)
+{
+	(void)loop;
+	nprobes++;
+	if (!start_error)
+		probe = started;
+	return start_error;
+}
+
+void __wrap_probe_cancel(struct probe *cancelled)
+{
+	assert_ptr_equal(cancelled, probe);
+}
+
+static void answer(bool is_ok)
+{
+	struct probe *answered = probe;
+
+	assert_non_null(answered);
+	probe = NULL;
+	answered->on_done(answered, is_ok, is_ok ? "fine" : "broken");
+}
+
+/* Lets the check begin, and end with @is_ok. */
+static void check(bool is_ok)
+{
+	struct io_timer *due = timer;
+
+	assert_non_null(due);
+	fake_now_ms = due->expires_ms;
+	timer = NULL;
+	due->on_expire(due);
+	answer(is_ok);
+}
+
+static struct config_endpoint endpoints[1];
+static struct config_pool config;
+static struct pool *pool;
+static struct health *health;
+static struct endpoint *endpoint;
+static unsigned nchanges;
+
+static void on_health_change(struct pool *changed, struct endpoint *of, bool is_up,
+			     const char *reason, void *context)
+{
+	assert_ptr_equal(changed, pool);
+	assert_ptr_equal(of, endpoint);
+	assert_string_equal(reason, is_up ? "fine" : "broken");
+	assert_ptr_equal(context, &nchanges);
+	nchanges++;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	fake_now_ms = 1000000;
+	start_error = 0;
+	nprobes = nchanges = 0;
+	timer = NULL;
+	probe = NULL;
+	endpoints[0] = fixture_endpoint("192.0.2.1:80");
+	config = fixture_pool(endpoints, 1);
+	config.health = (struct config_health_check){.kind = CONFIG_HEALTH_TCP,
+						     .interval_ms = 2000,
+						     .timeout_ms = 1000,
+						     .jitter_percent = 10,
+						     .rise = 2,
+						     .fall = 3};
+	pool = pool_new(&config, NULL, NULL);
+	pool->events.on_health_change = on_health_change;
+	pool->events.context = &nchanges;
+	endpoint = pool_find(pool, "192.0.2.1:80");
+	health = health_new(pool, NULL);
+	assert_int_equal(health_sync(health), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	health_free(health);
+	endpoint_unref(endpoint);
+	pool_unref(pool);
+	return 0;
+}
+
+static enum endpoint_health now_is(void)
+{
+	return (enum endpoint_health)atomic_load(&endpoint->health);
+}
+
+static void first_result_decides_by_itself(void **state)
+{
+	(void)state;
+	assert_in_range(timer->expires_ms - fake_now_ms, 0, HEALTH_FIRST_SPREAD_MS);
+	check(false);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_DOWN);
+	assert_int_equal(nchanges, 1);
+}
+
+static void unknown_to_up_is_no_news(void **state)
+{
+	(void)state;
+	check(true);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UP);
+	assert_int_equal(nchanges, 0);
+}
+
+static void fall_and_rise_count_results_in_a_row(void **state)
+{
+	static const struct {
+		bool is_ok;
+		enum endpoint_health expected;
+	} steps[] = {
+		{true, ENDPOINT_HEALTH_UP},    {false, ENDPOINT_HEALTH_UP},
+		{false, ENDPOINT_HEALTH_UP},   {true, ENDPOINT_HEALTH_UP},
+		{false, ENDPOINT_HEALTH_UP},   {false, ENDPOINT_HEALTH_UP},
+		{false, ENDPOINT_HEALTH_DOWN}, {true, ENDPOINT_HEALTH_DOWN},
+		{false, ENDPOINT_HEALTH_DOWN}, {true, ENDPOINT_HEALTH_DOWN},
+		{true, ENDPOINT_HEALTH_UP},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		check(steps[i].is_ok);
+		assert_int_equal(now_is(), steps[i].expected);
+	}
+	assert_int_equal(nchanges, 2);
+	/* Back from being down: slow start counts from here. */
+	assert_int_equal(atomic_load(&endpoint->up_since_ms), fake_now_ms);
+}
+
+static void change_moves_the_generation(void **state)
+{
+	uint32_t generation = atomic_load(&pool->generation);
+
+	(void)state;
+	check(true);
+	assert_int_equal(atomic_load(&pool->generation), generation);
+	for (unsigned i = 0; i < 3; i++)
+		check(false);
+	assert_int_equal(atomic_load(&pool->generation), generation + 1);
+}
+
+static void intervals_keep_within_the_jitter(void **state)
+{
+	uint64_t least = UINT64_MAX, most = 0;
+
+	(void)state;
+	check(true);
+	for (unsigned i = 0; i < 500; i++) {
+		uint64_t before_ms = fake_now_ms;
+
+		check(true);
+		least = fake_now_ms - before_ms < least ? fake_now_ms - before_ms : least;
+		most = fake_now_ms - before_ms > most ? fake_now_ms - before_ms : most;
+	}
+	assert_in_range(least, 1800, 1850);
+	assert_in_range(most, 2150, 2200);
+}
+
+static void long_probe_does_not_stretch_the_interval(void **state)
+{
+	uint64_t began_ms = timer->expires_ms;
+
+	(void)state;
+	fake_now_ms = began_ms;
+	timer->on_expire(timer);
+	fake_now_ms += 1000;
+	answer(true);
+	assert_in_range(timer->expires_ms, began_ms + 1800, began_ms + 2200);
+}
+
+static void maint_is_not_checked(void **state)
+{
+	(void)state;
+	atomic_store(&endpoint->admin, ENDPOINT_MAINT);
+	timer->on_expire(timer);
+	assert_int_equal(nprobes, 0);
+	assert_non_null(timer);
+	atomic_store(&endpoint->admin, ENDPOINT_DRAIN);
+	check(false);
+	assert_int_equal(nprobes, 1);
+}
+
+static void check_that_cannot_begin_says_nothing(void **state)
+{
+	(void)state;
+	start_error = -EMFILE;
+	timer->on_expire(timer);
+	assert_int_equal(nprobes, 1);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UNKNOWN);
+	assert_non_null(timer);
+}
+
+static void on_stopped(struct health *stopped, void *context)
+{
+	assert_ptr_equal(stopped, health);
+	*(bool *)context = true;
+}
+
+static void stop_waits_for_the_probe_in_flight(void **state)
+{
+	bool is_stopped = false;
+
+	(void)state;
+	timer->on_expire(timer);
+	health_stop(health, on_stopped, &is_stopped);
+	assert_false(is_stopped);
+	answer(false);
+	assert_true(is_stopped);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UNKNOWN);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(first_result_decides_by_itself),
+		TEST(unknown_to_up_is_no_news),
+		TEST(fall_and_rise_count_results_in_a_row),
+		TEST(change_moves_the_generation),
+		TEST(intervals_keep_within_the_jitter),
+		TEST(long_probe_does_not_stretch_the_interval),
+		TEST(maint_is_not_checked),
+		TEST(check_that_cannot_begin_says_nothing),
+		TEST(stop_waits_for_the_probe_in_flight),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
