@@ -262,6 +262,7 @@ install: all ## copy into place (DESTDIR, PREFIX)
 	for page in $(MAN_PAGES); do \
 		install -D -m 644 -t $(MANDIR)/man$${page##*.} $$page || exit; done
 	install -D -m 644 scripts/completions/sluicectl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluicectl
+	ln -sf sluicectl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluiced
 	install -D -m 644 scripts/completions/_sluicectl $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sluicectl
 	install -D -m 644 configs/tcp.yaml $(ETC)/sluice.yaml.sample
 	install -d $(UNITS) $(SYSUSERS)
@@ -271,6 +272,7 @@ install: all ## copy into place (DESTDIR, PREFIX)
 uninstall: ## remove what install copied; configuration stays
 	rm -f $(SBIN)/sluiced $(BIN)/sluicectl $(UNITS)/sluice.service $(SYSUSERS)/sluice.conf \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluicectl \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluiced \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sluicectl $(ETC)/sluice.yaml.sample
 	for page in $(notdir $(MAN_PAGES)); do rm -f $(MANDIR)/man$${page##*.}/$$page; done
 

@@ -21,9 +21,13 @@
 
 #define REFERENCE "configs/reference.yaml"
 #define GUIDE     "docs/configuration.md"
+#define MANUAL    "docs/man/sluice.yaml.5"
 
 #define BEGIN_MARK "<!-- options: generated from the schema, do not edit -->\n"
 #define END_MARK   "<!-- end of options -->\n"
+
+#define MAN_BEGIN_MARK ".\\\" options: generated from the schema, do not edit\n"
+#define MAN_END_MARK   ".\\\" end of options\n"
 
 /* The caller frees it. */
 static char *read_file(const char *path)
@@ -75,22 +79,35 @@ static void the_reference_file_is_what_the_schema_gives(void **state)
 	strbuf_done(&out);
 }
 
-static void the_guide_has_the_tables_of_the_schema(void **state)
+/* A file that holds what @render gives between two marks. */
+static void expect_between(const char *path, const char *begin_mark, const char *end_mark,
+			   void (*render)(struct strbuf *out), const char *after)
 {
-	char *guide = read_file(GUIDE), *begin = strstr(guide, BEGIN_MARK);
-	char *end = strstr(guide, END_MARK);
+	char *file = read_file(path), *begin = strstr(file, begin_mark);
+	char *end = strstr(file, end_mark);
 	struct strbuf out = {};
 
-	(void)state;
 	assert_non_null(begin);
 	assert_non_null(end);
-	strbuf_append(&out, slice_of(guide, (size_t)(begin - guide)));
-	strbuf_append_str(&out, BEGIN_MARK);
-	config_render_markdown(&out);
-	strbuf_printf(&out, "\n%s", end);
-	expect_file(GUIDE, out.text);
+	strbuf_append(&out, slice_of(file, (size_t)(begin - file)));
+	strbuf_append_str(&out, begin_mark);
+	render(&out);
+	strbuf_printf(&out, "%s%s", after, end);
+	expect_file(path, out.text);
 	strbuf_done(&out);
-	free(guide);
+	free(file);
+}
+
+static void the_guide_has_the_tables_of_the_schema(void **state)
+{
+	(void)state;
+	expect_between(GUIDE, BEGIN_MARK, END_MARK, config_render_markdown, "\n");
+}
+
+static void the_manual_page_has_the_options_of_the_schema(void **state)
+{
+	(void)state;
+	expect_between(MANUAL, MAN_BEGIN_MARK, MAN_END_MARK, config_render_man, "");
 }
 
 static struct config *parse(const char *text)
@@ -232,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_reference_file_is_what_the_schema_gives),
 		cmocka_unit_test(the_guide_has_the_tables_of_the_schema),
+		cmocka_unit_test(the_manual_page_has_the_options_of_the_schema),
 		cmocka_unit_test(the_reference_file_loads_with_all_defaults),
 		cmocka_unit_test(every_option_in_the_reference_is_known),
 		cmocka_unit_test(the_json_schema_is_json),
