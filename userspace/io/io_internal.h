@@ -131,6 +131,7 @@ void io_timers_run(struct io_loop *loop);
 #define STREAM_SHUT_WANTED  (1u << 7)
 #define STREAM_SHUT_DONE    (1u << 8)
 #define STREAM_CLOSING      (1u << 9)
+#define STREAM_RECV_DROPPED (1u << 10) /* nobody reads any more: what still comes is let go */
 /* io_uring's */
 #define STREAM_RECV_ARMED      (1u << 16)
 #define STREAM_RECV_CANCELLING (1u << 17)
@@ -151,6 +152,8 @@ static inline bool io_stream_may_recv(const struct io_stream *stream)
 void io_stream_connected(struct io_stream *stream, int status);
 void io_stream_received(struct io_stream *stream, struct io_buf *buf);
 void io_stream_recv_ended(struct io_stream *stream, int status);
+/* As io_stream_recv_stop(), and what the kernel had already handed over is let go too. */
+void io_stream_recv_drop(struct io_stream *stream);
 /* The kernel took @count bytes off the queue. May be called anywhere: callbacks come later. */
 void io_stream_took(struct io_stream *stream, size_t count);
 void io_stream_send_failed(struct io_stream *stream, int error);

@@ -16,7 +16,7 @@ static void detach(struct io_pump *pump)
 		return;
 	pump->from->read_by = NULL;
 	pump->to->written_by = NULL;
-	io_stream_recv_stop(pump->from);
+	io_stream_recv_drop(pump->from);
 }
 
 static void end(struct io_pump *pump, enum io_pump_end how, int error)
@@ -79,7 +79,10 @@ void io_pump_progress(struct io_pump *pump)
 	pump->last_activity_ms = io_loop_now_ms(to->loop);
 	if (pump->flags & PUMP_PAUSED && to->queued <= pump->limit / 2) {
 		pump->flags &= ~PUMP_PAUSED;
-		io_stream_recv_start(pump->from);
+		/* The end may have come all the same; starting again would tell it a second time.
+		 */
+		if (!(pump->flags & PUMP_EOF))
+			io_stream_recv_start(pump->from);
 	}
 }
 

@@ -46,6 +46,8 @@ static void deliver(struct io_stream *stream, struct io_buf *buf, int status)
 {
 	if (stream->read_by)
 		io_pump_received(stream->read_by, buf, status);
+	else if (stream->flags & STREAM_RECV_DROPPED)
+		io_buf_release(stream->loop, buf);
 	else
 		stream->ops->on_recv(stream, buf, status);
 }
@@ -99,6 +101,7 @@ void io_stream_recv_start(struct io_stream *stream)
 {
 	if (stream->flags & STREAM_CLOSING)
 		return;
+	stream->flags &= ~STREAM_RECV_DROPPED;
 	stream->flags |= STREAM_RECV_WANTED;
 	if (stream->flags & STREAM_RECV_ENDED)
 		stream->flags |= STREAM_RECV_END_DUE;
@@ -114,6 +117,12 @@ void io_stream_recv_stop(struct io_stream *stream)
 	stream->flags &= ~STREAM_RECV_WANTED;
 	list_remove(&stream->node);
 	stream->loop->backend->stream_recv(stream);
+}
+
+void io_stream_recv_drop(struct io_stream *stream)
+{
+	stream->flags |= STREAM_RECV_DROPPED;
+	io_stream_recv_stop(stream);
 }
 
 static void deliver_unread(struct io_stream *stream)
