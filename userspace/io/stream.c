@@ -84,6 +84,9 @@ void io_stream_unread(struct io_stream *stream, struct io_buf *buf)
 
 void io_stream_recv_ended(struct io_stream *stream, int status)
 {
+	/* The kernel tells of a reset once; had the sender heard it, this would look like a FIN. */
+	if (status == 0 && stream->send_error == -ECONNRESET)
+		status = -ECONNRESET;
 	stream->flags |= STREAM_RECV_ENDED;
 	stream->status = (int16_t)status;
 	if (stream->flags & STREAM_CLOSING)

@@ -304,13 +304,14 @@ static inline void unix_pair(int ret[2])
 			 0);
 }
 
-/* Small kernel buffers make a slow reader felt soon. */
-static inline void shrink_buffers(int fd)
+/* Small kernel buffers make a slow reader felt soon; TCP would wait for its timers with them. */
+static inline void small_pair(int ret[2])
 {
 	int size = 8192;
 
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	unix_pair(ret);
+	for (int i = 0; i < 2; i++)
+		setsockopt(ret[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
 /* Bytes that are easy to check anywhere. */

@@ -419,9 +419,8 @@ static void transfer_both_ways(struct fixture *fixture, size_t total)
 	int fds[2];
 
 	rng_seed(&rng, total);
-	tcp_pair(fds);
+	small_pair(fds);
 	for (int i = 0; i < 2; i++) {
-		shrink_buffers(fds[i]);
 		recorder_init(&transfer.ends[i], fixture, fds[i]);
 		io_stream_recv_start(&transfer.ends[i].stream);
 	}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/rng.h"
+#include "io/pump.h"
+#include "unit/io/io_fixture.h"
+
+#define MEGABYTE ((size_t)1 << 20)
+#define LIMIT    65536
+
+/*
+ *   left (recorder) ── a ══ pumps ══ b ── right (recorder)
+ */
+struct relay {
+	struct recorder left, right;
+	struct io_stream a, b;
+	struct io_pump forth, back;
+	struct fixture *fixture;
+	int forth_ends, back_ends;
+	enum io_pump_end forth_end, back_end;
+	int forth_error, back_error;
+};
+
+static int closed_streams;
+
+static void count_closed(struct io_stream *stream)
+{
+	closed_streams++;
+	io_loop_stop(stream->loop);
+}
+
+/* What comes while no pump runs. */
+static void drop(struct io_stream *stream, struct io_buf *buf, int status)
+{
+	(void)status;
+	io_buf_release(stream->loop, buf);
+}
+
+static const struct io_stream_ops relay_ops = {.on_recv = drop, .on_closed = count_closed};
+
+static void on_forth_end(struct io_pump *pump, enum io_pump_end end, int error)
+{
+	struct relay *relay = container_of(pump, struct relay, forth);
+
+	relay->forth_ends++;
+	relay->forth_end = end;
+	relay->forth_error = error;
+	if (end == IO_PUMP_EOF)
+		io_stream_shutdown(pump->to);
+	io_loop_stop(relay->fixture->loop);
+}
+
+static void on_back_end(struct io_pump *pump, enum io_pump_end end, int error)
+{
+	struct relay *relay = container_of(pump, struct relay, back);
+
+	relay->back_ends++;
+	relay->back_end = end;
+	relay->back_error = error;
+	if (end == IO_PUMP_EOF)
+		io_stream_shutdown(pump->to);
+	io_loop_stop(relay->fixture->loop);
+}
+
+static void relay_open(struct relay *relay, struct fixture *fixture, bool is_small)
+{
+	int l[2], r[2];
+
+	*relay = (struct relay){.fixture = fixture};
+	if (is_small) {
+		small_pair(l);
+		small_pair(r);
+	} else {
+		tcp_pair(l);
+		tcp_pair(r);
+	}
+	recorder_init(&relay->left, fixture, l[0]);
+	recorder_init(&relay->right, fixture, r[1]);
+	io_stream_init(&relay->a, fixture->loop, l[1], &relay_ops);
+	io_stream_init(&relay->b, fixture->loop, r[0], &relay_ops);
+	relay->forth = (struct io_pump){
+		.from = &relay->a, .to = &relay->b, .limit = LIMIT, .on_end = on_forth_end};
+	relay->back = (struct io_pump){
+		.from = &relay->b, .to = &relay->a, .limit = LIMIT, .on_end = on_back_end};
+	io_pump_start(&relay->forth);
+	io_pump_start(&relay->back);
+}
+
+static void relay_close(struct relay *relay)
+{
+	io_pump_cancel(&relay->forth);
+	io_pump_cancel(&relay->back);
+	io_pump_cancel(&relay->back);
+	closed_streams = 0;
+	io_stream_close(&relay->a, IO_CLOSE_FIN);
+	io_stream_close(&relay->b, IO_CLOSE_FIN);
+	run_until(relay->fixture, closed_streams == 2);
+	recorder_done(&relay->left, relay->fixture);
+	recorder_done(&relay->right, relay->fixture);
+}
+
+static void send_pattern(struct recorder *recorder, size_t *sent, size_t total, struct rng *rng)
+{
+	while (*sent < total && recorder->stream.queued < 100000) {
+		char bytes[1 << 15];
+		size_t len = 1 + rng_below(rng, 1u << rng_below(rng, 15));
+
+		len = len < total - *sent ? len : total - *sent;
+		for (size_t i = 0; i < len; i++)
+			bytes[i] = (char)pattern_at(*sent + i);
+		recorder_send(recorder, bytes, len);
+		*sent += len;
+		if (*sent == total)
+			io_stream_shutdown(&recorder->stream);
+	}
+}
+
+static void relay_transfer(struct fixture *fixture, size_t total, bool is_small)
+{
+	size_t sent_left = 0, sent_right = 0;
+	struct relay relay;
+	struct rng rng;
+
+	rng_seed(&rng, total);
+	relay_open(&relay, fixture, is_small);
+	io_stream_recv_start(&relay.left.stream);
+	io_stream_recv_start(&relay.right.stream);
+	while (!relay.left.ends || !relay.right.ends) {
+		send_pattern(&relay.left, &sent_left, total, &rng);
+		send_pattern(&relay.right, &sent_right, total, &rng);
+		assert_int_equal(io_loop_run(fixture->loop), 0);
+	}
+	assert_int_equal(relay.left.len, total);
+	assert_int_equal(relay.right.len, total);
+	assert_pattern(relay.left.bytes, 0, total);
+	assert_pattern(relay.right.bytes, 0, total);
+	assert_int_equal(relay.forth_ends, 1);
+	assert_int_equal(relay.back_ends, 1);
+	assert_int_equal(relay.forth_end, IO_PUMP_EOF);
+	assert_int_equal(relay.forth.bytes, total);
+	assert_int_equal(relay.back.bytes, total);
+	assert_true(relay.forth.first_byte_us > 0);
+	relay_close(&relay);
+}
+
+static void pump_moves_every_byte_both_ways(void **state)
+{
+	static const size_t sizes[] = {1, 100, 16384, 300000, 6 * MEGABYTE};
+	struct fixture *fixture = fixture_of(state);
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		relay_transfer(fixture, sizes[i], false);
+		relay_transfer(fixture, sizes[i] < MEGABYTE ? sizes[i] : MEGABYTE, true);
+	}
+}
+
+static void pump_works_with_two_small_buffers(void **state)
+{
+	relay_transfer(fixture_of(state), 100000, true);
+}
+
+static void half_close_passes_on_while_the_other_way_goes_on(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct relay relay;
+
+	relay_open(&relay, fixture, false);
+	io_stream_recv_start(&relay.left.stream);
+	io_stream_recv_start(&relay.right.stream);
+	recorder_send(&relay.left, "request", 7);
+	io_stream_shutdown(&relay.left.stream);
+	run_until(fixture, relay.right.ends);
+	assert_int_equal(relay.right.len, 7);
+	assert_int_equal(relay.back_ends, 0);
+	recorder_send(&relay.right, "response", 8);
+	run_until(fixture, relay.left.len == 8);
+	io_stream_shutdown(&relay.right.stream);
+	run_until(fixture, relay.left.ends && relay.back_ends);
+	assert_int_equal(relay.back_end, IO_PUMP_EOF);
+	relay_close(&relay);
+}
+
+/* What a reader that does not read costs: the limit, one burst of reads, and the heap's rounding.
+ */
+static void slow_reader_bounds_what_waits(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	char *bytes = calloc(1, 3 * MEGABYTE);
+	uint64_t arrived;
+	struct relay relay;
+
+	assert_non_null(bytes);
+	relay_open(&relay, fixture, true);
+	recorder_send(&relay.left, bytes, 3 * MEGABYTE);
+	run_for(fixture, 100);
+	assert_true(relay.b.queued > 0);
+	assert_true(relay.b.queued <= LIMIT + MEGABYTE);
+	arrived = relay.a.bytes_in;
+	run_for(fixture, 50);
+	assert_int_equal(relay.a.bytes_in, arrived);
+	io_stream_recv_start(&relay.right.stream);
+	run_until(fixture, relay.right.len == 3 * MEGABYTE);
+	relay_close(&relay);
+	free(bytes);
+}
+
+static void reset_of_the_source_is_a_receive_error(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct relay relay;
+
+	relay_open(&relay, fixture, false);
+	run_for(fixture, 2);
+	io_stream_close(&relay.left.stream, IO_CLOSE_RESET);
+	run_until(fixture, relay.forth_ends);
+	assert_int_equal(relay.forth_end, IO_PUMP_RECV_ERROR);
+	assert_int_equal(relay.forth_error, -ECONNRESET);
+	assert_int_equal(relay.back_ends, 0);
+	relay_close(&relay);
+}
+
+/* The sink resets while bytes for it wait: receiving from it and sending to it both fail. */
+static void reset_of_a_full_sink_ends_both_pumps(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	char *bytes = calloc(1, 32 * MEGABYTE);
+	struct relay relay;
+
+	assert_non_null(bytes);
+	relay_open(&relay, fixture, false);
+	recorder_send(&relay.left, bytes, 32 * MEGABYTE);
+	run_for(fixture, 100);
+	assert_true(relay.b.queued > 0);
+	io_stream_close(&relay.right.stream, IO_CLOSE_RESET);
+	run_until(fixture, relay.forth_ends && relay.back_ends);
+	assert_int_equal(relay.forth_end, IO_PUMP_SEND_ERROR);
+	assert_int_equal(relay.back_end, IO_PUMP_RECV_ERROR);
+	assert_int_equal(relay.b.queued, 0);
+	relay_close(&relay);
+	free(bytes);
+}
+
+static void pump_onto_a_failed_sink_ends_with_its_error(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct relay relay;
+
+	relay_open(&relay, fixture, false);
+	io_pump_cancel(&relay.forth);
+	relay.b.send_error = -EPIPE;
+	io_pump_start(&relay.forth);
+	assert_int_equal(relay.forth_ends, 0);
+	run_until(fixture, relay.forth_ends);
+	assert_int_equal(relay.forth_end, IO_PUMP_SEND_ERROR);
+	assert_int_equal(relay.forth_error, -EPIPE);
+	relay_close(&relay);
+}
+
+static void pump_does_not_count_what_its_owner_queued_before(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct relay relay;
+	struct io_buf *header;
+
+	relay_open(&relay, fixture, false);
+	io_pump_cancel(&relay.forth);
+	header = io_buf_new(fixture->loop, 6);
+	assert_non_null(header);
+	memcpy(header->base, "PROXY ", header->end = 6);
+	io_stream_send(&relay.b, header);
+	relay.forth.flags = 0;
+	io_pump_start(&relay.forth);
+	io_stream_recv_start(&relay.right.stream);
+	recorder_send(&relay.left, "hello", 5);
+	run_until(fixture, relay.right.len == 11);
+	assert_memory_equal(relay.right.bytes, "PROXY hello", 11);
+	run_until(fixture, relay.forth.bytes == 5);
+	relay_close(&relay);
+}
+
+static void pump_started_after_the_end_ends(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct relay relay;
+
+	relay_open(&relay, fixture, false);
+	io_pump_cancel(&relay.forth);
+	io_stream_shutdown(&relay.left.stream);
+	/* The end is seen while nobody pumps: a receive that was under way, or one without a pump.
+	 */
+	run_for(fixture, 5);
+	io_pump_start(&relay.forth);
+	run_until(fixture, relay.forth_ends);
+	assert_int_equal(relay.forth_end, IO_PUMP_EOF);
+	io_pump_cancel(&relay.forth);
+	relay_close(&relay);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_BOTH(pump_moves_every_byte_both_ways),
+		ON_BOTH_FEW_BUFFERS(pump_works_with_two_small_buffers),
+		ON_BOTH(half_close_passes_on_while_the_other_way_goes_on),
+		ON_BOTH(slow_reader_bounds_what_waits),
+		ON_BOTH(reset_of_the_source_is_a_receive_error),
+		ON_BOTH(reset_of_a_full_sink_ends_both_pumps),
+		ON_BOTH(pump_onto_a_failed_sink_ends_with_its_error),
+		ON_BOTH(pump_does_not_count_what_its_owner_queued_before),
+		ON_BOTH(pump_started_after_the_end_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
