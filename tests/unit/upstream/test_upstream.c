@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Pools, checks and names together on a real loop, while a worker picks on another thread. */
+#include "upstream/upstream.h"
+
+#include "loop_fixture.h"
+#include "upstream_fixture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static struct io_loop *loop;
+static struct config_endpoint endpoints[3];
+static struct config_pool pools[1];
+static struct config config;
+static struct upstream *upstream;
+static char live[ADDRESS_TEXT_SIZE], dead[ADDRESS_TEXT_SIZE];
+static int listener;
+static unsigned ups, downs;
+
+static void on_health_change(struct pool *pool, struct endpoint *endpoint, bool is_up,
+			     const char *reason, void *context)
+{
+	(void)pool;
+	(void)reason;
+	(void)context;
+	assert_string_equal(endpoint->name, dead);
+	is_up ? ups++ : downs++;
+	io_loop_stop(loop);
+}
+
+static int listen_on_loopback(char text[ADDRESS_TEXT_SIZE])
+{
+	struct address address = fixture_address("127.0.0.1:0");
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, &address.sa, address.len), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, &address.sa, &address.len), 0);
+	address_format(&address, text);
+	return fd;
+}
+
+static struct upstream *start(struct upstream *previous)
+{
+	const struct upstream_events events = {.on_health_change = on_health_change};
+	struct upstream *started;
+
+	assert_int_equal(upstream_new(&config, previous, loop, &started), 0);
+	upstream_set_events(started, &events);
+	assert_int_equal(upstream_start(started), 0);
+	return started;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	loop = fixture_loop();
+	listener = listen_on_loopback(live);
+	close(listen_on_loopback(dead));
+	endpoints[0] = fixture_endpoint(live);
+	endpoints[1] = fixture_endpoint(dead);
+	pools[0] = fixture_pool(endpoints, 2);
+	pools[0].health = (struct config_health_check){.kind = CONFIG_HEALTH_TCP,
+						       .interval_ms = 5,
+						       .timeout_ms = 1000,
+						       .rise = 1,
+						       .fall = 1};
+	config = (struct config){.pools = pools, .npools = 1};
+	ups = downs = 0;
+	upstream = start(NULL);
+	return 0;
+}
+
+static void on_stopped(struct upstream *stopped, void *context)
+{
+	(void)stopped;
+	*(bool *)context = true;
+	io_loop_stop(loop);
+}
+
+static void stop(struct upstream *running)
+{
+	bool is_stopped = false;
+
+	upstream_stop(running, on_stopped, &is_stopped);
+	assert_false(is_stopped);
+	while (!is_stopped)
+		fixture_run(loop);
+	upstream_free(running);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	stop(upstream);
+	close(listener);
+	io_loop_free(loop);
+	return 0;
+}
+
+/* --- Picks, while health changes ------------------------------------------------------- */
+
+struct picker {
+	pthread_t thread;
+	struct pool *pool;
+	struct io_loop *loop;
+	_Atomic bool is_to_end;
+	unsigned picks, dead_picks_at_end;
+};
+
+static bool pick_once(struct pool_view *view)
+{
+	const struct pool_request request = {};
+	struct endpoint *endpoint;
+	bool is_dead;
+
+	assert_int_equal(pool_view_pick(view, &request, &endpoint), 0);
+	is_dead = strcmp(endpoint->name, dead) == 0;
+	pool_view_report_connect(view, endpoint, 0, 10);
+	pool_view_release(view, endpoint);
+	return is_dead;
+}
+
+static void *picker_main(void *context)
+{
+	struct picker *picker = context;
+	struct pool_view *view;
+
+	picker->loop = fixture_loop();
+	view = pool_view_new(picker->pool, picker->loop);
+	while (!atomic_load(&picker->is_to_end)) {
+		pick_once(view);
+		picker->picks++;
+	}
+	for (unsigned i = 0; i < 10; i++)
+		picker->dead_picks_at_end += pick_once(view);
+	pool_view_free(view);
+	io_loop_free(picker->loop);
+	return NULL;
+}
+
+static void dead_endpoint_leaves_while_workers_pick(void **state)
+{
+	struct picker picker = {.pool = upstream_pool(upstream, 0)};
+
+	(void)state;
+	assert_int_equal(pthread_create(&picker.thread, NULL, picker_main, &picker), 0);
+	fixture_run(loop);
+	assert_int_equal(downs, 1);
+	atomic_store(&picker.is_to_end, true);
+	pthread_join(picker.thread, NULL);
+	assert_int_equal(picker.dead_picks_at_end, 0);
+}
+
+static void reload_keeps_what_checks_have_found(void **state)
+{
+	struct upstream *next;
+	struct endpoint *endpoint;
+
+	(void)state;
+	fixture_run(loop);
+	next = start(upstream);
+	stop(upstream);
+	upstream = next;
+	endpoint = pool_find(upstream_find_pool(upstream, "pool"), dead);
+	assert_int_equal(atomic_load(&endpoint->health), ENDPOINT_HEALTH_DOWN);
+	endpoint_unref(endpoint);
+	assert_null(upstream_find_pool(upstream, "none"));
+	/* It was told once. */
+	assert_int_equal(downs, 1);
+}
+
+static void stop_without_a_start_ends_as_well(void **state)
+{
+	struct upstream *never_started;
+
+	(void)state;
+	assert_int_equal(upstream_new(&config, upstream, loop, &never_started), 0);
+	stop(never_started);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(dead_endpoint_leaves_while_workers_pick),
+		TEST(reload_keeps_what_checks_have_found),
+		TEST(stop_without_a_start_ends_as_well),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
