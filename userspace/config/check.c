@@ -7,6 +7,9 @@
 
 #include <stdlib.h>
 
+/* The nearest of many names is dear; where so much is wrong, spelling is not it. */
+#define SUGGESTIONS_MAX 100
+
 struct site *new_sites(struct checker *checker, size_t count)
 {
 	struct site *sites = arena_alloc_array(checker->arena, count, sizeof(*sites));
@@ -115,13 +118,14 @@ static void mark_bound(struct checker *checker, const struct pool_names *names,
 static void report_unknown_pool(struct checker *checker, const struct pool_names *names,
 				const char *name, const struct node *node)
 {
+	bool is_open = !node->is_from_environment && checker->diagnostics->count <= SUGGESTIONS_MAX;
 	struct suggestion suggestion = {.word = slice_from_str(name)};
 	char quoted[QUOTE_SIZE], nearest[SUGGESTION_SIZE];
 
-	/* That there are no pools has been reported; and nobody reads so many errors. */
-	if (names->count == 0 || checker->diagnostics->count > DIAGNOSTICS_MAX)
+	/* That there are no pools has been reported. */
+	if (names->count == 0)
 		return;
-	for (size_t i = 0; i < names->count && !node->is_from_environment; i++) {
+	for (size_t i = 0; i < names->count && is_open; i++) {
 		if (!names->sites[i].node->is_from_environment)
 			suggestion_offer(&suggestion, names->sites[i].text);
 	}

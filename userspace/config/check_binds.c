@@ -8,11 +8,16 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Each is a socket a worker, and each is compared with every other on its port. */
+#define BINDS_MAX 16384u
 
 struct claim {
 	struct address address;
+	struct prefix host; /* the same without the port, quick to compare */
 	uint16_t first_port, last_port;
-	bool is_v6only;
+	bool is_ip, is_any, is_v6only;
 	const struct node *node; /* NULL: a default */
 	const char *option;      /* "bind" */
 	size_t order;            /* in the file */
@@ -24,6 +29,13 @@ struct claims {
 	size_t count, cap;
 };
 
+static bool is_any(const struct address *address)
+{
+	if (address->sa.sa_family == AF_INET)
+		return address->v4.sin_addr.s_addr == INADDR_ANY;
+	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}
+
 static void add_claim(struct claims *claims, const struct claim *claim)
 {
 	struct claim *added = &claims->all[claims->count];
@@ -33,6 +45,8 @@ static void add_claim(struct claims *claims, const struct claim *claim)
 	added->order = claims->count++;
 	added->first_port = address_port(&claim->address);
 	address_unmap(&added->address);
+	added->is_ip = prefix_of(&added->address, 128, &added->host);
+	added->is_any = added->is_ip && is_any(&added->address);
 }
 
 /* One scalar of a bind list; those that cannot be read were reported when they were decoded. */
@@ -99,23 +113,20 @@ static void add_admin(struct checker *checker, struct claims *claims)
 			 "admin.socket has a path of more than 107 bytes; expected a shorter one");
 }
 
-static bool is_any(const struct address *address)
-{
-	if (address->sa.sa_family == AF_INET)
-		return address->v4.sin_addr.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
-}
-
 static bool is_dual(const struct claim *claim)
 {
-	return claim->address.sa.sa_family == AF_INET6 && is_any(&claim->address) &&
-	       !claim->is_v6only;
+	return claim->host.family == AF_INET6 && claim->is_any && !claim->is_v6only;
 }
 
-static bool is_same_host(const struct address *a, const struct address *b)
+/* The address in full tells link-local ones of two interfaces apart. */
+static bool is_same_host(const struct claim *a, const struct claim *b)
 {
-	struct address left = *a, right = *b;
+	struct address left, right;
 
+	if (memcmp(a->host.ip, b->host.ip, sizeof(a->host.ip)) != 0)
+		return false;
+	left = a->address;
+	right = b->address;
 	address_set_port(&left, 0);
 	address_set_port(&right, 0);
 	return address_equal(&left, &right);
@@ -123,16 +134,16 @@ static bool is_same_host(const struct address *a, const struct address *b)
 
 static bool clash(const struct claim *a, const struct claim *b)
 {
-	if (!address_is_ip(&a->address) || !address_is_ip(&b->address))
-		return address_equal(&a->address, &b->address);
+	if (!a->is_ip || !b->is_ip)
+		return a->is_ip == b->is_ip && address_equal(&a->address, &b->address);
 	/* Port 0 is any that is free. */
 	if (a->first_port == 0 || b->first_port == 0)
 		return false;
 	if (a->first_port > b->last_port || b->first_port > a->last_port)
 		return false;
-	if (a->address.sa.sa_family != b->address.sa.sa_family)
+	if (a->host.family != b->host.family)
 		return is_dual(a) || is_dual(b);
-	return is_any(&a->address) || is_any(&b->address) || is_same_host(&a->address, &b->address);
+	return a->is_any || b->is_any || is_same_host(a, b);
 }
 
 /* "bind "0.0.0.0:80" on line 3" */
@@ -155,7 +166,7 @@ static void report_clash(struct checker *checker, struct claim *a, struct claim 
 {
 	bool is_later = !b->node || (a->node && a->order > b->order);
 	struct claim *later = is_later ? a : b, *earlier = is_later ? b : a;
-	bool is_mixed = a->address.sa.sa_family != b->address.sa.sa_family;
+	bool is_mixed = a->host.family != b->host.family;
 	char quoted[QUOTE_SIZE];
 
 	if (later->is_reported)
@@ -185,27 +196,38 @@ static size_t count_binds(const struct config *config)
 	return count;
 }
 
+static void check_claims(struct checker *checker, struct claims *claims)
+{
+	struct claim *all = claims->all;
+
+	qsort(all, claims->count, sizeof(*all), compare_claims);
+	for (size_t i = 0; i < claims->count; i++) {
+		/* Sorted by port: after the first that is beyond, nothing can overlap. */
+		for (size_t j = i + 1; j < claims->count && all[j].first_port <= all[i].last_port;
+		     j++) {
+			if (clash(&all[i], &all[j]))
+				report_clash(checker, &all[i], &all[j]);
+		}
+	}
+}
+
 void check_binds(struct checker *checker)
 {
+	size_t count = count_binds(checker->config);
 	/* Two more for the administrator's. */
-	size_t most = count_binds(checker->config) + 2;
-	struct claims claims = {
-		.all = arena_alloc_array(checker->arena, most, sizeof(struct claim)), .cap = most};
+	struct claims claims = {.cap = count + 2};
 
+	if (count > BINDS_MAX) {
+		diagnose(checker->diagnostics, node_member_or_self(checker->root, "listeners"),
+			 "%zu binds in all; expected at most %u", count, BINDS_MAX);
+		return;
+	}
+	claims.all = arena_alloc_array(checker->arena, claims.cap, sizeof(struct claim));
 	if (!claims.all) {
 		checker->is_out_of_memory = true;
 		return;
 	}
 	add_listeners(checker, &claims);
 	add_admin(checker, &claims);
-	qsort(claims.all, claims.count, sizeof(struct claim), compare_claims);
-	for (size_t i = 0; i < claims.count; i++) {
-		for (size_t j = i + 1; j < claims.count; j++) {
-			/* Sorted by port: nothing further can overlap. */
-			if (claims.all[j].first_port > claims.all[i].last_port)
-				break;
-			if (clash(&claims.all[i], &claims.all[j]))
-				report_clash(checker, &claims.all[i], &claims.all[j]);
-		}
-	}
+	check_claims(checker, &claims);
 }

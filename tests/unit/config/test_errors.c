@@ -662,6 +662,21 @@ static void a_million_values_are_enough(void **state)
 	free(errors);
 }
 
+static void a_file_has_16384_binds_at_most(void **state)
+{
+	struct strbuf text = {};
+	char *errors;
+
+	(void)state;
+	strbuf_append_str(&text, P "listeners:\n- name: l\n  pool: p\n  bind:\n");
+	for (size_t i = 0; i < 8193; i++)
+		strbuf_printf(&text, "  - ':%zu'\n", i + 1);
+	errors = errors_of(slice_of(text.text, text.len));
+	assert_string_equal(errors, "t:3:1: 16386 binds in all; expected at most 16384\n");
+	strbuf_done(&text);
+	free(errors);
+}
+
 static void errors_beyond_a_thousand_are_counted(void **state)
 {
 	struct strbuf text = {};
@@ -697,6 +712,7 @@ int main(void)
 		cmocka_unit_test(the_environment_cannot_blow_up_a_file),
 		cmocka_unit_test(one_mapping_takes_256_keys),
 		cmocka_unit_test(a_million_values_are_enough),
+		cmocka_unit_test(a_file_has_16384_binds_at_most),
 		cmocka_unit_test(errors_beyond_a_thousand_are_counted),
 	};
 
