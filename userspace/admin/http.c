@@ -155,6 +155,8 @@ static void find_page(struct server *server, const struct http_request *request,
 		   !slice_equal_str(request->method, "HEAD")) {
 		answer->extra = "Allow: GET, HEAD\r\n";
 		refuse(answer, 405, "Method Not Allowed");
+	} else if (request->has_body) {
+		refuse(answer, 400, "Bad Request");
 	} else {
 		pages[i].show(server, answer);
 	}
@@ -196,13 +198,13 @@ size_t http_respond(struct server *server, struct slice bytes, struct strbuf *ou
 	if (r == 0)
 		read_fields(slice_of(bytes.ptr, len), &request);
 	/* RFC 9112 section 3.2: exactly one Host, which HTTP/1.0 may leave out. */
-	is_good = r == 0 && !request.has_body && request.hosts <= 1 &&
-		  (request.hosts == 1 || request.is_http10);
+	is_good = r == 0 && request.hosts <= 1 && (request.hosts == 1 || request.is_http10);
 	if (is_good)
 		find_page(server, &request, &answer);
 	else
 		refuse(&answer, 400, "Bad Request");
-	*ret_is_last = !is_good || request.is_http10 || request.wants_close;
+	/* A body is not read, so nothing can follow it. */
+	*ret_is_last = !is_good || request.has_body || request.is_http10 || request.wants_close;
 	append_answer(out, &answer, !slice_equal_str(request.method, "HEAD"), *ret_is_last);
 	return len;
 }

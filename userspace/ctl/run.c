@@ -37,7 +37,8 @@ static json_t *request_of(const struct ctl_options *options)
 
 static void print_json(const json_t *result, FILE *out)
 {
-	json_dumpf(result, out, JSON_INDENT(2));
+	/* 15 digits are what a double holds for sure: 1.608, not 1.6080000000000001 */
+	json_dumpf(result, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	fputc('\n', out);
 }
 

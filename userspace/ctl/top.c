@@ -56,23 +56,42 @@ static int take_sample(struct top *top)
 	return 0;
 }
 
+/* Each line is cleared behind its text, not the screen before it: that would flicker. */
+static void append_screen(struct strbuf *out, const char *text)
+{
+	strbuf_append_str(out, "\033[H");
+	for (const char *end = strchr(text, '\n'); end; end = strchr(text, '\n')) {
+		strbuf_append(out, slice_of(text, (size_t)(end - text)));
+		strbuf_append_str(out, "\033[K\n");
+		text = end + 1;
+	}
+	strbuf_printf(out, "%s\033[J", text);
+}
+
+static void append_error(struct top *top, struct strbuf *out)
+{
+	strbuf_append_str(out, table_colour_begin(top->screen, TABLE_BAD));
+	text_append_fitted(out, top->error.text, top->screen->width);
+	strbuf_printf(out, "%s\n", table_colour_end(top->screen, TABLE_BAD));
+}
+
 static void draw(struct top *top)
 {
-	struct strbuf text = {0};
+	static const char keys[] = "p pools  l listeners  c connections   sort: n r a b   q quit";
+	struct strbuf text = {0}, screen = {0};
 
-	strbuf_append_str(&text, "\033[H\033[2J");
-	if (top->error.len) {
-		strbuf_append_str(&text, table_colour_begin(top->screen, TABLE_BAD));
-		text_append_fitted(&text, top->error.text, top->screen->width);
-		strbuf_printf(&text, "%s\n", table_colour_end(top->screen, TABLE_BAD));
-	} else {
+	if (top->error.len)
+		append_error(top, &text);
+	else
 		top_render(&top->frame, top->screen, &text);
-	}
-	strbuf_append_str(&text, "p pools  l listeners  c connections   sort: n r a b   q quit");
+	text_append_fitted(&text, keys, top->screen->width);
 	if (!text.is_failed)
-		fwrite(text.text, 1, text.len, top->screen->out);
+		append_screen(&screen, text.text);
+	if (screen.len && !screen.is_failed)
+		fwrite(screen.text, 1, screen.len, top->screen->out);
 	fflush(top->screen->out);
 	strbuf_done(&text);
+	strbuf_done(&screen);
 }
 
 static void on_key(struct top *top, char key)
@@ -200,7 +219,7 @@ static void print_sample(const struct top *top)
 					top->now.listeners, "pools", top->now.pools, "connections",
 					top->now.connections);
 
-		json_dumpf(all, screen.out, JSON_COMPACT);
+		json_dumpf(all, screen.out, JSON_COMPACT | JSON_REAL_PRECISION(15));
 		fputc('\n', screen.out);
 		json_decref(all);
 	} else {

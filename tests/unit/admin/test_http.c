@@ -66,6 +66,8 @@ static void methods_but_get_and_head_are_refused(void **state)
 	assert_non_null(strstr(answer, "HTTP/1.1 405 Method Not Allowed\r\n"));
 	assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD\r\n"));
 	free(answer);
+	check("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
+	      "HTTP/1.1 405 Method Not Allowed\r\n", true);
 }
 
 static void head_has_the_length_but_not_the_body(void **state)

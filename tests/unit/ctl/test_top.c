@@ -31,18 +31,19 @@ static void take_two(struct top_sample *before, struct top_sample *now)
 			 "{\"address\":\"x:1\",\"connections\":500,\"bytes_out\":4096}]}]}",
 			 "{\"connections\":[{\"id\":9,\"client\":\"c:9\",\"bytes_in\":100},"
 			 "{\"id\":3,\"client\":\"c:3\",\"bytes_in\":0}]}");
-	*now = sample(3000000,
-		      "{\"version\":\"1\",\"state\":\"serving\",\"uptime_seconds\":61,"
-		      "\"config\":{\"generation\":2},\"connections_active\":3,\"connections_total\":130}",
-		      "{\"listeners\":[{\"name\":\"b\",\"accepted\":900,\"active\":7},"
-		      "{\"name\":\"a\",\"accepted\":30,\"active\":2,\"bytes_in\":2048}]}",
-		      "{\"pools\":[{\"name\":\"p\",\"endpoints\":["
-		      "{\"address\":\"w:1\",\"admin\":\"ready\",\"health\":\"down\"},"
-		      "{\"address\":\"x:1\",\"admin\":\"ready\",\"health\":\"up\",\"active\":4,"
-		      "\"connections\":510,\"bytes_out\":8192}]}]}",
-		      "{\"connections\":[{\"id\":3,\"client\":\"c:3\",\"listener\":\"a\","
-		      "\"state\":\"relay\",\"bytes_in\":2048},{\"id\":9,\"client\":\"c:9\","
-		      "\"listener\":\"a\",\"state\":\"relay\",\"bytes_in\":100}]}");
+	*now = sample(
+		3000000,
+		"{\"version\":\"1\",\"state\":\"serving\",\"uptime_seconds\":61,"
+		"\"config\":{\"generation\":2},\"connections_active\":3,\"connections_total\":130}",
+		"{\"listeners\":[{\"name\":\"b\",\"accepted\":900,\"active\":7},"
+		"{\"name\":\"a\",\"accepted\":30,\"active\":2,\"bytes_in\":2048}]}",
+		"{\"pools\":[{\"name\":\"p\",\"endpoints\":["
+		"{\"address\":\"w:1\",\"admin\":\"ready\",\"health\":\"down\"},"
+		"{\"address\":\"x:1\",\"admin\":\"ready\",\"health\":\"up\",\"active\":4,"
+		"\"connections\":510,\"bytes_out\":8192}]}]}",
+		"{\"connections\":[{\"id\":3,\"client\":\"c:3\",\"listener\":\"a\","
+		"\"state\":\"relay\",\"bytes_in\":2048},{\"id\":9,\"client\":\"c:9\","
+		"\"listener\":\"a\",\"state\":\"relay\",\"bytes_in\":100}]}");
 }
 
 static void check(enum top_panel panel, enum top_sort sort, uint32_t height, const char *expected)
