@@ -94,6 +94,6 @@ def test_resets_amid_good_traffic_hurt_nobody_else(net, tmp_path, relayed, keep)
 
 def test_no_backend_at_all_closes_the_client(net, sluice):
     sluice.start(simple(f"{BACKEND}:7999"))
-    _, data, seconds = ask.ended(net.client.connect(FRONT))
+    _, data, seconds = ask.refusal(net.client, FRONT)
     assert data == b""
     assert seconds < 5

@@ -78,9 +78,9 @@ def hold(net, count, keep, address=FRONT, source=None):
     those that wait."""
     sockets, names = [], []
     for _ in range(count):
-        sock = keep(net.client.connect(address, timeout=0.5, source=source))
-        sockets.append(sock)
         try:
+            sock = keep(net.client.connect(address, timeout=0.5, source=source))
+            sockets.append(sock)
             names.append(sock.recv(16).decode().strip())
         except ConnectionResetError:
             names.append("")

@@ -83,7 +83,7 @@ def test_the_access_log_says_why_a_connection_ended(net, tmp_path, sluice, named
 def test_the_access_log_names_failed_connects(net, tmp_path, sluice):
     log = tmp_path / "access.log"
     sluice.start(simple(f"{BACKEND}:7999", top=with_log(log), outlier={"consecutive_failures": 0}))
-    ask.ended(net.client.connect(FRONT))
+    ask.refusal(net.client, FRONT)
     assert ends_of(log, 1) == ["connect_failed"]
 
 

@@ -146,7 +146,7 @@ def test_a_trusted_source_without_a_right_header_is_refused(net, sluice, recorde
 def test_a_header_that_does_not_come_times_out(net, sluice, recorder):
     accept = {"proxy_protocol": {"accept": ["10.77.1.0/24"], "timeout": "300ms"}}
     sluice.start(simple(recorder, listener_options=accept))
-    _, data, seconds = ask.ended(net.client.connect(FRONT))
+    _, data, seconds = ask.refusal(net.client, FRONT)
     assert data == b""
     assert 0.2 < seconds < 3
 

@@ -61,7 +61,7 @@ def test_transparent_shows_the_clients_ipv6_address(net, sluice, named_origin, r
 
 def test_the_connect_timeout_ends_a_try(net, sluice, black_hole):
     sluice.start(simple(black_hole, connect_timeout="300ms", connect_retries=0))
-    _, data, seconds = ask.ended(net.client.connect(FRONT))
+    _, data, seconds = ask.refusal(net.client, FRONT)
     assert data == b""
     assert 0.2 < seconds < 3
 
@@ -124,7 +124,7 @@ def test_a_queued_connection_gets_its_turn(net, sluice, one_at_a_time):
 def test_the_queue_timeout_ends_the_wait(net, one_at_a_time):
     one_at_a_time(queue={"timeout": "400ms"})
     first, _ = ask.opened(net.client, FRONT)
-    _, data, seconds = ask.ended(net.client.connect(FRONT))
+    _, data, seconds = ask.refusal(net.client, FRONT)
     assert data == b""
     assert 0.3 < seconds < 3
     assert ask.echoes(first)
@@ -136,7 +136,7 @@ def test_a_full_queue_refuses_at_once(net, sluice, one_at_a_time):
     first, _ = ask.opened(net.client, FRONT)
     second = net.client.connect(FRONT)
     wait_until(lambda: sluice.pools()["main"]["waiting"] == 1, 5)
-    _, data, seconds = ask.ended(net.client.connect(FRONT))
+    _, data, seconds = ask.refusal(net.client, FRONT)
     assert data == b"" and seconds < 3
     first.close()
     assert origins.read_line(second) == "o"

@@ -54,6 +54,16 @@ def ended(sock, timeout=10):
     return how, b"".join(parts), time.monotonic() - began
 
 
+def refusal(namespace, address, **options):
+    """ended() of a new connection that gets nothing; the reset may come before connect() returns."""
+    began = time.monotonic()
+    try:
+        sock = namespace.connect(address, **options)
+    except ConnectionResetError:
+        return "reset", b"", time.monotonic() - began
+    return ended(sock)
+
+
 def is_refused(namespace, address):
     try:
         namespace.connect(address, timeout=2).close()

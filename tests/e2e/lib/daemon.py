@@ -83,8 +83,8 @@ class Sluiced:
             return
         if self.process.is_running():
             self.process.signal(signal.SIGTERM)
-            wait_until(lambda: not self.process.is_running() or not unix_answers(self.socket_path)
-                       or "drain" in self.process.stderr(), 5, "SIGTERM is noticed")
+            wait_until(lambda: not self.process.is_running()
+                       or "no new connections" in self.process.stderr(), 5, "SIGTERM is noticed")
             if self.process.is_running():
                 self.process.signal(signal.SIGTERM)
         try:
@@ -120,7 +120,7 @@ class Sluiced:
     # --- Facts ---------------------------------------------------------------
     def active(self):
         """Open connections."""
-        return self.ctl_json("status")["connections"]["active"]
+        return self.ctl_json("status")["connections_active"]
 
     def connections(self):
         return self.ctl_json("connections")["connections"]
