@@ -232,7 +232,9 @@ cppcheck: $(SKELETONS)
 	@mkdir -p $(BUILD)/cppcheck
 	@cppcheck --quiet -j2 --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 --cppcheck-build-dir=$(BUILD)/cppcheck -Iinclude -Iuserspace \
-		-D_GNU_SOURCE -D'__attribute__(x)=' -DSLUICE_VERSION='"$(VERSION)"' userspace
+		-D_GNU_SOURCE -D'__attribute__(x)=' \
+		-D'json_array_foreach(a, i, v)=for (i = 0; (v = json_array_get(a, i)); i++)' \
+		-D'json_object_foreach(o, k, v)=for (k = ""; (v = json_object_get(o, k));)' -DSLUICE_VERSION='"$(VERSION)"' userspace
 
 format-check:
 	@clang-format --dry-run -Werror $(C_FILES)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,9 +59,16 @@ void source_table_free(struct source_table *table)
 	free(table);
 }
 
+static bool key_equal(const struct source_key *a, const struct source_key *b)
+{
+	return a->scope == b->scope && a->network.family == b->network.family &&
+	       a->network.bits == b->network.bits &&
+	       memcmp(a->network.ip, b->network.ip, sizeof(a->network.ip)) == 0;
+}
+
 static struct source_entry *find(struct source_entry *entry, const struct source_key *key)
 {
-	while (entry && memcmp(&entry->key, key, sizeof(*key)) != 0)
+	while (entry && !key_equal(&entry->key, key))
 		entry = entry->next;
 	return entry;
 }
@@ -87,7 +95,7 @@ int source_table_take(struct source_table *table, const void *scope, const struc
 	uint64_t hash;
 	int err = 0;
 
-	memset(&key, 0, sizeof(key)); /* padding is compared, too */
+	memset(&key, 0, sizeof(key)); /* padding is hashed, too */
 	key.scope = scope;
 	key.network.family = network->family;
 	key.network.bits = network->bits;

@@ -108,7 +108,7 @@ static int pool_fill_member(struct pool *pool, size_t index, struct pool *previo
 	struct pool_member *member = &pool->members[index];
 	ssize_t before = find_before(previous, config);
 
-	if (before < 0)
+	if (!previous || before < 0)
 		return member_make(member, config);
 	return member_take_over(member, config, &previous->members[before],
 				&previous->config->endpoints[before]);

@@ -49,13 +49,14 @@ static void collect_visit(struct endpoint *endpoint, void *context)
 	}
 	if (has_entry(table, endpoint->id))
 		return;
-	table->entries[table->count++] = (struct view_entry){
+	table->entries[table->count] = (struct view_entry){
 		.endpoint = endpoint_ref(endpoint),
 		.place = table->count,
 		.tier = atomic_load(&endpoint->tier),
 		.is_elsewhere = collection->zone &&
 				(!endpoint->zone || strcmp(endpoint->zone, collection->zone) != 0),
 	};
+	table->count++;
 }
 
 static int collect(struct view_table *table, struct pool *pool, uint64_t now_ms)
