@@ -25,9 +25,15 @@ static void reset_from(struct session *session, const struct io_stream *side)
 	session_reset(session, reset_by(session, side));
 }
 
+/*
+ * A socket tells of an RST once: if sending has learnt of it, receiving ends as if by FIN. Only a
+ * side that had said FIN before it was reset (EPIPE, as tcp_reset() has it) did end by FIN.
+ */
 static void on_eof(struct session *session, const struct io_pump *pump, const struct io_pump *other)
 {
-	if (!other->on_end && session->is_one_way_broken)
+	if (session->send_error && session->send_error != -EPIPE)
+		reset_from(session, pump->from);
+	else if (session->send_error)
 		session_end(session, reset_by(session, pump->from), IO_CLOSE_FIN, IO_CLOSE_FIN);
 	else if (!other->on_end)
 		session_end(session, CONNECTION_END_DONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
@@ -37,7 +43,7 @@ static void on_eof(struct session *session, const struct io_pump *pump, const st
 
 /* A pump that is over has no on_end any more. */
 static void on_pump_end(struct session *session, struct io_pump *pump, struct io_pump *other,
-			enum io_pump_end end)
+			enum io_pump_end end, int error)
 {
 	pump->on_end = NULL;
 	switch (end) {
@@ -50,7 +56,7 @@ static void on_pump_end(struct session *session, struct io_pump *pump, struct io
 	case IO_PUMP_SEND_ERROR:
 		if (!other->on_end)
 			reset_from(session, pump->to);
-		session->is_one_way_broken = true;
+		session->send_error = error;
 		break;
 	}
 }
@@ -59,16 +65,14 @@ static void on_up_end(struct io_pump *pump, enum io_pump_end end, int error)
 {
 	struct session *session = container_of(pump, struct session, up);
 
-	(void)error; /* the side matters, not the number */
-	on_pump_end(session, pump, &session->down, end);
+	on_pump_end(session, pump, &session->down, end, error);
 }
 
 static void on_down_end(struct io_pump *pump, enum io_pump_end end, int error)
 {
 	struct session *session = container_of(pump, struct session, down);
 
-	(void)error;
-	on_pump_end(session, pump, &session->up, end);
+	on_pump_end(session, pump, &session->up, end, error);
 }
 
 /* What intake has read goes to the backend before anything newer. */

@@ -37,7 +37,7 @@ struct session {
 	enum connection_end end;
 	bool has_backend_stream; /* initialised and not yet closed */
 	bool is_client_closed;
-	bool is_one_way_broken; /* one side takes no more, the other direction still flows */
+	int send_error; /* -errno: one side takes no more, the other direction still flows */
 	bool is_latency_reported;
 	uint16_t port; /* that the client connected to, host order */
 
