@@ -16,9 +16,9 @@
  * change, the rest is atomic. It outlives reloads: a pool of the new configuration takes over the
  * endpoints of the pool with the same name, so that health, counts and orders given by hand stay.
  */
-#define ENDPOINT_ADMIN_STATES(X)                                                                   \
-	X(READY, "ready") /* takes connections */                                                  \
-	X(DRAIN, "drain") /* no new ones; open ones go on */                                       \
+#define ENDPOINT_ADMIN_STATES(X)                             \
+	X(READY, "ready") /* takes connections */            \
+	X(DRAIN, "drain") /* no new ones; open ones go on */ \
 	X(MAINT, "maint") /* no new ones, not checked either */
 
 enum endpoint_admin {
@@ -32,9 +32,9 @@ enum endpoint_admin {
  * itself, afterwards rise and fall count. So a dead endpoint leaves with the first check after a
  * start and a live one is never waited for. Without active checks it stays UNKNOWN.
  */
-#define ENDPOINT_HEALTH_STATES(X)                                                                  \
-	X(UNKNOWN, "unknown")                                                                      \
-	X(UP, "up")                                                                                \
+#define ENDPOINT_HEALTH_STATES(X) \
+	X(UNKNOWN, "unknown")     \
+	X(UP, "up")               \
 	X(DOWN, "down")
 
 enum endpoint_health {
@@ -52,9 +52,9 @@ struct endpoint {
 	_Atomic uint32_t refs;
 	_Atomic uint32_t weight; /* 0..256 */
 	_Atomic uint32_t tier;
-	_Atomic uint32_t max_connections; /* 0: no limit */
-	_Atomic uint32_t admin;           /* enum endpoint_admin */
-	_Atomic uint32_t health;          /* enum endpoint_health */
+	_Atomic uint32_t max_connections;  /* 0: no limit */
+	_Atomic uint32_t admin;            /* enum endpoint_admin */
+	_Atomic uint32_t health;           /* enum endpoint_health */
 	_Atomic uint64_t ejected_until_ms; /* clock_monotonic_ms(); 0: not ejected */
 	_Atomic uint64_t up_since_ms;      /* slow start counts from here */
 	_Atomic uint32_t ejections;        /* in a row: each doubles the time */

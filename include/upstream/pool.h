@@ -30,8 +30,8 @@ struct pool_view;
  * @previous: the pool of the same name before a reload, whose endpoints are taken over; or NULL.
  * Return: NULL: out of memory. Thread: control.
  */
-struct pool *pool_new(const struct config_pool *config, const char *zone, struct pool *previous)
-	WARN_UNUSED;
+struct pool *pool_new(const struct config_pool *config, const char *zone,
+		      struct pool *previous) WARN_UNUSED;
 struct pool *pool_ref(struct pool *pool);
 void pool_unref(struct pool *pool); /* NULL is allowed */
 
@@ -71,17 +71,17 @@ struct pool *pool_view_pool(struct pool_view *view);
 #define POOL_TRIES_MAX 8
 
 struct pool_request {
-	const struct address *client;                /* source and maglev hash it; others ignore it */
-	struct endpoint *const *tried;               /* left out while another one is available */
+	const struct address *client;  /* source and maglev hash it; others ignore it */
+	struct endpoint *const *tried; /* left out while another one is available */
 	size_t ntried;
 };
 
 /**
  * Picks an endpoint and takes one of its connections; pool_view_release() gives it back.
- * Order: lowest tier that has an available endpoint; within it our zone, while any endpoint there is
- * available; then the algorithm. Where all of these were tried, other zones and tiers follow, then
- * those tried once more. An endpoint that came (back) up less than slow_start ago has its weight
- * lowered: from 1/16 up to all of it in 16 equal steps; maglev and source keep theirs.
+ * Order: lowest tier that has an available endpoint; within it our zone, while any endpoint there
+ * is available; then the algorithm. Where all of these were tried, other zones and tiers follow,
+ * then those tried once more. An endpoint that came (back) up less than slow_start ago has its
+ * weight lowered: from 1/16 up to all of it in 16 equal steps; maglev and source keep theirs.
  * @ret: a reference.
  * Return: 0; -EHOSTUNREACH: none is available; -EBUSY: those that are have reached max_connections,
  * or others wait for them already: pool_view_wait().
@@ -93,8 +93,8 @@ int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 void pool_view_release(struct pool_view *view, struct endpoint *endpoint);
 
 /*
- * What became of a try; feeds outlier ejection, p2c and the endpoint's counters. Errors that are our
- * own (no descriptors, ports or memory) are not held against the endpoint, and a pool's last
+ * What became of a try; feeds outlier ejection, p2c and the endpoint's counters. Errors that are
+ * our own (no descriptors, ports or memory) are not held against the endpoint, and a pool's last
  * available endpoint is never ejected.
  * @error: 0 or -errno. @latency_us: of a success.
  */
@@ -110,7 +110,8 @@ struct pool_waiter {
 	struct list_node node;
 	struct io_timer timer;
 	struct pool_view *view;
-	/* 0: pick again now; -ETIMEDOUT: queue_timeout has passed. No longer queued in either case. */
+	/* 0: pick again now; -ETIMEDOUT: queue_timeout has passed. No longer queued in either case.
+	 */
 	void (*on_turn)(struct pool_waiter *waiter, int status);
 };
 

@@ -10,16 +10,15 @@
 #include <stddef.h>
 
 /*
- * All pools of one configuration, with what keeps them right: active health checks and DNS. Both run
- * on the control thread's loop; workers only read what they find out.
+ * All pools of one configuration, with what keeps them right: active health checks and DNS. Both
+ * run on the control thread's loop; workers only read what they find out.
  */
 struct upstream;
 
 /**
  * @config:   borrowed for the upstream's life.
- * @previous: that of the configuration before, or NULL; its pools' endpoints are taken over. It must
- *            be stopped afterwards.
- * Return: 0; -ENOMEM. Thread: control.
+ * @previous: that of the configuration before, or NULL; its pools' endpoints are taken over. It
+ * must be stopped afterwards. Return: 0; -ENOMEM. Thread: control.
  */
 int upstream_new(const struct config *config, struct upstream *previous, struct io_loop *loop,
 		 struct upstream **ret) WARN_UNUSED;

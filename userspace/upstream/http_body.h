@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* So much of a body is searched. */
-#define HTTP_BODY_SEARCHED (64 * 1024)
+#define HTTP_BODY_SEARCHED 65536
 
 /*
  * A response body, taken out of its framing (Content-Length, chunked or up to the connection's end)

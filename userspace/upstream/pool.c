@@ -6,83 +6,11 @@
  */
 #include "upstream/upstream_internal.h"
 
-#include "core/clock.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Members ------------------------------------------------------------------- */
-
-static void member_done(struct pool_member *member)
-{
-	for (size_t i = 0; i < member->count; i++)
-		endpoint_unref(member->endpoints[i]);
-	free(member->endpoints);
-	*member = (struct pool_member){};
-}
-
-static int member_reserve(struct pool_member *member, size_t count)
-{
-	member->endpoints = count ? calloc(count, sizeof(*member->endpoints)) : NULL;
-	return count && !member->endpoints ? -ENOMEM : 0;
-}
-
-static struct endpoint *member_find(const struct pool_member *member, const struct address *address)
-{
-	for (size_t i = 0; i < member->count; i++)
-		if (address_equal(&member->endpoints[i]->address, address))
-			return member->endpoints[i];
-	return NULL;
-}
-
-/*
- * The endpoint of the configuration before stays, unless its name or zone is another one now: then
- * a new one goes on with what was known of it. Its open connections are counted to the old one.
- */
-static struct endpoint *take_over(struct endpoint *before, const struct config_endpoint *config)
-{
-	struct endpoint *endpoint;
-
-	if (endpoint_is_same(before, config))
-		return endpoint_ref(before);
-	endpoint = endpoint_new(config, &before->address);
-	if (endpoint)
-		endpoint_inherit(endpoint, before);
-	return endpoint;
-}
-
-static int member_take_over(struct pool_member *member, const struct config_endpoint *config,
-			    const struct pool_member *before,
-			    const struct config_endpoint *config_before)
-{
-	if (member_reserve(member, before->count))
-		return -ENOMEM;
-	for (size_t i = 0; i < before->count; i++) {
-		struct endpoint *endpoint = take_over(before->endpoints[i], config);
-
-		if (!endpoint)
-			return -ENOMEM;
-		member->endpoints[member->count++] = endpoint;
-	}
-	member->is_taken_over = true;
-	member->is_reweighted = config->weight != config_before->weight;
-	return 0;
-}
-
-static int member_make(struct pool_member *member, const struct config_endpoint *config)
-{
-	/* A DNS name has no endpoints before its first answer. */
-	if (config->resolve == CONFIG_RESOLVE_DNS)
-		return 0;
-	if (member_reserve(member, 1))
-		return -ENOMEM;
-	member->endpoints[0] = endpoint_new(config, &config->address);
-	if (!member->endpoints[0])
-		return -ENOMEM;
-	member->count = 1;
-	return 0;
-}
+/* --- Reload ------------------------------------------------------------------------ */
 
 static bool is_same_member(const struct config_endpoint *a, const struct config_endpoint *b)
 {
@@ -96,7 +24,7 @@ static bool is_same_member(const struct config_endpoint *a, const struct config_
 /* Return: the member's index in @previous; -ENOENT. */
 static ssize_t find_before(const struct pool *previous, const struct config_endpoint *config)
 {
-	for (size_t i = 0; previous && i < previous->config->nendpoints; i++)
+	for (size_t i = 0; i < previous->config->nendpoints; i++)
 		if (is_same_member(&previous->config->endpoints[i], config))
 			return (ssize_t)i;
 	return -ENOENT;
@@ -106,25 +34,20 @@ static int pool_fill_member(struct pool *pool, size_t index, struct pool *previo
 {
 	const struct config_endpoint *config = &pool->config->endpoints[index];
 	struct pool_member *member = &pool->members[index];
-	ssize_t before = find_before(previous, config);
+	ssize_t before;
+	int err;
 
-	if (!previous || before < 0)
-		return member_make(member, config);
-	return member_take_over(member, config, &previous->members[before],
-				&previous->config->endpoints[before]);
-}
-
-/* Endpoints that come to a pool in service start slowly; those it began with do not. */
-static void start_slowly(struct pool *pool)
-{
-	uint64_t now_ms = clock_monotonic_ms();
-
-	for (size_t i = 0; i < pool->config->nendpoints; i++) {
-		struct pool_member *member = &pool->members[i];
-
-		for (size_t k = 0; k < member->count && !member->is_taken_over; k++)
-			atomic_store(&member->endpoints[k]->up_since_ms, now_ms);
+	if (!previous)
+		return pool_member_make(member, config);
+	before = find_before(previous, config);
+	if (before < 0) {
+		err = pool_member_make(member, config);
+		/* It comes to a pool that is in service. */
+		pool_member_start_slowly(member);
+		return err;
 	}
+	return pool_member_take_over(member, config, &previous->members[before],
+				     &previous->config->endpoints[before]);
 }
 
 /* --- The pool ------------------------------------------------------------------ */
@@ -132,7 +55,7 @@ static void start_slowly(struct pool *pool)
 static void pool_free(struct pool *pool)
 {
 	for (size_t i = 0; pool->members && i < pool->config->nendpoints; i++)
-		member_done(&pool->members[i]);
+		pool_member_done(&pool->members[i]);
 	free(pool->members);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
@@ -171,8 +94,6 @@ struct pool *pool_new(const struct config_pool *config, const char *zone, struct
 		pool_free(pool);
 		return NULL;
 	}
-	if (previous)
-		start_slowly(pool);
 	return pool;
 }
 
@@ -237,39 +158,6 @@ void pool_activate(struct pool *pool)
 
 /* --- Changes ------------------------------------------------------------------- */
 
-/* Fills @ret with one endpoint an address; those that @before has are kept, double ones left out.
- */
-static int member_replace(struct pool_member *ret, const struct config_endpoint *config,
-			  const struct pool_member *before, const struct address *addresses,
-			  size_t count)
-{
-	if (member_reserve(ret, count))
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		struct endpoint *endpoint;
-
-		if (member_find(ret, &addresses[i]))
-			continue;
-		endpoint = member_find(before, &addresses[i]);
-		endpoint = endpoint ? endpoint_ref(endpoint) : endpoint_new(config, &addresses[i]);
-		if (!endpoint)
-			return -ENOMEM;
-		ret->endpoints[ret->count++] = endpoint;
-	}
-	return 0;
-}
-
-/* A pool that has served already gives newcomers a slow start. */
-static void start_newcomers_slowly(const struct pool_member *member,
-				   const struct pool_member *before)
-{
-	uint64_t now_ms = clock_monotonic_ms();
-
-	for (size_t i = 0; before->count && i < member->count; i++)
-		if (!member_find(before, &member->endpoints[i]->address))
-			atomic_store(&member->endpoints[i]->up_since_ms, now_ms);
-}
-
 int pool_set_addresses(struct pool *pool, size_t index, const struct address *addresses,
 		       size_t count)
 {
@@ -278,17 +166,18 @@ int pool_set_addresses(struct pool *pool, size_t index, const struct address *ad
 	int err;
 
 	pthread_mutex_lock(&pool->lock);
-	err = member_replace(&replaced, &pool->config->endpoints[index], member, addresses, count);
+	err = pool_member_replace(&replaced, &pool->config->endpoints[index], member, addresses,
+				  count);
 	if (!err) {
 		struct pool_member before = *member;
 
-		start_newcomers_slowly(&replaced, &before);
+		pool_member_start_newcomers(&replaced, &before);
 		*member = replaced;
 		replaced = before;
 		pool_touch_locked(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
-	member_done(&replaced);
+	pool_member_done(&replaced);
 	return err;
 }
 
@@ -300,7 +189,7 @@ bool pool_has_addresses(struct pool *pool, size_t index, const struct address_se
 	pthread_mutex_lock(&pool->lock);
 	is_same = member->count == set->count;
 	for (size_t i = 0; i < set->count && is_same; i++)
-		is_same = member_find(member, &set->items[i]) != NULL;
+		is_same = pool_member_find(member, &set->items[i]) != NULL;
 	pthread_mutex_unlock(&pool->lock);
 	return is_same;
 }

@@ -19,7 +19,7 @@ struct resolver;
 /* Bounds of how long an answer is believed. An entry of /etc/hosts has no TTL and gets the least.
  */
 #define RESOLVER_TTL_MIN_MS 1000
-#define RESOLVER_TTL_MAX_MS (60 * 60 * 1000)
+#define RESOLVER_TTL_MAX_MS 3600000
 /* Between tries that fail: doubles from the first to the last. */
 #define RESOLVER_RETRY_MIN_MS 1000
 #define RESOLVER_RETRY_MAX_MS 60000

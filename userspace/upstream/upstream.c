@@ -108,8 +108,8 @@ static int fill(struct upstream *upstream, struct upstream *previous)
 	size_t npools = config->npools, nendpoints = count_endpoints(config);
 
 	/* At least one of each: nothing is a count like any other. */
-	upstream->pools = calloc(npools + 1, sizeof(*upstream->pools));
-	upstream->healths = calloc(npools + 1, sizeof(*upstream->healths));
+	upstream->pools = calloc(npools + 1, sizeof(struct pool *));
+	upstream->healths = calloc(npools + 1, sizeof(struct health *));
 	upstream->members = calloc(nendpoints + 1, sizeof(*upstream->members));
 	if (!upstream->pools || !upstream->healths || !upstream->members)
 		return -ENOMEM;

@@ -41,6 +41,34 @@ bool endpoint_is_same(const struct endpoint *endpoint, const struct config_endpo
 /* Health, orders given by hand and ejection, of the endpoint that stood for the address before. */
 void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *from);
 
+/* --- Members (pool_member.c) ------------------------------------------------------ */
+
+/* Of the configuration alone; a DNS name has no endpoints yet. Return: 0; -ENOMEM. */
+int pool_member_make(struct pool_member *member, const struct config_endpoint *config) WARN_UNUSED;
+
+/* Of the configuration before. Return: 0; -ENOMEM. */
+int pool_member_take_over(struct pool_member *member, const struct config_endpoint *config,
+			  const struct pool_member *before,
+			  const struct config_endpoint *config_before) WARN_UNUSED;
+
+/*
+ * Fills @ret with one endpoint an address; those that @before has are kept, double ones left out.
+ * Return: 0; -ENOMEM, with @ret to be done as well.
+ */
+int pool_member_replace(struct pool_member *ret, const struct config_endpoint *config,
+			const struct pool_member *before, const struct address *addresses,
+			size_t count) WARN_UNUSED;
+
+/* Slow start of all; of those that are not in @before, if that one has served at all. */
+void pool_member_start_slowly(const struct pool_member *member);
+void pool_member_start_newcomers(const struct pool_member *member,
+				 const struct pool_member *before);
+
+struct endpoint *pool_member_find(const struct pool_member *member, const struct address *address);
+void pool_member_done(struct pool_member *member);
+
+/* --- The pool (pool.c) ------------------------------------------------------------ */
+
 /*
  * The pool goes into service: endpoints that were taken over get the settings of the new file.
  * Apart from pool_new() so that a reload that fails later changes nothing. Thread: control.
