@@ -396,6 +396,7 @@ static void freed_connection_goes_to_who_came_first(void **state)
 	assert_false(second.is_done);
 	give_back(0);
 	deliver();
+	assert_true(second.is_done);
 	assert_int_equal(second.picked, 0);
 	assert_int_equal(pool_waiting(pool), 0);
 	give_back(0);
@@ -410,6 +411,7 @@ static void connection_freed_before_queueing_is_not_missed(void **state)
 	give_back(0);
 	assert_int_equal(pool_view_wait(view, &visitor.waiter), 0);
 	deliver();
+	assert_true(visitor.is_done);
 	assert_int_equal(visitor.picked, 0);
 	give_back(0);
 }
