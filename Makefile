@@ -103,6 +103,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .PHONY: all
 all: $(OUT)/sluiced $(OUT)/sluicectl ## build the daemon and its control program
+	@:
 
 $(OUT)/sluiced: $(OUT)/main.o $(call archives,$(filter-out ctl,$(upto7)))
 	@echo "  LINK    $@"
