@@ -7,6 +7,7 @@
 
 #include "core/rng.h"
 #include "upstream/probe.h"
+#include "tls/client.h"
 #include "upstream/upstream_internal.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 struct health {
 	struct pool *pool; /* a reference */
 	struct io_loop *loop;
-	struct ssl_ctx_st *tls; /* of TLS checks */
+	struct tls_client_context *tls; /* of TLS checks */
 	struct rng rng;
 	struct list_node checks; /* struct check */
 	bool is_out_of_memory;   /* during a sync */
@@ -262,7 +263,7 @@ struct health *health_new(struct pool *pool, struct io_loop *loop)
 	if (!health)
 		return NULL;
 	if (pool_config(pool)->health.kind == CONFIG_HEALTH_TLS) {
-		health->tls = probe_tls_new();
+		health->tls = tls_client_context_new();
 		if (!health->tls) {
 			free(health);
 			return NULL;
@@ -296,7 +297,7 @@ void health_free(struct health *health)
 	if (!health)
 		return;
 	end_all(health);
-	probe_tls_free(health->tls);
+	tls_client_context_free(health->tls);
 	pool_unref(health->pool);
 	free(health);
 }

@@ -29,12 +29,13 @@ extern const struct probe_kind probe_tcp, probe_tls, probe_http;
 
 #define PROBE_REASON_SIZE 128
 
-struct ssl_ctx_st;
+struct tls_client_context;
 
 struct probe {
 	/* The owner's: set before probe_start(), the rest is zero. */
 	const struct config_pool *pool; /* borrowed */
-	struct ssl_ctx_st *tls;         /* borrowed; of probe_tls_new(), for that kind alone */
+	struct tls_client_context *tls; /* borrowed; for that kind alone. It verifies no certificate:
+					 * a check asks whether the endpoint answers, not who it is */
 	struct endpoint *endpoint;      /* borrowed */
 	/* Last: nothing of the probe is in use any more. */
 	void (*on_done)(struct probe *probe, bool is_ok, const char *reason);
@@ -70,12 +71,5 @@ int probe_send(struct probe *probe, struct slice bytes) WARN_UNUSED;
 void probe_pass(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
 void probe_pass_when_sent(struct probe *probe);
 void probe_fail(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
-
-/*
- * Settings of TLS checks: no certificate is verified, for a check asks whether the endpoint
- * answers, not who it is. Return: NULL: out of memory.
- */
-struct ssl_ctx_st *probe_tls_new(void) WARN_UNUSED;
-void probe_tls_free(struct ssl_ctx_st *tls); /* NULL is allowed */
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Probes against little servers, each a thread that serves one connection. */
 #include "upstream/probe.h"
+#include "tls/client.h"
 
 #include "loop_fixture.h"
 #include "net/proxy_protocol.h"
@@ -152,7 +153,7 @@ static int listen_on_loopback(struct address *ret)
 static struct io_loop *loop;
 static struct config_pool config;
 static struct endpoint endpoint;
-static struct ssl_ctx_st *tls;
+static struct tls_client_context *tls;
 
 static struct {
 	bool is_done, is_ok;
@@ -163,7 +164,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	loop = fixture_loop();
-	tls = probe_tls_new();
+	tls = tls_client_context_new();
 	endpoint = (struct endpoint){.name = (char *)(uintptr_t) "shop.test:80"};
 	config = fixture_pool(NULL, 0);
 	config.health = (struct config_health_check){.kind = CONFIG_HEALTH_HTTP,
@@ -177,7 +178,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	probe_tls_free(tls);
+	tls_client_context_free(tls);
 	io_loop_free(loop);
 	return 0;
 }
