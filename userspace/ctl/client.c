@@ -17,7 +17,8 @@
 
 static int connect_to(const char *path, uint32_t timeout_ms)
 {
-	struct timeval timeout = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+	struct timeval timeout = {.tv_sec = timeout_ms / 1000,
+				  .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
 	struct strbuf text = {0};
 	struct address address;
 	int fd, r;

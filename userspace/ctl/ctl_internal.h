@@ -194,6 +194,9 @@ const char *member_text(const json_t *object, const char *key);
 uint64_t member_count(const json_t *object, const char *key);
 double member_number(const json_t *object, const char *key);
 
+/* Element @index of an array; NULL behind its end. */
+const json_t *member_element(const json_t *object, const char *key, size_t index);
+
 /* An endpoint's state in one or two words: drain, maint, ejected 12s, down, up, unchecked. */
 const char *view_endpoint_state(const json_t *endpoint, char ret[TEXT_VALUE_SIZE],
 				enum table_colour *ret_colour);

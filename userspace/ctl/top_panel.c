@@ -44,9 +44,10 @@ static double rate_of(const struct top_frame *frame, const json_t *before, const
 static const json_t *find_by_text(const json_t *array, const char *key, const char *text)
 {
 	const json_t *row;
-	size_t i;
 
-	json_array_foreach(array, i, row) if (strcmp(member_text(row, key), text) == 0) return row;
+	for (size_t i = 0; (row = json_array_get(array, i)); i++)
+		if (strcmp(member_text(row, key), text) == 0)
+			return row;
 	return NULL;
 }
 
@@ -84,10 +85,8 @@ static void collect(struct top_rows *rows, const struct top_frame *frame, const 
 static void collect_listeners(struct top_rows *rows, const struct top_frame *frame)
 {
 	const json_t *before = json_object_get(frame->before->listeners, "listeners"), *row;
-	size_t i;
 
-	json_array_foreach(json_object_get(frame->now->listeners, "listeners"), i, row)
-	{
+	for (size_t i = 0; (row = member_element(frame->now->listeners, "listeners", i)); i++) {
 		const char *name = member_text(row, "name");
 
 		collect(rows, frame, find_by_text(before, "name", name), row, "accepted",
@@ -99,16 +98,13 @@ static void collect_endpoints(struct top_rows *rows, const struct top_frame *fra
 {
 	const json_t *pools_before = json_object_get(frame->before->pools, "pools");
 	const json_t *pool, *endpoint;
-	size_t i, j;
 
-	json_array_foreach(json_object_get(frame->now->pools, "pools"), i, pool)
-	{
+	for (size_t i = 0; (pool = member_element(frame->now->pools, "pools", i)); i++) {
 		const char *name = member_text(pool, "name");
 		const json_t *before = json_object_get(find_by_text(pools_before, "name", name),
 						       "endpoints");
 
-		json_array_foreach(json_object_get(pool, "endpoints"), j, endpoint)
-		{
+		for (size_t j = 0; (endpoint = member_element(pool, "endpoints", j)); j++) {
 			const char *address = member_text(endpoint, "address");
 
 			collect(rows, frame, find_by_text(before, "address", address), endpoint,
@@ -117,42 +113,49 @@ static void collect_endpoints(struct top_rows *rows, const struct top_frame *fra
 	}
 }
 
+/* A connection of the earlier sample. */
+struct earlier {
+	uint64_t id;
+	const json_t *row;
+};
+
 static int compare_ids(const void *a, const void *b)
 {
-	uint64_t x = member_count(*(const json_t *const *)a, "id");
-	uint64_t y = member_count(*(const json_t *const *)b, "id");
+	const struct earlier *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	return (x->id > y->id) - (x->id < y->id);
 }
 
 /* The earlier connections, ordered by id: there may be a thousand. Return: free() it; NULL: none.
  */
-static const json_t **index_by_id(const json_t *array)
+static struct earlier *index_by_id(const json_t *array)
 {
-	size_t i, count = json_array_size(array);
-	const json_t **index = count ? calloc(count, sizeof(*index)) : NULL;
+	size_t count = json_array_size(array);
+	struct earlier *index = count ? calloc(count, sizeof(*index)) : NULL;
 
 	if (!index)
 		return NULL;
-	for (i = 0; i < count; i++)
-		index[i] = json_array_get(array, i);
+	for (size_t i = 0; i < count; i++) {
+		index[i].row = json_array_get(array, i);
+		index[i].id = member_count(index[i].row, "id");
+	}
 	qsort(index, count, sizeof(*index), compare_ids);
 	return index;
 }
 
 static void collect_connections(struct top_rows *rows, const struct top_frame *frame)
 {
-	const json_t *before = json_object_get(frame->before->connections, "connections"), *row;
-	const json_t **index = index_by_id(before);
-	size_t i;
+	const json_t *before = json_object_get(frame->before->connections, "connections");
+	const json_t *now = json_object_get(frame->now->connections, "connections"), *row;
+	struct earlier *index = index_by_id(before);
 
-	json_array_foreach(json_object_get(frame->now->connections, "connections"), i, row)
-	{
-		const json_t *const *found = index ? bsearch(&row, index, json_array_size(before),
-							     sizeof(*index), compare_ids)
-						   : NULL;
+	for (size_t i = 0; (row = json_array_get(now, i)); i++) {
+		struct earlier key = {.id = member_count(row, "id")}, *found = NULL;
 
-		collect(rows, frame, found ? *found : NULL, row, NULL,
+		if (index)
+			found = bsearch(&key, index, json_array_size(before), sizeof(*index),
+					compare_ids);
+		collect(rows, frame, found ? found->row : NULL, row, NULL,
 			(struct top_row){.group = member_text(row, "listener"),
 					 .name = member_text(row, "client")});
 	}

@@ -24,6 +24,11 @@ double member_number(const json_t *object, const char *key)
 	return json_number_value(json_object_get(object, key));
 }
 
+const json_t *member_element(const json_t *object, const char *key, size_t index)
+{
+	return json_array_get(json_object_get(object, key), index);
+}
+
 static void add_line(struct strbuf *out, const struct ctl_screen *screen, const char *label,
 		     const char *text)
 {
@@ -103,11 +108,9 @@ void view_listeners(const json_t *result, const struct ctl_screen *screen, struc
 	};
 	struct table table;
 	const json_t *row;
-	size_t i;
 
 	table_init(&table, columns, ARRAY_SIZE(columns));
-	json_array_foreach(json_object_get(result, "listeners"), i, row)
-	{
+	for (size_t i = 0; (row = member_element(result, "listeners", i)); i++) {
 		const json_t *session = json_object_get(row, "session_seconds");
 
 		table_add(&table, TABLE_BOLD, member_text(row, "name"));
@@ -155,19 +158,19 @@ static uint64_t sum_of(const json_t *endpoints, const char *key)
 {
 	const json_t *endpoint;
 	uint64_t sum = 0;
-	size_t i;
 
-	json_array_foreach(endpoints, i, endpoint) sum += member_count(endpoint, key);
+	for (size_t i = 0; (endpoint = json_array_get(endpoints, i)); i++)
+		sum += member_count(endpoint, key);
 	return sum;
 }
 
 static void add_pool(struct table *table, const json_t *pool)
 {
 	const json_t *endpoints = json_object_get(pool, "endpoints"), *endpoint;
-	size_t i, available = 0, total = json_array_size(endpoints);
+	size_t available = 0, total = json_array_size(endpoints);
 	char text[TEXT_VALUE_SIZE];
 
-	json_array_foreach(endpoints, i, endpoint)
+	for (size_t i = 0; (endpoint = json_array_get(endpoints, i)); i++)
 		available += json_is_true(json_object_get(endpoint, "available"));
 	table_add(table, TABLE_BOLD, member_text(pool, "name"));
 	table_add(table, TABLE_DIM, member_text(pool, "balance"));
@@ -238,13 +241,11 @@ void view_pools(const json_t *result, const struct ctl_screen *screen, struct st
 	};
 	const json_t *pool, *endpoint;
 	struct table table;
-	size_t i, j;
 
 	table_init(&table, columns, ARRAY_SIZE(columns));
-	json_array_foreach(json_object_get(result, "pools"), i, pool)
-	{
+	for (size_t i = 0; (pool = member_element(result, "pools", i)); i++) {
 		add_pool(&table, pool);
-		json_array_foreach(json_object_get(pool, "endpoints"), j, endpoint)
+		for (size_t j = 0; (endpoint = member_element(pool, "endpoints", j)); j++)
 			add_endpoint(&table, endpoint);
 	}
 	table_render(&table, screen, 0, out);
@@ -274,11 +275,9 @@ void view_connections(const json_t *result, const struct ctl_screen *screen, str
 	const json_t *rows = json_object_get(result, "connections"), *row;
 	struct table table;
 	char id[TEXT_VALUE_SIZE];
-	size_t i;
 
 	table_init(&table, columns, ARRAY_SIZE(columns));
-	json_array_foreach(rows, i, row)
-	{
+	for (size_t i = 0; (row = json_array_get(rows, i)); i++) {
 		snprintf(id, sizeof(id), "%llu", (unsigned long long)member_count(row, "id"));
 		table_add(&table, TABLE_DIM, id);
 		table_add(&table, TABLE_PLAIN, member_text(row, "client"));
@@ -302,10 +301,8 @@ void view_connections(const json_t *result, const struct ctl_screen *screen, str
 void view_endpoint(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	const json_t *endpoint;
-	size_t i;
 
-	json_array_foreach(json_object_get(result, "endpoints"), i, endpoint)
-	{
+	for (size_t i = 0; (endpoint = member_element(result, "endpoints", i)); i++) {
 		char state[TEXT_VALUE_SIZE];
 		enum table_colour colour;
 
