@@ -21,14 +21,15 @@ def relayed(sluice, traffic_server):
 
 @pytest.mark.parametrize("after", [1, 1000, 500_000])
 def test_a_backends_reset_reaches_the_client(net, relayed, after):
-    report = traffic.run(net.client, FRONT, connections=20, up=4 << 20, down=0,
-                         peer_reset_after=after)
+    report = traffic.run(net.client, FRONT, connections=20, up=4 << 20, down=1,
+                         order="client", peer_reset_after=after)
     assert report["reset"] == 20, str(report)
 
 
 @pytest.mark.parametrize("after", [1, 1000, 500_000])
 def test_a_clients_reset_reaches_the_backend(net, relayed, after):
-    report = traffic.run(net.client, FRONT, connections=20, up=0, down=4 << 20, reset_after=after)
+    report = traffic.run(net.client, FRONT, connections=20, up=1, down=4 << 20,
+                         order="server", reset_after=after)
     assert report["aborted"] == 20, str(report)
     relayed.wait_results(20)
     assert relayed.outcomes() == {"reset": 20}
