@@ -153,6 +153,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # A test that replaces functions of the C library names them: WRAP_<test> := connect send
 WRAP_test_health := io_loop_now_ms io_timer_start io_timer_stop probe_cancel probe_start
 WRAP_test_resolver := io_timer_start
+WRAP_test_upstream := resolver_new
 WRAP_test_pool_view := io_loop_now_ms io_loop_post io_timer_start io_timer_stop
 WRAP_test_balance := calloc
 WRAP_test_log := clock_monotonic_ms clock_wall_us

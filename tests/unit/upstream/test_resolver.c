@@ -5,10 +5,9 @@
  */
 #include "upstream/resolver.h"
 
-#include "io/watch.h"
+#include "dns_fixture.h"
 #include "loop_fixture.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,111 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-
-/* --- The server --------------------------------------------------------------------- */
-
-#define TYPE_A    1
-#define TYPE_AAAA 28
-
-#define RCODE_OK       0
-#define RCODE_SERVFAIL 2
-#define RCODE_NXDOMAIN 3
-
-struct records {
-	int rcode;
-	const char *texts[6]; /* ended by NULL */
-};
-
-static struct {
-	int fd;
-	struct io_watch watch;
-	char csv[32];
-	struct records a, aaaa;
-	uint32_t ttl_s;
-	bool is_silent;
-	unsigned questions;
-} server;
-
-static size_t put16(unsigned char *out, unsigned value)
-{
-	out[0] = (unsigned char)(value >> 8);
-	out[1] = (unsigned char)value;
-	return 2;
-}
-
-static size_t put_record(unsigned char *out, int type, const char *text)
-{
-	int family = type == TYPE_A ? AF_INET : AF_INET6;
-	size_t size = type == TYPE_A ? 4 : 16, n = 0;
-
-	n += put16(out + n, 0xc00c); /* the question's name */
-	n += put16(out + n, (unsigned)type);
-	n += put16(out + n, 1);
-	n += put16(out + n, server.ttl_s >> 16);
-	n += put16(out + n, server.ttl_s & 0xffff);
-	n += put16(out + n, (unsigned)size);
-	inet_pton(family, text, out + n);
-	return n + size;
-}
-
-/* The end of the question in @query. */
-static size_t question_end(const unsigned char *query)
-{
-	size_t n = 12;
-
-	while (query[n] != 0)
-		n += query[n] + 1u;
-	return n + 5;
-}
-
-static size_t make_reply(unsigned char *reply)
-{
-	size_t n = question_end(reply);
-	int type = reply[n - 3];
-	const struct records *records = type == TYPE_A ? &server.a : &server.aaaa;
-	unsigned count = 0;
-
-	for (; records->texts[count] && records->rcode == RCODE_OK; count++)
-		n += put_record(reply + n, type, records->texts[count]);
-	put16(reply + 2, 0x8180u | (unsigned)records->rcode);
-	put16(reply + 6, count);
-	put16(reply + 8, 0);
-	put16(reply + 10, 0);
-	return n;
-}
-
-static void on_question(struct io_watch *watch, uint32_t ready)
-{
-	unsigned char packet[512];
-	struct sockaddr_in from;
-	socklen_t len = sizeof(from);
-	ssize_t n = recvfrom(watch->fd, packet, sizeof(packet) - 200, MSG_DONTWAIT,
-			     (struct sockaddr *)&from, &len);
-
-	(void)ready;
-	if (n < 17)
-		return;
-	server.questions++;
-	if (!server.is_silent)
-		(void)!sendto(watch->fd, packet, make_reply(packet), 0, (struct sockaddr *)&from,
-			      len);
-}
-
-static void start_server(struct io_loop *loop)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-
-	memset(&server, 0, sizeof(server));
-	server.ttl_s = 7;
-	server.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(server.fd, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(server.fd, (struct sockaddr *)&address, &len), 0);
-	snprintf(server.csv, sizeof(server.csv), "127.0.0.1:%u", ntohs(address.sin_port));
-	server.watch.on_ready = on_question;
-	assert_int_equal(io_watch_start(&server.watch, loop, server.fd, IO_READABLE), 0);
-}
 
 /* --- The owner of a name ------------------------------------------------------------- */
 
@@ -180,8 +74,8 @@ static int set_up(void **state)
 
 	(void)state;
 	loop = fixture_loop();
-	start_server(loop);
-	options.servers = server.csv;
+	dns_start(loop);
+	options.servers = dns.csv;
 	name = (struct resolver_name){.host = "api.test", .port = 80, .ops = &ops};
 	known[0] = '\0';
 	nchanges = nfailures = 0;
@@ -195,8 +89,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	resolver_free(resolver);
-	io_watch_stop(&server.watch);
-	close(server.fd);
+	dns_stop();
 	io_loop_free(loop);
 	return 0;
 }
@@ -215,8 +108,8 @@ static void look_up(size_t n)
 static void all_records_of_both_families_count(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.2", "192.0.2.1"}};
-	server.aaaa = (struct records){.texts = {"2001:db8::1"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.2", "192.0.2.1"}};
+	dns.aaaa = (struct dns_records){.texts = {"2001:db8::1"}};
 	look_up(1);
 	assert_string_equal(known, "192.0.2.1:80 192.0.2.2:80 [2001:db8::1]:80");
 	assert_int_equal(delays[0], 7000);
@@ -225,9 +118,9 @@ static void all_records_of_both_families_count(void **state)
 static void addresses_follow_the_zone_by_ttl(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1", "192.0.2.2"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.1", "192.0.2.2"}};
 	look_up(1);
-	server.a = (struct records){.texts = {"192.0.2.2", "192.0.2.3"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.2", "192.0.2.3"}};
 	look_up(1);
 	assert_string_equal(known, "192.0.2.2:80 192.0.2.3:80");
 	assert_int_equal(nchanges, 2);
@@ -236,9 +129,9 @@ static void addresses_follow_the_zone_by_ttl(void **state)
 static void another_order_is_no_change(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1", "192.0.2.2"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.1", "192.0.2.2"}};
 	look_up(1);
-	server.a = (struct records){.texts = {"192.0.2.2", "192.0.2.1", "192.0.2.2"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.2", "192.0.2.1", "192.0.2.2"}};
 	look_up(2);
 	assert_int_equal(nchanges, 1);
 }
@@ -246,11 +139,11 @@ static void another_order_is_no_change(void **state)
 static void ttl_is_kept_within_bounds(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1"}};
-	server.ttl_s = 0;
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
+	dns.ttl_s = 0;
 	look_up(1);
 	assert_int_equal(delays[0], RESOLVER_TTL_MIN_MS);
-	server.ttl_s = 1000000;
+	dns.ttl_s = 1000000;
 	look_up(1);
 	assert_int_equal(delays[1], RESOLVER_TTL_MAX_MS);
 }
@@ -258,14 +151,14 @@ static void ttl_is_kept_within_bounds(void **state)
 static void failure_keeps_the_last_good_answer(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
 	look_up(1);
-	server.a.rcode = server.aaaa.rcode = RCODE_SERVFAIL;
+	dns.a.rcode = dns.aaaa.rcode = DNS_SERVFAIL;
 	look_up(3);
 	assert_string_equal(known, "192.0.2.1:80");
 	assert_int_equal(nchanges, 1);
 	/* Partial answers are used as they are, so nothing is new and nothing to complain of. */
-	server.a.rcode = server.aaaa.rcode = RCODE_OK;
+	dns.a.rcode = dns.aaaa.rcode = DNS_OK;
 	look_up(1);
 	assert_int_equal(nchanges, 1);
 	assert_int_equal(delays[4], 7000);
@@ -276,7 +169,7 @@ static void tries_after_failures_come_ever_later(void **state)
 	static const uint64_t expected[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
 
 	(void)state;
-	server.a.rcode = server.aaaa.rcode = RCODE_NXDOMAIN;
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
 	look_up(ARRAY_SIZE(expected));
 	assert_memory_equal(delays, expected, sizeof(expected));
 	assert_int_equal(nfailures, 1);
@@ -286,16 +179,16 @@ static void tries_after_failures_come_ever_later(void **state)
 static void name_that_vanishes_keeps_its_addresses(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
 	look_up(1);
-	server.a.rcode = server.aaaa.rcode = RCODE_NXDOMAIN;
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
 	look_up(2);
 	assert_string_equal(known, "192.0.2.1:80");
 	assert_int_equal(nfailures, 1);
 	/* And a second row of failures is news again. */
-	server.a.rcode = RCODE_OK;
+	dns.a.rcode = DNS_OK;
 	look_up(1);
-	server.a.rcode = RCODE_NXDOMAIN;
+	dns.a.rcode = DNS_NXDOMAIN;
 	look_up(1);
 	assert_int_equal(nfailures, 2);
 }
@@ -303,11 +196,11 @@ static void name_that_vanishes_keeps_its_addresses(void **state)
 static void one_familys_failure_does_not_touch_the_other(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1"}};
-	server.aaaa = (struct records){.texts = {"2001:db8::1"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
+	dns.aaaa = (struct dns_records){.texts = {"2001:db8::1"}};
 	look_up(1);
-	server.a = (struct records){.texts = {"192.0.2.9"}};
-	server.aaaa.rcode = RCODE_SERVFAIL;
+	dns.a = (struct dns_records){.texts = {"192.0.2.9"}};
+	dns.aaaa.rcode = DNS_SERVFAIL;
 	look_up(1);
 	assert_string_equal(known, "192.0.2.9:80 [2001:db8::1]:80");
 	/* Sooner than the TTL, for half of the answer is old. */
@@ -318,10 +211,10 @@ static void one_familys_failure_does_not_touch_the_other(void **state)
 static void family_without_records_any_more_loses_its_addresses(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1"}};
-	server.aaaa = (struct records){.texts = {"2001:db8::1"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
+	dns.aaaa = (struct dns_records){.texts = {"2001:db8::1"}};
 	look_up(1);
-	server.aaaa = (struct records){};
+	dns.aaaa = (struct dns_records){};
 	look_up(1);
 	assert_string_equal(known, "192.0.2.1:80");
 }
@@ -329,7 +222,7 @@ static void family_without_records_any_more_loses_its_addresses(void **state)
 static void refused_addresses_are_offered_again(void **state)
 {
 	(void)state;
-	server.a = (struct records){.texts = {"192.0.2.1"}};
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
 	refusal = -ENOMEM;
 	look_up(1);
 	assert_int_equal(delays[0], 1000);
@@ -378,9 +271,9 @@ static void resolver_can_be_freed_with_questions_in_flight(void **state)
 	struct io_timer tick = {.on_expire = on_tick};
 
 	(void)state;
-	server.is_silent = true;
+	dns.is_silent = true;
 	resolver_add(resolver, &name);
-	while (server.questions < 2) {
+	while (dns.questions < 2) {
 		io_timer_start(loop, &tick, 1);
 		fixture_run(loop);
 	}

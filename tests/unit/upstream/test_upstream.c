@@ -2,7 +2,9 @@
 /* Pools, checks and names together on a real loop, while a worker picks on another thread. */
 #include "upstream/upstream.h"
 
+#include "dns_fixture.h"
 #include "loop_fixture.h"
+#include "upstream/resolver.h"
 #include "upstream_fixture.h"
 
 #include <errno.h>
@@ -21,7 +23,22 @@ static struct config config;
 static struct upstream *upstream;
 static char live[ADDRESS_TEXT_SIZE], dead[ADDRESS_TEXT_SIZE];
 static int listener;
-static unsigned ups, downs;
+static unsigned ups, downs, answers, unresolved;
+
+int __real_resolver_new(struct io_loop *on, const struct resolver_options *options,
+			struct resolver **ret);
+int __wrap_resolver_new(struct io_loop *on, const struct resolver_options *options,
+			struct resolver **ret);
+
+/* Names are the test's server's. */
+int __wrap_resolver_new(struct io_loop *on, const struct resolver_options *options,
+			struct resolver **ret)
+{
+	struct resolver_options ours = *options;
+
+	ours.servers = dns.csv;
+	return __real_resolver_new(on, &ours, ret);
+}
 
 static void on_health_change(struct pool *pool, struct endpoint *endpoint, bool is_up,
 			     const char *reason, void *context)
@@ -31,6 +48,27 @@ static void on_health_change(struct pool *pool, struct endpoint *endpoint, bool 
 	(void)context;
 	assert_string_equal(endpoint->name, dead);
 	is_up ? ups++ : downs++;
+	io_loop_stop(loop);
+}
+
+static void on_addresses_changed(struct pool *pool, const char *host, size_t count, void *context)
+{
+	(void)context;
+	assert_ptr_equal(pool, upstream_find_pool(upstream, "pool"));
+	assert_string_equal(host, "api.test");
+	assert_int_equal(count, 2);
+	answers++;
+	io_loop_stop(loop);
+}
+
+static void on_resolve_failed(struct pool *pool, const char *host, const char *reason,
+			      void *context)
+{
+	(void)pool;
+	(void)context;
+	assert_string_equal(host, "api.test");
+	assert_non_null(reason);
+	unresolved++;
 	io_loop_stop(loop);
 }
 
@@ -48,7 +86,9 @@ static int listen_on_loopback(char text[ADDRESS_TEXT_SIZE])
 
 static struct upstream *start(struct upstream *previous)
 {
-	const struct upstream_events events = {.on_health_change = on_health_change};
+	const struct upstream_events events = {.on_health_change = on_health_change,
+					       .on_addresses_changed = on_addresses_changed,
+					       .on_resolve_failed = on_resolve_failed};
 	struct upstream *started;
 
 	assert_int_equal(upstream_new(&config, previous, loop, &started), 0);
@@ -72,7 +112,8 @@ static int set_up(void **state)
 						       .rise = 1,
 						       .fall = 1};
 	config = (struct config){.pools = pools, .npools = 1};
-	ups = downs = 0;
+	ups = downs = answers = unresolved = 0;
+	dns_start(loop);
 	upstream = start(NULL);
 	return 0;
 }
@@ -99,6 +140,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	stop(upstream);
+	dns_stop();
 	close(listener);
 	io_loop_free(loop);
 	return 0;
@@ -185,6 +227,62 @@ static void stop_without_a_start_ends_as_well(void **state)
 	stop(never_started);
 }
 
+/* --- Names ---------------------------------------------------------------------------- */
+
+static void use_a_name(void)
+{
+	stop(upstream);
+	endpoints[0] = (struct config_endpoint){.name = "api.test:80",
+						.resolve = CONFIG_RESOLVE_DNS,
+						.host = "api.test",
+						.port = 80,
+						.weight = 1};
+	pools[0].nendpoints = 1;
+	pools[0].health.kind = CONFIG_HEALTH_OFF;
+	upstream = start(NULL);
+}
+
+static bool knows(const char *address)
+{
+	struct endpoint *endpoint = pool_find(upstream_pool(upstream, 0), address);
+
+	endpoint_unref(endpoint);
+	return endpoint;
+}
+
+static void names_become_endpoints_and_outlive_a_reload(void **state)
+{
+	struct upstream *next;
+
+	(void)state;
+	dns.a = (struct dns_records){.texts = {"192.0.2.1", "192.0.2.2"}};
+	use_a_name();
+	fixture_run(loop);
+	assert_int_equal(answers, 1);
+	assert_true(knows("192.0.2.1:80") && knows("192.0.2.2:80"));
+	next = start(upstream);
+	stop(upstream);
+	upstream = next;
+	/* At once, before any answer. */
+	assert_true(knows("192.0.2.1:80") && knows("192.0.2.2:80"));
+}
+
+static void name_that_is_unknown_gives_an_empty_pool(void **state)
+{
+	const struct pool_request request = {};
+	struct endpoint *endpoint;
+	struct pool_view *view;
+
+	(void)state;
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
+	use_a_name();
+	fixture_run(loop);
+	assert_int_equal(unresolved, 1);
+	view = pool_view_new(upstream_pool(upstream, 0), loop);
+	assert_int_equal(pool_view_pick(view, &request, &endpoint), -EHOSTUNREACH);
+	pool_view_free(view);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -193,6 +291,8 @@ int main(void)
 		TEST(dead_endpoint_leaves_while_workers_pick),
 		TEST(reload_keeps_what_checks_have_found),
 		TEST(stop_without_a_start_ends_as_well),
+		TEST(names_become_endpoints_and_outlive_a_reload),
+		TEST(name_that_is_unknown_gives_an_empty_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
