@@ -69,7 +69,9 @@ _sluiced() {
 	local cur=${COMP_WORDS[COMP_CWORD]}
 
 	if [[ $cur == -* ]]; then
-		_sluice_reply "-c --check --schema --reference --demo -q -v --version --help" "$cur"
+		_sluice_reply \
+			"--config --check --schema --reference --demo --quiet --verbose --version --help" \
+			"$cur"
 	else
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi
