@@ -63,7 +63,10 @@ uint32_t pool_waiting(const struct pool *pool);
 /* Holds a reference to @pool. Return: NULL: out of memory. */
 struct pool_view *pool_view_new(struct pool *pool, struct io_loop *loop) WARN_UNUSED;
 
-/* Nobody may wait any more. NULL is allowed. */
+/*
+ * Nobody may wait any more. A message to it may be on its way: its memory then goes in the loop's
+ * next round, so let the loop run once more before it is freed. NULL is allowed.
+ */
 void pool_view_free(struct pool_view *view);
 
 struct pool *pool_view_pool(struct pool_view *view);

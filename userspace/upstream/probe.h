@@ -34,9 +34,10 @@ struct tls_client_context;
 struct probe {
 	/* The owner's: set before probe_start(), the rest is zero. */
 	const struct config_pool *pool; /* borrowed */
-	struct tls_client_context *tls; /* borrowed; for that kind alone. It verifies no certificate:
-					 * a check asks whether the endpoint answers, not who it is */
-	struct endpoint *endpoint;      /* borrowed */
+	struct tls_client_context
+		*tls;              /* borrowed; for that kind alone. It verifies no certificate:
+				    * a check asks whether the endpoint answers, not who it is */
+	struct endpoint *endpoint; /* borrowed */
 	/* Last: nothing of the probe is in use any more. */
 	void (*on_done)(struct probe *probe, bool is_ok, const char *reason);
 
