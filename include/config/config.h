@@ -25,12 +25,12 @@ enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CO
 enum config_resolve { CONFIG_RESOLVE_NONE, CONFIG_RESOLVE_DNS };
 
 /* In the order of balance/balance.h's registry. */
-#define CONFIG_BALANCES(X)                                                                         \
-	X(ROUND_ROBIN, "round_robin")                                                              \
-	X(RANDOM, "random")                                                                        \
-	X(LEAST_CONN, "least_conn")                                                                \
-	X(P2C, "p2c")                                                                              \
-	X(MAGLEV, "maglev")                                                                        \
+#define CONFIG_BALANCES(X)            \
+	X(ROUND_ROBIN, "round_robin") \
+	X(RANDOM, "random")           \
+	X(LEAST_CONN, "least_conn")   \
+	X(P2C, "p2c")                 \
+	X(MAGLEV, "maglev")           \
 	X(SOURCE, "source")
 
 enum config_balance {
@@ -50,10 +50,10 @@ struct config_access_log {
 };
 
 struct config_admin {
-	const char *socket;     /* admin.socket: /run/sluice/sluice.sock; NULL: "off" */
-	uint32_t socket_mode;   /* admin.socket_mode: 0600 (octal in the file) */
+	const char *socket;       /* admin.socket: /run/sluice/sluice.sock; NULL: "off" */
+	uint32_t socket_mode;     /* admin.socket_mode: 0600 (octal in the file) */
 	const char *socket_group; /* admin.socket_group: NULL: the daemon's */
-	struct address listen;  /* admin.listen: HTTP for /metrics; no address: off (the default) */
+	struct address listen; /* admin.listen: HTTP for /metrics; no address: off (the default) */
 };
 
 struct config_limits {
@@ -63,7 +63,7 @@ struct config_limits {
 	uint32_t source_prefix_v6;           /* 64 */
 	uint32_t receive_buffer_bytes;       /* 16 KiB: one read */
 	uint32_t receive_buffers;            /* 1024 a worker */
-	uint32_t relay_buffer_bytes;         /* 256 KiB: waiting bytes a direction of a connection */
+	uint32_t relay_buffer_bytes; /* 256 KiB: waiting bytes a direction of a connection */
 };
 
 struct config_route {
@@ -92,17 +92,18 @@ struct config_listener {
 	enum config_mode mode;
 	struct config_bind *binds;
 	size_t nbinds;
-	bool is_v6only;            /* v6only: true: [::] takes IPv6 alone */
-	uint32_t backlog;          /* 4096 */
-	uint32_t socket_mode;      /* 0666: of unix sockets */
-	struct prefix *proxy_accept; /* proxy_protocol.accept: sources that must send a PROXY header */
+	bool is_v6only;       /* v6only: true: [::] takes IPv6 alone */
+	uint32_t backlog;     /* 4096 */
+	uint32_t socket_mode; /* 0666: of unix sockets */
+	struct prefix
+		*proxy_accept; /* proxy_protocol.accept: sources that must send a PROXY header */
 	size_t nproxy_accept;
 	uint32_t proxy_timeout_ms; /* proxy_protocol.timeout: 5s */
 	uint32_t max_connections;  /* 0: no limit */
 	uint32_t max_connections_per_source;
 	uint32_t client_hello_timeout_ms; /* 5s: then routed without SNI and ALPN */
-	uint32_t idle_timeout_ms;  /* 1h; 0: never */
-	uint32_t keepalive_ms;     /* 60s: TCP keep-alive on both legs; 0: off */
+	uint32_t idle_timeout_ms;         /* 1h; 0: never */
+	uint32_t keepalive_ms;            /* 60s: TCP keep-alive on both legs; 0: off */
 	struct config_route *routes;
 	size_t nroutes;
 	bool has_default_pool;
@@ -115,27 +116,27 @@ struct config_endpoint {
 	const char *name;       /* as written: "host:port", "192.0.2.1:80", "unix:/path" */
 	struct address address; /* no address where resolve is dns */
 	enum config_resolve resolve;
-	const char *host;       /* the name to resolve; NULL otherwise */
-	uint16_t port;          /* host order, for resolve: dns */
-	uint32_t weight;        /* 1 in 0..256 */
-	const char *zone;       /* NULL: none */
-	uint32_t tier;          /* 0: first; backups have 1 and more */
+	const char *host;         /* the name to resolve; NULL otherwise */
+	uint16_t port;            /* host order, for resolve: dns */
+	uint32_t weight;          /* 1 in 0..256 */
+	const char *zone;         /* NULL: none */
+	uint32_t tier;            /* 0: first; backups have 1 and more */
 	uint32_t max_connections; /* 0: no limit */
 	uint32_t line;
 };
 
 struct config_health_check {
 	enum config_health kind;
-	uint32_t interval_ms;   /* 2s */
-	uint32_t timeout_ms;    /* 1s */
-	uint32_t jitter_percent; /* 10: of the interval */
-	uint32_t rise, fall;    /* 2, 3 */
-	uint16_t port;          /* 0: the endpoint's */
-	const char *http_path;  /* "/" */
-	const char *http_host;  /* NULL: the endpoint's name */
+	uint32_t interval_ms;                         /* 2s */
+	uint32_t timeout_ms;                          /* 1s */
+	uint32_t jitter_percent;                      /* 10: of the interval */
+	uint32_t rise, fall;                          /* 2, 3 */
+	uint16_t port;                                /* 0: the endpoint's */
+	const char *http_path;                        /* "/" */
+	const char *http_host;                        /* NULL: the endpoint's name */
 	uint16_t http_status_first, http_status_last; /* 200..399 */
-	const char *http_body;  /* text that the first 64 KiB of the body must contain; NULL: any */
-	const char *tls_sni;    /* NULL: none sent */
+	const char *http_body; /* text that the first 64 KiB of the body must contain; NULL: any */
+	const char *tls_sni;   /* NULL: none sent */
 };
 
 struct config_outlier {
@@ -158,12 +159,12 @@ struct config_pool {
 	enum config_proxy_header proxy_protocol;
 	uint32_t connect_timeout_ms; /* 2s: one try */
 	uint32_t connect_retries;    /* 2: further tries, on other endpoints while there are any */
-	uint32_t queue_size;         /* 1024: connections that wait for an endpoint below its limit */
-	uint32_t queue_timeout_ms;   /* 5s */
-	uint32_t slow_start_ms;      /* 0: off */
+	uint32_t queue_size;       /* 1024: connections that wait for an endpoint below its limit */
+	uint32_t queue_timeout_ms; /* 5s */
+	uint32_t slow_start_ms;    /* 0: off */
 	struct address source_address; /* no address: the kernel chooses */
-	bool is_transparent;         /* connect from the client's own address (IP_TRANSPARENT) */
-	bool is_bound;               /* some listener or route uses it */
+	bool is_transparent;           /* connect from the client's own address (IP_TRANSPARENT) */
+	bool is_bound;                 /* some listener or route uses it */
 	uint32_t line;
 };
 

@@ -12,8 +12,9 @@
 #include <sys/un.h>
 
 /*
- * Where a socket is: IPv4, IPv6 or a unix path. @len is what system calls want with @sa; 0 says that
- * there is no address (AF_UNSPEC). An abstract unix name begins with a NUL and is written "@name".
+ * Where a socket is: IPv4, IPv6 or a unix path. @len is what system calls want with @sa; 0 says
+ * that there is no address (AF_UNSPEC). An abstract unix name begins with a NUL and is written
+ * "@name".
  */
 struct address {
 	union {
@@ -69,7 +70,8 @@ struct prefix {
 
 /**
  * Reads "10.0.0.0/8", "2001:db8::/32", or a bare address as /32 or /128.
- * Return: 0; -EINVAL; -ERANGE for a length that is too long; -EDOM if bits beyond the length are set.
+ * Return: 0; -EINVAL; -ERANGE for a length that is too long; -EDOM if bits beyond the length are
+ * set.
  */
 int prefix_parse(struct slice text, struct prefix *ret) WARN_UNUSED;
 

@@ -84,12 +84,12 @@ static inline void list_splice_back(struct list_node *to, struct list_node *from
 
 #define list_entry(node, type, member) container_of(node, type, member)
 
-#define list_for_each(node, head)                                                                  \
+#define list_for_each(node, head) \
 	for (struct list_node *node = (head)->next; node != (head); node = node->next)
 
 /* The body may remove @node itself, nothing else. */
-#define list_for_each_safe(node, head)                                                             \
-	for (struct list_node *node = (head)->next, *node##_next = node->next; node != (head);     \
+#define list_for_each_safe(node, head)                                                         \
+	for (struct list_node *node = (head)->next, *node##_next = node->next; node != (head); \
 	     node = node##_next, node##_next = node->next)
 
 #endif

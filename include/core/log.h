@@ -18,10 +18,10 @@
  * several threads do not mix; longer messages are cut. errno stays as it was. Whoever logs to a
  * pipe or a socket ignores SIGPIPE; a line that cannot be written is lost.
  */
-#define LOG_LEVELS(X)                                                                              \
-	X(ERROR, "error")                                                                          \
-	X(WARN, "warn")                                                                            \
-	X(INFO, "info")                                                                            \
+#define LOG_LEVELS(X)     \
+	X(ERROR, "error") \
+	X(WARN, "warn")   \
+	X(INFO, "info")   \
 	X(DEBUG, "debug")
 
 enum log_level {
@@ -55,11 +55,11 @@ const char *log_level_name(enum log_level level);
 
 void log_write(struct log_site *site, enum log_level level, const char *fmt, ...) PRINTF(3, 4);
 
-#define log_at(level, ...)                                                                         \
-	do {                                                                                       \
-		static struct log_site site_;                                                      \
-		if (log_is_enabled(level))                                                         \
-			log_write(&site_, level, __VA_ARGS__);                                     \
+#define log_at(level, ...)                                     \
+	do {                                                   \
+		static struct log_site site_;                  \
+		if (log_is_enabled(level))                     \
+			log_write(&site_, level, __VA_ARGS__); \
 	} while (0)
 
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)

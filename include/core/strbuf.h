@@ -22,7 +22,8 @@ void strbuf_append(struct strbuf *buf, struct slice bytes);
 void strbuf_append_str(struct strbuf *buf, const char *str);
 void strbuf_printf(struct strbuf *buf, const char *fmt, ...) PRINTF(2, 3);
 
-/* Hands the text to the caller, who frees it; @buf is empty afterwards. Return: NULL if it failed. */
+/* Hands the text to the caller, who frees it; @buf is empty afterwards. Return: NULL if it failed.
+ */
 char *strbuf_take(struct strbuf *buf) WARN_UNUSED;
 
 void strbuf_done(struct strbuf *buf);

@@ -22,9 +22,9 @@
  */
 struct io_loop;
 
-#define IO_BACKENDS(X)                                                                             \
-	X(AUTO, "auto")                                                                            \
-	X(URING, "io_uring")                                                                       \
+#define IO_BACKENDS(X)       \
+	X(AUTO, "auto")      \
+	X(URING, "io_uring") \
 	X(EPOLL, "epoll")
 
 enum io_backend {

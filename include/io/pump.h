@@ -21,7 +21,7 @@ struct io_pump;
 
 enum io_pump_end {
 	IO_PUMP_EOF,        /* the source's FIN came and every byte before it was handed on */
-	IO_PUMP_RECV_ERROR, /* the source failed; what came before was handed on, if the sink took it */
+	IO_PUMP_RECV_ERROR, /* the source failed; what came before was handed on if it could be */
 	IO_PUMP_SEND_ERROR, /* the sink failed */
 };
 

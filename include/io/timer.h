@@ -14,8 +14,8 @@
  * Source: Varghese and Lauck 1987, scheme 7.
  */
 struct io_timer {
-	struct list_node node;  /* the wheel's */
-	uint64_t expires_ms;    /* loop time; valid while pending */
+	struct list_node node; /* the wheel's */
+	uint64_t expires_ms;   /* loop time; valid while pending */
 	void (*on_expire)(struct io_timer *timer);
 };
 

@@ -15,42 +15,42 @@
 /* What the admin interface shows. All on the control thread; texts are borrowed for the call. */
 
 /* Why a connection ended; the same words in the access log, in metrics and in sluicectl. */
-#define CONNECTION_ENDS(X)                                                                         \
-	X(OPEN, "open")                           /* has not ended */                              \
-	X(DONE, "done")                           /* both sides said FIN */                        \
-	X(CLIENT_RESET, "client_reset")                                                            \
-	X(BACKEND_RESET, "backend_reset")                                                          \
-	X(IDLE_TIMEOUT, "idle_timeout")                                                            \
-	X(PROXY_HEADER_INVALID, "proxy_header_invalid")                                            \
-	X(PROXY_HEADER_TIMEOUT, "proxy_header_timeout")                                            \
-	X(CLIENT_GONE, "client_gone")             /* closed before a backend was connected */      \
-	X(CLIENT_HELLO_TOO_LARGE, "client_hello_too_large")                                        \
-	X(NO_ROUTE, "no_route")                                                                    \
-	X(NO_ENDPOINT, "no_endpoint")             /* none of the pool is available */              \
-	X(CONNECT_FAILED, "connect_failed")       /* every try failed */                           \
-	X(QUEUE_FULL, "queue_full")                                                                \
-	X(QUEUE_TIMEOUT, "queue_timeout")                                                          \
-	X(LIMIT, "limit")                         /* a connection limit refused it */              \
-	X(NO_MEMORY, "no_memory")                                                                  \
-	X(SHUTDOWN, "shutdown")                   /* the drain deadline passed */                  \
+#define CONNECTION_ENDS(X)                                                        \
+	X(OPEN, "open") /* has not ended */                                       \
+	X(DONE, "done") /* both sides said FIN */                                 \
+	X(CLIENT_RESET, "client_reset")                                           \
+	X(BACKEND_RESET, "backend_reset")                                         \
+	X(IDLE_TIMEOUT, "idle_timeout")                                           \
+	X(PROXY_HEADER_INVALID, "proxy_header_invalid")                           \
+	X(PROXY_HEADER_TIMEOUT, "proxy_header_timeout")                           \
+	X(CLIENT_GONE, "client_gone") /* closed before a backend was connected */ \
+	X(CLIENT_HELLO_TOO_LARGE, "client_hello_too_large")                       \
+	X(NO_ROUTE, "no_route")                                                   \
+	X(NO_ENDPOINT, "no_endpoint")       /* none of the pool is available */   \
+	X(CONNECT_FAILED, "connect_failed") /* every try failed */                \
+	X(QUEUE_FULL, "queue_full")                                               \
+	X(QUEUE_TIMEOUT, "queue_timeout")                                         \
+	X(LIMIT, "limit") /* a connection limit refused it */                     \
+	X(NO_MEMORY, "no_memory")                                                 \
+	X(SHUTDOWN, "shutdown") /* the drain deadline passed */                   \
 	X(LISTENER_REMOVED, "listener_removed")
 
 enum connection_end {
 #define X(name, text) CONNECTION_END_##name,
 	CONNECTION_ENDS(X)
 #undef X
-	CONNECTION_END_COUNT
+		CONNECTION_END_COUNT
 };
 
 const char *connection_end_name(enum connection_end end);
 
 /* What a connection is doing. */
-#define CONNECTION_STATES(X)                                                                       \
-	X(PROXY_HEADER, "proxy_header") /* waits for the PROXY header */                           \
-	X(CLIENT_HELLO, "client_hello") /* waits for the ClientHello */                            \
-	X(QUEUED, "queued")             /* waits for an endpoint below its limit */                \
-	X(CONNECTING, "connecting")                                                                \
-	X(RELAY, "relay")                                                                          \
+#define CONNECTION_STATES(X)                                                        \
+	X(PROXY_HEADER, "proxy_header") /* waits for the PROXY header */            \
+	X(CLIENT_HELLO, "client_hello") /* waits for the ClientHello */             \
+	X(QUEUED, "queued")             /* waits for an endpoint below its limit */ \
+	X(CONNECTING, "connecting")                                                 \
+	X(RELAY, "relay")                                                           \
 	X(CLOSING, "closing")
 
 enum connection_state {
@@ -97,8 +97,8 @@ struct connection_row {
 	char listener[64], pool[64], endpoint[128];
 	struct address client, local, backend; /* backend: no address before one is chosen */
 	enum connection_state state;
-	const char *rung;   /* "relay" */
-	const char *reason; /* why it is not on a better one */
+	const char *rung;             /* "relay" */
+	const char *reason;           /* why it is not on a better one */
 	uint64_t bytes_in, bytes_out; /* from the client, to the client */
 	uint64_t age_ms, idle_ms;
 	char sni[256];

@@ -54,12 +54,12 @@ void server_free(struct server *server);
 const struct config *server_config(const struct server *server);
 
 struct server_facts {
-	uint64_t started_wall_us;    /* since 1970 */
-	uint64_t loaded_wall_us;     /* when the configuration was */
-	uint32_t config_generation;  /* 1 after start, one more with each reload */
+	uint64_t started_wall_us;   /* since 1970 */
+	uint64_t loaded_wall_us;    /* when the configuration was */
+	uint32_t config_generation; /* 1 after start, one more with each reload */
 	uint32_t reload_failures;
 	uint32_t workers;
-	const char *io_backend;      /* "io_uring" or "epoll" */
+	const char *io_backend; /* "io_uring" or "epoll" */
 	uint64_t connections_active;
 	uint64_t connections_total;
 };

@@ -307,5 +307,6 @@ bool prefix_contains(const struct prefix *prefix, const struct address *address)
 
 	address_unmap(&plain);
 	return prefix_of(&plain, prefix->bits, &theirs) && theirs.family == prefix->family &&
-	       theirs.bits == prefix->bits && memcmp(theirs.ip, prefix->ip, sizeof(prefix->ip)) == 0;
+	       theirs.bits == prefix->bits &&
+	       memcmp(theirs.ip, prefix->ip, sizeof(prefix->ip)) == 0;
 }
