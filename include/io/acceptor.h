@@ -44,6 +44,12 @@ void io_acceptor_start(struct io_acceptor *acceptor, struct io_loop *loop, int f
 void io_acceptor_pause(struct io_acceptor *acceptor);
 void io_acceptor_resume(struct io_acceptor *acceptor);
 
+/*
+ * One by one, at most one connection comes after io_acceptor_pause(): for owners close to a limit.
+ * Otherwise (the default) the kernel may take all that wait in the backlog at once, which is cheaper.
+ */
+void io_acceptor_set_one_by_one(struct io_acceptor *acceptor, bool is_one_by_one);
+
 /* Ends in on_closed; connections that the kernel had already accepted come in on_accept first. */
 void io_acceptor_close(struct io_acceptor *acceptor);
 

@@ -5,6 +5,7 @@
 #include "core/compiler.h"
 #include "core/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct io_loop;
@@ -23,6 +24,9 @@ struct io_buf {
 
 /* An empty buffer with room for @cap bytes from the heap. Return: NULL: out of memory. */
 struct io_buf *io_buf_new(struct io_loop *loop, uint32_t cap) WARN_UNUSED;
+
+/* Whether others wait for it: then it should not be held for long. */
+bool io_buf_is_pooled(const struct io_buf *buf);
 
 /* Wherever it came from, it goes back. NULL is allowed. */
 void io_buf_release(struct io_loop *loop, struct io_buf *buf);

@@ -55,6 +55,15 @@ void io_acceptor_resume(struct io_acceptor *acceptor)
 	update(acceptor);
 }
 
+void io_acceptor_set_one_by_one(struct io_acceptor *acceptor, bool is_one_by_one)
+{
+	if (is_one_by_one)
+		acceptor->flags |= ACCEPTOR_ONE_BY_ONE;
+	else
+		acceptor->flags &= (uint8_t)~ACCEPTOR_ONE_BY_ONE;
+	acceptor->loop->backend->acceptor_update(acceptor);
+}
+
 void io_acceptor_close(struct io_acceptor *acceptor)
 {
 	if (acceptor->flags & ACCEPTOR_CLOSING)

@@ -65,6 +65,11 @@ struct io_buf *io_buf_new(struct io_loop *loop, uint32_t cap)
 	return buf;
 }
 
+bool io_buf_is_pooled(const struct io_buf *buf)
+{
+	return buf->id != IO_BUF_FROM_HEAP;
+}
+
 void io_buf_release(struct io_loop *loop, struct io_buf *buf)
 {
 	if (!buf)

@@ -189,6 +189,9 @@ void io_pump_sent(struct io_pump *pump, int status);
 /* the back ends' */
 #define ACCEPTOR_ARMED      (1u << 4)
 #define ACCEPTOR_CANCELLING (1u << 5)
+#define ACCEPTOR_MULTISHOT  (1u << 6) /* what is armed */
+/* Its owner's wish. */
+#define ACCEPTOR_ONE_BY_ONE (1u << 7)
 
 void io_acceptor_accepted(struct io_acceptor *acceptor, int fd);
 /* accept() gave @error. Pauses unless it was the fault of one connection. */

@@ -176,9 +176,15 @@ void uring_stream_close(struct io_stream *stream)
 
 static void arm_accept(struct io_acceptor *acceptor)
 {
+	const int flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 	struct io_uring_sqe *sqe = uring_submission(uring_of(acceptor->loop), NULL);
 
-	io_uring_prep_multishot_accept(sqe, acceptor->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (acceptor->flags & ACCEPTOR_ONE_BY_ONE) {
+		io_uring_prep_accept(sqe, acceptor->fd, NULL, NULL, flags);
+	} else {
+		io_uring_prep_multishot_accept(sqe, acceptor->fd, NULL, NULL, flags);
+		acceptor->flags |= ACCEPTOR_MULTISHOT;
+	}
 	io_uring_sqe_set_data64(sqe, uring_user_data(acceptor, URING_ACCEPT));
 	acceptor->flags |= ACCEPTOR_ARMED;
 	acceptor->pending++;
@@ -188,10 +194,12 @@ void uring_acceptor_update(struct io_acceptor *acceptor)
 {
 	const uint8_t states = ACCEPTOR_ARMED | ACCEPTOR_CANCELLING;
 	bool is_wanted = acceptor->flags & ACCEPTOR_WANTED;
+	bool is_too_eager = (acceptor->flags & ACCEPTOR_ONE_BY_ONE) &&
+			    (acceptor->flags & ACCEPTOR_MULTISHOT);
 
 	if (is_wanted && !(acceptor->flags & ACCEPTOR_ARMED)) {
 		arm_accept(acceptor);
-	} else if (!is_wanted && (acceptor->flags & states) == ACCEPTOR_ARMED) {
+	} else if ((!is_wanted || is_too_eager) && (acceptor->flags & states) == ACCEPTOR_ARMED) {
 		uring_cancel(uring_of(acceptor->loop), uring_user_data(acceptor, URING_ACCEPT));
 		acceptor->flags |= ACCEPTOR_CANCELLING;
 	}
@@ -202,7 +210,7 @@ void uring_on_accept(struct io_acceptor *acceptor, const struct io_uring_cqe *cq
 	bool is_last = !(cqe->flags & IORING_CQE_F_MORE);
 
 	if (is_last) {
-		acceptor->flags &= (uint8_t) ~(ACCEPTOR_ARMED | ACCEPTOR_CANCELLING);
+		acceptor->flags &= (uint8_t) ~(ACCEPTOR_ARMED | ACCEPTOR_CANCELLING | ACCEPTOR_MULTISHOT);
 		acceptor->pending--;
 	}
 	if (cqe->res >= 0)

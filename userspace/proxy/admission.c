@@ -20,6 +20,7 @@ struct worker_acceptor {
 	struct binding *binding;
 	struct list_node parked; /* accepted, waiting for a limit */
 	uint32_t listener;       /* index into the view's listeners */
+	bool is_one_by_one;      /* accepts are: near a limit */
 	bool is_kept;            /* while a new view is adopted */
 	bool is_closing, is_closed;
 };
@@ -40,13 +41,45 @@ static bool take_place(_Atomic uint32_t *count, uint32_t limit)
 	return false;
 }
 
+/* Descriptors are a limit, too, whatever the configuration says. */
+static uint32_t daemon_limit(const struct worker_acceptor *acceptor)
+{
+	uint32_t configured = acceptor->view->snapshot->config->limits.max_connections;
+	uint32_t possible = acceptor->view->worker->shared->descriptor_limit;
+
+	return configured && configured < possible ? configured : possible;
+}
+
+static bool is_near(_Atomic uint32_t *count, uint32_t limit, uint32_t margin)
+{
+	return limit && atomic_load_explicit(count, memory_order_relaxed) + margin >= limit;
+}
+
+/* All workers together could take their whole backlogs at once: not when that would pass a limit.
+ */
+static void choose_pace(struct worker_acceptor *acceptor)
+{
+	const struct snapshot_listener *listener =
+		&acceptor->view->snapshot->listeners[acceptor->listener];
+	struct worker_shared *shared = acceptor->view->worker->shared;
+	uint32_t margin = shared->nworkers * listener->config->backlog;
+	bool is_one_by_one = is_near(&shared->active, daemon_limit(acceptor), margin) ||
+			     is_near(&listener->stats->active, listener->config->max_connections,
+				     margin);
+
+	if (is_one_by_one == acceptor->is_one_by_one)
+		return;
+	acceptor->is_one_by_one = is_one_by_one;
+	io_acceptor_set_one_by_one(&acceptor->io, is_one_by_one);
+}
+
 static bool take_places(const struct worker_acceptor *acceptor)
 {
 	const struct snapshot *snapshot = acceptor->view->snapshot;
 	const struct snapshot_listener *listener = &snapshot->listeners[acceptor->listener];
 	struct worker_shared *shared = acceptor->view->worker->shared;
 
-	if (!take_place(&shared->active, snapshot->config->limits.max_connections))
+	if (!take_place(&shared->active, daemon_limit(acceptor)))
 		return false;
 	if (take_place(&listener->stats->active, listener->config->max_connections))
 		return true;
@@ -177,6 +210,8 @@ static void on_accept(struct io_acceptor *io, int fd)
 		serve(acceptor, fd);
 	else
 		park(acceptor, fd);
+	if (!acceptor->is_closing)
+		choose_pace(acceptor);
 }
 
 static void on_exhausted(struct io_acceptor *io, int error)
@@ -264,6 +299,7 @@ static void serve_under(struct worker_acceptor *acceptor, struct worker_view *vi
 	acceptor->view = worker_view_ref(view);
 	acceptor->listener = listener;
 	acceptor->is_kept = true;
+	choose_pace(acceptor);
 	worker_view_unref(old);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a pool to a connected backend: picks, waits in the queue, connects, tries another endpoint.
  * No byte of the client has been sent before the connection stands, so a retry is always safe. */
+#include "core/log.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "proxy/session.h"
@@ -8,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-extern const struct io_stream_ops session_backend_ops;
+#define RESOURCES_WAIT_MS 50
 
 static struct pool_counters *pool_counters(const struct session *session)
 {
@@ -21,6 +22,7 @@ static void on_turn(struct pool_waiter *waiter, int status)
 {
 	struct session *session = container_of(waiter, struct session, waiter);
 
+	io_stream_recv_stop(&session->client);
 	if (status < 0)
 		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
 	else
@@ -33,6 +35,25 @@ static void wait_for_turn(struct session *session)
 	session->waiter.on_turn = on_turn;
 	if (pool_view_wait(session->pool_view, &session->waiter) < 0)
 		session_reset(session, CONNECTION_END_QUEUE_FULL);
+	else
+		intake_watch(session);
+}
+
+/* No descriptor, port or memory for a socket: that is ours, and passes. */
+static void wait_for_resources(struct session *session, int error)
+{
+	const struct config_pool *pool = session_pool_config(session);
+	uint64_t waited_us = io_loop_now_us(session->worker->loop) - session->pick_us;
+
+	endpoint_unref(session->tried[--session->ntried]);
+	pool_view_release(session->pool_view, session->endpoint);
+	session->endpoint = NULL;
+	session->state = CONNECTION_QUEUED;
+	log_warn("pool %s: no socket for a backend: %s", pool->name, strerror(-error));
+	if (waited_us / 1000 >= pool->queue_timeout_ms)
+		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
+	else
+		io_timer_start(session->worker->loop, &session->timer, RESOURCES_WAIT_MS);
 }
 
 /* The socket of one try. Return: the descriptor; -errno. */
@@ -84,9 +105,7 @@ static void connect_endpoint(struct session *session)
 	session->connect_us = io_loop_now_us(session->worker->loop);
 	fd = open_socket(session);
 	if (fd < 0) {
-		/* Ours, not the endpoint's fault: out of descriptors or ports, say. */
-		counter_add(&pool_counters(session)->connect_failures, 1);
-		session_reset(session, CONNECTION_END_CONNECT_FAILED);
+		wait_for_resources(session, fd);
 		return;
 	}
 	io_stream_init(&session->backend, session->worker->loop, fd, &session_backend_ops);
@@ -183,6 +202,10 @@ void connect_on_connect(struct session *session, int status)
 
 void connect_on_timeout(struct session *session)
 {
+	if (session->state == CONNECTION_QUEUED) {
+		pick(session);
+		return;
+	}
 	fail(session, -ETIMEDOUT);
 	io_stream_close(&session->backend, IO_CLOSE_RESET);
 }

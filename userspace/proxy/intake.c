@@ -40,12 +40,17 @@ static void append(struct session *session, struct io_buf *buf)
 	session->intake_bytes += buf->end - buf->start;
 }
 
-/* The parsers want their bytes in one piece: several buffers become one. */
-static int join_buffers(struct session *session)
+/*
+ * Several buffers become one on the heap: the parsers want their bytes in one piece, and a client
+ * that takes its time must not hold receive buffers.
+ */
+static int move_to_heap(struct session *session)
 {
 	struct io_buf *joined;
 
-	if (!session->intake_head || !session->intake_head->next)
+	if (!session->intake_head)
+		return 0;
+	if (!session->intake_head->next && !io_buf_is_pooled(session->intake_head))
 		return 0;
 	joined = io_buf_new(session->worker->loop, session->intake_bytes);
 	if (!joined)
@@ -208,7 +213,7 @@ static void on_input_ended(struct session *session, int status)
 {
 	if (status < 0) {
 		session_reset(session, CONNECTION_END_CLIENT_RESET);
-	} else if (session->intake_bytes == 0 && session->state <= CONNECTION_CLIENT_HELLO) {
+	} else if (session->intake_bytes == 0 && session->state <= CONNECTION_QUEUED) {
 		session_end(session, CONNECTION_END_CLIENT_GONE, IO_CLOSE_FIN, IO_CLOSE_RESET);
 	} else if (session->state == CONNECTION_PROXY_HEADER) {
 		session_reset(session, CONNECTION_END_PROXY_HEADER_INVALID);
@@ -225,14 +230,23 @@ void intake_on_recv(struct session *session, struct io_buf *buf, int status)
 		return;
 	}
 	append(session, buf);
-	if (session->state > CONNECTION_CLIENT_HELLO)
-		return; /* it was on its way when reading stopped */
-	if (join_buffers(session) < 0)
+	/* The whole of it mostly comes at once, and is parsed where it lies. */
+	if (session->intake_head->next && move_to_heap(session) < 0)
 		session_reset(session, CONNECTION_END_NO_MEMORY);
 	else if (session->state == CONNECTION_PROXY_HEADER)
 		try_proxy_header(session);
-	else
+	else if (session->state == CONNECTION_CLIENT_HELLO)
 		try_hello(session, false);
+	else
+		io_stream_recv_stop(&session->client);
+	if (session->state < CONNECTION_RELAY && move_to_heap(session) < 0)
+		session_reset(session, CONNECTION_END_NO_MEMORY);
+}
+
+void intake_watch(struct session *session)
+{
+	if (session->intake_bytes == 0)
+		io_stream_recv_start(&session->client);
 }
 
 void intake_on_timeout(struct session *session)

@@ -5,12 +5,14 @@
 #include "proxy/server_internal.h"
 #include "upstream/events.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WORKERS_MAX 256 /* a connection's id has eight bits for its worker */
+#include <sys/resource.h>
+#define WORKERS_MAX          256 /* a connection's id has eight bits for its worker */
+#define RESERVED_DESCRIPTORS 48
 
 /* --- News from the pools, for the log ----------------------------------------------- */
 
@@ -180,6 +182,24 @@ static void balance_accepts(struct server *server, const struct config *config)
 		log_info("connections are spread over workers by hash: no BPF: %s", strerror(-err));
 }
 
+/* A connection takes two descriptors; some are left for health checks, DNS and the admin. */
+static uint32_t count_possible_connections(void)
+{
+	uint64_t open_files = RESERVED_DESCRIPTORS, possible;
+	DIR *directory = opendir("/proc/self/fd");
+	struct rlimit limit;
+
+	if (directory) {
+		while (readdir(directory))
+			open_files++;
+		closedir(directory);
+	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT32_MAX;
+	possible = limit.rlim_cur > open_files + 2 ? (limit.rlim_cur - open_files) / 2 : 1;
+	return possible < UINT32_MAX ? (uint32_t)possible : UINT32_MAX;
+}
+
 static struct server *server_alloc(const struct config *config, struct io_loop *loop)
 {
 	struct server *server = calloc(1, sizeof(*server));
@@ -190,6 +210,7 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->shared.control = loop;
 	server->nworkers = count_workers(config);
 	server->started_wall_us = clock_wall_us();
+	server->shared.nworkers = server->nworkers;
 	server->workers = calloc(server->nworkers, sizeof(struct worker *));
 	server->shared.sources = source_table_new();
 	if (server->workers && server->shared.sources)
@@ -214,6 +235,7 @@ int server_start(struct config *config, struct io_loop *loop, struct server **re
 	err = start_workers(server, config, ret_errors);
 	if (err)
 		goto fail_snapshot;
+	server->shared.descriptor_limit = count_possible_connections();
 	err = put_in_force(server, snapshot, ret_errors);
 	if (err)
 		goto fail_snapshot;
@@ -259,9 +281,9 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 		{differs(old->admin.socket, new->admin.socket), "admin.socket"},
 		{!address_equal(&old->admin.listen, &new->admin.listen), "admin.listen"},
 		{old->limits.receive_buffer_bytes != new->limits.receive_buffer_bytes,
-		 "limits.receive_buffer"},
+		 "limits.receive_buffer_size"},
 		{old->limits.receive_buffers != new->limits.receive_buffers,
-		 "limits.receive_buffers"},
+		 "limits.receive_buffer_count"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++)

@@ -229,13 +229,13 @@ static void on_timer(struct io_timer *timer)
 	case CONNECTION_CLIENT_HELLO:
 		intake_on_timeout(session);
 		break;
+	case CONNECTION_QUEUED:
 	case CONNECTION_CONNECTING:
 		connect_on_timeout(session);
 		break;
 	case CONNECTION_RELAY:
 		relay_on_timeout(session);
 		break;
-	case CONNECTION_QUEUED: /* the waiter has a timer of its own */
 	case CONNECTION_CLOSING:
 		break;
 	}

@@ -92,6 +92,9 @@ void session_describe(const struct session *session, struct connection_row *ret)
 
 const struct config_pool *session_pool_config(const struct session *session);
 
+/* The callbacks of session->backend. */
+extern const struct io_stream_ops session_backend_ops;
+
 /* --- The states: each begins here ---------------------------------------------- */
 
 void intake_start(struct session *session);
@@ -99,9 +102,12 @@ void intake_on_recv(struct session *session, struct io_buf *buf, int status);
 void intake_on_timeout(struct session *session);
 void intake_release(struct session *session);
 
+/* While the client waits in the queue: learns that it has gone. */
+void intake_watch(struct session *session);
 /* The pool is known. */
 void connect_start(struct session *session);
 void connect_on_connect(struct session *session, int status);
+/* Also of a wait for descriptors, in state QUEUED. */
 void connect_on_timeout(struct session *session);
 void connect_on_backend_closed(struct session *session);
 

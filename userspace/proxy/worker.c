@@ -149,6 +149,14 @@ static void on_ping(struct io_message *message)
 	free(command);
 }
 
+static void on_stop_loop(struct io_message *message)
+{
+	struct command *command = command_of(message);
+
+	io_loop_stop(command->worker->loop);
+	free(command);
+}
+
 static void on_stop(struct io_message *message)
 {
 	struct command *command = command_of(message);
@@ -157,8 +165,9 @@ static void on_stop(struct io_message *message)
 	worker_view_unref(worker->view);
 	worker->view = NULL;
 	io_timer_stop(worker->loop, &worker->account);
-	io_loop_stop(worker->loop);
-	free(command);
+	/* A round later: messages of the pools may still be on their way to what was just freed. */
+	command->message.on_message = on_stop_loop;
+	io_loop_post(worker->loop, message);
 }
 
 int worker_adopt(struct worker *worker, struct snapshot *snapshot)

@@ -23,8 +23,10 @@
  */
 struct worker_shared {
 	struct io_loop *control;
-	_Atomic uint32_t active; /* open connections of all workers */
-	_Atomic uint64_t total;  /* connections since the start */
+	uint32_t nworkers;
+	uint32_t descriptor_limit; /* connections that there are descriptors for */
+	_Atomic uint32_t active;   /* open connections of all workers */
+	_Atomic uint64_t total;    /* connections since the start */
 	struct source_table *sources;
 	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
 };
