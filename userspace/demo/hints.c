@@ -79,14 +79,16 @@ static void print_origins(FILE *out, const struct config *config)
 			demo_origin_name(i));
 }
 
-/* Leaves out the current directory, which the hints are read in. */
+/* Writes the current directory, which the hints are read in, as ".". */
 static void shorten(char path[PATH_MAX])
 {
 	char here[PATH_MAX];
 	size_t len = getcwd(here, sizeof(here)) ? strlen(here) : 0;
 
-	if (len > 1 && strncmp(path, here, len) == 0 && path[len] == '/')
-		memmove(path, path + len + 1, strlen(path + len + 1) + 1);
+	if (len <= 1 || strncmp(path, here, len) != 0 || path[len] != '/')
+		return;
+	path[0] = '.';
+	memmove(path + 1, path + len, strlen(path + len) + 1);
 }
 
 /* The control program beside this one, which need not be in PATH. */
