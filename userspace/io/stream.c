@@ -152,6 +152,7 @@ static void deliver_end(struct io_stream *stream)
 
 static void append_buf(struct io_stream *stream, struct io_buf *buf)
 {
+	assert(!stream->send_head || stream->send_tail);
 	buf->next = NULL;
 	if (stream->send_head)
 		stream->send_tail->next = buf;
