@@ -54,7 +54,7 @@ def test_a_client_that_reads_slowly_costs_bounded_memory(net, tmp_path, sluice, 
     client = keep(traffic.Client(net.client, FRONT, tmp_path, connections=100, down=50 << 20, up=0,
                                  read_rate=20_000))
     wait_until(lambda: sluice.active() == 100, 10)
-    assert_bounded(sluice, client, 100 * 2 * 64 / 1024 + 48)
+    assert_bounded(sluice, client, 100 * 2 * 64 / 1024 + 96)
 
 
 def test_a_backend_that_reads_slowly_costs_bounded_memory(net, tmp_path, sluice, traffic_server,
@@ -65,7 +65,7 @@ def test_a_backend_that_reads_slowly_costs_bounded_memory(net, tmp_path, sluice,
     client = keep(traffic.Client(net.client, FRONT, tmp_path, connections=100, up=50 << 20, down=0,
                                  peer_read_rate=20_000))
     wait_until(lambda: sluice.active() == 100, 10)
-    assert_bounded(sluice, client, 100 * 2 * 64 / 1024 + 48)
+    assert_bounded(sluice, client, 100 * 2 * 64 / 1024 + 96)
 
 
 def test_slow_readers_still_get_every_byte(net, sluice, traffic_server):
