@@ -46,7 +46,8 @@ void io_acceptor_resume(struct io_acceptor *acceptor);
 
 /*
  * One by one, at most one connection comes after io_acceptor_pause(): for owners close to a limit.
- * Otherwise (the default) the kernel may take all that wait in the backlog at once, which is cheaper.
+ * Otherwise (the default) the kernel may take all that wait in the backlog at once, which is
+ * cheaper.
  */
 void io_acceptor_set_one_by_one(struct io_acceptor *acceptor, bool is_one_by_one);
 

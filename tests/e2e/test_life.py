@@ -64,7 +64,7 @@ def test_drain_under_load_loses_nothing_accepted(net, tmp_path, sluice, traffic_
     server = traffic_server()
     sluice.start(simple(server, top={"drain_timeout": "30s"}))
     client = keep(traffic.Client(net.client, FRONT, tmp_path, connections=40, up=500_000,
-                                 down=500_000, read_rate=500_000))
+                                 down=500_000, read_rate=200_000))
     wait_until(lambda: sluice.active() == 40, 10)
     sluice.process.signal(signal.SIGTERM)
     traffic.assert_ok(client.finish(), 40)

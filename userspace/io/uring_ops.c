@@ -210,7 +210,8 @@ void uring_on_accept(struct io_acceptor *acceptor, const struct io_uring_cqe *cq
 	bool is_last = !(cqe->flags & IORING_CQE_F_MORE);
 
 	if (is_last) {
-		acceptor->flags &= (uint8_t) ~(ACCEPTOR_ARMED | ACCEPTOR_CANCELLING | ACCEPTOR_MULTISHOT);
+		acceptor->flags &= (uint8_t) ~(ACCEPTOR_ARMED | ACCEPTOR_CANCELLING |
+					       ACCEPTOR_MULTISHOT);
 		acceptor->pending--;
 	}
 	if (cqe->res >= 0)
