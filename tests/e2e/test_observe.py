@@ -2,6 +2,7 @@
 """What the daemon says of itself: access log, metrics, sluicectl."""
 import json
 import re
+import signal
 import socket
 import subprocess
 
@@ -58,6 +59,19 @@ def test_the_text_access_log_is_one_line_a_connection(net, tmp_path, sluice, ori
 
 def ends_of(path, count):
     return [json.loads(line)["end"] for line in log_lines(path, count)]
+
+
+def test_sigusr1_opens_a_rotated_access_log_anew(net, tmp_path, sluice, origin):
+    log, rotated = tmp_path / "access.log", tmp_path / "access.log.1"
+    sluice.start(simple(origin, top=with_log(log)))
+    assert ask.name(net.client, FRONT)
+    log_lines(log)
+    log.rename(rotated)
+    sluice.process.signal(signal.SIGUSR1)
+    wait_until(log.exists, 5)
+    assert ask.name(net.client, FRONT)
+    log_lines(log)
+    assert len(rotated.read_text().splitlines()) == 1
 
 
 def test_the_access_log_says_why_a_connection_ended(net, tmp_path, sluice, named_origin):
