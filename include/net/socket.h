@@ -29,15 +29,17 @@ int socket_listen(const struct address *address,
 struct socket_connect_options {
 	const struct address *source; /* bind to it before connecting; NULL: the kernel chooses */
 	bool is_transparent;          /* @source is not ours: IP_TRANSPARENT */
-	uint32_t keepalive_ms;        /* 0: off */
 };
 
 /* A TCP or unix socket, ready to connect to @address. Return: the descriptor; -errno. */
 int socket_for_connect(const struct address *address,
 		       const struct socket_connect_options *options) WARN_UNUSED;
 
-/* TCP_NODELAY and keep-alive on an accepted socket; does nothing to unix ones. */
-void socket_tune_accepted(int fd, sa_family_t family, uint32_t keepalive_ms);
+/*
+ * TCP_NODELAY and keep-alive (0: left as it is); sockets accepted from a tuned one inherit both.
+ * Does nothing to unix sockets. One for connecting has TCP_NODELAY already.
+ */
+void socket_tune(int fd, sa_family_t family, uint32_t keepalive_ms);
 
 int socket_peer(int fd, struct address *ret) WARN_UNUSED;
 int socket_local(int fd, struct address *ret) WARN_UNUSED;

@@ -193,7 +193,7 @@ static void on_accept(struct io_acceptor *acceptor, int fd)
 	if (socket_peer(fd, &peer) < 0)
 		peer.len = 0;
 	address_format(&peer, connection->peer);
-	socket_tune_accepted(fd, peer.sa.sa_family, 0);
+	socket_tune(fd, peer.sa.sa_family, 0);
 	connection->server = server;
 	connection->idle.on_expire = on_idle;
 	list_push_back(&server->origin->connections, &connection->node);

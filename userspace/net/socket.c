@@ -205,11 +205,11 @@ int socket_for_connect(const struct address *address, const struct socket_connec
 		close(fd);
 		return err;
 	}
-	tune_tcp(fd, options->keepalive_ms);
+	tune_tcp(fd, 0);
 	return fd;
 }
 
-void socket_tune_accepted(int fd, sa_family_t family, uint32_t keepalive_ms)
+void socket_tune(int fd, sa_family_t family, uint32_t keepalive_ms)
 {
 	if (family == AF_INET || family == AF_INET6)
 		tune_tcp(fd, keepalive_ms);

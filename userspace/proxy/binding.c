@@ -148,8 +148,8 @@ void binding_apply(struct binding *binding, const struct config_listener *listen
 	for (uint32_t i = 0; i < binding->nsockets; i++) {
 		listen(binding->sockets[i], (int)listener->backlog);
 		/* Accepted sockets inherit these: no system calls for each connection. */
-		socket_tune_accepted(binding->sockets[i], binding->address.sa.sa_family,
-				     listener->keepalive_ms);
+		socket_tune(binding->sockets[i], binding->address.sa.sa_family,
+			    listener->keepalive_ms);
 	}
 	if (is_unix(&binding->address) && path[0] != '\0')
 		chmod(path, listener->socket_mode);

@@ -61,9 +61,7 @@ static int open_socket(const struct session *session)
 {
 	const struct config_pool *pool = session_pool_config(session);
 	struct address client = session->client_address;
-	struct socket_connect_options options = {
-		.keepalive_ms = session->listener->config->keepalive_ms,
-	};
+	struct socket_connect_options options = {};
 
 	if (pool->is_transparent) {
 		options.source = &client;

@@ -59,7 +59,8 @@ static void report_latency(struct session *session)
 				    (uint32_t)(answered_us - asked_us));
 }
 
-void session_account(struct session *session)
+/* Adds what has flowed since the last time to the counters. */
+static void account(struct session *session)
 {
 	uint64_t in = session->up.bytes, out = session->down.bytes;
 	uint64_t new_in = in - session->counted_in, new_out = out - session->counted_out;
@@ -75,6 +76,23 @@ void session_account(struct session *session)
 	}
 	session->counted_in = in;
 	session->counted_out = out;
+}
+
+/* Four system calls that a short connection does without: keep-alive has time until it is idle. */
+static void keep_backend_alive(struct session *session)
+{
+	uint32_t keepalive_ms = session->listener->config->keepalive_ms;
+
+	if (session->is_kept_alive || session->state != CONNECTION_RELAY)
+		return;
+	session->is_kept_alive = true;
+	socket_tune(session->backend.fd, session->endpoint->address.sa.sa_family, keepalive_ms);
+}
+
+void session_tend(struct session *session)
+{
+	account(session);
+	keep_backend_alive(session);
 }
 
 static int64_t elapsed_us(uint64_t from, uint64_t to)
@@ -142,7 +160,7 @@ static void finish_if_closed(struct session *session)
 
 	if (!session->is_client_closed || session->has_backend_stream)
 		return;
-	session_account(session);
+	account(session);
 	counter_add(&session->counters->ends[session->end], 1);
 	histogram_observe(&session->counters->session_time,
 			  session->ended_us - session->accepted_us);

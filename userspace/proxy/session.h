@@ -39,7 +39,8 @@ struct session {
 	bool is_client_closed;
 	int send_error; /* -errno: one side takes no more, the other direction still flows */
 	bool is_latency_reported;
-	uint16_t port; /* that the client connected to, host order */
+	bool is_kept_alive; /* the backend has its keep-alive options */
+	uint16_t port;      /* that the client connected to, host order */
 
 	struct io_stream client, backend;
 	struct io_pump up, down; /* client → backend, backend → client */
@@ -85,8 +86,9 @@ void session_reset(struct session *session, enum connection_end end);
 /* The address that the client connected to. */
 void session_local(const struct session *session, struct address *ret);
 
-/* Adds what has flowed since the last time to the counters. */
-void session_account(struct session *session);
+/* What is due once in a while, as long as it lives: counters, keep-alive of the backend's socket.
+ */
+void session_tend(struct session *session);
 
 void session_describe(const struct session *session, struct connection_row *ret);
 

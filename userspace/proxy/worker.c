@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ACCOUNT_MS 2000
+#define TEND_MS 2000
 
 /* --- Views ---------------------------------------------------------------------- */
 
@@ -164,7 +164,7 @@ static void on_stop(struct io_message *message)
 
 	worker_view_unref(worker->view);
 	worker->view = NULL;
-	io_timer_stop(worker->loop, &worker->account);
+	io_timer_stop(worker->loop, &worker->tend);
 	/* A round later: messages of the pools may still be on their way to what was just freed. */
 	command->message.on_message = on_stop_loop;
 	io_loop_post(worker->loop, message);
@@ -273,13 +273,13 @@ void worker_on_session_end(struct worker *worker)
 }
 
 /* Counters of long connections grow while they live, not only at their end. */
-static void on_account(struct io_timer *timer)
+static void on_tend(struct io_timer *timer)
 {
-	struct worker *worker = container_of(timer, struct worker, account);
+	struct worker *worker = container_of(timer, struct worker, tend);
 
 	list_for_each (node, &worker->sessions)
-		session_account(list_entry(node, struct session, node));
-	io_timer_start(worker->loop, &worker->account, ACCOUNT_MS);
+		session_tend(list_entry(node, struct session, node));
+	io_timer_start(worker->loop, &worker->tend, TEND_MS);
 }
 
 static void *thread_main(void *argument)
@@ -290,7 +290,7 @@ static void *thread_main(void *argument)
 
 	snprintf(name, sizeof(name), "sluice/%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
-	io_timer_start(worker->loop, &worker->account, ACCOUNT_MS);
+	io_timer_start(worker->loop, &worker->tend, TEND_MS);
 	err = io_loop_run(worker->loop);
 	if (err)
 		log_error("worker %u: waiting for events: %s", worker->index, strerror(-err));
@@ -308,7 +308,7 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	worker->index = index;
 	worker->shared = shared;
 	worker->load = shared->loads ? reuseport_load(shared->loads, index) : NULL;
-	worker->account.on_expire = on_account;
+	worker->tend.on_expire = on_tend;
 	worker->answered_ms = clock_monotonic_ms();
 	list_init(&worker->sessions);
 	admission_init(worker);

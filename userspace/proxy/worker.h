@@ -56,7 +56,7 @@ struct worker {
 	struct list_node acceptors;
 	struct list_node sessions;
 	struct io_timer unpark;
-	struct io_timer account;
+	struct io_timer tend;
 	uint64_t next_id;
 	_Atomic bool is_quiet;        /* drains, and has no listener left */
 	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */

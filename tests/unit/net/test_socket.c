@@ -228,7 +228,7 @@ static void no_address_is_refused(void **state)
 static void both_ends_are_tuned(void **state)
 {
 	struct socket_listen_options options = {.backlog = 8};
-	struct socket_connect_options connect_options = {.keepalive_ms = 60500};
+	struct socket_connect_options connect_options = {};
 	struct address address, peer, local;
 	int listener = listen_on("127.0.0.1:0", &options), client, server;
 
@@ -238,6 +238,8 @@ static void both_ends_are_tuned(void **state)
 	client = socket_for_connect(&address, &connect_options);
 	assert_true(client >= 0);
 	assert_int_equal(option_of(client, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option_of(client, SOL_SOCKET, SO_KEEPALIVE), 0);
+	socket_tune(client, AF_INET, 60500);
 	assert_int_equal(option_of(client, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(option_of(client, IPPROTO_TCP, TCP_KEEPIDLE), 61);
 	assert_int_equal(option_of(client, IPPROTO_TCP, TCP_KEEPINTVL), 21);
@@ -247,10 +249,10 @@ static void both_ends_are_tuned(void **state)
 	assert_true(connect(client, &address.sa, address.len) == 0 || errno == EINPROGRESS);
 	server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(server >= 0);
-	socket_tune_accepted(server, AF_INET, 0);
+	socket_tune(server, AF_INET, 0);
 	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_NODELAY), 1);
 	assert_int_equal(option_of(server, SOL_SOCKET, SO_KEEPALIVE), 0);
-	socket_tune_accepted(server, AF_INET, 1);
+	socket_tune(server, AF_INET, 1);
 	assert_int_equal(option_of(server, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(option_of(server, IPPROTO_TCP, TCP_KEEPIDLE), 1);
 
@@ -265,12 +267,13 @@ static void both_ends_are_tuned(void **state)
 
 static void keepalive_beyond_the_kernel_s_limit_is_cut(void **state)
 {
-	struct socket_connect_options options = {.keepalive_ms = UINT32_MAX};
+	struct socket_connect_options options = {};
 	struct address target = address_of("127.0.0.1:1");
 	int fd = socket_for_connect(&target, &options);
 
 	(void)state;
 	assert_true(fd >= 0);
+	socket_tune(fd, AF_INET, UINT32_MAX);
 	assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 32767);
 	close(fd);
 }
@@ -306,7 +309,7 @@ static void unix_socket_in_use_is_kept(void **state)
 	assert_int_equal(socket_listen(&place.address, &options), -EADDRINUSE);
 	client = socket_for_connect(&place.address, &connect_options);
 	assert_int_equal(connect(client, &place.address.sa, place.address.len), 0);
-	socket_tune_accepted(client, AF_UNIX, 1000);
+	socket_tune(client, AF_UNIX, 1000);
 	close(client);
 	close(fd);
 	place_remove(&place);
