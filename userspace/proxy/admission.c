@@ -206,7 +206,9 @@ static void on_accept(struct io_acceptor *io, int fd)
 {
 	struct worker_acceptor *acceptor = container_of(io, struct worker_acceptor, io);
 
-	if (list_is_empty(&acceptor->parked) && take_places(acceptor))
+	if (acceptor->view->worker->is_reset)
+		close(fd);
+	else if (list_is_empty(&acceptor->parked) && take_places(acceptor))
 		serve(acceptor, fd);
 	else
 		park(acceptor, fd);

@@ -15,8 +15,7 @@ static void reset_sessions(struct server *server)
 {
 	server->is_reset = true;
 	for (uint32_t w = 0; w < server->nworkers; w++)
-		if (worker_reset_sessions(server->workers[w]) < 0)
-			log_error("worker %u: out of memory: connections are not reset", w);
+		worker_reset_sessions(server->workers[w]);
 }
 
 static void finish(struct server *server)
@@ -37,14 +36,13 @@ void server_on_snapshot_freed(struct server *server)
 	server->on_drained(server->drained_context);
 }
 
+/* In this order: until a worker is quiet, it may still count a connection in. */
 static bool is_idle(struct server *server)
 {
-	if (atomic_load(&server->shared.active) > 0)
-		return false;
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		if (!atomic_load(&server->workers[w]->is_quiet))
 			return false;
-	return true;
+	return atomic_load(&server->shared.active) == 0;
 }
 
 static void on_look(struct io_timer *timer)
@@ -77,8 +75,7 @@ void server_drain(struct server *server, void (*on_drained)(void *context), void
 			      server->snapshot->config->drain_timeout_ms;
 	server->drain_timer.on_expire = on_look;
 	for (uint32_t w = 0; w < server->nworkers; w++)
-		if (worker_drain(server->workers[w]) < 0)
-			log_error("worker %u: out of memory: goes on accepting", w);
+		worker_drain(server->workers[w]);
 	io_timer_start(server->loop, &server->drain_timer, LOOK_MS);
 }
 

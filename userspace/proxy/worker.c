@@ -124,21 +124,20 @@ static void on_adopt(struct io_message *message)
 
 static void on_drain(struct io_message *message)
 {
-	struct command *command = command_of(message);
+	struct worker *worker = container_of(message, struct worker, drain);
 
-	command->worker->is_draining = true;
-	admission_close(command->worker);
-	free(command);
+	worker->is_draining = true;
+	admission_close(worker);
 }
 
 static void on_reset(struct io_message *message)
 {
-	struct command *command = command_of(message);
+	struct worker *worker = container_of(message, struct worker, reset);
 
-	admission_drop_parked(command->worker);
-	list_for_each_safe (node, &command->worker->sessions)
+	worker->is_reset = true;
+	admission_drop_parked(worker);
+	list_for_each_safe (node, &worker->sessions)
 		session_reset(list_entry(node, struct session, node), CONNECTION_END_SHUTDOWN);
-	free(command);
 }
 
 static void on_ping(struct io_message *message)
@@ -151,22 +150,18 @@ static void on_ping(struct io_message *message)
 
 static void on_stop_loop(struct io_message *message)
 {
-	struct command *command = command_of(message);
-
-	io_loop_stop(command->worker->loop);
-	free(command);
+	io_loop_stop(container_of(message, struct worker, stop)->loop);
 }
 
 static void on_stop(struct io_message *message)
 {
-	struct command *command = command_of(message);
-	struct worker *worker = command->worker;
+	struct worker *worker = container_of(message, struct worker, stop);
 
 	worker_view_unref(worker->view);
 	worker->view = NULL;
 	io_timer_stop(worker->loop, &worker->tend);
 	/* A round later: messages of the pools may still be on their way to what was just freed. */
-	command->message.on_message = on_stop_loop;
+	message->on_message = on_stop_loop;
 	io_loop_post(worker->loop, message);
 }
 
@@ -179,14 +174,14 @@ int worker_adopt(struct worker *worker, struct snapshot *snapshot)
 	return err;
 }
 
-int worker_drain(struct worker *worker)
+void worker_drain(struct worker *worker)
 {
-	return post_command(worker, NULL, on_drain);
+	io_loop_post(worker->loop, &worker->drain);
 }
 
-int worker_reset_sessions(struct worker *worker)
+void worker_reset_sessions(struct worker *worker)
 {
-	return post_command(worker, NULL, on_reset);
+	io_loop_post(worker->loop, &worker->reset);
 }
 
 int worker_ping(struct worker *worker)
@@ -309,6 +304,9 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	worker->shared = shared;
 	worker->load = shared->loads ? reuseport_load(shared->loads, index) : NULL;
 	worker->tend.on_expire = on_tend;
+	worker->drain.on_message = on_drain;
+	worker->reset.on_message = on_reset;
+	worker->stop.on_message = on_stop;
 	worker->answered_ms = clock_monotonic_ms();
 	list_init(&worker->sessions);
 	admission_init(worker);
@@ -330,8 +328,7 @@ void worker_stop(struct worker *worker)
 {
 	if (!worker)
 		return;
-	while (post_command(worker, NULL, on_stop) < 0)
-		sched_yield(); /* without its message the thread would never end */
+	io_loop_post(worker->loop, &worker->stop);
 	pthread_join(worker->thread, NULL);
 	io_loop_free(worker->loop);
 	free(worker);

@@ -49,6 +49,7 @@ struct worker {
 	_Atomic uint32_t *load; /* nsessions for the kernel's balancing of accepts; NULL: none */
 	uint32_t nparked;       /* accepted, waiting for a connection limit */
 	bool is_draining;
+	bool is_reset; /* the drain's deadline has passed: nobody is served any more */
 	pthread_t thread;
 	struct io_loop *loop;
 	struct worker_shared *shared;
@@ -61,6 +62,8 @@ struct worker {
 	_Atomic bool is_quiet;        /* drains, and has no listener left */
 	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */
 	struct client_hello hello;    /* scratch of whoever parses one now */
+	/* What must not fail for want of memory. */
+	struct io_message drain, reset, stop;
 };
 
 /**
@@ -73,11 +76,11 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 /* Serve this snapshot from now on; takes a reference of its own. Return: 0; -ENOMEM. */
 int worker_adopt(struct worker *worker, struct snapshot *snapshot) WARN_UNUSED;
 
-/* Close the listeners; connections go on. */
-int worker_drain(struct worker *worker) WARN_UNUSED;
+/* Close the listeners; connections go on. Once. */
+void worker_drain(struct worker *worker);
 
-/* Reset every connection. */
-int worker_reset_sessions(struct worker *worker) WARN_UNUSED;
+/* Reset every connection, and those that still come. Once, after worker_drain(). */
+void worker_reset_sessions(struct worker *worker);
 
 /* Makes the worker note the time in @answered_ms: it is alive. */
 int worker_ping(struct worker *worker) WARN_UNUSED;

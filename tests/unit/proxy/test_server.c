@@ -2,13 +2,13 @@
 /* A whole server in this process: real loops and loopback sockets, the control loop run by the
  * test. Mostly here for ThreadSanitizer; what a peer sees is tested end to end. */
 #include "proxy/inspect.h"
-#include "proxy/server.h"
-#include "io/timer.h"
+#include "proxy/server_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct fixture {
 	struct io_timer stop;
 	char directory[32], path[64];
 	int origin;
-	uint16_t port;
+	uint16_t origin_port, port;
 };
 
 static const char *backend_name;
@@ -80,13 +80,12 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct strbuf errors = {};
 	struct config *config;
-	uint16_t origin_port;
 
 	strcpy(f->directory, "/tmp/sluice-server-XXXXXX");
 	assert_non_null(mkdtemp(f->directory));
 	snprintf(f->path, sizeof(f->path), "%s/sluice.yaml", f->directory);
-	f->origin = listen_on_loopback(&origin_port);
-	write_config(f, origin_port, "");
+	f->origin = listen_on_loopback(&f->origin_port);
+	write_config(f, f->origin_port, "");
 	assert_int_equal(config_load(f->path, &config, &errors), 0);
 	assert_int_equal(io_loop_new(&options, &f->loop), 0);
 	assert_int_equal(server_start(config, f->loop, &f->server, &errors), 0);
@@ -110,9 +109,11 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 	char log[64];
 
-	server_drain(f->server, on_drained, f);
-	server_drain(f->server, on_drained, f);
-	assert_int_equal(io_loop_run(f->loop), 0);
+	if (f->server) {
+		server_drain(f->server, on_drained, f);
+		server_drain(f->server, on_drained, f);
+		assert_int_equal(io_loop_run(f->loop), 0);
+	}
 	assert_null(f->server);
 	io_loop_free(f->loop);
 	close(f->origin);
@@ -216,6 +217,54 @@ static void connections_survive_reloads(void **state)
 	strbuf_done(&errors);
 }
 
+struct hold {
+	struct io_message message;
+	sem_t go_on;
+};
+
+static void on_hold(struct io_message *message)
+{
+	sem_wait(&container_of(message, struct hold, message)->go_on);
+}
+
+/* What is posted from here on reaches a worker in one round. */
+static void hold_workers(struct fixture *f, struct hold *holds)
+{
+	for (uint32_t w = 0; w < f->server->nworkers; w++) {
+		holds[w].message.on_message = on_hold;
+		sem_init(&holds[w].go_on, 0, 0);
+		io_loop_post(f->server->workers[w]->loop, &holds[w].message);
+	}
+	run_for(f, 20);
+}
+
+/* Those that wait in the backlog for a place are found only after the connections were reset. */
+static void a_second_drain_ends_those_too_that_wait_for_a_place(void **state)
+{
+	struct fixture *f = *state;
+	struct strbuf errors = {};
+	struct hold holds[2];
+	int clients[8], backend;
+
+	write_config(f, f->origin_port, ", max_connections: 1");
+	assert_int_equal(server_reload(f->server, &errors), 0);
+	run_for(f, 20);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		clients[i] = connect_client(f);
+	backend = accept_backend(f);
+	hold_workers(f, holds);
+	server_drain(f->server, on_drained, f);
+	server_drain(f->server, on_drained, f);
+	for (size_t i = 0; i < ARRAY_SIZE(holds); i++)
+		sem_post(&holds[i].go_on);
+	run_for(f, 3000);
+	assert_null(f->server);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+		close(clients[i]);
+	close(backend);
+	strbuf_done(&errors);
+}
+
 static void bad_configuration_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -276,6 +325,7 @@ int main(void)
 		EACH(bytes_pass_both_ways_and_fin_passes_each_way),
 		EACH(reset_by_the_backend_reaches_the_client),
 		EACH(connections_survive_reloads),
+		EACH(a_second_drain_ends_those_too_that_wait_for_a_place),
 		EACH(bad_configuration_changes_nothing),
 		EACH(open_connections_are_listed),
 	};
