@@ -75,6 +75,21 @@ static void balance_accepts(struct binding *binding, const struct reuseport_load
 	binding->group = NULL;
 }
 
+static bool has_file(const struct binding *binding)
+{
+	return is_unix(&binding->address) && binding->address.un.sun_path[0] != '\0';
+}
+
+static void note_file(struct binding *binding)
+{
+	struct stat status;
+
+	if (!has_file(binding) || stat(binding->address.un.sun_path, &status) < 0)
+		return;
+	binding->device = status.st_dev;
+	binding->inode = status.st_ino;
+}
+
 int binding_open(const struct config_listener *listener, const struct address *address,
 		 uint32_t workers, const struct reuseport_loads *loads, struct binding **ret)
 {
@@ -87,6 +102,7 @@ int binding_open(const struct config_listener *listener, const struct address *a
 	binding->requested = binding->address = *address;
 	binding->is_v6only = listener->is_v6only;
 	binding->refs = 1;
+	binding->nworkers = workers;
 	binding->nsockets = nsockets;
 	for (uint32_t i = 0; i < nsockets; i++)
 		binding->sockets[i] = -1;
@@ -95,6 +111,7 @@ int binding_open(const struct config_listener *listener, const struct address *a
 		binding_unref(binding);
 		return err;
 	}
+	note_file(binding);
 	binding_apply(binding, listener);
 	balance_accepts(binding, loads);
 	*ret = binding;
@@ -110,25 +127,29 @@ struct binding *binding_ref(struct binding *binding)
 static void remove_socket_file(const struct binding *binding)
 {
 	const char *path = binding->address.un.sun_path;
+	struct stat status;
 
-	if (is_unix(&binding->address) && path[0] != '\0')
+	if (has_file(binding) && stat(path, &status) == 0 && status.st_dev == binding->device &&
+	    status.st_ino == binding->inode)
 		unlink(path);
+}
+
+/* The file first: what could be connected to must also be accepted from. */
+static void close_socket(struct binding *binding, uint32_t index)
+{
+	if (binding->sockets[index] < 0)
+		return;
+	remove_socket_file(binding);
+	close(binding->sockets[index]);
+	binding->sockets[index] = -1;
 }
 
 void binding_unref(struct binding *binding)
 {
-	bool was_open = false;
-
 	if (!binding || atomic_fetch_sub(&binding->refs, 1) != 1)
 		return;
-	for (uint32_t i = 0; i < binding->nsockets; i++) {
-		if (binding->sockets[i] < 0)
-			continue;
-		close(binding->sockets[i]);
-		was_open = true;
-	}
-	if (was_open)
-		remove_socket_file(binding);
+	for (uint32_t i = 0; i < binding->nsockets; i++)
+		close_socket(binding, i);
 	reuseport_group_free(binding->group);
 	free(binding);
 }
@@ -143,16 +164,14 @@ bool binding_fits(const struct binding *binding, const struct config_listener *l
 
 void binding_apply(struct binding *binding, const struct config_listener *listener)
 {
-	const char *path = binding->address.un.sun_path;
-
 	for (uint32_t i = 0; i < binding->nsockets; i++) {
 		listen(binding->sockets[i], (int)listener->backlog);
 		/* Accepted sockets inherit these: no system calls for each connection. */
 		socket_tune(binding->sockets[i], binding->address.sa.sa_family,
 			    listener->keepalive_ms);
 	}
-	if (is_unix(&binding->address) && path[0] != '\0')
-		chmod(path, listener->socket_mode);
+	if (has_file(binding))
+		chmod(binding->address.un.sun_path, listener->socket_mode);
 }
 
 int binding_socket(const struct binding *binding, uint32_t worker)
@@ -162,8 +181,8 @@ int binding_socket(const struct binding *binding, uint32_t worker)
 
 void binding_close_socket(struct binding *binding, uint32_t worker)
 {
-	if (is_unix(&binding->address) || binding->sockets[worker] < 0)
-		return;
-	close(binding->sockets[worker]);
-	binding->sockets[worker] = -1;
+	if (!is_unix(&binding->address))
+		close_socket(binding, worker);
+	else if (atomic_fetch_sub(&binding->nworkers, 1) == 1)
+		close_socket(binding, 0);
 }

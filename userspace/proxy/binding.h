@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * The listening sockets of one address: one a worker, spread by SO_REUSEPORT; a unix socket is one
@@ -21,6 +22,9 @@ struct binding {
 	struct address address;   /* as bound: port 0 has become a real one */
 	bool is_v6only;
 	_Atomic uint32_t refs;
+	_Atomic uint32_t nworkers; /* that may still accept from a shared socket */
+	dev_t device;              /* of a unix socket's file: the path may become another's */
+	ino_t inode;
 	struct reuseport_group
 		*group; /* balances accepts between workers; NULL: the kernel's hash */
 	uint32_t nsockets;
@@ -36,7 +40,7 @@ int binding_open(const struct config_listener *listener, const struct address *a
 		 struct binding **ret) WARN_UNUSED;
 struct binding *binding_ref(struct binding *binding);
 
-/* The last one closes what is open and removes a unix socket's file. */
+/* The last one closes what is open. A unix socket's file goes with its socket. */
 void binding_unref(struct binding *binding);
 
 /* Whether the sockets can serve this address of @listener as they are. */
@@ -48,7 +52,8 @@ void binding_apply(struct binding *binding, const struct config_listener *listen
 
 int binding_socket(const struct binding *binding, uint32_t worker);
 
-/* A worker is done with its socket: closed at once unless others share it. Thread: that worker. */
+/* A worker is done with its socket; one that all share closes with the last of them. Once for each
+ * worker. Thread: that worker. */
 void binding_close_socket(struct binding *binding, uint32_t worker);
 
 #endif
