@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What all threads share of a pool: its members, its generation, and the list of its views. The
+ * What all threads share of a pool: its members and its generation. The
  * lock is taken by changes, by views that look again, and where somebody waits; never by an
  * ordinary pick.
  */
@@ -57,6 +57,7 @@ static void pool_free(struct pool *pool)
 	for (size_t i = 0; pool->members && i < pool->config->nendpoints; i++)
 		pool_member_done(&pool->members[i]);
 	free(pool->members);
+	pool_line_unref(pool->line);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }
@@ -89,8 +90,8 @@ struct pool *pool_new(const struct config_pool *config, const char *zone, struct
 	atomic_init(&pool->refs, 1);
 	atomic_init(&pool->generation, 1);
 	pthread_mutex_init(&pool->lock, NULL);
-	list_init(&pool->views);
-	if (pool_fill(pool, previous)) {
+	pool->line = previous ? pool_line_ref(previous->line) : pool_line_new();
+	if (!pool->line || pool_fill(pool, previous)) {
 		pool_free(pool);
 		return NULL;
 	}
@@ -118,7 +119,7 @@ const struct config_pool *pool_config(const struct pool *pool)
 
 uint32_t pool_waiting(const struct pool *pool)
 {
-	return atomic_load(&pool->waiting);
+	return atomic_load(&pool->line->waiting);
 }
 
 static void apply_settings(const struct pool_member *member, const struct config_endpoint *config)
@@ -197,36 +198,14 @@ bool pool_has_addresses(struct pool *pool, size_t index, const struct address_se
 void pool_touch_locked(struct pool *pool)
 {
 	atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
-	list_for_each (node, &pool->views) {
-		struct pool_view *view = pool_view_of_node(node);
-
-		/* Who waits for a free connection may find one on an endpoint that is new. */
-		if (pool_view_has_waiters(view))
-			pool_view_kick(view);
-	}
+	/* Who waits for a free connection may find one on an endpoint that is new. */
+	pool_line_kick_all(pool->line);
 }
 
 void pool_touch(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
 	pool_touch_locked(pool);
-	pthread_mutex_unlock(&pool->lock);
-}
-
-void pool_kick_other(struct pool *pool, const struct pool_view *except)
-{
-	pthread_mutex_lock(&pool->lock);
-	list_for_each (node, &pool->views) {
-		struct pool_view *view = pool_view_of_node(node);
-
-		if (view == except || !pool_view_has_waiters(view))
-			continue;
-		pool_view_kick(view);
-		/* The next one that is kicked is another one: no worker's queue starves. */
-		list_remove(node);
-		list_push_back(&pool->views, node);
-		break;
-	}
 	pthread_mutex_unlock(&pool->lock);
 }
 

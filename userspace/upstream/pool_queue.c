@@ -26,12 +26,12 @@ void pool_view_kick(struct pool_view *view)
 
 static bool take_place(struct pool *pool)
 {
-	uint32_t waiting = atomic_load(&pool->waiting);
+	uint32_t waiting = atomic_load(&pool->line->waiting);
 
 	do {
 		if (waiting >= pool->config->queue_size)
 			return false;
-	} while (!atomic_compare_exchange_weak(&pool->waiting, &waiting, waiting + 1));
+	} while (!atomic_compare_exchange_weak(&pool->line->waiting, &waiting, waiting + 1));
 	return true;
 }
 
@@ -43,7 +43,7 @@ static void leave(struct pool_waiter *waiter)
 	io_timer_stop(view->loop, &waiter->timer);
 	waiter->view = NULL;
 	atomic_fetch_sub(&view->nwaiting, 1);
-	atomic_fetch_sub(&view->pool->waiting, 1);
+	atomic_fetch_sub(&view->pool->line->waiting, 1);
 	if (list_is_empty(&view->waiters))
 		io_timer_stop(view->loop, &view->recheck);
 }
@@ -118,8 +118,8 @@ static void serve(struct pool_view *view)
 		return;
 	if (!list_is_empty(&view->waiters))
 		start_recheck(view);
-	if (atomic_load(&view->pool->waiting) > 0 && pool_view_has_room(view))
-		pool_kick_other(view->pool, view);
+	if (atomic_load(&view->pool->line->waiting) > 0 && pool_view_has_room(view))
+		pool_line_kick_other(view->pool->line, view);
 }
 
 static void on_kick(struct io_message *message)

@@ -29,9 +29,7 @@ struct pool_view *pool_view_new(struct pool *pool, struct io_loop *loop)
 	view->balancer = balancer;
 	rng_seed_random(&view->rng);
 	pool_queue_init(view);
-	pthread_mutex_lock(&pool->lock);
-	list_push_back(&pool->views, &view->node);
-	pthread_mutex_unlock(&pool->lock);
+	pool_line_add(pool->line, view);
 	return view;
 }
 
@@ -42,9 +40,7 @@ void pool_view_free(struct pool_view *view)
 	if (!view)
 		return;
 	pool = view->pool;
-	pthread_mutex_lock(&pool->lock);
-	list_remove(&view->node);
-	pthread_mutex_unlock(&pool->lock);
+	pool_line_remove(pool->line, view);
 	view_table_done(&view->table);
 	view->algorithm->done(view->balancer);
 	free(view->balancer);
@@ -55,11 +51,6 @@ void pool_view_free(struct pool_view *view)
 struct pool *pool_view_pool(struct pool_view *view)
 {
 	return view->pool;
-}
-
-struct pool_view *pool_view_of_node(struct list_node *node)
-{
-	return list_entry(node, struct pool_view, node);
 }
 
 /* --- Picking ---------------------------------------------------------------------- */
@@ -301,12 +292,8 @@ void pool_view_release(struct pool_view *view, struct endpoint *endpoint)
 	 */
 	atomic_fetch_sub(&endpoint->load.active, 1);
 	endpoint_unref(endpoint);
-	if (likely(atomic_load(&view->pool->waiting) == 0))
-		return;
-	if (pool_view_has_waiters(view))
-		pool_view_kick(view);
-	else
-		pool_kick_other(view->pool, view);
+	if (unlikely(atomic_load(&view->pool->line->waiting) > 0))
+		pool_line_kick_one(view->pool->line, view);
 }
 
 /* --- Reports ---------------------------------------------------------------------- */

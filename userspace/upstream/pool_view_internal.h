@@ -29,7 +29,7 @@ struct view_table {
 struct pool_view {
 	struct pool *pool;
 	struct io_loop *loop;
-	struct list_node node; /* pool->views */
+	struct list_node node; /* pool->line->views */
 	const struct balance_algorithm *algorithm;
 	struct balancer *balancer; /* built from @table's targets, where it has any */
 	struct rng rng;

@@ -7,6 +7,7 @@
 #include "upstream/endpoint.h"
 #include "upstream/events.h"
 #include "upstream/pool.h"
+#include "upstream/pool_line.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,10 +26,9 @@ struct pool {
 	struct upstream_events events;
 	_Atomic uint32_t refs;
 	_Atomic uint32_t generation; /* written under @lock */
-	_Atomic uint32_t waiting;    /* connections in the queues of all views */
-	pthread_mutex_t lock;        /* of @members and @views */
+	struct pool_line *line;      /* of those who wait; shared with the pool before */
+	pthread_mutex_t lock;        /* of @members */
 	struct pool_member *members; /* config->nendpoints */
-	struct list_node views;
 };
 
 /* Takes @config's settings and one address. Return: one reference; NULL: out of memory. */
@@ -87,18 +87,12 @@ void pool_for_each_locked(struct pool *pool, void (*visit)(struct endpoint *, vo
 /* Lets views look again; pool->lock is held. */
 void pool_touch_locked(struct pool *pool);
 
-/* Lets a view other than @except serve its queue, if one has anybody waiting. */
-void pool_kick_other(struct pool *pool, const struct pool_view *except);
-
-/* For the walk over the views; pool->lock is held. */
-struct pool_view *pool_view_of_node(struct list_node *node);
-
 /* --- Queues (pool_queue.c) ------------------------------------------------------- */
 
 /* Thread: any. */
 bool pool_view_has_waiters(const struct pool_view *view);
 
-/* Lets the view's worker serve its queue. Thread: the view's; others hold pool->lock. */
+/* Lets the view's worker serve its queue. Thread: the view's; others hold the line's lock. */
 void pool_view_kick(struct pool_view *view);
 
 /* --- Outlier ejection (outlier.c) ----------------------------------------------- */

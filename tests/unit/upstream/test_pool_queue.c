@@ -175,10 +175,65 @@ static void crowd_is_served_within_the_limit(void **state)
 	pool_unref(pool);
 }
 
+struct lone_waiter {
+	struct pool_waiter waiter;
+	struct io_loop *loop;
+	int status;
+};
+
+static void on_lone_turn(struct pool_waiter *waiter, int status)
+{
+	struct lone_waiter *lone = container_of(waiter, struct lone_waiter, waiter);
+
+	lone->status = status;
+	io_loop_stop(lone->loop);
+}
+
+static void run_once(struct io_loop *loop)
+{
+	struct worker worker = {.loop = loop, .last.on_expire = on_last};
+
+	io_timer_start(loop, &worker.last, 0);
+	fixture_run(loop);
+}
+
+/* After a reload the pool has a successor with the same endpoints. */
+static void connection_of_the_pool_before_makes_room_for_its_successor(void **state)
+{
+	const struct pool_request request = {};
+	struct lone_waiter lone = {.waiter.on_turn = on_lone_turn, .status = 1};
+	struct pool *old, *successor;
+	struct pool_view *old_view, *view;
+	struct endpoint *endpoint, *other;
+
+	(void)state;
+	endpoints[0] = fixture_endpoint("192.0.2.1:80");
+	endpoints[0].max_connections = 1;
+	config = fixture_pool(endpoints, 1);
+	lone.loop = fixture_loop();
+	old = pool_new(&config, NULL, NULL);
+	old_view = pool_view_new(old, lone.loop);
+	assert_int_equal(pool_view_pick(old_view, &request, &endpoint), 0);
+	successor = pool_new(&config, NULL, old);
+	view = pool_view_new(successor, lone.loop);
+	assert_int_equal(pool_view_pick(view, &request, &other), -EBUSY);
+	assert_int_equal(pool_view_wait(view, &lone.waiter), 0);
+	pool_view_release(old_view, endpoint);
+	fixture_run(lone.loop);
+	assert_int_equal(lone.status, 0);
+	pool_view_free(view);
+	pool_view_free(old_view);
+	run_once(lone.loop);
+	pool_unref(old);
+	pool_unref(successor);
+	io_loop_free(lone.loop);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(crowd_is_served_within_the_limit),
+		cmocka_unit_test(connection_of_the_pool_before_makes_room_for_its_successor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
