@@ -39,8 +39,13 @@ static void wait_for_turn(struct session *session)
 		intake_watch(session);
 }
 
-/* No descriptor, port or memory for a socket: that is ours, and passes. */
-static void wait_for_resources(struct session *session, int error)
+static bool will_pass(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+/* No descriptor or memory for a socket. */
+static void wait_for_resources(struct session *session)
 {
 	const struct config_pool *pool = session_pool_config(session);
 	uint64_t waited_us = io_loop_now_us(session->worker->loop) - session->pick_us;
@@ -49,7 +54,6 @@ static void wait_for_resources(struct session *session, int error)
 	pool_view_release(session->pool_view, session->endpoint);
 	session->endpoint = NULL;
 	session->state = CONNECTION_QUEUED;
-	log_warn("pool %s: no socket for a backend: %s", pool->name, strerror(-error));
 	if (waited_us / 1000 >= pool->queue_timeout_ms)
 		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
 	else
@@ -93,6 +97,19 @@ static void try_next(struct session *session)
 	pick(session);
 }
 
+/* Ours to answer for, so it is not held against the endpoint. */
+static void on_no_socket(struct session *session, int error)
+{
+	log_warn("pool %s: endpoint %s: no socket to connect with: %s",
+		 session_pool_config(session)->name, session->endpoint->name, strerror(-error));
+	if (will_pass(error)) {
+		wait_for_resources(session);
+		return;
+	}
+	counter_add(&pool_counters(session)->connect_failures, 1);
+	try_next(session);
+}
+
 static void connect_endpoint(struct session *session)
 {
 	const struct config_pool *pool = session_pool_config(session);
@@ -103,7 +120,7 @@ static void connect_endpoint(struct session *session)
 	session->connect_us = io_loop_now_us(session->worker->loop);
 	fd = open_socket(session);
 	if (fd < 0) {
-		wait_for_resources(session, fd);
+		on_no_socket(session, fd);
 		return;
 	}
 	io_stream_init(&session->backend, session->worker->loop, fd, &session_backend_ops);

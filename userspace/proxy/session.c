@@ -100,10 +100,18 @@ static int64_t elapsed_us(uint64_t from, uint64_t to)
 	return from == 0 || to < from ? -1 : (int64_t)(to - from);
 }
 
+/* The one that served, or else the one that failed last. */
+static const struct endpoint *endpoint_to_tell(const struct session *session)
+{
+	if (session->endpoint || session->ntried == 0)
+		return session->endpoint;
+	return session->tried[session->ntried - 1];
+}
+
 static void write_access_log(struct session *session, struct strbuf *lines)
 {
 	const struct config_pool *pool = session_pool_config(session);
-	const struct endpoint *endpoint = session->endpoint;
+	const struct endpoint *endpoint = endpoint_to_tell(session);
 	const struct address none = {};
 	struct access_record record = {
 		.started_wall_us = session->accepted_wall_us,

@@ -25,6 +25,7 @@ struct fixture {
 	char directory[32], path[64];
 	int origin;
 	uint16_t origin_port, port;
+	const char *pool_options;
 };
 
 static const char *backend_name;
@@ -52,8 +53,8 @@ static void write_config(struct fixture *f, uint16_t origin_port, const char *ex
 		"workers: 2\nio: %s\naccess_log: {path: %s/access.log, format: json}\n"
 		"admin: {socket: \"off\"}\n"
 		"listeners:\n- {name: web, bind: \"127.0.0.1:0\", mode: tcp, pool: origin%s}\n"
-		"pools:\n- {name: origin, endpoints: [\"127.0.0.1:%u\"]}\n",
-		backend_name, f->directory, extra, origin_port);
+		"pools:\n- {name: origin, endpoints: [\"127.0.0.1:%u\"]%s}\n",
+		backend_name, f->directory, extra, origin_port, f->pool_options);
 	fclose(file);
 }
 
@@ -81,6 +82,7 @@ static int set_up(void **state)
 	struct strbuf errors = {};
 	struct config *config;
 
+	f->pool_options = "";
 	strcpy(f->directory, "/tmp/sluice-server-XXXXXX");
 	assert_non_null(mkdtemp(f->directory));
 	snprintf(f->path, sizeof(f->path), "%s/sluice.yaml", f->directory);
@@ -217,6 +219,43 @@ static void connections_survive_reloads(void **state)
 	strbuf_done(&errors);
 }
 
+static void read_access_log(struct fixture *f, char *line, int size)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/access.log", f->directory);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(line, size, file));
+	fclose(file);
+}
+
+/* Waiting would not help: 192.0.2.1 is nowhere (RFC 5737). */
+static void a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoint(void **state)
+{
+	const struct timeval patience = {.tv_sec = 3};
+	struct fixture *f = *state;
+	struct strbuf errors = {};
+	char byte, line[1024];
+	int client;
+
+	f->pool_options = ", source_address: 192.0.2.1, queue: {timeout: 1m}";
+	write_config(f, f->origin_port, "");
+	assert_int_equal(server_reload(f->server, &errors), 0);
+	run_for(f, 20);
+	client = connect_client(f);
+	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(recv(client, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	run_for(f, 50);
+	read_access_log(f, line, sizeof(line));
+	assert_non_null(strstr(line, "\"end\":\"connect_failed\""));
+	assert_non_null(strstr(line, "\"endpoint\":\"127.0.0.1:"));
+	close(client);
+	strbuf_done(&errors);
+}
+
 struct hold {
 	struct io_message message;
 	sem_t go_on;
@@ -326,6 +365,7 @@ int main(void)
 		EACH(reset_by_the_backend_reaches_the_client),
 		EACH(connections_survive_reloads),
 		EACH(a_second_drain_ends_those_too_that_wait_for_a_place),
+		EACH(a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoint),
 		EACH(bad_configuration_changes_nothing),
 		EACH(open_connections_are_listed),
 	};
