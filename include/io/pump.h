@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 /*
- * Moves bytes from one stream to another, one direction, with backpressure, by whatever way is
- * fastest for what flows: received buffers are handed to the sender without a copy; long transfers
- * change to larger reads or to splice(2). docs/benchmarks.md has the measurements behind the
- * thresholds.
+ * Moves bytes from one stream to another, one direction, with backpressure. Received buffers are
+ * handed to the sender without a copy. Eight reads in a row that fill their buffers make it a long
+ * transfer, which goes on with buffers of 256 KiB (a pool of 8 MiB a loop) until 64 reads in a row
+ * would have fitted into small ones. docs/benchmarks-io.md has the measurements.
  *
  * While a pump runs, on_recv of @from and on_sent of @to are the pump's; the streams' other
  * callbacks stay their owner's. Both directions of a connection are two pumps over the same
@@ -27,7 +27,7 @@ enum io_pump_end {
 
 struct io_pump {
 	struct io_stream *from, *to;
-	uint32_t limit;            /* bytes that may wait for the sink: backpressure beyond */
+	uint32_t limit;            /* bytes that may wait for the sink; then reading stops */
 	uint64_t bytes;            /* taken by the kernel on the sink's side */
 	uint64_t last_activity_ms; /* loop time of the last byte in or out */
 	uint64_t first_byte_us;    /* loop time of the first byte received; 0: none yet */

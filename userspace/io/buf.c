@@ -13,45 +13,68 @@
 
 #define DEFAULT_SIZE  16384
 #define DEFAULT_COUNT 1024
+/* For long transfers; docs/benchmarks-io.md has the measurements behind the size. */
+#define LARGE_SIZE  262144
+#define LARGE_COUNT 32
 /* io_uring has 16 bits for a buffer's number and rings of at most 2^15. */
 #define MAX_COUNT 32768
 /* Short messages use a few cache lines at the start of each buffer; at a distance of a power of two
  * they would all fall into the same few sets of the cache. */
 #define COLOUR 192
 
-int io_buf_pool_init(struct io_buf_pool *pool, const struct io_options *options)
+static int pool_init(struct io_buf_pool *pool, uint32_t number, uint32_t size, uint32_t count)
 {
-	uint32_t count = options->buffer_count ? options->buffer_count : DEFAULT_COUNT;
-	size_t stride;
+	size_t stride = ((size_t)size + 63) / 64 * 64 + COLOUR;
 
-	pool->size = options->buffer_size ? options->buffer_size : DEFAULT_SIZE;
-	pool->count = count < MAX_COUNT ? count : MAX_COUNT;
-	stride = ((size_t)pool->size + 63) / 64 * 64 + COLOUR;
-	pool->bufs = calloc(pool->count, sizeof(*pool->bufs));
+	pool->bufs = calloc(count, sizeof(*pool->bufs));
 	if (!pool->bufs)
 		return -ENOMEM;
-	pool->memory_size = stride * pool->count;
+	pool->size = size;
+	pool->count = pool->free_count = count;
+	pool->memory_size = stride * count;
 	pool->memory = mmap(NULL, pool->memory_size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (pool->memory == MAP_FAILED) {
 		free(pool->bufs);
 		return -ENOMEM;
 	}
-	for (uint32_t i = pool->count; i-- > 0;) {
+	for (uint32_t i = count; i-- > 0;) {
 		pool->bufs[i] = (struct io_buf){.next = pool->free,
 						.base = pool->memory + stride * i,
-						.cap = pool->size,
-						.id = i};
+						.cap = size,
+						.id = number << IO_POOL_SHIFT | i};
 		pool->free = &pool->bufs[i];
 	}
-	pool->free_count = pool->count;
 	return 0;
 }
 
-void io_buf_pool_done(struct io_buf_pool *pool)
+static void pool_done(struct io_buf_pool *pool)
 {
 	munmap(pool->memory, pool->memory_size);
 	free(pool->bufs);
+}
+
+int io_buf_pools_init(struct io_buf_pool pools[IO_POOLS], const struct io_options *options)
+{
+	uint32_t size = options->buffer_size ? options->buffer_size : DEFAULT_SIZE;
+	uint32_t count = options->buffer_count ? options->buffer_count : DEFAULT_COUNT;
+	int error;
+
+	if (count > MAX_COUNT)
+		count = MAX_COUNT;
+	error = pool_init(&pools[IO_POOL_SMALL], IO_POOL_SMALL, size, count);
+	if (error)
+		return error;
+	error = pool_init(&pools[IO_POOL_LARGE], IO_POOL_LARGE, LARGE_SIZE, LARGE_COUNT);
+	if (error)
+		pool_done(&pools[IO_POOL_SMALL]);
+	return error;
+}
+
+void io_buf_pools_done(struct io_buf_pool pools[IO_POOLS])
+{
+	pool_done(&pools[IO_POOL_SMALL]);
+	pool_done(&pools[IO_POOL_LARGE]);
 }
 
 struct io_buf *io_buf_new(struct io_loop *loop, uint32_t cap)
@@ -72,13 +95,16 @@ bool io_buf_is_pooled(const struct io_buf *buf)
 
 void io_buf_release(struct io_loop *loop, struct io_buf *buf)
 {
+	struct io_buf_pool *pool;
+
 	if (!buf)
 		return;
 	if (buf->id == IO_BUF_FROM_HEAP) {
 		free(buf);
 		return;
 	}
-	buf->next = loop->pool.free;
-	loop->pool.free = buf;
-	loop->pool.free_count++;
+	pool = &loop->pools[buf->id >> IO_POOL_SHIFT];
+	buf->next = pool->free;
+	pool->free = buf;
+	pool->free_count++;
 }

@@ -98,10 +98,13 @@ static int epoll_start(struct io_loop *loop)
 
 static void feed_starved(struct io_loop *loop)
 {
-	while (loop->pool.free && !list_is_empty(&loop->starved)) {
-		struct list_node *node = list_pop_front(&loop->starved);
+	list_for_each_safe (node, &loop->starved) {
+		struct io_stream *stream = list_entry(node, struct io_stream, node);
 
-		io_stream_defer(list_entry(node, struct io_stream, node));
+		if (!io_stream_pool(stream)->free)
+			continue;
+		list_remove(node);
+		io_stream_defer(stream);
 	}
 }
 
@@ -156,7 +159,7 @@ static void end_later(struct io_stream *stream, int status)
  */
 static void read_once(struct io_stream *stream)
 {
-	struct io_buf *buf = io_buf_take(&stream->loop->pool);
+	struct io_buf *buf = io_buf_take(io_stream_pool(stream));
 	ssize_t len;
 
 	if (!buf) {

@@ -65,6 +65,16 @@ extern const struct io_backend_ops io_epoll_backend;
 
 #define IO_BUF_FROM_HEAP UINT32_MAX
 
+/* A loop has two pools: one for all traffic, and one of few large buffers for long transfers. */
+enum {
+	IO_POOL_SMALL,
+	IO_POOL_LARGE,
+	IO_POOLS,
+};
+
+/* The pool's number is in the high half of a buffer's id, the buffer's in the low half. */
+#define IO_POOL_SHIFT 16
+
 struct io_buf_pool {
 	struct io_buf *bufs;
 	struct io_buf *free;
@@ -74,8 +84,15 @@ struct io_buf_pool {
 	uint32_t count, free_count;
 };
 
-int io_buf_pool_init(struct io_buf_pool *pool, const struct io_options *options) WARN_UNUSED;
-void io_buf_pool_done(struct io_buf_pool *pool);
+int io_buf_pools_init(struct io_buf_pool pools[IO_POOLS],
+		      const struct io_options *options) WARN_UNUSED;
+void io_buf_pools_done(struct io_buf_pool pools[IO_POOLS]);
+
+/* So few are left that a slow peer must not keep any. */
+static inline bool io_buf_pool_is_scarce(const struct io_buf_pool *pool)
+{
+	return pool->free_count <= pool->count / 4;
+}
 
 /* Return: an empty buffer; NULL if all are out. */
 static inline struct io_buf *io_buf_take(struct io_buf_pool *pool)
@@ -97,7 +114,7 @@ static inline struct io_buf *io_buf_take(struct io_buf_pool *pool)
 struct io_loop {
 	const struct io_backend_ops *backend;
 	uint64_t now_us;
-	struct io_buf_pool pool;
+	struct io_buf_pool pools[IO_POOLS];
 	struct list_node tasks;
 	struct list_node starved; /* streams that wait for a receive buffer */
 	struct list_node watches; /* all states, the stopped ones included */
@@ -131,15 +148,22 @@ void io_timers_run(struct io_loop *loop);
 #define STREAM_SHUT_WANTED  (1u << 7)
 #define STREAM_SHUT_DONE    (1u << 8)
 #define STREAM_CLOSING      (1u << 9)
+#define STREAM_LARGE        (1u << 10) /* receive into the pool of large buffers */
 #define STREAM_RECV_DROPPED (1u << 10) /* nobody reads any more: what still comes is let go */
 /* io_uring's */
 #define STREAM_RECV_ARMED      (1u << 16)
 #define STREAM_RECV_CANCELLING (1u << 17)
-#define STREAM_SENDING         (1u << 18)
+#define STREAM_LARGE_ARMED     (1u << 18) /* what the kernel has picks large buffers */
+#define STREAM_AWAITS_ROOM     (1u << 19) /* a poll until the socket has room */
 /* epoll's */
 #define STREAM_REGISTERED (1u << 24)
 #define STREAM_READABLE   (1u << 25) /* since the last edge, recv() has not come up short */
 #define STREAM_HANGUP     (1u << 26) /* read until the end: no further edge may come */
+
+static inline struct io_buf_pool *io_stream_pool(const struct io_stream *stream)
+{
+	return &stream->loop->pools[stream->flags & STREAM_LARGE ? IO_POOL_LARGE : IO_POOL_SMALL];
+}
 
 /* Whether the kernel is to be asked for bytes. */
 static inline bool io_stream_may_recv(const struct io_stream *stream)
@@ -147,6 +171,9 @@ static inline bool io_stream_may_recv(const struct io_stream *stream)
 	return (stream->flags & (STREAM_RECV_WANTED | STREAM_RECV_ENDED | STREAM_CONNECTING |
 				 STREAM_CLOSING)) == STREAM_RECV_WANTED;
 }
+
+/* Which pool the stream receives into, from the next read on. */
+void io_stream_use_large_buffers(struct io_stream *stream, bool is_large);
 
 /* From the back ends' dispatch: these call back, after which the stream may be closing. */
 void io_stream_connected(struct io_stream *stream, int status);
@@ -164,7 +191,7 @@ void io_stream_defer(struct io_stream *stream);
 /* A pending operation of a closing stream has ended. */
 void io_stream_operation_ended(struct io_stream *stream);
 
-/* The socket has no room: the queue gives its receive buffers back. */
+/* The socket has no room: the queue gives receive buffers that are scarce back. */
 void io_stream_block(struct io_stream *stream);
 
 #define IO_SEND_VECTORS 16

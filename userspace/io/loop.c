@@ -24,14 +24,14 @@ static void read_clock(struct io_loop *loop)
 int io_loop_init(struct io_loop *loop, const struct io_backend_ops *backend,
 		 const struct io_options *options)
 {
-	int error = io_buf_pool_init(&loop->pool, options);
+	int error = io_buf_pools_init(loop->pools, options);
 
 	if (error)
 		return error;
 	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->wake_fd < 0) {
 		error = -errno;
-		io_buf_pool_done(&loop->pool);
+		io_buf_pools_done(loop->pools);
 		return error;
 	}
 	loop->backend = backend;
@@ -49,7 +49,7 @@ void io_loop_done(struct io_loop *loop)
 {
 	io_watch_states_free(loop);
 	close(loop->wake_fd);
-	io_buf_pool_done(&loop->pool);
+	io_buf_pools_done(loop->pools);
 }
 
 static const char *fallback_reason(int error)

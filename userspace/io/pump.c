@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One direction of a relay. Received buffers go to the sink's queue as they are; the source is
- * stopped while more than @limit bytes wait there.
+ * One direction of a relay, and its choice between small and large receive buffers. Received
+ * buffers go to the sink's queue as they are; the source is stopped while more than @limit bytes
+ * wait there.
  */
 #include "io/pump.h"
 
@@ -10,12 +11,17 @@
 #define PUMP_PAUSED (1u << 0) /* too much waits for the sink */
 #define PUMP_EOF    (1u << 1) /* the source has ended, the sink's queue has not run empty yet */
 
+/* Reads in a row before a pump changes to large buffers, and back. */
+#define ENTER_LARGE 8
+#define LEAVE_LARGE 64
+
 static void detach(struct io_pump *pump)
 {
 	if (pump->from->read_by != pump)
 		return;
 	pump->from->read_by = NULL;
 	pump->to->written_by = NULL;
+	pump->from->flags &= ~STREAM_LARGE;
 	io_stream_recv_drop(pump->from);
 }
 
@@ -41,14 +47,36 @@ void io_pump_cancel(struct io_pump *pump)
 	detach(pump);
 }
 
+/*
+ * Reads that fill their buffers in a row mean a long transfer: larger buffers take more with each
+ * call. Reads that would have fitted into a small one in a row end it.
+ */
+static void choose_buffers(struct io_pump *pump, uint32_t len)
+{
+	struct io_stream *from = pump->from;
+	bool is_large = from->flags & STREAM_LARGE;
+	bool is_full = len >= from->loop->pools[IO_POOL_SMALL].size;
+
+	if (likely(is_full == is_large)) {
+		pump->streak = 0;
+		return;
+	}
+	if (++pump->streak < (is_large ? LEAVE_LARGE : ENTER_LARGE))
+		return;
+	pump->streak = 0;
+	io_stream_use_large_buffers(from, !is_large);
+}
+
 static void received_bytes(struct io_pump *pump, struct io_buf *buf)
 {
 	struct io_loop *loop = pump->from->loop;
+	uint32_t len = buf->end - buf->start;
 
 	if (!pump->first_byte_us)
 		pump->first_byte_us = io_loop_now_us(loop);
 	pump->last_activity_ms = io_loop_now_ms(loop);
 	io_stream_send(pump->to, buf);
+	choose_buffers(pump, len);
 	if (pump->to->queued > pump->limit) {
 		pump->flags |= PUMP_PAUSED;
 		io_stream_recv_stop(pump->from);

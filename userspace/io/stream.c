@@ -113,6 +113,16 @@ void io_stream_recv_start(struct io_stream *stream)
 	stream->loop->backend->stream_recv(stream);
 }
 
+void io_stream_use_large_buffers(struct io_stream *stream, bool is_large)
+{
+	if (is_large)
+		stream->flags |= STREAM_LARGE;
+	else
+		stream->flags &= ~STREAM_LARGE;
+	list_remove(&stream->node);
+	stream->loop->backend->stream_recv(stream);
+}
+
 void io_stream_recv_stop(struct io_stream *stream)
 {
 	if (!(stream->flags & STREAM_RECV_WANTED))
@@ -161,13 +171,20 @@ static void append_buf(struct io_stream *stream, struct io_buf *buf)
 	stream->send_tail = buf;
 }
 
+/* Nearly full, and one of many: not worth a copy. */
+static bool is_affordable(const struct io_stream *stream, const struct io_buf *buf)
+{
+	return buf->end - buf->start > buf->cap / 2 &&
+	       !io_buf_pool_is_scarce(&stream->loop->pools[buf->id >> IO_POOL_SHIFT]);
+}
+
 /* Without memory the receive buffer stays where it is: slower for others, but right. */
 static void append_on_heap(struct io_stream *stream, struct io_buf *buf)
 {
 	uint32_t len = buf->end - buf->start;
 	struct io_buf *tail = stream->send_head ? stream->send_tail : NULL;
 
-	if (buf->id == IO_BUF_FROM_HEAP) {
+	if (buf->id == IO_BUF_FROM_HEAP || is_affordable(stream, buf)) {
 		append_buf(stream, buf);
 		return;
 	}

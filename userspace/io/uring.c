@@ -14,8 +14,8 @@
 #define SUBMISSION_ENTRIES 256
 #define COMPLETION_ENTRIES 4096
 /* Few, so that the same memory is used over and over and stays in the cache; grows on demand. */
-#define FIRST_BUFFERS_DEPTH 64
-#define PAGE_SIZE           4096
+#define FIRST_DEPTH 64
+#define PAGE_SIZE   4096
 
 /* --- Submissions ------------------------------------------------- */
 
@@ -101,66 +101,82 @@ static uint32_t round_up_to_power_of_two(uint32_t n)
 	return n <= 1 ? 1 : UINT32_C(1) << (32 - __builtin_clz(n - 1));
 }
 
-static int buffers_init(struct uring_loop *uring)
+/* A quarter of a small pool, so that the rest is there for what waits to be sent. */
+static uint32_t first_depth(uint32_t count)
 {
-	struct io_uring_buf_reg registration = {.bgid = URING_BUFFER_GROUP};
-	uint32_t count = uring->loop.pool.count;
+	uint32_t depth = count / 4 < FIRST_DEPTH ? count / 4 : FIRST_DEPTH;
+
+	return depth ? depth : 1;
+}
+
+static int buffers_init(struct uring_loop *uring, unsigned group)
+{
+	struct uring_buffers *buffers = &uring->buffers[group];
+	struct io_uring_buf_reg registration = {.bgid = (uint16_t)group};
 	size_t size;
 	int error;
 
-	uring->buffers_entries = round_up_to_power_of_two(count);
-	uring->buffers_depth = count < FIRST_BUFFERS_DEPTH ? count : FIRST_BUFFERS_DEPTH;
-	size = uring->buffers_entries * sizeof(struct io_uring_buf);
+	buffers->pool = &uring->loop.pools[group];
+	buffers->entries = round_up_to_power_of_two(buffers->pool->count);
+	buffers->depth = first_depth(buffers->pool->count);
+	size = buffers->entries * sizeof(struct io_uring_buf);
 	size = (size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
-	uring->buffers = aligned_alloc(PAGE_SIZE, size);
-	if (!uring->buffers)
+	buffers->ring = aligned_alloc(PAGE_SIZE, size);
+	if (!buffers->ring)
 		return -ENOMEM;
-	memset(uring->buffers, 0, size);
-	registration.ring_addr = (uintptr_t)uring->buffers;
-	registration.ring_entries = uring->buffers_entries;
+	memset(buffers->ring, 0, size);
+	registration.ring_addr = (uintptr_t)buffers->ring;
+	registration.ring_entries = buffers->entries;
 	error = io_uring_register_buf_ring(&uring->ring, &registration, 0);
-	if (error)
-		free(uring->buffers);
+	if (!error)
+		return 0;
+	free(buffers->ring);
+	buffers->ring = NULL;
 	return error;
 }
 
-static void give_buffers(struct uring_loop *uring)
+static void give_buffers(struct uring_buffers *buffers)
 {
-	int mask = io_uring_buf_ring_mask(uring->buffers_entries);
+	int mask = io_uring_buf_ring_mask(buffers->entries);
 	int added = 0;
 
-	while (uring->buffers_given < uring->buffers_depth) {
-		struct io_buf *buf = io_buf_take(&uring->loop.pool);
+	while (buffers->given < buffers->depth) {
+		struct io_buf *buf = io_buf_take(buffers->pool);
 
 		if (!buf)
 			break;
-		io_uring_buf_ring_add(uring->buffers, buf->base, buf->cap, (uint16_t)buf->id, mask,
+		io_uring_buf_ring_add(buffers->ring, buf->base, buf->cap, (uint16_t)buf->id, mask,
 				      added++);
-		uring->buffers_given++;
+		buffers->given++;
 	}
 	if (added)
-		io_uring_buf_ring_advance(uring->buffers, added);
+		io_uring_buf_ring_advance(buffers->ring, added);
 }
 
-void uring_deepen_buffers(struct uring_loop *uring)
+void uring_deepen_buffers(struct uring_buffers *buffers)
 {
-	uint32_t depth = uring->buffers_depth * 2;
+	uint32_t depth = buffers->depth * 2;
 
-	if (!uring->loop.pool.free)
-		return;
-	uring->buffers_depth = depth < uring->loop.pool.count ? depth : uring->loop.pool.count;
+	if (buffers->pool->free)
+		buffers->depth = depth < buffers->pool->count ? depth : buffers->pool->count;
 }
 
 /* At most as many as there are buffers: the others would only fail again. */
 static void feed_starved(struct uring_loop *uring)
 {
-	struct list_node *node;
+	uint32_t left[IO_POOLS];
 
-	for (uint32_t i = 0; i < uring->buffers_given; i++) {
-		node = list_pop_front(&uring->loop.starved);
-		if (!node)
-			return;
-		uring_stream_recv(list_entry(node, struct io_stream, node));
+	for (unsigned group = 0; group < IO_POOLS; group++)
+		left[group] = uring->buffers[group].given;
+	list_for_each_safe (node, &uring->loop.starved) {
+		struct io_stream *stream = list_entry(node, struct io_stream, node);
+		unsigned group = stream->flags & STREAM_LARGE ? IO_POOL_LARGE : IO_POOL_SMALL;
+
+		if (left[group] == 0)
+			continue;
+		left[group]--;
+		list_remove(node);
+		uring_stream_recv(stream);
 	}
 }
 
@@ -190,6 +206,12 @@ static int ring_init(struct io_uring *ring)
 	return -ENOSYS;
 }
 
+static void free_buffers(struct uring_loop *uring)
+{
+	for (unsigned group = 0; group < IO_POOLS; group++)
+		free(uring->buffers[group].ring);
+}
+
 static int uring_open(const struct io_options *options, struct io_loop **ret)
 {
 	struct uring_loop *uring = aligned_alloc(_Alignof(struct uring_loop), sizeof(*uring));
@@ -208,15 +230,19 @@ static int uring_open(const struct io_options *options, struct io_loop **ret)
 	error = io_loop_init(&uring->loop, &io_uring_backend, options);
 	if (error)
 		goto exit_ring;
-	error = buffers_init(uring);
+	for (unsigned group = 0; group < IO_POOLS && !error; group++)
+		error = buffers_init(uring, group);
 	if (error)
-		goto loop_done;
+		goto free_buffers;
 	wait_for_wake_up(uring);
 	*ret = &uring->loop;
 	return 0;
 
-loop_done:
+free_buffers:
+	io_uring_queue_exit(&uring->ring);
+	free_buffers(uring);
 	io_loop_done(&uring->loop);
+	goto free_scratch;
 exit_ring:
 	io_uring_queue_exit(&uring->ring);
 free_scratch:
@@ -237,7 +263,7 @@ static void uring_close(struct io_loop *loop)
 		free(uring->parked);
 		uring->parked = next;
 	}
-	free(uring->buffers);
+	free_buffers(uring);
 	io_loop_done(loop);
 	free(uring->scratch);
 	free(uring);
@@ -276,7 +302,8 @@ static int uring_wait(struct io_loop *loop, int64_t timeout_us)
 	struct io_uring_cqe *cqe;
 	int result;
 
-	give_buffers(uring);
+	for (unsigned group = 0; group < IO_POOLS; group++)
+		give_buffers(&uring->buffers[group]);
 	if (unlikely(!list_is_empty(&loop->starved)))
 		feed_starved(uring);
 	if (unlikely(uring->parked))
@@ -299,6 +326,9 @@ static void complete(struct uring_loop *uring, const struct io_uring_cqe *cqe)
 		break;
 	case URING_SEND:
 		uring_on_send(object, cqe->res);
+		break;
+	case URING_ROOM:
+		uring_on_room(object);
 		break;
 	case URING_CONNECT:
 		uring_on_connect(object, cqe->res);

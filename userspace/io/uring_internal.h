@@ -17,6 +17,7 @@ enum uring_tag {
 	URING_ACCEPT,
 	URING_WATCH,
 	URING_WAKE,
+	URING_ROOM,
 	URING_IGNORED,
 	URING_TAG_MASK = 7,
 };
@@ -37,16 +38,22 @@ struct uring_parked {
 	union uring_scratch scratch;
 };
 
+/* What the kernel picks receive buffers from: a ring a pool, its group is the pool's number. */
+struct uring_buffers {
+	struct io_buf_pool *pool;
+	struct io_uring_buf_ring *ring;
+	uint32_t entries; /* size of the ring */
+	uint32_t depth;   /* how many the kernel is given at once */
+	uint32_t given;   /* how many it has */
+};
+
 struct uring_loop {
 	struct io_loop loop;
 	struct io_uring ring;
 	union uring_scratch *scratch; /* one for each entry of the submission queue */
 	struct uring_parked *parked;
 	struct uring_parked **parked_tail;
-	struct io_uring_buf_ring *buffers;
-	uint32_t buffers_entries; /* size of the ring */
-	uint32_t buffers_depth;   /* how many the kernel is given at once */
-	uint32_t buffers_given;   /* how many it has */
+	struct uring_buffers buffers[IO_POOLS];
 };
 
 static inline struct uring_loop *uring_of(struct io_loop *loop)
@@ -59,14 +66,12 @@ static inline uint64_t uring_user_data(const void *object, enum uring_tag tag)
 	return (uintptr_t)object | tag;
 }
 
-#define URING_BUFFER_GROUP 0
-
 /* Never fails. @ret_scratch is the submission's own until the kernel has taken it; may be NULL. */
 struct io_uring_sqe *uring_submission(struct uring_loop *uring, union uring_scratch **ret_scratch);
 void uring_cancel(struct uring_loop *uring, uint64_t user_data);
 
-/* The ring ran empty although the pool had more. */
-void uring_deepen_buffers(struct uring_loop *uring);
+/* The ring ran empty; perhaps the pool has more. */
+void uring_deepen_buffers(struct uring_buffers *buffers);
 
 /* The vtable's, in uring_ops.c. */
 void uring_stream_connect(struct io_stream *stream, const struct address *address);
@@ -81,6 +86,7 @@ void uring_watch_stop(struct io_watch_state *state);
 void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
 		   const struct io_uring_cqe *cqe);
 void uring_on_send(struct io_stream *stream, int result);
+void uring_on_room(struct io_stream *stream);
 void uring_on_connect(struct io_stream *stream, int result);
 void uring_on_accept(struct io_acceptor *acceptor, const struct io_uring_cqe *cqe);
 void uring_on_watch(struct io_watch_state *state, int result);

@@ -18,9 +18,12 @@ static void arm_recv(struct io_stream *stream)
 
 	io_uring_prep_recv_multishot(sqe, stream->fd, NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = URING_BUFFER_GROUP;
 	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_RECV));
 	stream->flags |= STREAM_RECV_ARMED;
+	if (stream->flags & STREAM_LARGE) {
+		sqe->buf_group = IO_POOL_LARGE;
+		stream->flags |= STREAM_LARGE_ARMED;
+	}
 	stream->pending++;
 }
 
@@ -30,25 +33,30 @@ static void cancel_recv(struct io_stream *stream)
 	stream->flags |= STREAM_RECV_CANCELLING;
 }
 
+#define RECV_STATES (STREAM_RECV_ARMED | STREAM_RECV_CANCELLING | STREAM_LARGE_ARMED)
+
 /* While a cancellation is under way, its end decides anew. */
 void uring_stream_recv(struct io_stream *stream)
 {
-	bool is_wanted = io_stream_may_recv(stream) && !list_is_linked(&stream->node);
+	bool is_other_pool = !(stream->flags & STREAM_LARGE) !=
+			     !(stream->flags & STREAM_LARGE_ARMED);
+	bool is_armed = stream->flags & STREAM_RECV_ARMED;
+	bool is_wanted = io_stream_may_recv(stream) && !list_is_linked(&stream->node) &&
+			 !(is_armed && is_other_pool);
 
-	if (is_wanted && !(stream->flags & STREAM_RECV_ARMED))
+	if (is_wanted && !is_armed)
 		arm_recv(stream);
-	else if (!is_wanted && (stream->flags & (STREAM_RECV_ARMED | STREAM_RECV_CANCELLING)) ==
-				       STREAM_RECV_ARMED)
+	else if (!is_wanted && is_armed && !(stream->flags & STREAM_RECV_CANCELLING))
 		cancel_recv(stream);
 }
 
-static void on_recv_failure(struct uring_loop *uring, struct io_stream *stream, int error)
+static void on_recv_failure(struct uring_buffers *buffers, struct io_stream *stream, int error)
 {
 	switch (error) {
 	case -ENOBUFS:
-		uring_deepen_buffers(uring);
+		uring_deepen_buffers(buffers);
 		if (io_stream_may_recv(stream) && !list_is_linked(&stream->node))
-			list_push_back(&uring->loop.starved, &stream->node);
+			list_push_back(&stream->loop->starved, &stream->node);
 		break;
 	case -ECANCELED:
 	case -EAGAIN:
@@ -60,19 +68,25 @@ static void on_recv_failure(struct uring_loop *uring, struct io_stream *stream, 
 	}
 }
 
+static struct uring_buffers *buffers_of(struct uring_loop *uring, const struct io_stream *stream)
+{
+	return &uring->buffers[stream->flags & STREAM_LARGE_ARMED ? IO_POOL_LARGE : IO_POOL_SMALL];
+}
+
 void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
 		   const struct io_uring_cqe *cqe)
 {
+	struct uring_buffers *buffers = buffers_of(uring, stream);
 	struct io_buf *buf = NULL;
 	bool is_last = !(cqe->flags & IORING_CQE_F_MORE);
 
 	if (is_last) {
-		stream->flags &= ~(STREAM_RECV_ARMED | STREAM_RECV_CANCELLING);
+		stream->flags &= ~RECV_STATES;
 		stream->pending--;
 	}
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
-		buf = &uring->loop.pool.bufs[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
-		uring->buffers_given--;
+		buf = &buffers->pool->bufs[cqe->flags >> IORING_CQE_BUFFER_SHIFT];
+		buffers->given--;
 	}
 	if (likely(cqe->res > 0 && buf)) {
 		buf->end = (uint32_t)cqe->res;
@@ -82,7 +96,7 @@ void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
 		if (cqe->res == 0)
 			io_stream_recv_ended(stream, 0);
 		else
-			on_recv_failure(uring, stream, cqe->res);
+			on_recv_failure(buffers, stream, cqe->res);
 	}
 	if (!is_last)
 		return;
@@ -117,9 +131,21 @@ void uring_stream_send(struct io_stream *stream)
 	stream->pending++;
 }
 
+/* On non-blocking unix sockets a send that should wait may come back with -EAGAIN all the same. */
+static void await_room(struct io_stream *stream)
+{
+	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), NULL);
+
+	io_uring_prep_poll_add(sqe, stream->fd, POLLOUT);
+	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_ROOM));
+	stream->flags |= STREAM_AWAITS_ROOM;
+	stream->pending++;
+}
+
 void uring_on_send(struct io_stream *stream, int result)
 {
 	uint32_t offered = stream->in_flight;
+	bool has_waited = stream->flags & STREAM_BLOCKED;
 
 	stream->in_flight = 0;
 	stream->pending--;
@@ -138,7 +164,20 @@ void uring_on_send(struct io_stream *stream, int result)
 		return;
 	if (result < (int)offered)
 		io_stream_block(stream);
-	uring_stream_send(stream);
+	if (result == -EAGAIN && has_waited)
+		await_room(stream);
+	else
+		uring_stream_send(stream);
+}
+
+void uring_on_room(struct io_stream *stream)
+{
+	stream->flags &= ~STREAM_AWAITS_ROOM;
+	stream->pending--;
+	if (stream->flags & STREAM_CLOSING)
+		io_stream_operation_ended(stream);
+	else
+		uring_stream_send(stream);
 }
 
 /* --- Connecting and closing -------------------------------------- */
@@ -168,6 +207,8 @@ void uring_stream_close(struct io_stream *stream)
 	uring_stream_recv(stream);
 	if (stream->in_flight)
 		uring_cancel(uring, uring_user_data(stream, URING_SEND));
+	if (stream->flags & STREAM_AWAITS_ROOM)
+		uring_cancel(uring, uring_user_data(stream, URING_ROOM));
 	if (stream->flags & STREAM_CONNECTING)
 		uring_cancel(uring, uring_user_data(stream, URING_CONNECT));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/rng.h"
-#include "io/pump.h"
+#include "io/io_internal.h"
 #include "unit/io/io_fixture.h"
 
 #define MEGABYTE ((size_t)1 << 20)
@@ -123,11 +123,9 @@ static void relay_transfer(struct fixture *fixture, size_t total, bool is_small)
 	relay_open(&relay, fixture, is_small);
 	io_stream_recv_start(&relay.left.stream);
 	io_stream_recv_start(&relay.right.stream);
-	while (!relay.left.ends || !relay.right.ends) {
-		send_pattern(&relay.left, &sent_left, total, &rng);
-		send_pattern(&relay.right, &sent_right, total, &rng);
-		assert_int_equal(io_loop_run(fixture->loop), 0);
-	}
+	run_until(fixture, (send_pattern(&relay.left, &sent_left, total, &rng),
+			    send_pattern(&relay.right, &sent_right, total, &rng),
+			    relay.left.ends && relay.right.ends));
 	assert_int_equal(relay.left.len, total);
 	assert_int_equal(relay.right.len, total);
 	assert_pattern(relay.left.bytes, 0, total);
@@ -150,6 +148,29 @@ static void pump_moves_every_byte_both_ways(void **state)
 		relay_transfer(fixture, sizes[i], false);
 		relay_transfer(fixture, sizes[i] < MEGABYTE ? sizes[i] : MEGABYTE, true);
 	}
+}
+
+static void long_transfer_changes_to_large_buffers_and_back(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	char *bytes = calloc(1, 16 * MEGABYTE);
+	bool was_large = false;
+	struct relay relay;
+
+	assert_non_null(bytes);
+	relay_open(&relay, fixture, false);
+	io_stream_recv_start(&relay.right.stream);
+	recorder_send(&relay.left, bytes, 16 * MEGABYTE);
+	run_until(fixture, (was_large |= (relay.a.flags & STREAM_LARGE) != 0,
+			    relay.right.len == 16 * MEGABYTE));
+	assert_true(was_large);
+	for (size_t i = 1; relay.a.flags & STREAM_LARGE; i++) {
+		assert_true(i < 1000);
+		recorder_send(&relay.left, "x", 1);
+		run_until(fixture, relay.right.len == 16 * MEGABYTE + i);
+	}
+	relay_close(&relay);
+	free(bytes);
 }
 
 static void pump_works_with_two_small_buffers(void **state)
@@ -298,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(pump_moves_every_byte_both_ways),
+		ON_BOTH(long_transfer_changes_to_large_buffers_and_back),
 		ON_BOTH_FEW_BUFFERS(pump_works_with_two_small_buffers),
 		ON_BOTH(half_close_passes_on_while_the_other_way_goes_on),
 		ON_BOTH(slow_reader_bounds_what_waits),

@@ -3,6 +3,8 @@
 
 #include "core/rng.h"
 
+#include <time.h>
+
 #define MEGABYTE ((size_t)1 << 20)
 
 static void bytes_arrive_and_fin_ends_receiving(void **state)
@@ -247,6 +249,39 @@ static void close_drops_what_is_queued(void **state)
 	free(bytes);
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void blocked_sender_sleeps(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	char *bytes = calloc(1, 16 * MEGABYTE);
+	void (*const pairs[])(int[2]) = {small_pair, tcp_pair};
+	struct recorder a;
+	uint64_t before;
+	int fds[2];
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		pairs[i](fds);
+		recorder_init(&a, fixture, fds[0]);
+		recorder_send(&a, bytes, 16 * MEGABYTE);
+		run_for(fixture, 50);
+		assert_true(a.stream.queued > 0);
+		before = cpu_ns();
+		run_for(fixture, 200);
+		assert_true(cpu_ns() - before < 50000000);
+		recorder_done(&a, fixture);
+		close(fds[1]);
+	}
+	free(bytes);
+}
+
 static void shutdown_waits_for_the_queue(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
@@ -424,11 +459,8 @@ static void transfer_both_ways(struct fixture *fixture, size_t total)
 		recorder_init(&transfer.ends[i], fixture, fds[i]);
 		io_stream_recv_start(&transfer.ends[i].stream);
 	}
-	while (!transfer.ends[0].ends || !transfer.ends[1].ends) {
-		feed(&transfer, 0, total, &rng);
-		feed(&transfer, 1, total, &rng);
-		assert_int_equal(io_loop_run(fixture->loop), 0);
-	}
+	run_until(fixture, (feed(&transfer, 0, total, &rng), feed(&transfer, 1, total, &rng),
+			    transfer.ends[0].ends && transfer.ends[1].ends));
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(transfer.ends[i].end_status, 0);
 		assert_int_equal(transfer.ends[i].len, total);
@@ -469,6 +501,7 @@ int main(void)
 		ON_BOTH(close_is_told_once_and_last),
 		ON_BOTH(stream_may_close_itself_while_bytes_come),
 		ON_BOTH(close_drops_what_is_queued),
+		ON_BOTH(blocked_sender_sleeps),
 		ON_BOTH(shutdown_waits_for_the_queue),
 		ON_BOTH(stopped_stream_gets_nothing_until_started),
 		ON_BOTH(unread_bytes_come_first),
