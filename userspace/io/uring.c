@@ -20,7 +20,7 @@
 /* --- Submissions ------------------------------------------------- */
 
 /* Without memory here an operation would be lost and its owner would wait for ever. */
-static struct io_uring_sqe *park(struct uring_loop *uring, union uring_scratch **ret_scratch)
+static struct io_uring_sqe *park(struct uring_loop *uring, struct uring_scratch **ret_scratch)
 {
 	struct uring_parked *parked = calloc(1, sizeof(*parked));
 
@@ -43,7 +43,7 @@ static struct io_uring_sqe *next_free_submission(struct uring_loop *uring)
 	return io_uring_get_sqe(&uring->ring);
 }
 
-struct io_uring_sqe *uring_submission(struct uring_loop *uring, union uring_scratch **ret_scratch)
+struct io_uring_sqe *uring_submission(struct uring_loop *uring, struct uring_scratch **ret_scratch)
 {
 	struct io_uring_sqe *sqe = NULL;
 

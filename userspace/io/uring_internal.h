@@ -23,19 +23,17 @@ enum uring_tag {
 };
 
 /* What a submission points to; the kernel copies it when it takes the submission. */
-union uring_scratch {
+struct uring_scratch {
 	struct address address;
-	struct {
-		struct msghdr message;
-		struct iovec vectors[IO_SEND_VECTORS];
-	};
+	struct msghdr message;
+	struct iovec vectors[IO_SEND_VECTORS];
 };
 
 /* A submission that found the queue full, while the ring is not started or the kernel is busy. */
 struct uring_parked {
 	struct uring_parked *next;
 	struct io_uring_sqe sqe;
-	union uring_scratch scratch;
+	struct uring_scratch scratch;
 };
 
 /* What the kernel picks receive buffers from: a ring a pool, its group is the pool's number. */
@@ -50,7 +48,7 @@ struct uring_buffers {
 struct uring_loop {
 	struct io_loop loop;
 	struct io_uring ring;
-	union uring_scratch *scratch; /* one for each entry of the submission queue */
+	struct uring_scratch *scratch; /* one for each entry of the submission queue */
 	struct uring_parked *parked;
 	struct uring_parked **parked_tail;
 	struct uring_buffers buffers[IO_POOLS];
@@ -67,7 +65,7 @@ static inline uint64_t uring_user_data(const void *object, enum uring_tag tag)
 }
 
 /* Never fails. @ret_scratch is the submission's own until the kernel has taken it; may be NULL. */
-struct io_uring_sqe *uring_submission(struct uring_loop *uring, union uring_scratch **ret_scratch);
+struct io_uring_sqe *uring_submission(struct uring_loop *uring, struct uring_scratch **ret_scratch);
 void uring_cancel(struct uring_loop *uring, uint64_t user_data);
 
 /* The ring ran empty; perhaps the pool has more. */

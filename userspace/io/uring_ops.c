@@ -114,7 +114,7 @@ void uring_stream_send(struct io_stream *stream)
 {
 	int flags = MSG_NOSIGNAL | (stream->flags & STREAM_BLOCKED ? MSG_WAITALL : MSG_DONTWAIT);
 	struct io_buf *head = stream->send_head;
-	union uring_scratch *scratch;
+	struct uring_scratch *scratch;
 	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), &scratch);
 
 	if (!head->next) {
@@ -184,7 +184,7 @@ void uring_on_room(struct io_stream *stream)
 
 void uring_stream_connect(struct io_stream *stream, const struct address *address)
 {
-	union uring_scratch *scratch;
+	struct uring_scratch *scratch;
 	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), &scratch);
 
 	scratch->address = *address;
@@ -319,12 +319,15 @@ static uint32_t ready_from_poll(int result)
 
 void uring_on_watch(struct io_watch_state *state, int result)
 {
+	struct io_watch *watch = state->watch;
+
 	state->is_armed = false;
-	if (!state->watch) {
+	if (!watch) {
 		io_watch_state_free_later(state);
 		return;
 	}
-	state->watch->on_ready(state->watch, ready_from_poll(result) & state->events);
-	if (state->watch)
+	watch->on_ready(watch, ready_from_poll(result) & state->events);
+	/* Unless it was stopped in there. */
+	if (state->watch == watch)
 		arm_watch(state);
 }
