@@ -178,6 +178,17 @@ void access_log_format(enum config_access_format format, const struct access_rec
 		format_text(record, lines);
 }
 
+/* As many whole lines as a pipe takes in one piece, so that workers' lines do not mix. */
+static size_t cut_for_pipe(const char *bytes, size_t len)
+{
+	const char *end;
+
+	if (len <= PIPE_BUF)
+		return len;
+	end = memrchr(bytes, '\n', PIPE_BUF);
+	return end ? (size_t)(end - bytes) + 1 : PIPE_BUF;
+}
+
 /*
  * A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)); the description
  * cannot be made non-blocking instead, because it may be shared with whoever started us.
@@ -190,7 +201,7 @@ static ssize_t write_some(const struct access_log *log, const char *bytes, size_
 		return write(log->fd, bytes, len);
 	if (poll(&poll_fd, 1, 0) <= 0)
 		return 0;
-	return write(log->fd, bytes, len < PIPE_BUF ? len : PIPE_BUF);
+	return write(log->fd, bytes, cut_for_pipe(bytes, len));
 }
 
 void access_log_write(struct access_log *log, struct strbuf *lines)
