@@ -103,7 +103,7 @@ void pool_view_release(struct pool_view *view, struct endpoint *endpoint);
  */
 void pool_view_report_connect(struct pool_view *view, struct endpoint *endpoint, int error,
 			      uint32_t latency_us);
-/* The endpoint's first byte after our first, another sample for p2c. */
+/* The endpoint's first byte. @latency_us: after our first, another sample for p2c; 0: unknown. */
 void pool_view_report_first_byte(struct pool_view *view, struct endpoint *endpoint,
 				 uint32_t latency_us);
 /* The endpoint reset an established connection before sending anything. */

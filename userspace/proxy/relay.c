@@ -20,7 +20,7 @@ static enum connection_end reset_by(const struct session *session, const struct 
 
 static void reset_from(struct session *session, const struct io_stream *side)
 {
-	if (side == &session->backend && session->down.bytes == 0)
+	if (side == &session->backend && session->down.first_byte_us == 0)
 		pool_view_report_reset(session->pool_view, session->endpoint);
 	session_reset(session, reset_by(session, side));
 }

@@ -46,17 +46,21 @@ void session_local(const struct session *session, struct address *ret)
 		*ret = (struct address){};
 }
 
-/* Answer to the first thing that the client said: p2c goes by it. */
-static void report_latency(struct session *session)
+/*
+ * The backend has said something. As the answer to the first thing that the client said it tells
+ * how fast the backend is, by which p2c goes; one that speaks first tells only that it works.
+ */
+static void report_first_byte(struct session *session)
 {
 	uint64_t asked_us = session->up.first_byte_us, answered_us = session->down.first_byte_us;
 
-	if (session->is_latency_reported || !session->endpoint || asked_us == 0 ||
-	    answered_us < asked_us)
+	bool is_answer = asked_us && answered_us >= asked_us;
+
+	if (session->is_first_byte_reported || !session->endpoint || answered_us == 0)
 		return;
-	session->is_latency_reported = true;
+	session->is_first_byte_reported = true;
 	pool_view_report_first_byte(session->pool_view, session->endpoint,
-				    (uint32_t)(answered_us - asked_us));
+				    is_answer ? (uint32_t)(answered_us - asked_us) : 0);
 }
 
 /* Adds what has flowed since the last time to the counters. */
@@ -67,7 +71,7 @@ static void account(struct session *session)
 
 	if (new_in == 0 && new_out == 0)
 		return;
-	report_latency(session);
+	report_first_byte(session);
 	counter_add(&session->counters->bytes_in, new_in);
 	counter_add(&session->counters->bytes_out, new_out);
 	if (session->endpoint) {

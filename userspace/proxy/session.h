@@ -38,7 +38,7 @@ struct session {
 	bool has_backend_stream; /* initialised and not yet closed */
 	bool is_client_closed;
 	int send_error; /* -errno: one side takes no more, the other direction still flows */
-	bool is_latency_reported;
+	bool is_first_byte_reported;
 	bool is_kept_alive; /* the backend has its keep-alive options */
 	uint16_t port;      /* that the client connected to, host order */
 

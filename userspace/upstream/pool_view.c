@@ -389,7 +389,8 @@ void pool_view_report_connect(struct pool_view *view, struct endpoint *endpoint,
 void pool_view_report_first_byte(struct pool_view *view, struct endpoint *endpoint,
 				 uint32_t latency_us)
 {
-	report_latency(endpoint, latency_us);
+	if (latency_us)
+		report_latency(endpoint, latency_us);
 	outlier_count_success(&view->pool->config->outlier, endpoint, &endpoint->early_resets,
 			      io_loop_now_ms(view->loop));
 }

@@ -318,6 +318,22 @@ static void failures_eject_and_time_brings_back(void **state)
 	assert_int_equal(counts[0], 2);
 }
 
+/* Those that speak first have no answer to time, but they work. */
+static void first_byte_ends_a_row_of_resets_whether_timed_or_not(void **state)
+{
+	(void)state;
+	config.outlier.consecutive_failures = 2;
+	start(NULL);
+	pool_view_report_first_byte(view, find(0), 700);
+	pool_view_report_reset(view, find(0));
+	pool_view_report_first_byte(view, find(0), 0);
+	pool_view_report_reset(view, find(0));
+	assert_int_equal(find(0)->latency_us, 700);
+	assert_int_equal(find(0)->ejected_until_ms, 0);
+	pool_view_report_reset(view, find(0));
+	assert_int_not_equal(find(0)->ejected_until_ms, 0);
+}
+
 static void our_own_troubles_eject_nobody(void **state)
 {
 	unsigned counts[ENDPOINTS];
@@ -512,6 +528,7 @@ int main(void)
 		TEST(least_conn_sees_the_load_of_the_moment),
 		TEST(slow_start_grows_in_sixteen_steps),
 		TEST(failures_eject_and_time_brings_back),
+		TEST(first_byte_ends_a_row_of_resets_whether_timed_or_not),
 		TEST(our_own_troubles_eject_nobody),
 		TEST(ejections_stop_at_the_share),
 		TEST(freed_connection_goes_to_who_came_first),
