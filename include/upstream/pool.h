@@ -113,12 +113,14 @@ struct pool_waiter {
 	struct list_node node;
 	struct io_timer timer;
 	struct pool_view *view;
+	uint64_t deadline_ms; /* loop time; 0: has not waited yet */
 	/* 0: pick again now; -ETIMEDOUT: queue_timeout has passed. No longer queued in either case.
 	 */
 	void (*on_turn)(struct pool_waiter *waiter, int status);
 };
 
-/* First come, first served. @waiter is zero but for on_turn. Return: 0; -ENOBUFS: queue full. */
+/* First come, first served. @waiter is zero but for on_turn, or as it was after its last turn:
+ * queue_timeout holds for all of its waits together. Return: 0; -ENOBUFS: queue full. */
 int pool_view_wait(struct pool_view *view, struct pool_waiter *waiter) WARN_UNUSED;
 void pool_view_cancel_wait(struct pool_waiter *waiter); /* idempotent */
 

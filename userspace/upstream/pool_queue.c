@@ -56,6 +56,19 @@ static void on_timeout(struct io_timer *timer)
 	waiter->on_turn(waiter, -ETIMEDOUT);
 }
 
+/* A turn that came to nothing does not lengthen the wait. */
+static void start_timeout(struct pool_waiter *waiter)
+{
+	struct pool_view *view = waiter->view;
+	uint64_t now_ms = io_loop_now_ms(view->loop);
+
+	if (waiter->deadline_ms == 0)
+		waiter->deadline_ms = now_ms + view->pool->config->queue_timeout_ms;
+	waiter->timer.on_expire = on_timeout;
+	io_timer_start(view->loop, &waiter->timer,
+		       waiter->deadline_ms > now_ms ? waiter->deadline_ms - now_ms : 0);
+}
+
 /* An ejected endpoint that comes back tells nobody. */
 static void start_recheck(struct pool_view *view)
 {
@@ -83,8 +96,7 @@ int pool_view_wait(struct pool_view *view, struct pool_waiter *waiter)
 	else
 		list_push_back(&view->waiters, &waiter->node);
 	atomic_fetch_add(&view->nwaiting, 1);
-	waiter->timer.on_expire = on_timeout;
-	io_timer_start(view->loop, &waiter->timer, view->pool->config->queue_timeout_ms);
+	start_timeout(waiter);
 	if (pool_view_has_room(view))
 		pool_view_kick(view);
 	start_recheck(view);

@@ -463,6 +463,23 @@ static void waiting_ends_with_the_timeout(void **state)
 	give_back(0);
 }
 
+static void waiting_again_does_not_lengthen_the_timeout(void **state)
+{
+	struct visitor visitor = {.waiter.on_turn = on_turn};
+	uint64_t deadline_ms;
+
+	(void)state;
+	start_full();
+	deadline_ms = fake_now_ms + config.queue_timeout_ms;
+	assert_int_equal(pool_view_wait(view, &visitor.waiter), 0);
+	pool_view_cancel_wait(&visitor.waiter);
+	fake_now_ms += 100;
+	assert_int_equal(pool_view_wait(view, &visitor.waiter), 0);
+	assert_int_equal(visitor.waiter.timer.expires_ms, deadline_ms);
+	pool_view_cancel_wait(&visitor.waiter);
+	give_back(0);
+}
+
 static void touched_pool_lets_waiters_look_again(void **state)
 {
 	struct visitor visitor = {.waiter.on_turn = on_turn};
@@ -535,6 +552,7 @@ int main(void)
 		TEST(connection_freed_before_queueing_is_not_missed),
 		TEST(queue_is_bounded),
 		TEST(waiting_ends_with_the_timeout),
+		TEST(waiting_again_does_not_lengthen_the_timeout),
 		TEST(touched_pool_lets_waiters_look_again),
 		TEST(kick_that_finds_nobody_goes_on_to_another_worker),
 		TEST(view_freed_under_way_of_a_kick_is_freed_later),
