@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define TEND_MS 2000
 
@@ -287,9 +288,12 @@ static void *thread_main(void *argument)
 	pthread_setname_np(pthread_self(), name);
 	io_timer_start(worker->loop, &worker->tend, TEND_MS);
 	err = io_loop_run(worker->loop);
-	if (err)
-		log_error("worker %u: waiting for events: %s", worker->index, strerror(-err));
-	return NULL;
+	if (!err)
+		return NULL;
+	/* Its listening sockets would go on taking connections that nobody serves. */
+	log_error("worker %u: cannot wait for events: %s: sluiced ends", worker->index,
+		  strerror(-err));
+	_exit(EXIT_FAILURE);
 }
 
 int worker_start(struct worker_shared *shared, uint32_t index, const struct io_options *options,
