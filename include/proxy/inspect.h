@@ -32,8 +32,7 @@
 	X(QUEUE_TIMEOUT, "queue_timeout")                                         \
 	X(LIMIT, "limit") /* a connection limit refused it */                     \
 	X(NO_MEMORY, "no_memory")                                                 \
-	X(SHUTDOWN, "shutdown") /* the drain deadline passed */                   \
-	X(LISTENER_REMOVED, "listener_removed")
+	X(SHUTDOWN, "shutdown") /* the drain deadline passed */
 
 enum connection_end {
 #define X(name, text) CONNECTION_END_##name,

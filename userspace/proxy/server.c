@@ -276,6 +276,7 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 	} options[] = {
 		{old->workers != new->workers, "workers"},
 		{old->io != new->io, "io"},
+		{old->acceleration != new->acceleration, "acceleration.mode"},
 		{differs(old->user, new->user), "user"},
 		{differs(old->group, new->group), "group"},
 		{differs(old->admin.socket, new->admin.socket), "admin.socket"},
@@ -302,6 +303,11 @@ static int load_and_change_over(struct server *server, struct strbuf *ret_errors
 	if (server->is_draining) {
 		strbuf_append_str(ret_errors, "the daemon is draining\n");
 		return -ESHUTDOWN;
+	}
+	if (strcmp(server->snapshot->config->path, "<stdin>") == 0) {
+		strbuf_append_str(ret_errors, "the configuration came from standard input: it "
+					      "cannot be read again\n");
+		return -ENOTSUP;
 	}
 	err = config_load(server->snapshot->config->path, &config, ret_errors);
 	if (err)
