@@ -53,11 +53,10 @@ struct daemon {
 	int verbosity;
 };
 
-/* What binding low ports, foreign source addresses and BPF programs need after root is given up. */
+/* What a reload may need after root is given up. BPF programs on sockets take both of the last two;
+ * CAP_NET_ADMIN alone is enough for foreign source addresses. */
 static const uint64_t kept_capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE |
-					  UINT64_C(1) << CAP_NET_ADMIN |
-					  UINT64_C(1) << CAP_NET_RAW | UINT64_C(1) << CAP_BPF |
-					  UINT64_C(1) << CAP_PERFMON;
+					  UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_BPF;
 
 static const char usage[] =
 	"usage: sluiced [OPTION]...\n"
@@ -222,18 +221,20 @@ static void make_socket_directory(const char *socket, const struct privileges *p
 
 static void say_what_is_missing(void)
 {
-	static const struct {
-		int cap;
+	bool is_admin = privileges_has(CAP_NET_ADMIN);
+	const struct {
+		bool is_available;
 		const char *what;
 	} needs[] = {
-		{CAP_NET_BIND_SERVICE, "ports below 1024"},
-		{CAP_NET_RAW, "transparent: true"},
-		{CAP_BPF, "balancing new connections between workers in the kernel"},
+		{privileges_has(CAP_NET_BIND_SERVICE), "ports below 1024"},
+		{is_admin || privileges_has(CAP_NET_RAW), "transparent: true"},
+		{is_admin && privileges_has(CAP_BPF),
+		 "balancing new connections between workers in the kernel"},
 	};
 	struct strbuf missing = {};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
-		if (!privileges_has(needs[i].cap))
+		if (!needs[i].is_available)
 			strbuf_printf(&missing, "%s%s", missing.len ? ", " : "", needs[i].what);
 	if (missing.len)
 		log_info("runs unprivileged; not available: %s", missing.text);
@@ -270,16 +271,28 @@ static int give_up_root(const struct config *config)
 
 /* --- Signals and the service manager ------------------------------------------------------ */
 
+static void notify_ready(struct daemon *daemon)
+{
+	struct server_facts facts;
+
+	server_describe(daemon->server, &facts);
+	sd_notifyf(0, "READY=1\nSTATUS=Serving %zu listeners with %u workers",
+		   server_config(daemon->server)->nlisteners, facts.workers);
+}
+
 static int reload(void *context, struct strbuf *ret_errors)
 {
 	struct daemon *daemon = context;
 	int err;
 
+	/* Refused; and READY=1 would take back STOPPING=1. */
+	if (server_is_draining(daemon->server))
+		return server_reload(daemon->server, ret_errors);
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
 	err = server_reload(daemon->server, ret_errors);
 	if (!err)
 		configure_log(server_config(daemon->server), daemon->verbosity);
-	sd_notify(0, "READY=1");
+	notify_ready(daemon);
 	return err;
 }
 
@@ -303,7 +316,8 @@ static void reload_by_signal(struct daemon *daemon)
 
 	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", &errors);
 	if (err)
-		log_error("reload failed: the configuration before stays in force");
+		log_error("reload failed: %s: the configuration before stays in force",
+			  strerror(-err));
 	else
 		log_info("reloaded %s", server_config(daemon->server)->path);
 	strbuf_done(&errors);
@@ -338,12 +352,18 @@ static void on_drained(void *context)
 
 static void drain(struct daemon *daemon, int signal)
 {
+	uint32_t timeout_ms;
+
 	if (server_is_draining(daemon->server)) {
 		log_info("a second signal: open connections are reset");
 	} else {
-		log_info("%s: no new connections; open ones have %u ms to end",
-			 sigabbrev_np(signal), server_config(daemon->server)->drain_timeout_ms);
-		sd_notify(0, "STOPPING=1\nSTATUS=Draining connections");
+		timeout_ms = server_config(daemon->server)->drain_timeout_ms;
+		log_info("SIG%s: no new connections; open ones have %u ms to end",
+			 sigabbrev_np(signal), timeout_ms);
+		/* The service manager shall have as much patience as the configuration grants. */
+		sd_notifyf(0,
+			   "STOPPING=1\nSTATUS=Draining connections\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+			   (timeout_ms + UINT64_C(10000)) * 1000);
 	}
 	server_drain(daemon->server, on_drained, daemon);
 }
@@ -403,7 +423,7 @@ static void start_watchdog(struct daemon *daemon)
 	if (sd_watchdog_enabled(0, &timeout_us) <= 0)
 		return;
 	daemon->watchdog.on_expire = on_watchdog;
-	daemon->watchdog_ms = timeout_us / 2000;
+	daemon->watchdog_ms = timeout_us / 3000; /* a worker may miss one turn */
 	on_watchdog(&daemon->watchdog);
 }
 
@@ -448,8 +468,7 @@ static void say_ready(struct daemon *daemon, bool is_demo)
 	log_info("sluiced " SLUICE_VERSION
 		 " is ready: %s, %zu listeners, %zu pools, %u workers, %s",
 		 config->path, config->nlisteners, config->npools, facts.workers, facts.io_backend);
-	sd_notifyf(0, "READY=1\nSTATUS=Serving %zu listeners with %u workers", config->nlisteners,
-		   facts.workers);
+	notify_ready(daemon);
 	if (is_demo)
 		demo_print_hints(stdout, config);
 }
