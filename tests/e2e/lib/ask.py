@@ -65,10 +65,11 @@ def refusal(namespace, address, **options):
 
 
 def is_refused(namespace, address):
+    """Nobody listens; a handshake that was under way when the listener closed is reset."""
     try:
         namespace.connect(address, timeout=2).close()
         return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return True
 
 
