@@ -200,6 +200,15 @@ static uint32_t count_possible_connections(void)
 	return possible < UINT32_MAX ? (uint32_t)possible : UINT32_MAX;
 }
 
+static void limit_by_descriptors(struct worker_shared *shared, const struct config *config)
+{
+	shared->descriptor_limit = count_possible_connections();
+	if (config->limits.max_connections > shared->descriptor_limit)
+		log_warn("limits.max_connections is %u, but there are descriptors for %u "
+			 "connections: raise the limit of open files (LimitNOFILE=, ulimit -n)",
+			 config->limits.max_connections, shared->descriptor_limit);
+}
+
 static struct server *server_alloc(const struct config *config, struct io_loop *loop)
 {
 	struct server *server = calloc(1, sizeof(*server));
@@ -235,7 +244,7 @@ int server_start(struct config *config, struct io_loop *loop, struct server **re
 	err = start_workers(server, config, ret_errors);
 	if (err)
 		goto fail_snapshot;
-	server->shared.descriptor_limit = count_possible_connections();
+	limit_by_descriptors(&server->shared, config);
 	err = put_in_force(server, snapshot, ret_errors);
 	if (err)
 		goto fail_snapshot;
