@@ -32,7 +32,7 @@ TIER3 := tls
 TIER4 := route balance
 TIER5 := upstream
 TIER6 := proxy
-TIER7 := admin ctl demo
+TIER7 := admin ctl demo process
 ROOMS := $(TIER0) $(TIER1) $(TIER2) $(TIER3) $(TIER4) $(TIER5) $(TIER6) $(TIER7)
 
 upto0 := $(TIER0)

@@ -1,46 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-/* sluiced: options, privileges, signals and the service manager around a server. */
+/* sluiced: from start to end, signals and the service manager around a server. */
 #include "admin/admin.h"
 #include "config/config.h"
 #include "config/render.h"
 #include "core/clock.h"
 #include "core/log.h"
-#include "core/privileges.h"
 #include "demo/hints.h"
 #include "demo/origin.h"
 #include "io/loop.h"
 #include "io/timer.h"
 #include "io/watch.h"
+#include "process/identity.h"
+#include "process/options.h"
 #include "proxy/server.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define DEFAULT_CONFIG   "/etc/sluice/sluice.yaml"
 #define DEMO_ORIGINS_MAX 16
-
-enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_SCHEMA, ACTION_REFERENCE };
-
-struct options {
-	const char *config;
-	enum action action;
-	bool is_demo;
-	int verbosity; /* -1: quiet, 0, 1: debug */
-};
 
 struct daemon {
 	struct io_loop *loop;
@@ -53,93 +37,7 @@ struct daemon {
 	int verbosity;
 };
 
-/* What a reload may need after root is given up. BPF programs on sockets take both of the last two;
- * CAP_NET_ADMIN alone is enough for foreign source addresses. */
-static const uint64_t kept_capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE |
-					  UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_BPF;
-
-static const char usage[] =
-	"usage: sluiced [OPTION]...\n"
-	"A reverse proxy and load balancer.\n"
-	"\n"
-	"  -c, --config FILE   configuration (" DEFAULT_CONFIG "); - reads standard input\n"
-	"      --check         check the configuration and exit: 0 good, 2 not\n"
-	"      --schema        print the JSON Schema of the configuration and exit\n"
-	"      --reference     print every option with its default and exit\n"
-	"      --demo          also run small web servers for loopback endpoints\n"
-	"  -q, --quiet         log warnings and errors alone\n"
-	"  -v, --verbose       log debug messages too\n"
-	"  -V, --version       print the version and exit\n"
-	"  -h, --help          this text\n"
-	"\n"
-	"SIGHUP reloads the configuration; SIGTERM and SIGINT let open connections end, twice ends "
-	"at\n"
-	"once; SIGUSR1 opens the access log anew. See sluiced(8) and sluice.yaml(5).\n";
-
-/* --- Options -------------------------------------------------------------------------- */
-
-enum { OPTION_CHECK = 256, OPTION_SCHEMA, OPTION_REFERENCE, OPTION_DEMO };
-
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"check", no_argument, NULL, OPTION_CHECK},
-	{"schema", no_argument, NULL, OPTION_SCHEMA},
-	{"reference", no_argument, NULL, OPTION_REFERENCE},
-	{"demo", no_argument, NULL, OPTION_DEMO},
-	{"quiet", no_argument, NULL, 'q'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{},
-};
-
-static void parse_options(int argc, char **argv, struct options *ret)
-{
-	int option;
-
-	while ((option = getopt_long(argc, argv, "c:qvVh", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			ret->config = optarg;
-			break;
-		case OPTION_CHECK:
-			ret->action = ACTION_CHECK;
-			break;
-		case OPTION_SCHEMA:
-			ret->action = ACTION_SCHEMA;
-			break;
-		case OPTION_REFERENCE:
-			ret->action = ACTION_REFERENCE;
-			break;
-		case OPTION_DEMO:
-			ret->is_demo = true;
-			break;
-		case 'q':
-			ret->verbosity = -1;
-			break;
-		case 'v':
-			ret->verbosity = 1;
-			break;
-		case 'V':
-			puts("sluiced " SLUICE_VERSION);
-			exit(EXIT_OK);
-		case 'h':
-			fputs(usage, stdout);
-			exit(EXIT_OK);
-		default:
-			fputs("Try 'sluiced --help'.\n", stderr);
-			exit(EXIT_USAGE);
-		}
-	}
-	if (optind < argc && ret->action == ACTION_CHECK && optind + 1 == argc) {
-		ret->config = argv[optind++]; /* sluiced --check FILE */
-	}
-	if (optind < argc) {
-		fprintf(stderr, "sluiced: unexpected argument '%s'\nTry 'sluiced --help'.\n",
-			argv[optind]);
-		exit(EXIT_USAGE);
-	}
-}
+/* --- Without serving: schema, reference, check ------------------------------------------ */
 
 static int print_rendered(void (*render)(struct strbuf *out))
 {
@@ -187,86 +85,6 @@ static void configure_log(const struct config *config, int verbosity)
 	if (verbosity > 0)
 		level = LOG_DEBUG;
 	log_configure(STDERR_FILENO, level, config->log.format);
-}
-
-/* A connection takes two descriptors: as many as the administrator allows. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_warn("cannot raise the limit of open files: %s", strerror(errno));
-}
-
-/* The control socket's directory, for the user that we shall be. */
-static void make_socket_directory(const char *socket, const struct privileges *privileges)
-{
-	const char *slash = socket ? strrchr(socket, '/') : NULL;
-	char path[PATH_MAX];
-
-	if (!slash || slash == socket || slash - socket >= (ptrdiff_t)sizeof(path))
-		return;
-	snprintf(path, sizeof(path), "%.*s", (int)(slash - socket), socket);
-	if (mkdir(path, 0755) < 0) {
-		if (errno != EEXIST)
-			log_warn("cannot make the directory %s: %s", path, strerror(errno));
-		return;
-	}
-	if (privileges->has_user && chown(path, privileges->uid, privileges->gid) < 0)
-		log_warn("cannot give the directory %s to the user: %s", path, strerror(errno));
-}
-
-static void say_what_is_missing(void)
-{
-	bool is_admin = privileges_has(CAP_NET_ADMIN);
-	const struct {
-		bool is_available;
-		const char *what;
-	} needs[] = {
-		{privileges_has(CAP_NET_BIND_SERVICE), "ports below 1024"},
-		{is_admin || privileges_has(CAP_NET_RAW), "transparent: true"},
-		{is_admin && privileges_has(CAP_BPF),
-		 "balancing new connections between workers in the kernel"},
-	};
-	struct strbuf missing = {};
-
-	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
-		if (!needs[i].is_available)
-			strbuf_printf(&missing, "%s%s", missing.len ? ", " : "", needs[i].what);
-	if (missing.len)
-		log_info("runs unprivileged; not available: %s", missing.text);
-	strbuf_done(&missing);
-}
-
-/* Return: 0; -errno, told. */
-static int give_up_root(const struct config *config)
-{
-	struct privileges privileges;
-	int err = privileges_lookup(config->user, config->group, &privileges);
-
-	if (err) {
-		log_error("%s: there is no user %s or group %s", config->path,
-			  config->user ? config->user : "-", config->group ? config->group : "-");
-		return err;
-	}
-	make_socket_directory(config->admin.socket, &privileges);
-	if (geteuid() != 0) {
-		if (privileges.has_user && privileges.uid != geteuid())
-			log_warn("user: %s is ignored: only root can change its user",
-				 config->user);
-		say_what_is_missing();
-		return 0;
-	}
-	if (!privileges.has_user && !privileges.has_group)
-		return 0;
-	err = privileges_drop(&privileges, kept_capabilities);
-	if (err)
-		log_error("cannot become user %s: %s", config->user ? config->user : "-",
-			  strerror(-err));
-	return err;
 }
 
 /* --- Signals and the service manager ------------------------------------------------------ */
@@ -483,7 +301,7 @@ static int run(struct config *config, const struct options *options)
 	int signals = open_signals();
 	int err;
 
-	if (signals < 0 || give_up_root(config) < 0) {
+	if (signals < 0 || identity_assume(config) < 0) {
 		config_free(config);
 		return EXIT_FAILED;
 	}
@@ -517,10 +335,10 @@ static int run(struct config *config, const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.config = DEFAULT_CONFIG};
+	struct options options;
 	struct config *config;
 
-	parse_options(argc, argv, &options);
+	options_parse(argc, argv, &options);
 	switch (options.action) {
 	case ACTION_CHECK:
 		return check_config(options.config);
@@ -533,6 +351,6 @@ int main(int argc, char **argv)
 	}
 	config = load_or_exit(options.config);
 	configure_log(config, options.verbosity);
-	raise_descriptor_limit();
+	identity_raise_descriptor_limit();
 	return run(config, &options);
 }

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROCESS_IDENTITY_H
+#define SLUICE_PROCESS_IDENTITY_H
+
+#include "config/config.h"
+#include "core/compiler.h"
+
+/* A connection takes two descriptors: as many as the administrator allows. */
+void identity_raise_descriptor_limit(void);
+
+/**
+ * Becomes the configuration's user where root runs us, says what is missing where not, and makes
+ * the control socket's directory. Before the first thread. Return: 0; -errno, told in the log.
+ */
+int identity_assume(const struct config *config) WARN_UNUSED;
+
+#endif
