@@ -12,17 +12,39 @@
 
 #include <errno.h>
 
+/* For bytes that came in the same round as the RST behind them. */
+#define LAST_BYTES_MS 20
+
 static enum connection_end reset_by(const struct session *session, const struct io_stream *side)
 {
 	return side == &session->client ? CONNECTION_END_CLIENT_RESET
 					: CONNECTION_END_BACKEND_RESET;
 }
 
+/*
+ * What a side sent before its RST is still handed on if the other side takes it soon: without a
+ * proxy in between it would have been in the receiver's queue already.
+ */
 static void reset_from(struct session *session, const struct io_stream *side)
 {
+	const struct io_stream *other = side == &session->client ? &session->backend
+								 : &session->client;
+
 	if (side == &session->backend && session->down.first_byte_us == 0)
 		pool_view_report_reset(session->pool_view, session->endpoint);
-	session_reset(session, reset_by(session, side));
+	if (!other->queued) {
+		session_reset(session, reset_by(session, side));
+		return;
+	}
+	session->reset_side = side;
+	io_timer_start(session->worker->loop, &session->timer, LAST_BYTES_MS);
+}
+
+void relay_on_sent(struct session *session, int status)
+{
+	(void)status;
+	if (session->reset_side)
+		session_reset(session, reset_by(session, session->reset_side));
 }
 
 /*
@@ -46,6 +68,8 @@ static void on_pump_end(struct session *session, struct io_pump *pump, struct io
 			enum io_pump_end end, int error)
 {
 	pump->on_end = NULL;
+	if (session->reset_side)
+		return;
 	switch (end) {
 	case IO_PUMP_EOF:
 		on_eof(session, pump, other);
@@ -125,7 +149,9 @@ void relay_on_timeout(struct session *session)
 	uint64_t idle_ms = session->listener->config->idle_timeout_ms;
 	uint64_t since_ms = io_loop_now_ms(session->worker->loop) - relay_last_activity_ms(session);
 
-	if (since_ms >= idle_ms)
+	if (session->reset_side)
+		session_reset(session, reset_by(session, session->reset_side));
+	else if (since_ms >= idle_ms)
 		session_reset(session, CONNECTION_END_IDLE_TIMEOUT);
 	else
 		io_timer_start(session->worker->loop, &session->timer, idle_ms - since_ms);

@@ -240,13 +240,25 @@ static void on_backend_closed(struct io_stream *stream)
 		connect_on_backend_closed(session);
 }
 
+static void on_client_sent(struct io_stream *stream, int status)
+{
+	relay_on_sent(container_of(stream, struct session, client), status);
+}
+
+static void on_backend_sent(struct io_stream *stream, int status)
+{
+	relay_on_sent(container_of(stream, struct session, backend), status);
+}
+
 static const struct io_stream_ops client_ops = {
 	.on_recv = on_client_recv,
+	.on_sent = on_client_sent,
 	.on_closed = on_client_closed,
 };
 
 const struct io_stream_ops session_backend_ops = {
 	.on_connect = on_backend_connect,
+	.on_sent = on_backend_sent,
 	.on_closed = on_backend_closed,
 };
 

@@ -37,7 +37,9 @@ struct session {
 	enum connection_end end;
 	bool has_backend_stream; /* initialised and not yet closed */
 	bool is_client_closed;
-	int send_error; /* -errno: one side takes no more, the other direction still flows */
+	const struct io_stream
+		*reset_side; /* it was reset; the last bytes before are on their way */
+	int send_error;      /* -errno: one side takes no more, the other direction still flows */
 	bool is_first_byte_reported;
 	bool is_kept_alive; /* the backend has its keep-alive options */
 	uint16_t port;      /* that the client connected to, host order */
@@ -116,6 +118,8 @@ void connect_on_backend_closed(struct session *session);
 /* The backend's connection stands. */
 void relay_start(struct session *session);
 void relay_on_timeout(struct session *session);
+/* What was queued has gone, or never will, and no pump is there to be told. */
+void relay_on_sent(struct session *session, int status);
 uint64_t relay_last_activity_ms(const struct session *session);
 
 #endif
