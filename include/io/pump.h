@@ -11,13 +11,19 @@
  * Moves bytes from one stream to another, one direction, with backpressure. Received buffers are
  * handed to the sender without a copy. Eight reads in a row that fill their buffers make it a long
  * transfer, which goes on with buffers of 256 KiB (a pool of 8 MiB a loop) until 64 reads in a row
- * would have fitted into small ones. docs/benchmarks-io.md has the measurements.
+ * would have fitted into small ones. After 4 MiB in reads of at least 128 KiB the bytes go by
+ * splice(2) through a pipe of up to 1 MiB, which then bounds what waits in place of @limit, until
+ * 16 moves in a row were small. A loop has at most 32 pipes; without one, large reads go on. A
+ * @limit below 256 KiB keeps to small buffers. docs/benchmarks.md has the measurements.
+ *
+ * splice(2) knows no MSG_NOSIGNAL: the process ignores SIGPIPE.
  *
  * While a pump runs, on_recv of @from and on_sent of @to are the pump's; the streams' other
  * callbacks stay their owner's. Both directions of a connection are two pumps over the same
  * streams.
  */
 struct io_pump;
+struct io_pipe;
 
 enum io_pump_end {
 	IO_PUMP_EOF,        /* the source's FIN came and every byte before it was handed on */
@@ -38,7 +44,9 @@ struct io_pump {
 	void (*on_end)(struct io_pump *pump, enum io_pump_end end, int error);
 	uint64_t bytes_before; /* io/pump.c's: what @to had taken, or would, at the start */
 	uint32_t flags;        /* io/pump.c's */
-	uint32_t streak;       /* io/pump.c's: full reads in a row */
+	uint32_t streak;       /* io/pump.c's: reads in a row that ask for a change */
+	uint32_t bulk;         /* io/pump.c's: bytes in long reads so far */
+	struct io_pipe *pipe;  /* io/splice.c's: while it splices */
 };
 
 /* @from, @to, @limit and @on_end are set, the rest is zero. */

@@ -13,7 +13,7 @@
 
 #define DEFAULT_SIZE  16384
 #define DEFAULT_COUNT 1024
-/* For long transfers; docs/benchmarks-io.md has the measurements behind the size. */
+/* For long transfers; docs/benchmarks.md has the measurements behind the size. */
 #define LARGE_SIZE  262144
 #define LARGE_COUNT 32
 /* io_uring has 16 bits for a buffer's number and rings of at most 2^15. */

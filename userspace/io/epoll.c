@@ -159,9 +159,15 @@ static void end_later(struct io_stream *stream, int status)
  */
 static void read_once(struct io_stream *stream)
 {
-	struct io_buf *buf = io_buf_take(io_stream_pool(stream));
+	struct io_buf *buf;
 	ssize_t len;
 
+	if (unlikely(stream->flags & STREAM_SPLICED)) {
+		if (io_pump_readable(stream->read_by) == -EAGAIN)
+			stream->flags &= ~(STREAM_READABLE | STREAM_HANGUP);
+		return;
+	}
+	buf = io_buf_take(io_stream_pool(stream));
 	if (!buf) {
 		list_push_back(&stream->loop->starved, &stream->node);
 		return;
@@ -233,6 +239,16 @@ static void wait_for_room(struct io_stream *stream)
 		io_stream_block(stream);
 }
 
+static void epoll_stream_await_room(struct io_stream *stream)
+{
+	int error = register_stream(stream);
+
+	if (error)
+		io_stream_send_failed(stream, error);
+	else
+		stream->flags |= STREAM_AWAITS_ROOM;
+}
+
 /* A send that came up short found the buffer full, and the kernel has noted that we want to know.
  */
 static void epoll_stream_send(struct io_stream *stream)
@@ -291,6 +307,21 @@ static void finish_connect(struct io_stream *stream, uint32_t events)
 	io_stream_connected(stream, -error);
 }
 
+static void on_room(struct io_stream *stream)
+{
+	if (stream->flags & (STREAM_CLOSING | STREAM_CONNECTING))
+		return;
+	if (stream->flags & STREAM_BLOCKED) {
+		stream->flags &= ~STREAM_BLOCKED;
+		epoll_stream_send(stream);
+	}
+	if (stream->flags & STREAM_AWAITS_ROOM) {
+		stream->flags &= ~STREAM_AWAITS_ROOM;
+		if (stream->written_by)
+			io_pump_writable(stream->written_by);
+	}
+}
+
 static void on_stream_event(struct io_stream *stream, uint32_t events)
 {
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -299,11 +330,8 @@ static void on_stream_event(struct io_stream *stream, uint32_t events)
 		stream->flags |= STREAM_HANGUP;
 	if (stream->flags & STREAM_CONNECTING && !(stream->flags & STREAM_CLOSING))
 		finish_connect(stream, events);
-	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR) && stream->flags & STREAM_BLOCKED &&
-	    !(stream->flags & (STREAM_CLOSING | STREAM_CONNECTING))) {
-		stream->flags &= ~STREAM_BLOCKED;
-		epoll_stream_send(stream);
-	}
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		on_room(stream);
 	read_in_turn(stream);
 }
 
@@ -414,6 +442,7 @@ const struct io_backend_ops io_epoll_backend = {
 	.stream_connect = epoll_stream_connect,
 	.stream_recv = epoll_stream_recv,
 	.stream_resume = read_in_turn,
+	.stream_await_room = epoll_stream_await_room,
 	.stream_send = epoll_stream_send,
 	.stream_close = epoll_stream_close,
 	.acceptor_update = epoll_acceptor_update,

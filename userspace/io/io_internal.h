@@ -6,6 +6,7 @@
 #include "io/buf.h"
 #include "io/loop.h"
 #include "io/pump.h"
+#include "io/splice.h"
 #include "io/stream.h"
 #include "io/timer_wheel.h"
 #include "io/watch.h"
@@ -45,6 +46,8 @@ struct io_backend_ops {
 	void (*stream_recv)(struct io_stream *stream);
 	/* From the stream's task: goes on receiving, and may call back. */
 	void (*stream_resume)(struct io_stream *stream);
+	/* Sets STREAM_AWAITS_ROOM until the socket is writable: then io_pump_writable(). */
+	void (*stream_await_room)(struct io_stream *stream);
 	/* The queue is not empty, and nothing is in flight. */
 	void (*stream_send)(struct io_stream *stream);
 	/* STREAM_CLOSING was set: cancel what is pending. */
@@ -115,6 +118,7 @@ struct io_loop {
 	const struct io_backend_ops *backend;
 	uint64_t now_us;
 	struct io_buf_pool pools[IO_POOLS];
+	struct io_pipe_pool pipes;
 	struct list_node tasks;
 	struct list_node starved; /* streams that wait for a receive buffer */
 	struct list_node watches; /* all states, the stopped ones included */
@@ -149,12 +153,14 @@ void io_timers_run(struct io_loop *loop);
 #define STREAM_SHUT_DONE    (1u << 8)
 #define STREAM_CLOSING      (1u << 9)
 #define STREAM_LARGE        (1u << 10) /* receive into the pool of large buffers */
-#define STREAM_RECV_DROPPED (1u << 10) /* nobody reads any more: what still comes is let go */
+#define STREAM_RECV_DROPPED (1u << 11) /* nobody reads any more: what still comes is let go */
+#define STREAM_SPLICED      (1u << 12) /* io_pump_readable() in place of receiving */
+#define STREAM_AWAITS_ROOM  (1u << 13) /* io_pump_writable() is due once the socket has room */
 /* io_uring's */
 #define STREAM_RECV_ARMED      (1u << 16)
 #define STREAM_RECV_CANCELLING (1u << 17)
 #define STREAM_LARGE_ARMED     (1u << 18) /* what the kernel has picks large buffers */
-#define STREAM_AWAITS_ROOM     (1u << 19) /* a poll until the socket has room */
+#define STREAM_POLL_ARMED      (1u << 19) /* what the kernel has is a poll, not a receive */
 /* epoll's */
 #define STREAM_REGISTERED (1u << 24)
 #define STREAM_READABLE   (1u << 25) /* since the last edge, recv() has not come up short */
@@ -206,6 +212,16 @@ void io_pump_progress(struct io_pump *pump);
 /* Whether the pump wants io_pump_sent() for an empty queue. */
 bool io_pump_awaits_drain(const struct io_pump *pump);
 void io_pump_sent(struct io_pump *pump, int status);
+void io_pump_stream_closes(struct io_pump *pump);
+/* With STREAM_SPLICED. Return: -EAGAIN: the source has no more now; 0: perhaps it has. */
+int io_pump_readable(struct io_pump *pump);
+void io_pump_writable(struct io_pump *pump);
+
+/* --- Pump: the splicing's side of it ----------------------------- */
+
+/* No more from the source until io_pump_progress() finds that there is room. */
+void io_pump_pause(struct io_pump *pump);
+void io_pump_saw_bytes(struct io_pump *pump);
 
 /* --- Acceptor ---------------------------------------------------- */
 

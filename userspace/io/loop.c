@@ -42,12 +42,14 @@ int io_loop_init(struct io_loop *loop, const struct io_backend_ops *backend,
 	atomic_init(&loop->is_asleep, false);
 	read_clock(loop);
 	timer_wheel_init(&loop->wheel, io_loop_now_ms(loop));
+	io_pipe_pool_init(&loop->pipes);
 	return 0;
 }
 
 void io_loop_done(struct io_loop *loop)
 {
 	io_watch_states_free(loop);
+	io_pipe_pool_done(&loop->pipes);
 	close(loop->wake_fd);
 	io_buf_pools_done(loop->pools);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One direction of a relay, and its choice between small and large receive buffers. Received
- * buffers go to the sink's queue as they are; the source is stopped while more than @limit bytes
- * wait there.
+ * One direction of a relay, and its choice between small buffers, large buffers and splice(2).
+ * Received buffers go to the sink's queue as they are; the source is stopped while more than @limit
+ * bytes wait there. splice.c moves the bytes of a pump that has a pipe.
  */
 #include "io/pump.h"
 
@@ -14,11 +14,16 @@
 /* Reads in a row before a pump changes to large buffers, and back. */
 #define ENTER_LARGE 8
 #define LEAVE_LARGE 64
+/* Reads of at least so many bytes, and so many bytes in them, before splice(2) takes over. */
+#define SPLICE_READ  131072
+#define ENTER_SPLICE (4u << 20)
 
 static void detach(struct io_pump *pump)
 {
 	if (pump->from->read_by != pump)
 		return;
+	if (pump->pipe)
+		io_splice_leave(pump);
 	pump->from->read_by = NULL;
 	pump->to->written_by = NULL;
 	pump->from->flags &= ~STREAM_LARGE;
@@ -47,9 +52,28 @@ void io_pump_cancel(struct io_pump *pump)
 	detach(pump);
 }
 
+void io_pump_stream_closes(struct io_pump *pump)
+{
+	if (pump->pipe)
+		io_splice_leave(pump);
+}
+
+/* Messages that end before half a large buffer is full gain nothing; a long one's end may come. */
+static void choose_splice(struct io_pump *pump, uint32_t len)
+{
+	if (pump->pipe)
+		return;
+	pump->bulk = len < SPLICE_READ ? pump->bulk / 2 : pump->bulk + len;
+	if (pump->bulk < ENTER_SPLICE)
+		return;
+	pump->bulk = 0;
+	io_splice_enter(pump);
+}
+
 /*
  * Reads that fill their buffers in a row mean a long transfer: larger buffers take more with each
- * call. Reads that would have fitted into a small one in a row end it.
+ * call. Reads that would have fitted into a small one in a row end it. A limit below a large
+ * buffer's size is meant to save memory, and is kept.
  */
 static void choose_buffers(struct io_pump *pump, uint32_t len)
 {
@@ -57,30 +81,49 @@ static void choose_buffers(struct io_pump *pump, uint32_t len)
 	bool is_large = from->flags & STREAM_LARGE;
 	bool is_full = len >= from->loop->pools[IO_POOL_SMALL].size;
 
+	if (unlikely(is_full && pump->limit < from->loop->pools[IO_POOL_LARGE].size))
+		return;
 	if (likely(is_full == is_large)) {
 		pump->streak = 0;
+		if (is_large)
+			choose_splice(pump, len);
 		return;
 	}
 	if (++pump->streak < (is_large ? LEAVE_LARGE : ENTER_LARGE))
 		return;
 	pump->streak = 0;
+	if (is_large)
+		pump->bulk = 0;
 	io_stream_use_large_buffers(from, !is_large);
 }
 
-static void received_bytes(struct io_pump *pump, struct io_buf *buf)
+/* Large reads for a sink that is slower than the source would only fill memory. */
+void io_pump_pause(struct io_pump *pump)
 {
-	struct io_loop *loop = pump->from->loop;
-	uint32_t len = buf->end - buf->start;
+	if (pump->to->flags & STREAM_BLOCKED)
+		pump->from->flags &= ~STREAM_LARGE;
+	pump->flags |= PUMP_PAUSED;
+	io_stream_recv_stop(pump->from);
+}
+
+void io_pump_saw_bytes(struct io_pump *pump)
+{
+	const struct io_loop *loop = pump->from->loop;
 
 	if (!pump->first_byte_us)
 		pump->first_byte_us = io_loop_now_us(loop);
 	pump->last_activity_ms = io_loop_now_ms(loop);
+}
+
+static void received_bytes(struct io_pump *pump, struct io_buf *buf)
+{
+	uint32_t len = buf->end - buf->start;
+
+	io_pump_saw_bytes(pump);
 	io_stream_send(pump->to, buf);
 	choose_buffers(pump, len);
-	if (pump->to->queued > pump->limit) {
-		pump->flags |= PUMP_PAUSED;
-		io_stream_recv_stop(pump->from);
-	}
+	if (pump->to->queued > pump->limit)
+		io_pump_pause(pump);
 }
 
 void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
@@ -98,6 +141,11 @@ void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
 		end(pump, IO_PUMP_EOF, 0);
 }
 
+static bool may_go_on(const struct io_pump *pump)
+{
+	return pump->pipe ? io_splice_is_drained(pump) : pump->to->queued <= pump->limit / 2;
+}
+
 void io_pump_progress(struct io_pump *pump)
 {
 	const struct io_stream *to = pump->to;
@@ -105,7 +153,7 @@ void io_pump_progress(struct io_pump *pump)
 	if (to->bytes_out > pump->bytes_before)
 		pump->bytes = to->bytes_out - pump->bytes_before;
 	pump->last_activity_ms = io_loop_now_ms(to->loop);
-	if (pump->flags & PUMP_PAUSED && to->queued <= pump->limit / 2) {
+	if (pump->flags & PUMP_PAUSED && may_go_on(pump)) {
 		pump->flags &= ~PUMP_PAUSED;
 		/* The end may have come all the same; starting again would tell it a second time.
 		 */

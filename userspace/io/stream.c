@@ -370,6 +370,10 @@ void io_stream_close(struct io_stream *stream, enum io_close_how how)
 	if (how == IO_CLOSE_RESET)
 		setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	list_remove(&stream->node);
+	if (stream->read_by)
+		io_pump_stream_closes(stream->read_by);
+	if (stream->written_by)
+		io_pump_stream_closes(stream->written_by);
 	stream->loop->backend->stream_close(stream);
 	io_stream_defer(stream);
 }

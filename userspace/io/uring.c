@@ -372,6 +372,7 @@ const struct io_backend_ops io_uring_backend = {
 	.stream_connect = uring_stream_connect,
 	.stream_recv = uring_stream_recv,
 	.stream_resume = uring_stream_recv,
+	.stream_await_room = uring_stream_await_room,
 	.stream_send = uring_stream_send,
 	.stream_close = uring_stream_close,
 	.acceptor_update = uring_acceptor_update,

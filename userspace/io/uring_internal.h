@@ -74,6 +74,7 @@ void uring_deepen_buffers(struct uring_buffers *buffers);
 /* The vtable's, in uring_ops.c. */
 void uring_stream_connect(struct io_stream *stream, const struct address *address);
 void uring_stream_recv(struct io_stream *stream);
+void uring_stream_await_room(struct io_stream *stream);
 void uring_stream_send(struct io_stream *stream);
 void uring_stream_close(struct io_stream *stream);
 void uring_acceptor_update(struct io_acceptor *acceptor);

@@ -12,18 +12,29 @@
 
 /* --- Receiving --------------------------------------------------- */
 
+#define RECV_KINDS (STREAM_LARGE_ARMED | STREAM_POLL_ARMED)
+
+static uint32_t wanted_kind(const struct io_stream *stream)
+{
+	if (unlikely(stream->flags & STREAM_SPLICED))
+		return STREAM_POLL_ARMED;
+	return stream->flags & STREAM_LARGE ? STREAM_LARGE_ARMED : 0;
+}
+
 static void arm_recv(struct io_stream *stream)
 {
 	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), NULL);
+	uint32_t kind = wanted_kind(stream);
 
-	io_uring_prep_recv_multishot(sqe, stream->fd, NULL, 0, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
-	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_RECV));
-	stream->flags |= STREAM_RECV_ARMED;
-	if (stream->flags & STREAM_LARGE) {
-		sqe->buf_group = IO_POOL_LARGE;
-		stream->flags |= STREAM_LARGE_ARMED;
+	if (unlikely(kind == STREAM_POLL_ARMED)) {
+		io_uring_prep_poll_add(sqe, stream->fd, POLLIN);
+	} else {
+		io_uring_prep_recv_multishot(sqe, stream->fd, NULL, 0, 0);
+		sqe->flags |= IOSQE_BUFFER_SELECT;
+		sqe->buf_group = kind ? IO_POOL_LARGE : IO_POOL_SMALL;
 	}
+	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_RECV));
+	stream->flags |= STREAM_RECV_ARMED | kind;
 	stream->pending++;
 }
 
@@ -33,16 +44,15 @@ static void cancel_recv(struct io_stream *stream)
 	stream->flags |= STREAM_RECV_CANCELLING;
 }
 
-#define RECV_STATES (STREAM_RECV_ARMED | STREAM_RECV_CANCELLING | STREAM_LARGE_ARMED)
+#define RECV_STATES (STREAM_RECV_ARMED | STREAM_RECV_CANCELLING | RECV_KINDS)
 
 /* While a cancellation is under way, its end decides anew. */
 void uring_stream_recv(struct io_stream *stream)
 {
-	bool is_other_pool = !(stream->flags & STREAM_LARGE) !=
-			     !(stream->flags & STREAM_LARGE_ARMED);
+	bool is_other_kind = (stream->flags & RECV_KINDS) != wanted_kind(stream);
 	bool is_armed = stream->flags & STREAM_RECV_ARMED;
 	bool is_wanted = io_stream_may_recv(stream) && !list_is_linked(&stream->node) &&
-			 !(is_armed && is_other_pool);
+			 !(is_armed && is_other_kind);
 
 	if (is_wanted && !is_armed)
 		arm_recv(stream);
@@ -73,6 +83,17 @@ static struct uring_buffers *buffers_of(struct uring_loop *uring, const struct i
 	return &uring->buffers[stream->flags & STREAM_LARGE_ARMED ? IO_POOL_LARGE : IO_POOL_SMALL];
 }
 
+/* One shot: armed again, it tells at once if there is more. */
+static void on_readable(struct io_stream *stream, int result)
+{
+	stream->flags &= ~RECV_STATES;
+	stream->pending--;
+	if (result > 0 && stream->flags & STREAM_SPLICED && io_stream_may_recv(stream))
+		io_pump_readable(stream->read_by);
+	uring_stream_recv(stream);
+	io_stream_operation_ended(stream);
+}
+
 void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
 		   const struct io_uring_cqe *cqe)
 {
@@ -80,6 +101,10 @@ void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
 	struct io_buf *buf = NULL;
 	bool is_last = !(cqe->flags & IORING_CQE_F_MORE);
 
+	if (unlikely(stream->flags & STREAM_POLL_ARMED)) {
+		on_readable(stream, cqe->res);
+		return;
+	}
 	if (is_last) {
 		stream->flags &= ~RECV_STATES;
 		stream->pending--;
@@ -132,10 +157,13 @@ void uring_stream_send(struct io_stream *stream)
 }
 
 /* On non-blocking unix sockets a send that should wait may come back with -EAGAIN all the same. */
-static void await_room(struct io_stream *stream)
+void uring_stream_await_room(struct io_stream *stream)
 {
-	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), NULL);
+	struct io_uring_sqe *sqe;
 
+	if (stream->flags & STREAM_AWAITS_ROOM)
+		return;
+	sqe = uring_submission(uring_of(stream->loop), NULL);
 	io_uring_prep_poll_add(sqe, stream->fd, POLLOUT);
 	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_ROOM));
 	stream->flags |= STREAM_AWAITS_ROOM;
@@ -165,7 +193,7 @@ void uring_on_send(struct io_stream *stream, int result)
 	if (result < (int)offered)
 		io_stream_block(stream);
 	if (result == -EAGAIN && has_waited)
-		await_room(stream);
+		uring_stream_await_room(stream);
 	else
 		uring_stream_send(stream);
 }
@@ -176,8 +204,10 @@ void uring_on_room(struct io_stream *stream)
 	stream->pending--;
 	if (stream->flags & STREAM_CLOSING)
 		io_stream_operation_ended(stream);
-	else
+	else if (stream->queued && !stream->in_flight)
 		uring_stream_send(stream);
+	else if (stream->written_by)
+		io_pump_writable(stream->written_by);
 }
 
 /* --- Connecting and closing -------------------------------------- */
