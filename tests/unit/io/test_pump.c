@@ -402,7 +402,7 @@ static void fill_pipe(struct relay *relay, struct outside *outside)
 	}
 }
 
-static void spliced_transfer(struct fixture *fixture, bool is_unix, size_t total, size_t slow)
+static void pattern_transfer(struct fixture *fixture, bool is_small, size_t total, size_t slow)
 {
 	struct outside outside = {};
 	bool was_spliced = false;
@@ -410,7 +410,7 @@ static void spliced_transfer(struct fixture *fixture, bool is_unix, size_t total
 	struct rng rng;
 
 	rng_seed(&rng, total);
-	relay_open(&relay, fixture, is_unix);
+	relay_open(&relay, fixture, is_small);
 	for (int i = 0; outside.received < total; i++) {
 		assert_true(i < 20000);
 		feed(left_of(&relay), &outside, total, 1 + rng_below(&rng, 1 << 18));
@@ -418,7 +418,7 @@ static void spliced_transfer(struct fixture *fixture, bool is_unix, size_t total
 		was_spliced |= relay.forth.pipe != NULL;
 		drink(right_of(&relay), &outside, slow ? slow : SIZE_MAX);
 	}
-	assert_int_equal(was_spliced, !is_unix);
+	assert_int_equal(was_spliced, !is_small);
 	assert_int_equal(outside.wrong, 0);
 	shutdown(left_of(&relay), SHUT_WR);
 	run_until(fixture, relay.forth_ends);
@@ -432,12 +432,17 @@ static void spliced_transfer(struct fixture *fixture, bool is_unix, size_t total
 
 static void long_transfer_is_spliced_byte_for_byte(void **state)
 {
-	spliced_transfer(fixture_of(state), false, 48 * MEGABYTE, 0);
+	pattern_transfer(fixture_of(state), false, 48 * MEGABYTE, 0);
 }
 
 static void slow_reader_gets_every_spliced_byte(void **state)
 {
-	spliced_transfer(fixture_of(state), false, 24 * MEGABYTE, 100000);
+	pattern_transfer(fixture_of(state), false, 24 * MEGABYTE, 100000);
+}
+
+static void transfer_in_small_reads_is_not_spliced(void **state)
+{
+	pattern_transfer(fixture_of(state), true, 6 * MEGABYTE, 0);
 }
 
 static void both_directions_are_spliced_at_once(void **state)
@@ -710,6 +715,7 @@ int main(void)
 		ON_BOTH(pump_started_after_the_end_ends),
 		ON_BOTH(long_transfer_is_spliced_byte_for_byte),
 		ON_BOTH(slow_reader_gets_every_spliced_byte),
+		ON_BOTH(transfer_in_small_reads_is_not_spliced),
 		ON_BOTH(both_directions_are_spliced_at_once),
 		ON_BOTH(full_sink_stops_a_spliced_source),
 		ON_BOTH(end_of_a_spliced_source_comes_after_what_the_pipe_holds),
