@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FASTPATH_SPLICE_H
+#define SLUICE_FASTPATH_SPLICE_H
+
+#include "abi/flow.h"
+#include "core/address.h"
+#include "core/compiler.h"
+#include "io/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Packet splice: joins two established TCP connections in the kernel. The daemon loads and attaches
+ * the programs once (splice_new), registers each pair while its sockets still relay (observe), and
+ * hands it over in a quiet moment (join). include/abi/flow.h has the mechanism.
+ */
+struct splice;
+struct splice_pair;
+
+/* Why a connection is not spliced; for the access log, metrics and sluicectl. */
+#define SPLICE_REASONS(X)                                                                        \
+	X(NONE, "-")                          /* it is spliced, or will be */                    \
+	X(OFF, "off")                         /* the configuration says so */                    \
+	X(UNAVAILABLE, "unavailable")         /* no privilege, or the kernel lacks something */  \
+	X(NOT_TCP_SOCKETS, "not_tcp_sockets") /* a unix socket on one side */                    \
+	X(FAMILY, "family")                   /* IPv4 on one side, IPv6 on the other */          \
+	X(LOOPBACK, "loopback")               /* a leg does not cross an Ethernet-like device */ \
+	X(NO_NEXTHOP, "no_nexthop")           /* no route, or an unusable device */              \
+	X(OPTIONS, "options")                 /* the legs differ in timestamps or SACK */        \
+	X(MSS, "mss") /* one leg sends larger segments than the other takes */                   \
+	X(TABLE_FULL, "table_full")                                                              \
+	X(TUPLE_IN_USE, "tuple_in_use")                                                          \
+	X(NEVER_QUIET, "never_quiet") /* no quiet moment was found yet */                        \
+	X(KERNEL, "kernel")           /* a system call failed */
+
+enum splice_reason {
+#define X(name, text) SPLICE_REASON_##name,
+	SPLICE_REASONS(X)
+#undef X
+};
+
+const char *splice_reason_name(enum splice_reason reason);
+
+struct splice_options {
+	uint32_t max_flows;   /* pairs; 0: 262144 */
+	const char *pin_path; /* directory on bpffs that outlives us; NULL: nothing is pinned */
+};
+
+/**
+ * Loads the programs, attaches them (TC ingress, and egress for option matching) to every
+ * Ethernet-like device, follows links, routes and neighbours over rtnetlink on @loop.
+ * Return: 0; -EPERM; -ENOTSUP with @ret_why (static text) where the kernel lacks something; -errno.
+ * Thread: control, as everything here unless said otherwise.
+ */
+int splice_new(const struct splice_options *options, struct io_loop *loop, struct splice **ret,
+	       const char **ret_why) WARN_UNUSED;
+
+/* Detaches what is not pinned. NULL is allowed. */
+void splice_free(struct splice *splice);
+
+/* SO_MARK etc. of a backend socket before it connects, so that its SYN offers what the client's leg
+ * has. @client_fd is established. Thread: any. Return: 0; -errno, harmless. */
+int splice_prepare_backend(struct splice *splice, int client_fd, int backend_fd);
+
+/**
+ * Registers a pair in state OBSERVE; both sockets are established and idle or relaying.
+ * Return: 0; -ENOTSUP with *ret_reason where it is not eligible. Thread: any worker.
+ */
+int splice_observe(struct splice *splice, int client_fd, int backend_fd, uint64_t id,
+		   struct splice_pair **ret, enum splice_reason *ret_reason) WARN_UNUSED;
+
+/**
+ * Tries to hand over: nobody may be reading or writing the sockets (no operation in flight).
+ * Return: 0: joined: from now on neither socket may be used, only closed by splice_pair_close();
+ * -EAGAIN: not a quiet moment, relay on and try again later; another -errno: never will be.
+ * Thread: the worker that observed it. Takes about ten system calls.
+ */
+int splice_join(struct splice_pair *pair) WARN_UNUSED;
+
+struct splice_traffic {
+	uint64_t bytes_up, bytes_down, packets_up, packets_down; /* spliced only */
+	uint64_t idle_ms;
+	bool is_over; /* both FINs acknowledged, or an RST went through */
+	bool is_reset_by_client, is_reset_by_backend;
+};
+
+/* Reads shared memory, no system call. Thread: any. */
+void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *ret);
+
+/**
+ * Ends it and forgets the pair: removes its flows, and with @is_reset sends RST to both ends, built
+ * from the recorded numbers. Of a pair that was never joined it only removes the flows. The sockets
+ * of a joined pair are closed silently (TCP_REPAIR); those of another stay the caller's.
+ */
+void splice_pair_close(struct splice_pair *pair, bool is_reset);
+
+#endif
