@@ -79,12 +79,12 @@ struct flow_translation {
 	__u8 flags;        /* FLOW_HAS_… */
 	__u8 padding;
 	__u32 nexthop; /* index into `nexthops` */
-};
+} __attribute__((aligned(64)));
 
 #define FLOW_HAS_TIMESTAMPS (1u << 0) /* both legs agreed on them */
 #define FLOW_HAS_ECN        (1u << 1) /* both legs agreed; otherwise ECT is cleared */
 
-_Static_assert(sizeof(struct flow_translation) == 60, "fits a cache line");
+_Static_assert(sizeof(struct flow_translation) == 64, "a cache line");
 
 /* What was seen of one direction. Writers: the programs, by plain stores (one flow's packets of a
  * direction arrive on one CPU; a lost update costs a count, never a byte). */
@@ -97,8 +97,8 @@ struct flow_record {
 	__u16 window;         /* last, as sent */
 	__u8 flags;           /* FLOW_SEEN_… */
 	__u8 padding;
-	__u32 fin_seq; /* seq behind the FIN, if FLOW_SEEN_FIN */
-};
+	__u32 fin_seq;          /* seq behind the FIN, if FLOW_SEEN_FIN */
+} __attribute__((aligned(64))); /* the directions' packets arrive on different CPUs */
 
 #define FLOW_SEEN_FIN       (1u << 0) /* a FIN went through while spliced */
 #define FLOW_SEEN_FIN_ACKED (1u << 1) /* the other side has acknowledged it */
@@ -113,9 +113,11 @@ struct flow_pair {
 	__u32 listener_hash; /* hash of the listener's name: who adopts it finds its counters */
 	__u32 pool_hash;
 	__u8 reserved[32];
-	struct flow_translation out[FLOW_DIRECTIONS] __attribute__((aligned(64)));
-	struct flow_record seen[FLOW_DIRECTIONS] __attribute__((aligned(64)));
-} __attribute__((aligned(64)));
+	struct flow_translation out[FLOW_DIRECTIONS];
+	struct flow_record seen[FLOW_DIRECTIONS];
+};
+
+_Static_assert(sizeof(struct flow_pair) == 320, "no hidden padding");
 
 /* Element of `nexthops`. Array, written by the daemon alone, from rtnetlink. */
 struct flow_nexthop {
@@ -128,6 +130,14 @@ struct flow_nexthop {
 };
 
 #define NEXTHOP_MAC_VALID (1u << 0)
+
+/*
+ * Marks (SO_MARK) of a backend's socket before it connects: the SYN goes out without these options,
+ * for the client's leg lacks them. Set by the daemon, read by tc_egress; the mark stays on the
+ * socket, so fwmark rules that look at these bits see it.
+ */
+#define FLOW_MARK_NO_TIMESTAMPS (1u << 24)
+#define FLOW_MARK_NO_SACK       (1u << 25)
 
 /* Why a packet was passed, dropped or redirected: counted in `verdicts` (per-CPU array). */
 #define FLOW_VERDICTS(X)                                                                      \
