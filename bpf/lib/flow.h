@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_FLOW_H
+#define SLUICE_BPF_FLOW_H
+
+/* A packet's flow: its pair, the gate that says who carries it, and the record of what was seen. */
+#include "lib/maps.h"
+#include "lib/parse.h"
+
+/* How far beyond the window that we know of a sender may be: windows are rounded to their scale. */
+#define WINDOW_SLACK 65536
+
+struct flow {
+	struct flow_pair *pair;
+	__u32 direction;
+};
+
+static __always_inline bool flow_find(const struct flow_key *key, struct flow *flow)
+{
+	struct flow_slot *slot = bpf_map_lookup_elem(&flows, key);
+
+	if (!slot)
+		return false;
+	flow->direction = slot->direction & 1;
+	flow->pair = bpf_map_lookup_elem(&pairs, &slot->pair);
+	return flow->pair;
+}
+
+/* Return: NULL if packets cannot be sent there. */
+static __always_inline const struct flow_nexthop *flow_nexthop(
+	const struct flow_translation *translation)
+{
+	__u32 index = translation->nexthop;
+
+	return bpf_map_lookup_elem(&nexthops, &index);
+}
+
+/* Is @a behind @b? RFC 793 section 3.3. */
+static __always_inline bool is_after(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) > 0;
+}
+
+static __always_inline __u32 sequence_end(const struct packet *packet, const struct tcphdr *tcp)
+{
+	return bpf_ntohl(tcp->seq) + packet->payload + tcp->syn + tcp->fin;
+}
+
+/* A flag that is set is not written again: the other direction's CPU sets one of them. */
+static __always_inline void set_seen(struct flow_record *record, __u8 flag)
+{
+	if (!(record->flags & flag))
+		record->flags |= flag;
+}
+
+static __always_inline void record_latest(struct packet *packet, struct flow_record *record)
+{
+	const struct tcphdr *tcp = (const struct tcphdr *)packet_l4(packet);
+	__u32 at = packet->timestamp_at;
+
+	record->window = bpf_ntohs(tcp->window);
+	if (at && at <= TIMESTAMP_LAST)
+		record->tsval = read_be32(packet_l4(packet) + at + 2);
+	record->last_seen_ns = bpf_ktime_get_coarse_ns();
+}
+
+/* What goes up to the sockets, whatever it is: they judge it, and the daemon compares. */
+static __always_inline void record_observed(struct packet *packet, const struct flow *flow)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	struct flow_record *record = &flow->pair->seen[flow->direction];
+	__u32 end = sequence_end(packet, tcp), ack = bpf_ntohl(tcp->ack_seq);
+	bool is_first = !(record->flags & FLOW_SEEN_ANY);
+
+	if (is_first || is_after(end, record->seq_end))
+		record->seq_end = end;
+	if (tcp->ack && (is_first || is_after(ack, record->ack)))
+		record->ack = ack;
+	record_latest(packet, record);
+	set_seen(record, FLOW_SEEN_ANY);
+}
+
+/* An RST counts if its number is the next one, as one side or the other knows it: any other the
+ * receiver will not believe either (RFC 5961 section 3.2). */
+static __always_inline void record_end(const struct tcphdr *tcp, __u32 end,
+				       const struct flow_translation *out,
+				       struct flow_record *record, const struct flow_record *other)
+{
+	__u32 seq = bpf_ntohl(tcp->seq);
+
+	if (tcp->rst) {
+		if (seq == record->seq_end || seq + out->seq_delta == other->ack)
+			set_seen(record, FLOW_SEEN_RST);
+	} else if (tcp->fin) {
+		record->fin_seq = end;
+		set_seen(record, FLOW_SEEN_FIN);
+	}
+}
+
+/*
+ * What goes through. Numbers that the other side cannot have agreed to are forwarded, for it is the
+ * judge of them, but not believed: they would end a flow, or spoil the numbers of the RST that ends
+ * it when idle.
+ */
+static __always_inline void record_spliced(struct packet *packet, const struct flow *flow,
+					   __u32 segments)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	const struct flow_translation *out = &flow->pair->out[flow->direction];
+	struct flow_record *record = &flow->pair->seen[flow->direction];
+	struct flow_record *other = &flow->pair->seen[flow->direction ^ 1];
+	__u32 window = (__u32)other->window << (flow->pair->out[flow->direction ^ 1].scale_in & 15);
+	__u32 end = sequence_end(packet, tcp), ack = bpf_ntohl(tcp->ack_seq);
+	__u32 ack_out = ack + out->ack_delta;
+
+	record->packets += segments;
+	record->bytes += packet->payload;
+	if (!is_after(end + out->seq_delta, other->ack + window + WINDOW_SLACK)) {
+		record_end(tcp, end, out, record, other);
+		if (!tcp->rst && is_after(end, record->seq_end))
+			record->seq_end = end;
+	}
+	if (!tcp->ack || is_after(ack_out, other->seq_end))
+		return;
+	if (is_after(ack, record->ack))
+		record->ack = ack;
+	if (other->flags & FLOW_SEEN_FIN && ack_out == other->fin_seq)
+		set_seen(other, FLOW_SEEN_FIN_ACKED);
+	record_latest(packet, record);
+}
+
+/*
+ * Return: SPLICED, OBSERVED, or why the packet is the stack's. The record is written before the
+ * count: a daemon that has read the count reads a record that has the packet, and one that has not
+ * fails to swap the gate. A swap that came first makes the packet ours after all.
+ */
+static __always_inline enum flow_verdict flow_gate(struct packet *packet, const struct flow *flow)
+{
+	enum gate_state state = gate_state_of(*(volatile __u64 *)&flow->pair->gate);
+
+	if (state == GATE_OBSERVE) {
+		record_observed(packet, flow);
+		state = gate_state_of(__sync_fetch_and_add(&flow->pair->gate, 1));
+	}
+	if (state == GATE_OBSERVE)
+		return FLOW_VERDICT_OBSERVED;
+	if ((state == GATE_SPLICED || state == GATE_PASS) && packet_tcp(packet)->syn)
+		return FLOW_VERDICT_NEW_SYN;
+	return state == GATE_SPLICED ? FLOW_VERDICT_SPLICED : FLOW_VERDICT_NO_FLOW;
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_FRAME_H
+#define SLUICE_BPF_FRAME_H
+
+/*
+ * What the workers ask of a frame, at TC. lib/frame_xdp.h gives the same functions for XDP; an
+ * entry includes one of the two.
+ *
+ * A frame is an skb here: cloned, non-linear, of many segments, with a checksum in any state of
+ * offload that only the kernel's helpers know. So nothing is written in place.
+ */
+#include <linux/pkt_cls.h>
+
+#include "lib/checksum.h"
+#include "lib/parse.h"
+
+typedef struct __sk_buff frame_context;
+
+/* <sys/socket.h> is not for this target. */
+#define AF_INET  2
+#define AF_INET6 10
+
+/* Behind us others may have programs of their own. */
+#define FRAME_PASS TC_ACT_UNSPEC
+#define FRAME_DROP TC_ACT_SHOT
+
+static __always_inline void frame_pull_headers(frame_context *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + LINEAR_MAX > end && skb->len > (__u32)(end - data))
+		bpf_skb_pull_data(skb, skb->len < LINEAR_MAX ? skb->len : LINEAR_MAX);
+}
+
+static __always_inline __u32 frame_len(frame_context *skb)
+{
+	return skb->len;
+}
+
+static __always_inline __u32 frame_segments(frame_context *skb)
+{
+	return skb->gso_segs ? skb->gso_segs : 1;
+}
+
+static __always_inline bool frame_is_gso(frame_context *skb)
+{
+	return skb->gso_size;
+}
+
+static __always_inline long frame_load(frame_context *skb, __u32 offset, void *to, __u32 len)
+{
+	return bpf_skb_load_bytes(skb, offset, to, len);
+}
+
+/* Takes off the tag, beside the frame or in it: the next hop's device puts on its own. */
+static __always_inline long frame_untag(frame_context *skb, struct packet *packet)
+{
+	if (!skb->vlan_present && packet->l3_offset == ETH_HLEN)
+		return 0;
+	packet->l3_offset = ETH_HLEN;
+	return bpf_skb_vlan_pop(skb);
+}
+
+/*
+ * Writes the headers back and mends the transport checksum at @checksum_at of the transport header.
+ * @pseudo: difference of the addresses, @l4: of the transport header, @l3: of an IPv6 header, which
+ * has no checksum to balance what a device has summed up (CHECKSUM_COMPLETE).
+ */
+static __always_inline long frame_store(frame_context *skb, struct packet *packet,
+					__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
+{
+	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 l4_len = packet->l4_len;
+	long r;
+
+	if (l4_len > L4_MAX)
+		return -1;
+	checksum_at += packet->l3_offset + l3_len;
+	if (packet->is_ipv6)
+		r = bpf_skb_store_bytes(skb, packet->l3_offset, packet->headers, L3_MAX + l4_len,
+					0);
+	else
+		r = bpf_skb_store_bytes(skb, packet->l3_offset, packet_ipv4(packet),
+					sizeof(struct iphdr) + l4_len, 0);
+	if (r)
+		return r;
+	if (packet->is_ipv6)
+		bpf_csum_update(skb, l3);
+	if (pseudo && bpf_l4_csum_replace(skb, checksum_at, 0, pseudo, BPF_F_PSEUDO_HDR))
+		return -1;
+	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, 0);
+}
+
+/* The kernel asks for the neighbour and writes the link layer header. */
+static __always_inline int frame_forward(frame_context *skb, const struct packet *packet,
+					 const struct flow_nexthop *nexthop)
+{
+	struct bpf_redir_neigh neighbour = {};
+
+	(void)skb;
+	neighbour.nh_family = packet->is_ipv6 ? AF_INET6 : AF_INET;
+	if (packet->is_ipv6)
+		__builtin_memcpy(neighbour.ipv6_nh, nexthop->gateway, sizeof(neighbour.ipv6_nh));
+	else
+		neighbour.ipv4_nh = unmap_ipv4(nexthop->gateway);
+	return bpf_redirect_neigh(nexthop->ifindex, &neighbour, sizeof(neighbour), 0);
+}
+
+static __always_inline bool frame_can_use(const struct flow_nexthop *nexthop)
+{
+	return nexthop->ifindex;
+}
+
+#endif

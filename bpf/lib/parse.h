@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_PARSE_H
+#define SLUICE_BPF_PARSE_H
+
+/*
+ * From a frame to a flow's key and a copy of its headers. The look at the frame in place is cheap
+ * and enough for traffic that is not ours; a packet of a flow is then worked on in the copy, so
+ * that a packet which turns out to be malformed goes up untouched.
+ */
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi/flow.h"
+
+/* Said by a step that leaves the packet to the next one. */
+#define UNDECIDED FLOW_VERDICT_COUNT
+
+#define VLAN_TAG_LEN 4
+#define L3_MAX       sizeof(struct ipv6hdr)
+#define L4_MAX       60
+#define L4_WORDS     (L4_MAX / 4)
+/* What has to be linear to be looked at in place. */
+#define LINEAR_MAX (ETH_HLEN + VLAN_TAG_LEN + L3_MAX + L4_MAX)
+/* An option that begins in the last byte of a header seems to the verifier to end this far behind.
+ */
+#define OPTION_SLACK 36
+
+#define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset */
+#define ECN_MASK      0x03
+
+/* Where the options that we change can begin at most. */
+#define TIMESTAMP_LAST      (L4_MAX - 10)
+#define SACK_LAST           (L4_MAX - 10)
+#define SACK_PERMITTED_LAST (L4_MAX - 2)
+
+enum tcp_option {
+	OPTION_END,
+	OPTION_NOP,
+	OPTION_SACK_PERMITTED = 4,
+	OPTION_SACK,
+	OPTION_TIMESTAMPS = 8,
+};
+
+struct packet {
+	struct flow_key key __attribute__((aligned(8)));
+	__u32 l3_offset;
+	/* The network header ends and the transport header begins at L3_MAX; zero behind its end.
+	 */
+	__u8 headers[L3_MAX + L4_MAX + OPTION_SLACK] __attribute__((aligned(8)));
+	__u32 l4_len; /* of what is in the copy */
+	__u32 payload;
+	/* Options, from the transport header's start; 0: none. */
+	__u32 timestamp_at, sack_at, sack_permitted_at;
+	__u32 option_at; /* where find_options() is */
+	__u8 protocol;
+	bool is_ipv6;
+	__u8 padding[6]; /* none is hidden: all of it is handed to find_options() */
+};
+
+_Static_assert(sizeof(struct packet) == 208, "no hidden padding");
+
+static __always_inline struct iphdr *packet_ipv4(struct packet *packet)
+{
+	return (struct iphdr *)(packet->headers + L3_MAX - sizeof(struct iphdr));
+}
+
+static __always_inline struct ipv6hdr *packet_ipv6(struct packet *packet)
+{
+	return (struct ipv6hdr *)packet->headers;
+}
+
+static __always_inline __u8 *packet_l4(struct packet *packet)
+{
+	return packet->headers + L3_MAX;
+}
+
+static __always_inline struct tcphdr *packet_tcp(struct packet *packet)
+{
+	return (struct tcphdr *)packet_l4(packet);
+}
+
+static __always_inline void map_ipv4(__u8 *address, __be32 ipv4)
+{
+	__u32 words[4] = {0, 0, bpf_htonl(0xffff), ipv4};
+
+	__builtin_memcpy(address, words, sizeof(words));
+}
+
+static __always_inline __be32 unmap_ipv4(const __u8 *address)
+{
+	__be32 ipv4;
+
+	__builtin_memcpy(&ipv4, address + 12, sizeof(ipv4));
+	return ipv4;
+}
+
+/* Return: the EtherType behind at most one tag; 0 if the frame is too short. */
+static __always_inline __be16 parse_ethernet(const void *data, const void *end,
+					     struct packet *packet)
+{
+	const struct ethhdr *ethernet = data;
+	const __be16 *tag = (const void *)(ethernet + 1);
+
+	if ((const void *)(ethernet + 1) > end)
+		return 0;
+	packet->l3_offset = ETH_HLEN;
+	if (ethernet->h_proto != bpf_htons(ETH_P_8021Q) &&
+	    ethernet->h_proto != bpf_htons(ETH_P_8021AD))
+		return ethernet->h_proto;
+	if ((const void *)(tag + 2) > end)
+		return 0;
+	packet->l3_offset += VLAN_TAG_LEN;
+	return tag[1];
+}
+
+/* @left: bytes of the frame from the network header on. @is_gso: a large one may not fit its own
+ * length field (BIG TCP). Sets ->payload to all that follows the network header. */
+static __always_inline enum flow_verdict parse_ipv4(const struct iphdr *ip, const void *end,
+						    __u32 left, bool is_gso, struct packet *packet)
+{
+	__u32 total;
+
+	if ((const void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+		return FLOW_VERDICT_MALFORMED;
+	if (ip->ihl != 5 || ip->frag_off & IPV4_FRAGMENT)
+		return FLOW_VERDICT_NOT_TCP;
+	total = bpf_ntohs(ip->tot_len);
+	if (!total && is_gso)
+		total = left;
+	if (total < sizeof(*ip) || total > left)
+		return FLOW_VERDICT_MALFORMED;
+	packet->payload = total - sizeof(*ip);
+	packet->protocol = ip->protocol;
+	map_ipv4(packet->key.source, ip->saddr);
+	map_ipv4(packet->key.destination, ip->daddr);
+	return UNDECIDED;
+}
+
+static __always_inline enum flow_verdict parse_ipv6(const struct ipv6hdr *ip, const void *end,
+						    __u32 left, bool is_gso, struct packet *packet)
+{
+	__u32 payload;
+
+	if ((const void *)(ip + 1) > end || ip->version != 6)
+		return FLOW_VERDICT_MALFORMED;
+	payload = bpf_ntohs(ip->payload_len);
+	left -= sizeof(*ip);
+	if (!payload && is_gso)
+		payload = left;
+	if (payload > left)
+		return FLOW_VERDICT_MALFORMED;
+	packet->payload = payload;
+	packet->protocol = ip->nexthdr;
+	packet->is_ipv6 = true;
+	__builtin_memcpy(packet->key.source, &ip->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(packet->key.destination, &ip->daddr, sizeof(ip->daddr));
+	return UNDECIDED;
+}
+
+/* Takes the header's length off ->payload. */
+static __always_inline enum flow_verdict parse_tcp(const struct tcphdr *tcp, const void *end,
+						   struct packet *packet)
+{
+	if ((const void *)(tcp + 1) > end)
+		return FLOW_VERDICT_MALFORMED;
+	packet->l4_len = tcp->doff * 4;
+	if (packet->l4_len < sizeof(*tcp) || packet->l4_len > packet->payload)
+		return FLOW_VERDICT_MALFORMED;
+	packet->payload -= packet->l4_len;
+	packet->key.source_port = tcp->source;
+	packet->key.destination_port = tcp->dest;
+	return UNDECIDED;
+}
+
+/**
+ * Looks at a frame in place.
+ * @frame_len: all of it; more than lies between @data and @end where it is not linear.
+ * Return: UNDECIDED for TCP (key, l3_offset, l4_len and payload are set) and for ICMP (->protocol);
+ * otherwise why it passes.
+ */
+static __always_inline enum flow_verdict parse_frame(const void *data, const void *end,
+						     __u32 frame_len, bool is_gso,
+						     struct packet *packet)
+{
+	__be16 type = parse_ethernet(data, end, packet);
+	const void *l3 = data + packet->l3_offset;
+	__u32 left = frame_len - packet->l3_offset;
+	const void *l4;
+	enum flow_verdict verdict;
+
+	if (type == bpf_htons(ETH_P_IP)) {
+		verdict = parse_ipv4(l3, end, left, is_gso, packet);
+		l4 = l3 + sizeof(struct iphdr);
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		verdict = parse_ipv6(l3, end, left, is_gso, packet);
+		l4 = l3 + sizeof(struct ipv6hdr);
+	} else {
+		return FLOW_VERDICT_NOT_TCP;
+	}
+	if (verdict != UNDECIDED)
+		return verdict;
+	if (packet->protocol == IPPROTO_TCP)
+		return parse_tcp(l4, end, packet);
+	if (packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		return UNDECIDED;
+	return FLOW_VERDICT_NOT_TCP;
+}
+
+/*
+ * Finds the options that we change, in the copy. A receiver ignores options of a wrong size, so
+ * they stay as they are. Return: 0; not 0 if one runs over.
+ *
+ * Verified by itself, not inlined, and with its place in the packet instead of a register: the
+ * verifier (6.1 to 6.18) follows each combination of positions that it can see, to a million
+ * instructions and no end. A pointer argument of such a function may be NULL to it.
+ */
+__noinline int find_options(struct packet *packet)
+{
+	volatile __u32 *place;
+	const __u8 *l4;
+	__u32 at, len;
+
+	if (!packet)
+		return -1;
+	place = &packet->option_at;
+	l4 = packet_l4(packet);
+	*place = sizeof(struct tcphdr);
+	for (int i = 0; i < L4_MAX - (int)sizeof(struct tcphdr); i++) {
+		at = *place;
+		if (at >= packet->l4_len || at >= L4_MAX || l4[at] == OPTION_END)
+			return 0;
+		if (l4[at] == OPTION_NOP) {
+			*place = at + 1;
+			continue;
+		}
+		len = l4[at + 1];
+		if (len < 2 || at + len > packet->l4_len)
+			return -1;
+		if (l4[at] == OPTION_TIMESTAMPS && len == 10)
+			packet->timestamp_at = at;
+		else if (l4[at] == OPTION_SACK && len % 8 == 2)
+			packet->sack_at = at;
+		else if (l4[at] == OPTION_SACK_PERMITTED && len == 2)
+			packet->sack_permitted_at = at;
+		*place = at + len;
+	}
+	return 0;
+}
+
+static __always_inline __u32 read_be32(const __u8 *at)
+{
+	return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
+}
+
+static __always_inline void write_be32(__u8 *at, __u32 number)
+{
+	at[0] = number >> 24;
+	at[1] = number >> 16;
+	at[2] = number >> 8;
+	at[3] = number;
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_SPLICE_H
+#define SLUICE_BPF_SPLICE_H
+
+/* The worker of both ingress hooks: from an arriving frame to its verdict and action. */
+#include "lib/flow.h"
+#include "lib/headers.h"
+#include "lib/icmp_error.h"
+#include "lib/translate.h"
+#include "lib/verdict.h"
+
+static __always_inline enum flow_verdict splice_translate(frame_context *ctx, struct packet *packet,
+							  const struct flow *flow,
+							  const struct flow_nexthop **ret_nexthop)
+{
+	const struct flow_translation *out = &flow->pair->out[flow->direction];
+	const struct flow_nexthop *nexthop = flow_nexthop(out);
+	struct checksum_differences differences = {};
+
+	if (!nexthop || !frame_can_use(nexthop))
+		return FLOW_VERDICT_NEXTHOP_GONE;
+	if (!translate_l3(packet, out->source, out->destination, out->flags & FLOW_HAS_ECN,
+			  &differences))
+		return FLOW_VERDICT_TTL_EXPIRED;
+	record_spliced(packet, flow, frame_segments(ctx));
+	differences.l4 = translate_tcp(packet, out);
+	if (frame_untag(ctx, packet) ||
+	    frame_store(ctx, packet, __builtin_offsetof(struct tcphdr, check), differences.pseudo,
+			differences.l4, differences.l3))
+		return FLOW_VERDICT_NO_HEADROOM;
+	*ret_nexthop = nexthop;
+	return FLOW_VERDICT_SPLICED;
+}
+
+/* A segment whose options run over may still be taken by a socket, so the gate counts it too. */
+static __always_inline enum flow_verdict splice_tcp(frame_context *ctx, struct packet *packet,
+						    const struct flow_nexthop **ret_nexthop)
+{
+	enum flow_verdict verdict;
+	struct flow flow = {};
+	bool are_options_good;
+
+	if (!flow_find(&packet->key, &flow))
+		return FLOW_VERDICT_NO_FLOW;
+	if (load_tcp_headers(ctx, packet))
+		return FLOW_VERDICT_MALFORMED;
+	are_options_good = !find_options(packet);
+	verdict = flow_gate(packet, &flow);
+	if (verdict != FLOW_VERDICT_SPLICED)
+		return verdict;
+	if (!are_options_good)
+		return FLOW_VERDICT_MALFORMED;
+	return splice_translate(ctx, packet, &flow, ret_nexthop);
+}
+
+/* Return: the hook's action. */
+static __always_inline int splice_frame(frame_context *ctx)
+{
+	const struct flow_nexthop *nexthop = NULL;
+	enum flow_verdict verdict;
+	struct packet packet = {};
+
+	frame_pull_headers(ctx);
+	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
+			      frame_is_gso(ctx), &packet);
+	if (verdict == UNDECIDED && packet.protocol == IPPROTO_TCP)
+		verdict = splice_tcp(ctx, &packet, &nexthop);
+	else if (verdict == UNDECIDED)
+		verdict = splice_icmp_error(ctx, &packet, &nexthop);
+	count_verdict(verdict);
+	if (nexthop)
+		return frame_forward(ctx, &packet, nexthop);
+	return verdict_drops(verdict) ? FRAME_DROP : FRAME_PASS;
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_TRANSLATE_H
+#define SLUICE_BPF_TRANSLATE_H
+
+/* Makes a packet of one connection one of the other, in the copy of its headers. */
+#include "lib/checksum.h"
+#include "lib/parse.h"
+
+#define SACK_EDGES_MAX  8
+#define IPV6_ECN_SHIFT  4 /* in the first byte of ->flow_lbl: the traffic class's low half */
+#define IPV6_ADDR_WORDS 4
+
+/* Differences of sums, for frame_store(). */
+struct checksum_differences {
+	__u32 pseudo, l4, l3;
+};
+
+/* Return: false if the hop limit runs out here. */
+static __always_inline bool translate_ipv4(struct packet *packet, const __u8 *source,
+					   const __u8 *destination, bool keep_ecn,
+					   struct checksum_differences *differences)
+{
+	struct iphdr *ip = packet_ipv4(packet);
+	__u64 before = sum_words((const __u32 *)ip, sizeof(*ip) / 4);
+	__u64 addresses = (__u64)ip->saddr + ip->daddr;
+
+	if (ip->ttl <= 1)
+		return false;
+	ip->ttl--;
+	if (!keep_ecn)
+		ip->tos &= (__u8)~ECN_MASK;
+	ip->saddr = unmap_ipv4(source);
+	ip->daddr = unmap_ipv4(destination);
+	differences->pseudo = sum_difference(addresses, (__u64)ip->saddr + ip->daddr);
+	/* The checksum itself is among the words, the same before and after. */
+	ip->check = checksum_change(
+		ip->check, sum_difference(before, sum_words((const __u32 *)ip, sizeof(*ip) / 4)));
+	return true;
+}
+
+static __always_inline bool translate_ipv6(struct packet *packet, const __u8 *source,
+					   const __u8 *destination, bool keep_ecn,
+					   struct checksum_differences *differences)
+{
+	struct ipv6hdr *ip = packet_ipv6(packet);
+	const __u32 *words = (const __u32 *)ip, *addresses = (const __u32 *)&ip->saddr;
+	__u64 before = sum_words(words, 2);
+	__u64 addresses_before = sum_words(addresses, 2 * IPV6_ADDR_WORDS);
+	__u64 addresses_after;
+
+	if (ip->hop_limit <= 1)
+		return false;
+	ip->hop_limit--;
+	if (!keep_ecn)
+		ip->flow_lbl[0] &= (__u8) ~(ECN_MASK << IPV6_ECN_SHIFT);
+	__builtin_memcpy(&ip->saddr, source, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, destination, sizeof(ip->daddr));
+	addresses_after = sum_words(addresses, 2 * IPV6_ADDR_WORDS);
+	differences->pseudo = sum_difference(addresses_before, addresses_after);
+	differences->l3 = sum_difference(before + addresses_before,
+					 sum_words(words, 2) + addresses_after);
+	return true;
+}
+
+static __always_inline bool translate_l3(struct packet *packet, const __u8 *source,
+					 const __u8 *destination, bool keep_ecn,
+					 struct checksum_differences *differences)
+{
+	if (packet->is_ipv6)
+		return translate_ipv6(packet, source, destination, keep_ecn, differences);
+	return translate_ipv4(packet, source, destination, keep_ecn, differences);
+}
+
+static __always_inline void shift_be32(__u8 *at, __u32 delta)
+{
+	write_be32(at, read_be32(at) + delta);
+}
+
+static __always_inline void translate_timestamps(struct packet *packet,
+						 const struct flow_translation *out)
+{
+	__u32 at = packet->timestamp_at;
+	__u8 *option;
+
+	if (!(out->flags & FLOW_HAS_TIMESTAMPS) || !at || at > TIMESTAMP_LAST)
+		return;
+	option = packet_l4(packet) + at;
+	shift_be32(option + 2, out->tsval_delta);
+	if (read_be32(option + 6))
+		shift_be32(option + 6, out->tsecr_delta);
+}
+
+static __always_inline void translate_sack(struct packet *packet, __u32 ack_delta)
+{
+	__u32 at = packet->sack_at;
+	__u8 *option;
+	__u32 len;
+
+	if (!at || at > SACK_LAST)
+		return;
+	option = packet_l4(packet) + at;
+	len = option[1];
+	for (__u32 i = 0; i < SACK_EDGES_MAX && 4 * i + 6 <= len; i++)
+		shift_be32(option + 2 + 4 * i, ack_delta);
+}
+
+/* Rounded down, as the receiver would; but an open window stays open. */
+static __always_inline __be16 translate_window(__be16 window, const struct flow_translation *out)
+{
+	__u32 bytes = (__u32)bpf_ntohs(window) << (out->scale_in & 15);
+	__u32 units = bytes >> (out->scale_out & 15);
+
+	if (!units && bytes)
+		units = 1;
+	return bpf_htons(units > 0xffff ? 0xffff : units);
+}
+
+static __always_inline __u32 translate_tcp(struct packet *packet,
+					   const struct flow_translation *out)
+{
+	struct tcphdr *tcp = packet_tcp(packet);
+	__u64 before = sum_words((const __u32 *)tcp, L4_WORDS);
+
+	tcp->source = out->source_port;
+	tcp->dest = out->destination_port;
+	tcp->seq = bpf_htonl(bpf_ntohl(tcp->seq) + out->seq_delta);
+	if (tcp->ack)
+		tcp->ack_seq = bpf_htonl(bpf_ntohl(tcp->ack_seq) + out->ack_delta);
+	tcp->window = translate_window(tcp->window, out);
+	if (!(out->flags & FLOW_HAS_ECN)) {
+		tcp->ece = 0;
+		tcp->cwr = 0;
+	}
+	translate_timestamps(packet, out);
+	translate_sack(packet, out->ack_delta);
+	return sum_difference(before, sum_words((const __u32 *)tcp, L4_WORDS));
+}
+
+#endif

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Packet splice at XDP, before there is an skb, for devices whose drivers can redirect. It wants
+ * next hops with link layer addresses; what it cannot forward it passes, so tc_ingress belongs
+ * behind it on the same device, with the same maps.
+ */
+#include "lib/frame_xdp.h"
+#include "lib/splice.h"
+
+SEC("xdp")
+int xdp_ingress(struct xdp_md *xdp)
+{
+	return splice_frame(xdp);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
