@@ -4,6 +4,7 @@
 
 #include "io/stream.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,8 @@ struct io_pump {
 	 * @error: -errno for the two errors, else 0.
 	 */
 	void (*on_end)(struct io_pump *pump, enum io_pump_end end, int error);
+	/* The source is at rest: io_pump_rest(). NULL if that is never asked for. */
+	void (*on_rest)(struct io_pump *pump);
 	uint64_t bytes_before; /* io/pump.c's: what @to had taken, or would, at the start */
 	uint32_t flags;        /* io/pump.c's */
 	uint32_t streak;       /* io/pump.c's: reads in a row that ask for a change */
@@ -51,6 +54,18 @@ struct io_pump {
 
 /* @from, @to, @limit and @on_end are set, the rest is zero. */
 void io_pump_start(struct io_pump *pump);
+
+/*
+ * For whoever wants to take the connection elsewhere: asks for no more bytes, and calls on_rest
+ * once the kernel holds no operation of the source any more. Until then bytes and the end still
+ * come, as ever. Ended by io_pump_resume(), which is to be called in any case, or by
+ * io_pump_cancel().
+ */
+void io_pump_rest(struct io_pump *pump);
+void io_pump_resume(struct io_pump *pump);
+
+/* Whether every byte that was received is the kernel's again, and nothing is under way. */
+bool io_pump_is_empty(const struct io_pump *pump);
 
 /* Stops at once, without on_end; what was read but not sent is dropped. Close the streams after. */
 void io_pump_cancel(struct io_pump *pump);

@@ -156,6 +156,7 @@ void io_timers_run(struct io_loop *loop);
 #define STREAM_RECV_DROPPED (1u << 11) /* nobody reads any more: what still comes is let go */
 #define STREAM_SPLICED      (1u << 12) /* io_pump_readable() in place of receiving */
 #define STREAM_AWAITS_ROOM  (1u << 13) /* io_pump_writable() is due once the socket has room */
+#define STREAM_REST_DUE     (1u << 14) /* the pump wants to know when nothing is pending */
 /* io_uring's */
 #define STREAM_RECV_ARMED      (1u << 16)
 #define STREAM_RECV_CANCELLING (1u << 17)
@@ -194,7 +195,9 @@ void io_stream_send_failed(struct io_stream *stream, int error);
 void io_stream_tell_sent(struct io_stream *stream);
 /* Something is to be looked at at the round's end. */
 void io_stream_defer(struct io_stream *stream);
-/* A pending operation of a closing stream has ended. */
+/* The reader is told when the kernel holds no operation of the stream any more. */
+void io_stream_tell_rest(struct io_stream *stream);
+/* A pending operation has ended. */
 void io_stream_operation_ended(struct io_stream *stream);
 
 /* The socket has no room: the queue gives receive buffers that are scarce back. */
@@ -216,6 +219,8 @@ void io_pump_stream_closes(struct io_pump *pump);
 /* With STREAM_SPLICED. Return: -EAGAIN: the source has no more now; 0: perhaps it has. */
 int io_pump_readable(struct io_pump *pump);
 void io_pump_writable(struct io_pump *pump);
+/* The source has come to rest. */
+void io_pump_rested(struct io_pump *pump);
 
 /* --- Pump: the splicing's side of it ----------------------------- */
 

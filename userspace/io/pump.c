@@ -10,6 +10,7 @@
 
 #define PUMP_PAUSED (1u << 0) /* too much waits for the sink */
 #define PUMP_EOF    (1u << 1) /* the source has ended, the sink's queue has not run empty yet */
+#define PUMP_RESTS  (1u << 2) /* its owner wants the source left alone */
 
 /* Reads in a row before a pump changes to large buffers, and back. */
 #define ENTER_LARGE 8
@@ -97,6 +98,34 @@ static void choose_buffers(struct io_pump *pump, uint32_t len)
 	io_stream_use_large_buffers(from, !is_large);
 }
 
+void io_pump_rest(struct io_pump *pump)
+{
+	pump->flags |= PUMP_RESTS;
+	io_stream_recv_stop(pump->from);
+	io_stream_tell_rest(pump->from);
+}
+
+void io_pump_rested(struct io_pump *pump)
+{
+	if (pump->flags & PUMP_RESTS)
+		pump->on_rest(pump);
+}
+
+void io_pump_resume(struct io_pump *pump)
+{
+	pump->flags &= ~PUMP_RESTS;
+	if (pump->from->read_by == pump && !(pump->flags & (PUMP_PAUSED | PUMP_EOF)))
+		io_stream_recv_start(pump->from);
+}
+
+bool io_pump_is_empty(const struct io_pump *pump)
+{
+	if (pump->pipe && !io_splice_is_drained(pump))
+		return false;
+	return !pump->from->unread && !pump->from->pending && !pump->to->queued &&
+	       !pump->to->pending && !pump->to->send_error && !(pump->flags & PUMP_EOF);
+}
+
 /* Large reads for a sink that is slower than the source would only fill memory. */
 void io_pump_pause(struct io_pump *pump)
 {
@@ -157,7 +186,7 @@ void io_pump_progress(struct io_pump *pump)
 		pump->flags &= ~PUMP_PAUSED;
 		/* The end may have come all the same; starting again would tell it a second time.
 		 */
-		if (!(pump->flags & PUMP_EOF))
+		if (!(pump->flags & (PUMP_EOF | PUMP_RESTS)))
 			io_stream_recv_start(pump->from);
 	}
 }

@@ -158,6 +158,22 @@ static void deliver_end(struct io_stream *stream)
 	deliver(stream, NULL, stream->status);
 }
 
+void io_stream_tell_rest(struct io_stream *stream)
+{
+	stream->flags |= STREAM_REST_DUE;
+	if (!stream->pending)
+		io_stream_defer(stream);
+}
+
+static void deliver_rest(struct io_stream *stream)
+{
+	if (!(stream->flags & STREAM_REST_DUE) || stream->pending || stream->flags & STREAM_CLOSING)
+		return;
+	stream->flags &= ~STREAM_REST_DUE;
+	if (stream->read_by)
+		io_pump_rested(stream->read_by);
+}
+
 /* --- Sending ----------------------------------------------------- */
 
 static void append_buf(struct io_stream *stream, struct io_buf *buf)
@@ -380,7 +396,7 @@ void io_stream_close(struct io_stream *stream, enum io_close_how how)
 
 void io_stream_operation_ended(struct io_stream *stream)
 {
-	if (!stream->pending && stream->flags & STREAM_CLOSING)
+	if (!stream->pending && stream->flags & (STREAM_CLOSING | STREAM_REST_DUE))
 		io_stream_defer(stream);
 }
 
@@ -416,6 +432,7 @@ static void run_due(struct io_task *task)
 	deliver_unread(stream);
 	if (stream->flags & STREAM_RECV_END_DUE && !(stream->flags & STREAM_CLOSING))
 		deliver_end(stream);
+	deliver_rest(stream);
 	if (io_stream_may_recv(stream))
 		stream->loop->backend->stream_resume(stream);
 }

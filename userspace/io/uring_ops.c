@@ -179,10 +179,9 @@ void uring_on_send(struct io_stream *stream, int result)
 	stream->pending--;
 	if (result > 0)
 		io_stream_took(stream, (size_t)result);
-	if (unlikely(stream->flags & STREAM_CLOSING)) {
-		io_stream_operation_ended(stream);
+	io_stream_operation_ended(stream);
+	if (unlikely(stream->flags & STREAM_CLOSING))
 		return;
-	}
 	if (result < 0 && result != -EAGAIN && result != -EINTR) {
 		io_stream_send_failed(stream, result);
 		return;
