@@ -70,11 +70,16 @@ int splice_prepare_backend(struct splice *splice, int client_fd, int backend_fd)
 int splice_observe(struct splice *splice, int client_fd, int backend_fd, uint64_t id,
 		   struct splice_pair **ret, enum splice_reason *ret_reason) WARN_UNUSED;
 
+/* Whether trying to join is worth stopping the relay for: everything that came was read, everything
+ * that was sent is acknowledged, and the programs have seen a packet of either side; a side that
+ * they have not is asked for one. Some four system calls. Thread: the worker that observed it. */
+bool splice_is_quiet(const struct splice_pair *pair);
+
 /**
  * Tries to hand over: nobody may be reading or writing the sockets (no operation in flight).
- * Return: 0: joined: from now on neither socket may be used, only closed by splice_pair_close();
- * -EAGAIN: not a quiet moment, relay on and try again later; another -errno: never will be.
- * Thread: the worker that observed it. Takes about ten system calls.
+ * Return: 0: joined: from now on neither socket may be used, only closed, and that after
+ * splice_pair_close(); -EAGAIN: not a quiet moment, relay on and try again later; another -errno:
+ * never will be. Thread: the worker that observed it. Takes about thirty short system calls.
  */
 int splice_join(struct splice_pair *pair) WARN_UNUSED;
 
@@ -89,9 +94,10 @@ struct splice_traffic {
 void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *ret);
 
 /**
- * Ends it and forgets the pair: removes its flows, and with @is_reset sends RST to both ends, built
- * from the recorded numbers. Of a pair that was never joined it only removes the flows. The sockets
- * of a joined pair are closed silently (TCP_REPAIR); those of another stay the caller's.
+ * Ends it and forgets the pair: removes its flows, and with @is_reset sends RST to both ends of a
+ * joined one, built from the recorded numbers. The sockets stay the caller's. Those of a joined
+ * pair hold their ports until the caller closes them, which nobody hears of (they are in
+ * TCP_REPAIR): so the flows go first. Thread: the worker that observed it.
  */
 void splice_pair_close(struct splice_pair *pair, bool is_reset);
 

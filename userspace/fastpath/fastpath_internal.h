@@ -2,8 +2,178 @@
 #ifndef SLUICE_FASTPATH_INTERNAL_H
 #define SLUICE_FASTPATH_INTERNAL_H
 
+#include "abi/flow.h"
+#include "core/address.h"
+#include "core/compiler.h"
+#include "fastpath/splice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpf_program;
+struct nl_sock;
+
 /* libbpf prints to standard error unless told otherwise: from now on what it says is in the log, at
  * level debug, since callers report the failures themselves. Twice is harmless. */
 void fastpath_log_libbpf(void);
+
+/* --- Slots: which elements of `pairs` are free (slots.c) -------------------------------------- */
+
+/*
+ * A queue: what was given back last is taken last, and not before SLOT_REST_MS have passed, so that
+ * a packet program that still holds the old pair does not act on the new one. One lock for all
+ * workers: it is held for some ten nanoseconds, beside twenty system calls of a hand-off.
+ */
+#define SLOT_REST_MS 1000
+
+struct slots;
+
+/* Return: NULL: out of memory. */
+struct slots *slots_new(uint32_t capacity) WARN_UNUSED;
+void slots_free(struct slots *slots); /* NULL is allowed */
+bool slots_take(struct slots *slots, uint64_t now_ms, uint32_t *ret_slot) WARN_UNUSED;
+void slots_give(struct slots *slots, uint64_t now_ms, uint32_t slot);
+
+/* --- Legs: pure parts of a hand-off (legs.c) -------------------------------------------------- */
+
+/* One connection of a pair, as its socket tells. Sequence numbers in host order. */
+struct leg {
+	struct flow_key key; /* of what arrives on it: from the peer, to us */
+	bool is_established;
+	bool is_settled;    /* all that was sent is acknowledged, all that came was read */
+	uint8_t options;    /* TCPI_OPT_… */
+	uint8_t snd_wscale; /* what the peer announced */
+	uint8_t rcv_wscale; /* what we announced */
+	uint32_t peer_mss;  /* what the peer takes, as far as known; options included */
+	uint32_t our_mss;   /* what we announced */
+	uint32_t snd_nxt, rcv_nxt;
+	uint32_t clock; /* at least every TSval that was sent */
+};
+
+/* Whether the legs agree on what packets of either may carry. @mtu_up: of the way to the backend.
+ */
+enum splice_reason legs_compare(const struct leg *client, const struct leg *backend,
+				uint32_t mtu_up);
+
+/* Whether the record of what has arrived is complete and says what the socket says. */
+bool leg_is_caught_up(const struct leg *leg, const struct flow_record *seen);
+
+/* Fills everything but the next hops. @seen has a TSval each where both legs use timestamps. */
+void legs_translate(const struct leg *client, const struct leg *backend,
+		    const struct flow_record seen[FLOW_DIRECTIONS],
+		    struct flow_translation ret[FLOW_DIRECTIONS]);
+
+/* --- Sockets of the legs (leg.c); all return 0 or -errno ------------------------------------- */
+
+/* -EAFNOSUPPORT for what is not TCP over IP. */
+int leg_read_key(int fd, struct flow_key *ret) WARN_UNUSED;
+/* All but key and numbers. */
+int leg_read(int fd, struct leg *ret) WARN_UNUSED;
+/* In repair mode: snd_nxt, rcv_nxt and clock. */
+int leg_read_numbers(int fd, struct leg *ret) WARN_UNUSED;
+/* Sends an acknowledgement that is still held back. */
+int leg_acknowledge(int fd) WARN_UNUSED;
+int leg_enter_repair(int fd) WARN_UNUSED;
+void leg_leave_repair(int fd);
+/* Makes the peer send a packet. */
+void leg_provoke(int fd);
+/* Its connection is carried on by others: whatever still arrives must not reach it. */
+void leg_freeze(int fd);
+
+/* --- Resets (reset.c) ---------------------------------------------------------------------------
+ */
+
+#define RESET_PACKET_SIZE 60
+
+/* An RST|ACK with its IP header, checksums set. @key: source is whom it seems to come from.
+ * Return: bytes. */
+uint32_t reset_build(const struct flow_key *key, uint32_t seq, uint32_t ack,
+		     uint8_t ret[RESET_PACKET_SIZE]);
+
+/* @fd: from reset_open(). Return: 0; -errno. */
+int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack);
+
+/* A raw socket that receives nothing. Return: the descriptor; -errno. */
+int reset_open(int family);
+
+/* --- Links: attaches the programs to devices (attach.c)
+ * --------------------------------------------- */
+
+struct attach;
+
+/* @ingress, @egress: borrowed. Return: 0; -ENOMEM. */
+int attach_new(const struct bpf_program *ingress, const struct bpf_program *egress,
+	       struct attach **ret) WARN_UNUSED;
+/* Detaches. NULL is allowed. */
+void attach_free(struct attach *attach);
+/* A device is there, has changed, or has gone. Thread: control. */
+void attach_on_link(struct attach *attach, uint32_t ifindex, uint32_t mtu, const char *name);
+void attach_on_link_gone(struct attach *attach, uint32_t ifindex);
+/* Return: the device's MTU; 0 if the programs are not attached to it. Thread: any. */
+uint32_t attach_mtu(struct attach *attach, uint32_t ifindex);
+
+/* --- Netlink (route.c) --------------------------------------------------------------------------
+ */
+
+struct route {
+	uint32_t ifindex;
+	uint32_t mtu; /* of the route; 0: the device's */
+	uint8_t gateway[16];
+	bool is_local; /* to ourselves */
+};
+
+/* Return: the socket; NULL. */
+struct nl_sock *route_socket_new(void) WARN_UNUSED;
+
+/* Asks the kernel for the way to @destination; both addresses v4-mapped for IPv4.
+ * Return: 0; -ENETUNREACH or another -errno. */
+int route_query(struct nl_sock *sock, const uint8_t source[16], const uint8_t destination[16],
+		struct route *ret) WARN_UNUSED;
+
+/* Tells @attach of every Ethernet-like device. Return: 0; -errno. */
+int route_list_links(struct nl_sock *sock, struct attach *attach) WARN_UNUSED;
+
+/* A non-blocking socket that hears of links, addresses and routes. Return: NULL on failure. */
+struct nl_sock *route_monitor_new(void) WARN_UNUSED;
+
+/* Reads what there is. Return: whether something may have changed; false: nothing was there.
+ * Sets *@ret_lost when news were lost. */
+bool route_monitor_read(struct nl_sock *sock, struct attach *attach, bool *ret_lost);
+
+/* --- Next hops (nexthop.c)
+ * -------------------------------------------------------------------------- */
+
+struct nexthops;
+
+/* @map_fd: of `nexthops`, with @capacity elements. Return: 0; -ENOMEM; -errno. */
+int nexthops_new(int map_fd, uint32_t capacity, struct attach *attach,
+		 struct nexthops **ret) WARN_UNUSED;
+void nexthops_free(struct nexthops *hops); /* NULL is allowed */
+
+/* Takes a reference to the entry for this way. Return: NONE with *@ret_index and *@ret_mtu; else
+ * why not. Thread: any. */
+enum splice_reason nexthops_get(struct nexthops *hops, const uint8_t source[16],
+				const uint8_t destination[16], uint32_t *ret_index,
+				uint32_t *ret_mtu) WARN_UNUSED;
+void nexthops_put(struct nexthops *hops, uint32_t index);
+
+/* Asks again for every way. Thread: control. */
+void nexthops_refresh(struct nexthops *hops);
+
+/* --- A pair
+ * ---------------------------------------------------------------------------------------------- */
+
+struct splice_pair {
+	struct splice *splice;
+	struct flow_pair *shared; /* with the programs */
+	uint32_t slot;
+	uint32_t nexthop[FLOW_DIRECTIONS]; /* by direction; of them @nexthops are held */
+	uint32_t nnexthops;
+	uint32_t nflows; /* of the keys that are in `flows` */
+	int client_fd, backend_fd;
+	bool is_joined;
+	uint32_t joined_seq[FLOW_DIRECTIONS]; /* what arrived before went through the sockets */
+	struct flow_key keys[FLOW_DIRECTIONS];
+};
 
 #endif

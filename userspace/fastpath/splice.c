@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Packet splice as the proxy sees it: loads the programs, keeps the maps and the pairs in them.
+ * The switch itself is in handoff.c, devices in attach.c, ways in nexthop.c and route.c.
+ */
+#include "fastpath/splice.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "fastpath/fastpath_internal.h"
+#include "io/timer.h"
+#include "io/watch.h"
+
+#include "tc_egress.skel.h"
+#include "tc_ingress.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netlink/socket.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DEFAULT_MAX_FLOWS 262144
+#define MAXSEG_MAX        32767 /* the kernel's own limit */
+#define REFRESH_DELAY_MS  20    /* changes of routes come in bursts */
+
+struct splice {
+	struct tc_ingress_bpf *ingress;
+	struct tc_egress_bpf *egress;
+	struct flow_pair *pairs; /* the map, shared with the programs */
+	uint32_t max_flows;
+	int flows_fd;
+	int reset_fd[2]; /* IPv4, IPv6; negative: none */
+	struct slots *slots;
+	struct attach *attach;
+	struct nexthops *nexthops;
+
+	struct nl_sock *monitor;
+	struct io_loop *loop;
+	struct io_watch watch;
+	struct io_timer refresh;
+};
+
+static const char *const reason_names[] = {
+#define X(name, text) [SPLICE_REASON_##name] = text,
+	SPLICE_REASONS(X)
+#undef X
+};
+
+const char *splice_reason_name(enum splice_reason reason)
+{
+	return reason_names[reason];
+}
+
+/* --- News of the network -------------------------------------------------------------------------
+ */
+
+static void on_refresh(struct io_timer *timer)
+{
+	nexthops_refresh(container_of(timer, struct splice, refresh)->nexthops);
+}
+
+static void list_links_again(struct splice *splice)
+{
+	struct nl_sock *sock = route_socket_new();
+
+	if (!sock || route_list_links(sock, splice->attach) < 0)
+		log_warn("splice: devices cannot be listed: new ones stay without");
+	nl_socket_free(sock);
+}
+
+static void on_news(struct io_watch *watch, uint32_t ready)
+{
+	struct splice *splice = container_of(watch, struct splice, watch);
+	bool is_lost;
+
+	(void)ready;
+	if (!route_monitor_read(splice->monitor, splice->attach, &is_lost))
+		return;
+	if (is_lost)
+		list_links_again(splice);
+	if (!io_timer_is_pending(&splice->refresh))
+		io_timer_start(splice->loop, &splice->refresh, REFRESH_DELAY_MS);
+}
+
+/* The monitor first: what changes while the links are listed is heard afterwards. */
+static int follow_network(struct splice *splice)
+{
+	struct nl_sock *sock;
+	int err;
+
+	splice->monitor = route_monitor_new();
+	sock = route_socket_new();
+	if (!splice->monitor || !sock) {
+		nl_socket_free(sock);
+		return -ENOMEM;
+	}
+	err = route_list_links(sock, splice->attach);
+	nl_socket_free(sock);
+	if (err)
+		return err;
+	splice->refresh.on_expire = on_refresh;
+	splice->watch.on_ready = on_news;
+	return io_watch_start(&splice->watch, splice->loop, nl_socket_get_fd(splice->monitor),
+			      IO_READABLE);
+}
+
+/* --- Start and end
+ * -------------------------------------------------------------------------------- */
+
+static int load_ingress(struct splice *splice)
+{
+	struct tc_ingress_bpf *ingress = tc_ingress_bpf__open();
+	int err;
+
+	if (!ingress)
+		return -errno;
+	splice->ingress = ingress;
+	err = bpf_map__set_max_entries(ingress->maps.flows, 2 * splice->max_flows);
+	if (!err)
+		err = bpf_map__set_max_entries(ingress->maps.pairs, splice->max_flows);
+	if (!err)
+		err = bpf_map__set_max_entries(ingress->maps.nexthops, splice->max_flows);
+	return err ? err : tc_ingress_bpf__load(ingress);
+}
+
+static int map_pairs(struct splice *splice)
+{
+	int fd = bpf_map__fd(splice->ingress->maps.pairs);
+	void *pairs = mmap(NULL, splice->max_flows * sizeof(struct flow_pair),
+			   PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (pairs == MAP_FAILED)
+		return -errno;
+	splice->pairs = pairs;
+	splice->flows_fd = bpf_map__fd(splice->ingress->maps.flows);
+	return 0;
+}
+
+static int load(struct splice *splice, const char **ret_why)
+{
+	int err;
+
+	*ret_why = "the packet programs cannot be loaded";
+	fastpath_log_libbpf();
+	err = load_ingress(splice);
+	if (err)
+		return err;
+	splice->egress = tc_egress_bpf__open_and_load();
+	if (!splice->egress)
+		return -errno;
+	*ret_why = "the table of pairs cannot be mapped";
+	return map_pairs(splice);
+}
+
+static int start(struct splice *splice, const char **ret_why)
+{
+	int err = load(splice, ret_why);
+
+	if (err)
+		return err;
+	*ret_why = "out of memory";
+	splice->slots = slots_new(splice->max_flows);
+	if (!splice->slots)
+		return -ENOMEM;
+	err = attach_new(splice->ingress->progs.tc_ingress, splice->egress->progs.tc_egress,
+			 &splice->attach);
+	if (err)
+		return err;
+	*ret_why = "rtnetlink cannot be used";
+	err = nexthops_new(bpf_map__fd(splice->ingress->maps.nexthops), splice->max_flows,
+			   splice->attach, &splice->nexthops);
+	return err ? err : follow_network(splice);
+}
+
+int splice_new(const struct splice_options *options, struct io_loop *loop, struct splice **ret,
+	       const char **ret_why)
+{
+	struct splice *splice = calloc(1, sizeof(*splice));
+	int err;
+
+	*ret_why = "out of memory";
+	if (!splice)
+		return -ENOMEM;
+	splice->loop = loop;
+	splice->max_flows = options->max_flows ? options->max_flows : DEFAULT_MAX_FLOWS;
+	splice->reset_fd[0] = reset_open(AF_INET);
+	splice->reset_fd[1] = reset_open(AF_INET6);
+	err = start(splice, ret_why);
+	if (err) {
+		splice_free(splice);
+		return err;
+	}
+	*ret = splice;
+	return 0;
+}
+
+void splice_free(struct splice *splice)
+{
+	if (!splice)
+		return;
+	io_watch_stop(&splice->watch);
+	io_timer_stop(splice->loop, &splice->refresh);
+	nl_socket_free(splice->monitor);
+	attach_free(splice->attach);
+	nexthops_free(splice->nexthops);
+	slots_free(splice->slots);
+	if (splice->pairs)
+		munmap(splice->pairs, splice->max_flows * sizeof(struct flow_pair));
+	tc_egress_bpf__destroy(splice->egress);
+	tc_ingress_bpf__destroy(splice->ingress);
+	for (size_t i = 0; i < ARRAY_SIZE(splice->reset_fd); i++)
+		if (splice->reset_fd[i] >= 0)
+			close(splice->reset_fd[i]);
+	free(splice);
+}
+
+/* --- Before the backend's connection
+ * ---------------------------------------------------------------- */
+
+/* The backend shall offer no option and no larger segments than the client has or takes. */
+int splice_prepare_backend(struct splice *splice, int client_fd, int backend_fd)
+{
+	struct leg client = {};
+	int err = leg_read(client_fd, &client);
+	uint32_t mark = 0;
+
+	(void)splice;
+	if (err)
+		return err;
+	if (client.peer_mss <= MAXSEG_MAX &&
+	    setsockopt(backend_fd, IPPROTO_TCP, TCP_MAXSEG, &client.peer_mss,
+		       sizeof(client.peer_mss)) < 0)
+		return -errno;
+	if (!(client.options & TCPI_OPT_TIMESTAMPS))
+		mark |= FLOW_MARK_NO_TIMESTAMPS;
+	if (!(client.options & TCPI_OPT_SACK))
+		mark |= FLOW_MARK_NO_SACK;
+	if (mark && setsockopt(backend_fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* --- Pairs
+ * -------------------------------------------------------------------------------------------- */
+
+static enum splice_reason read_keys(struct splice_pair *pair)
+{
+	int err = leg_read_key(pair->client_fd, &pair->keys[FLOW_UP]);
+
+	if (!err)
+		err = leg_read_key(pair->backend_fd, &pair->keys[FLOW_DOWN]);
+	if (err)
+		return err == -EAFNOSUPPORT ? SPLICE_REASON_NOT_TCP_SOCKETS : SPLICE_REASON_KERNEL;
+	return SPLICE_REASON_NONE;
+}
+
+/* The way that packets which arrive on one leg take out on the other. */
+static enum splice_reason find_way(struct splice_pair *pair, enum flow_direction direction,
+				   uint32_t *ret_mtu)
+{
+	const struct flow_key *out = &pair->keys[direction == FLOW_UP ? FLOW_DOWN : FLOW_UP];
+	enum splice_reason reason;
+
+	reason = nexthops_get(pair->splice->nexthops, out->destination, out->source,
+			      &pair->nexthop[direction], ret_mtu);
+	if (reason == SPLICE_REASON_NONE)
+		pair->nnexthops++;
+	return reason;
+}
+
+static enum splice_reason compare(struct splice_pair *pair)
+{
+	struct leg client = {.key = pair->keys[FLOW_UP]}, backend = {.key = pair->keys[FLOW_DOWN]};
+	enum splice_reason reason;
+	uint32_t mtu_up, mtu_down;
+
+	if (leg_read(pair->client_fd, &client) < 0 || leg_read(pair->backend_fd, &backend) < 0)
+		return SPLICE_REASON_KERNEL;
+	reason = find_way(pair, FLOW_UP, &mtu_up);
+	if (reason == SPLICE_REASON_NONE)
+		reason = find_way(pair, FLOW_DOWN, &mtu_down);
+	if (reason == SPLICE_REASON_NONE)
+		reason = legs_compare(&client, &backend, mtu_up);
+	return reason;
+}
+
+static enum splice_reason insert_flow(struct splice_pair *pair, enum flow_direction direction)
+{
+	const struct flow_slot slot = {.pair = pair->slot, .direction = direction};
+
+	if (bpf_map_update_elem(pair->splice->flows_fd, &pair->keys[direction], &slot,
+				BPF_NOEXIST) == 0) {
+		pair->nflows++;
+		return SPLICE_REASON_NONE;
+	}
+	return errno == EEXIST  ? SPLICE_REASON_TUPLE_IN_USE
+	       : errno == E2BIG ? SPLICE_REASON_TABLE_FULL
+				: SPLICE_REASON_KERNEL;
+}
+
+static enum splice_reason register_pair(struct splice_pair *pair, uint64_t id)
+{
+	struct splice *splice = pair->splice;
+	enum splice_reason reason;
+
+	if (!slots_take(splice->slots, clock_monotonic_ms(), &pair->slot))
+		return SPLICE_REASON_TABLE_FULL;
+	pair->shared = &splice->pairs[pair->slot];
+	*pair->shared = (struct flow_pair){.id = id};
+	__atomic_store_n(&pair->shared->gate, gate_word(GATE_OBSERVE, 0), __ATOMIC_RELEASE);
+	reason = insert_flow(pair, FLOW_UP);
+	return reason == SPLICE_REASON_NONE ? insert_flow(pair, FLOW_DOWN) : reason;
+}
+
+static enum splice_reason observe(struct splice_pair *pair, uint64_t id)
+{
+	enum splice_reason reason = read_keys(pair);
+
+	if (reason == SPLICE_REASON_NONE)
+		reason = compare(pair);
+	if (reason == SPLICE_REASON_NONE)
+		reason = register_pair(pair, id);
+	return reason;
+}
+
+int splice_observe(struct splice *splice, int client_fd, int backend_fd, uint64_t id,
+		   struct splice_pair **ret, enum splice_reason *ret_reason)
+{
+	struct splice_pair *pair = calloc(1, sizeof(*pair));
+
+	*ret_reason = SPLICE_REASON_KERNEL;
+	if (!pair)
+		return -ENOMEM;
+	pair->splice = splice;
+	pair->client_fd = client_fd;
+	pair->backend_fd = backend_fd;
+	*ret_reason = observe(pair, id);
+	if (*ret_reason != SPLICE_REASON_NONE) {
+		splice_pair_close(pair, false);
+		return -ENOTSUP;
+	}
+	*ret = pair;
+	return 0;
+}
+
+/*
+ * Bytes that went one way. The programs count every packet, what was sent again too; sequence
+ * numbers tell the truth, modulo 2^32.
+ */
+static uint64_t bytes_since(const struct flow_record *seen, uint32_t joined_seq)
+{
+	uint32_t fin = seen->flags & FLOW_SEEN_FIN ? 1 : 0;
+	uint32_t advance = seen->seq_end - joined_seq - fin;
+	int32_t excess = (int32_t)((uint32_t)seen->bytes - advance);
+
+	return (uint64_t)((int64_t)seen->bytes - excess);
+}
+
+void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *ret)
+{
+	const struct flow_record *up = &pair->shared->seen[FLOW_UP];
+	const struct flow_record *down = &pair->shared->seen[FLOW_DOWN];
+	const uint8_t ended = FLOW_SEEN_FIN | FLOW_SEEN_FIN_ACKED;
+	uint64_t word = __atomic_load_n(&pair->shared->gate, __ATOMIC_ACQUIRE);
+	uint64_t last_ns = pair->shared->spliced_ns, now_ns = clock_monotonic_ns();
+
+	if (up->last_seen_ns > last_ns)
+		last_ns = up->last_seen_ns;
+	if (down->last_seen_ns > last_ns)
+		last_ns = down->last_seen_ns;
+	*ret = (struct splice_traffic){
+		.bytes_up = pair->is_joined ? bytes_since(up, pair->joined_seq[FLOW_UP]) : 0,
+		.bytes_down = pair->is_joined ? bytes_since(down, pair->joined_seq[FLOW_DOWN]) : 0,
+		.packets_up = up->packets,
+		.packets_down = down->packets,
+		.idle_ms = now_ns > last_ns ? (now_ns - last_ns) / 1000000 : 0,
+		.is_reset_by_client = up->flags & FLOW_SEEN_RST,
+		.is_reset_by_backend = down->flags & FLOW_SEEN_RST,
+	};
+	ret->is_over = ret->is_reset_by_client || ret->is_reset_by_backend ||
+		       (up->flags & down->flags & ended) == ended ||
+		       (pair->is_joined && gate_state_of(word) != GATE_SPLICED);
+}
+
+/* To who sends what @seen[@direction] records, in the other end's name. */
+static void reset_end(const struct splice_pair *pair, enum flow_direction direction)
+{
+	const struct flow_record *seen = &pair->shared->seen[direction];
+	const struct flow_key *arriving = &pair->keys[direction];
+	struct flow_key leaving = {
+		.source_port = arriving->destination_port,
+		.destination_port = arriving->source_port,
+	};
+	int fd;
+
+	memcpy(leaving.source, arriving->destination, sizeof(leaving.source));
+	memcpy(leaving.destination, arriving->source, sizeof(leaving.destination));
+	fd = pair->splice->reset_fd[!IN6_IS_ADDR_V4MAPPED((struct in6_addr *)leaving.source)];
+	/* A reset that is lost is made up for: what its end still sends is answered with one. */
+	if (fd >= 0)
+		(void)reset_send(fd, &leaving, seen->ack, seen->seq_end);
+}
+
+void splice_pair_close(struct splice_pair *pair, bool is_reset)
+{
+	struct splice *splice = pair->splice;
+
+	if (pair->shared)
+		__atomic_store_n(&pair->shared->gate, gate_word(GATE_PASS, 0), __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < pair->nflows; i++)
+		(void)bpf_map_delete_elem(splice->flows_fd, &pair->keys[i]);
+	if (is_reset && pair->is_joined) {
+		reset_end(pair, FLOW_UP);
+		reset_end(pair, FLOW_DOWN);
+	}
+	for (uint32_t i = 0; i < pair->nnexthops; i++)
+		nexthops_put(splice->nexthops, pair->nexthop[i]);
+	if (pair->shared)
+		slots_give(splice->slots, clock_monotonic_ms(), pair->slot);
+	free(pair);
+}
