@@ -17,7 +17,7 @@
  * defaults are filled in. Units are in the names. schema.c says what each option means.
  */
 enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
-enum config_switch { CONFIG_AUTO, CONFIG_OFF };
+enum config_acceleration_mode { CONFIG_AUTO, CONFIG_OFF, CONFIG_SPLICE };
 enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
 enum config_mode { CONFIG_MODE_TCP };
 enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
@@ -168,15 +168,21 @@ struct config_pool {
 	uint32_t line;
 };
 
+struct config_acceleration {
+	enum config_acceleration_mode mode;
+	uint32_t after;     /* 0: bytes, of both directions, before a connection is handed over */
+	uint32_t max_flows; /* 262144 connections in the kernel at once */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;
 	uint32_t workers; /* 0: auto, one a core */
 	enum config_io io;
-	enum config_switch acceleration; /* acceleration.mode: auto | off */
-	const char *user, *group;        /* NULL: stay who we are */
-	const char *zone;                /* NULL: none */
-	uint32_t drain_timeout_ms;       /* 30s: what SIGTERM grants open connections */
+	struct config_acceleration acceleration;
+	const char *user, *group;  /* NULL: stay who we are */
+	const char *zone;          /* NULL: none */
+	uint32_t drain_timeout_ms; /* 30s: what SIGTERM grants open connections */
 	struct config_log log;
 	struct config_access_log access_log;
 	struct config_admin admin;

@@ -14,7 +14,12 @@ static const struct word io_words[] = {
 	{},
 };
 
-static const struct word switch_words[] = {{"auto", CONFIG_AUTO}, {"off", CONFIG_OFF}, {}};
+static const struct word acceleration_words[] = {
+	{"auto", CONFIG_AUTO},
+	{"splice", CONFIG_SPLICE},
+	{"off", CONFIG_OFF},
+	{},
+};
 
 static const struct word level_words[] = {
 #define X(name, text) {text, LOG_##name},
@@ -38,10 +43,25 @@ static const struct word access_format_words[] = {
 static const struct option acceleration_options[] = {
 	{.name = "mode",
 	 .type = &type_word,
-	 FIELD(config, acceleration),
-	 .words = switch_words,
+	 FIELD(config_acceleration, mode),
+	 .words = acceleration_words,
 	 .default_text = "auto",
-	 .help = "off: forward in the daemon alone."},
+	 .help = "splice: hand established connections to the kernel; off: forward in the daemon "
+		 "alone. auto is the daemon alone for now."},
+	{.name = "after",
+	 .type = &type_size,
+	 FIELD(config_acceleration, after),
+	 RANGE(0, 1024 * MIB),
+	 .default_text = "0",
+	 .help = "Bytes that a connection carries, both ways together, before it is handed over."},
+	{.name = "max_flows",
+	 .type = &type_count,
+	 FIELD(config_acceleration, max_flows),
+	 RANGE(16, 4194304),
+	 .default_text = "262144",
+	 .help = "Connections in the kernel at once, some 600 bytes each; further ones stay with "
+		 "the "
+		 "daemon."},
 };
 
 static const struct schema schema_acceleration = {SCHEMA("acceleration", acceleration_options)};
@@ -184,6 +204,7 @@ static const struct option config_options[] = {
 	{.name = "acceleration",
 	 .type = &type_mapping,
 	 .members = &schema_acceleration,
+	 FIELD(config, acceleration),
 	 .help = "Forwarding inside the kernel."},
 	{.name = "user",
 	 .type = &type_name,

@@ -110,6 +110,15 @@ static void on_no_socket(struct session *session, int error)
 	try_next(session);
 }
 
+/* Where it fails, the connection will not be eligible, and says so then. */
+static void prepare_splice(const struct session *session, int fd)
+{
+	struct splice *splice = session->worker->shared->splice;
+
+	if (splice && session->view->snapshot->config->acceleration.mode == CONFIG_SPLICE)
+		(void)splice_prepare_backend(splice, session->client.fd, fd);
+}
+
 static void connect_endpoint(struct session *session)
 {
 	const struct config_pool *pool = session_pool_config(session);
@@ -123,6 +132,7 @@ static void connect_endpoint(struct session *session)
 		on_no_socket(session, fd);
 		return;
 	}
+	prepare_splice(session, fd);
 	io_stream_init(&session->backend, session->worker->loop, fd, &session_backend_ops);
 	session->has_backend_stream = true;
 	io_timer_start(session->worker->loop, &session->timer, pool->connect_timeout_ms);

@@ -134,13 +134,17 @@ void relay_start(struct session *session)
 	start_pump(session, &session->down, &session->backend, &session->client);
 	if (idle_ms)
 		io_timer_start(session->worker->loop, &session->timer, idle_ms);
+	handoff_start(session);
 }
 
 uint64_t relay_last_activity_ms(const struct session *session)
 {
-	return session->up.last_activity_ms > session->down.last_activity_ms
-		       ? session->up.last_activity_ms
-		       : session->down.last_activity_ms;
+	uint64_t spliced_ms = handoff_last_activity_ms(session);
+	uint64_t last_ms = session->up.last_activity_ms > session->down.last_activity_ms
+				   ? session->up.last_activity_ms
+				   : session->down.last_activity_ms;
+
+	return spliced_ms > last_ms ? spliced_ms : last_ms;
 }
 
 /* The timer is not touched by traffic: when it fires it looks how long nothing has flowed. */

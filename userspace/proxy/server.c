@@ -2,6 +2,7 @@
 /* Start and reload: from a configuration to running workers, and from one configuration to the
  * next. */
 #include "core/clock.h"
+#include "fastpath/splice.h"
 #include "proxy/server_internal.h"
 #include "upstream/events.h"
 
@@ -175,11 +176,26 @@ static void balance_accepts(struct server *server, const struct config *config)
 {
 	int err;
 
-	if (config->acceleration == CONFIG_OFF || server->nworkers < 2)
+	if (config->acceleration.mode == CONFIG_OFF || server->nworkers < 2)
 		return;
 	err = reuseport_loads_new(server->nworkers, &server->shared.loads);
 	if (err)
 		log_info("connections are spread over workers by hash: no BPF: %s", strerror(-err));
+}
+
+/* Asked for, but never needed: what cannot be spliced is relayed. */
+static void start_splice(struct server *server, const struct config *config)
+{
+	const struct splice_options options = {.max_flows = config->acceleration.max_flows};
+	const char *why;
+	int err;
+
+	if (config->acceleration.mode != CONFIG_SPLICE)
+		return;
+	err = splice_new(&options, server->loop, &server->shared.splice, &why);
+	if (err)
+		log_warn("acceleration: connections stay with the relay: %s: %s", why,
+			 strerror(-err));
 }
 
 /* A connection takes two descriptors; some are left for health checks, DNS and the admin. */
@@ -238,6 +254,7 @@ int server_start(struct config *config, struct io_loop *loop, struct server **re
 	if (!server)
 		return -ENOMEM;
 	balance_accepts(server, config);
+	start_splice(server, config);
 	err = make_snapshot(server, config, &snapshot, ret_errors);
 	if (err)
 		goto fail;
@@ -264,6 +281,7 @@ void server_free(struct server *server)
 		return;
 	source_table_free(server->shared.sources);
 	reuseport_loads_free(server->shared.loads);
+	splice_free(server->shared.splice);
 	free(server->workers);
 	free(server);
 }
@@ -285,7 +303,9 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 	} options[] = {
 		{old->workers != new->workers, "workers"},
 		{old->io != new->io, "io"},
-		{old->acceleration != new->acceleration, "acceleration.mode"},
+		{old->acceleration.mode != new->acceleration.mode, "acceleration.mode"},
+		{old->acceleration.max_flows != new->acceleration.max_flows,
+		 "acceleration.max_flows"},
 		{differs(old->user, new->user), "user"},
 		{differs(old->group, new->group), "group"},
 		{differs(old->admin.socket, new->admin.socket), "admin.socket"},

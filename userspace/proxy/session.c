@@ -63,11 +63,26 @@ static void report_first_byte(struct session *session)
 				    is_answer ? (uint32_t)(answered_us - asked_us) : 0);
 }
 
+uint64_t session_bytes_in(const struct session *session)
+{
+	return session->up.bytes + session->handoff.bytes_up;
+}
+
+uint64_t session_bytes_out(const struct session *session)
+{
+	return session->down.bytes + session->handoff.bytes_down;
+}
+
 /* Adds what has flowed since the last time to the counters. */
 static void account(struct session *session)
 {
-	uint64_t in = session->up.bytes, out = session->down.bytes;
-	uint64_t new_in = in - session->counted_in, new_out = out - session->counted_out;
+	uint64_t in, out, new_in, new_out;
+
+	handoff_account(session);
+	in = session_bytes_in(session);
+	out = session_bytes_out(session);
+	new_in = in - session->counted_in;
+	new_out = out - session->counted_out;
 
 	if (new_in == 0 && new_out == 0)
 		return;
@@ -87,7 +102,8 @@ static void keep_backend_alive(struct session *session)
 {
 	uint32_t keepalive_ms = session->listener->config->keepalive_ms;
 
-	if (session->is_kept_alive || session->state != CONNECTION_RELAY)
+	if (session->is_kept_alive || session->state != CONNECTION_RELAY ||
+	    session->handoff.state == HANDOFF_JOINED)
 		return;
 	session->is_kept_alive = true;
 	socket_tune(session->backend.fd, session->endpoint->address.sa.sa_family, keepalive_ms);
@@ -129,16 +145,16 @@ static void write_access_log(struct session *session, struct strbuf *lines)
 		.peer = &session->peer_address,
 		.local = &session->local_address,
 		.backend = endpoint ? &endpoint->address : &none,
-		.bytes_in = session->up.bytes,
-		.bytes_out = session->down.bytes,
+		.bytes_in = session_bytes_in(session),
+		.bytes_out = session_bytes_out(session),
 		.queue_us = elapsed_us(session->pick_us, session->connect_us),
 		.connect_us = elapsed_us(session->connect_us, session->connected_us),
 		.first_byte_us = elapsed_us(session->connected_us, session->down.first_byte_us),
 		.duration_us = session->ended_us - session->accepted_us,
 		.tries = session->ntried,
 		.end = session->end,
-		.rung = "relay",
-		.reason = "acceleration is not available in this version",
+		.rung = handoff_rung(session),
+		.reason = handoff_reason(session),
 	};
 
 	access_log_format(session->view->snapshot->access_log->format, &record, lines);
@@ -193,6 +209,7 @@ void session_end(struct session *session, enum connection_end end, enum io_close
 	if (session->view->snapshot->access_log)
 		session_local(session, &session->local_address);
 	if (session->state == CONNECTION_RELAY) {
+		handoff_end(session, client == IO_CLOSE_RESET);
 		io_pump_cancel(&session->up);
 		io_pump_cancel(&session->down);
 	}
@@ -311,21 +328,22 @@ int session_start(struct worker_view *view, uint32_t listener, uint16_t port, in
 	return 0;
 }
 
-void session_describe(const struct session *session, struct connection_row *ret)
+void session_describe(struct session *session, struct connection_row *ret)
 {
 	const struct config_pool *pool = session_pool_config(session);
 	uint64_t now_ms = io_loop_now_ms(session->worker->loop);
 	uint64_t active_ms = relay_last_activity_ms(session);
 
+	handoff_account(session);
 	*ret = (struct connection_row){
 		.id = session->id,
 		.worker = session->worker->index,
 		.client = session->client_address,
 		.state = session->state,
-		.rung = "relay",
-		.reason = "acceleration is not available in this version",
-		.bytes_in = session->up.bytes,
-		.bytes_out = session->down.bytes,
+		.rung = handoff_rung(session),
+		.reason = handoff_reason(session),
+		.bytes_in = session_bytes_in(session),
+		.bytes_out = session_bytes_out(session),
 		.age_ms = now_ms - session->accepted_us / 1000,
 		.idle_ms = active_ms && now_ms > active_ms ? now_ms - active_ms : 0,
 	};

@@ -10,6 +10,7 @@
 #include "io/pump.h"
 #include "io/stream.h"
 #include "io/timer.h"
+#include "proxy/handoff.h"
 #include "proxy/inspect.h"
 #include "proxy/worker.h"
 #include "upstream/pool.h"
@@ -21,7 +22,7 @@
  * One client connection, on its worker's thread:
  *
  *   accept ─► PROXY_HEADER ─► CLIENT_HELLO ─► QUEUED ⇄ CONNECTING ─► RELAY ─► CLOSING ─► freed
- *             intake.c        intake.c        connect.c              relay.c  session.c
+ *             intake.c        intake.c        connect.c          relay.c, handoff.c  session.c
  *
  * States that a listener does not need are skipped. From each state session_end() leads to CLOSING;
  * the session is freed when both streams have closed.
@@ -47,6 +48,7 @@ struct session {
 	struct io_stream client, backend;
 	struct io_pump up, down; /* client → backend, backend → client */
 	struct io_timer timer;   /* of the present state */
+	struct handoff handoff;  /* of the relay into the kernel */
 
 	/* What has come from the client before the relay begins. */
 	struct io_buf *intake_head, **intake_tail;
@@ -92,7 +94,11 @@ void session_local(const struct session *session, struct address *ret);
  */
 void session_tend(struct session *session);
 
-void session_describe(const struct session *session, struct connection_row *ret);
+/* Bytes from and to the client, by whatever way. */
+uint64_t session_bytes_in(const struct session *session);
+uint64_t session_bytes_out(const struct session *session);
+
+void session_describe(struct session *session, struct connection_row *ret);
 
 const struct config_pool *session_pool_config(const struct session *session);
 

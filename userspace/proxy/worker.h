@@ -21,6 +21,8 @@
  * A worker: a thread with a loop, its listening sockets and its connections. Workers share nothing
  * but the atomics of struct worker_shared; the control thread speaks to them by messages.
  */
+struct splice;
+
 struct worker_shared {
 	struct io_loop *control;
 	uint32_t nworkers;
@@ -29,6 +31,7 @@ struct worker_shared {
 	_Atomic uint64_t total;    /* connections since the start */
 	struct source_table *sources;
 	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
+	struct splice *splice;         /* NULL: connections stay with the relay */
 };
 
 /* A snapshot as one worker sees it. Held by connections and acceptors; references are plain

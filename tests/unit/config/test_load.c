@@ -46,7 +46,7 @@ static void an_absent_option_has_its_default(void **state)
 	assert_string_equal(config->path, "t");
 	assert_int_equal(config->workers, 0);
 	assert_int_equal(config->io, CONFIG_IO_AUTO);
-	assert_int_equal(config->acceleration, CONFIG_AUTO);
+	assert_int_equal(config->acceleration.mode, CONFIG_AUTO);
 	assert_null(config->user);
 	assert_null(config->group);
 	assert_null(config->zone);
@@ -193,7 +193,7 @@ static void top_level_options_are_read(void **state)
 	(void)state;
 	assert_int_equal(config->workers, 4);
 	assert_int_equal(config->io, CONFIG_IO_EPOLL);
-	assert_int_equal(config->acceleration, CONFIG_OFF);
+	assert_int_equal(config->acceleration.mode, CONFIG_OFF);
 	assert_string_equal(config->user, "nobody");
 	assert_string_equal(config->group, "nogroup");
 	assert_string_equal(config->zone, "z-1");

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packet splice: established connections leave the daemon, and not a byte is lost, doubled or late."""
+import hashlib
+import json
+import os
+import socket
+import struct
+import threading
+
+import pytest
+
+from lib import ask
+from lib.configs import FRONT, PORT, listener, pool, simple
+from lib.netns import BACKEND, BACKEND6, PROXY
+from lib.origins import Origin, say_name
+from lib.process import wait_until
+
+SPLICE = {"acceleration": {"mode": "splice", "max_flows": 1024}}
+ORIGIN = (BACKEND, 7000)
+MEBIBYTE = 1 << 20
+
+
+def spliced(origin, **options):
+    top = {**SPLICE, "access_log": {"path": "stdout", "format": "json"}}
+    return simple(origin, top=top, **options)
+
+
+def rungs(sluice):
+    return [(row["rung"], row["reason"]) for row in sluice.connections()]
+
+
+def wait_joined(sluice, count=1):
+    wait_until(lambda: [r for r, _ in rungs(sluice)].count("splice-tc") == count, 10,
+               f"{count} spliced connections, not {rungs(sluice)}")
+
+
+def exchange(sock, size):
+    """Sends random bytes to an echo while it reads them back; whether they came back right."""
+    sent, got = os.urandom(size), []
+
+    def read():
+        left = size
+        while left:
+            chunk = sock.recv(min(left, 1 << 18))
+            if not chunk:
+                return
+            got.append(chunk)
+            left -= len(chunk)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    sock.sendall(sent)
+    reader.join(60)
+    return hashlib.sha256(b"".join(got)).digest() == hashlib.sha256(sent).digest()
+
+
+def log_line(sluice):
+    wait_until(lambda: '"end"' in sluice.process.stdout(), 5, "a line in the access log")
+    return json.loads(sluice.process.stdout().splitlines()[-1])
+
+
+@pytest.fixture
+def joined(net, sluice, named_origin):
+    """(socket, name, sluice): a connection that has been handed over."""
+    origin = named_origin("o", ORIGIN)
+    sluice.start(spliced(origin))
+    sock, name = ask.opened(net.client, FRONT)
+    assert name == "o"
+    wait_joined(sluice)
+    yield sock
+    sock.close()
+
+
+def test_a_spliced_connection_carries_every_byte_both_ways(joined, sluice, scale):
+    assert ask.echoes(joined, b"first")
+    assert exchange(joined, int(16 * MEBIBYTE * scale))
+    row = sluice.connections()[0]
+    assert row["rung"] == "splice-tc" and row["reason"] == "-"
+    assert row["bytes_in"] == 5 + int(16 * MEBIBYTE * scale)
+    assert row["bytes_out"] == 5 + 2 + int(16 * MEBIBYTE * scale)
+
+
+def test_a_fin_of_the_client_ends_both_sides(joined, sluice):
+    assert ask.echoes(joined)
+    joined.shutdown(socket.SHUT_WR)
+    assert ask.ended(joined)[0] == "fin"
+    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
+
+
+def test_a_reset_of_the_client_ends_both_sides(joined, sluice):
+    joined.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    joined.close()
+    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
+
+
+def test_a_drain_resets_both_ends(joined, sluice):
+    sluice.stop()
+    assert ask.ended(joined)[0] == "reset"
+
+
+def test_a_fin_of_the_backend_leaves_the_other_way_open(net, sluice, named_origin):
+    got = threading.Event()
+
+    def half_close(sock, origin):
+        sock.sendall(b"o\n")
+        assert sock.recv(2) == b"go"
+        sock.shutdown(socket.SHUT_WR)
+        origin.records.append(b"".join(iter(lambda: sock.recv(65536), b"")))
+        got.set()
+
+    origin = named_origin("o", ORIGIN, half_close)
+    sluice.start(spliced(origin))
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_joined(sluice)
+    sock.sendall(b"go")
+    assert sock.recv(1) == b""
+    sock.sendall(b"x" * MEBIBYTE)
+    sock.close()
+    assert got.wait(10) and origin.records == [b"x" * MEBIBYTE]
+    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
+    line = log_line(sluice)
+    assert (line["rung"], line["end"]) == ("splice-tc", "done")
+    assert (line["bytes_in"], line["bytes_out"]) == (2 + MEBIBYTE, 2)
+
+
+def test_a_reset_of_the_backend_reaches_the_client(net, sluice, named_origin):
+    def reset(sock, _origin):
+        sock.sendall(b"o\n")
+        sock.recv(2)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    sluice.start(spliced(named_origin("o", ORIGIN, reset)))
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_joined(sluice)
+    sock.sendall(b"go")
+    assert ask.ended(sock)[0] == "reset"
+    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
+    assert log_line(sluice)["end"] == "backend_reset"
+
+
+def test_an_idle_spliced_connection_is_reset_at_both_ends(net, sluice, named_origin):
+    origin = named_origin("o", ORIGIN)
+    sluice.start(spliced(origin, listener_options={"idle_timeout": "1s"}))
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_joined(sluice)
+    assert ask.ended(sock)[0] == "reset"
+    wait_until(lambda: not origin._open, 5, "the origin has been reset")
+    assert log_line(sluice)["end"] == "idle_timeout"
+
+
+def test_a_connection_that_is_over_leaves_its_tuple_to_the_next(net, sluice, named_origin):
+    sluice.start(spliced(named_origin("o", ORIGIN)))
+    for _ in range(2):
+        sock = net.client.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.settimeout(10)
+        sock.bind(("0.0.0.0", 9999))
+        sock.connect(FRONT)
+        assert sock.recv(2) == b"o\n"
+        wait_joined(sluice)
+        assert exchange(sock, MEBIBYTE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
+
+
+def test_many_connections_are_handed_over_at_any_moment(net, sluice, named_origin):
+    """Bursts with pauses between them, so that the switch comes in the middle of transfers."""
+    sluice.start(spliced(named_origin("o", ORIGIN)))
+    failures = []
+
+    def talk(number):
+        sock, _ = ask.opened(net.client, FRONT)
+        try:
+            for burst in range(12):
+                if not exchange(sock, 1 + (number * 7919 + burst * 104729) % 200000):
+                    failures.append((number, burst))
+                threading.Event().wait((number + burst) % 7 / 100)
+        except OSError as error:
+            failures.append((number, error))
+        finally:
+            sock.close()
+
+    threads = [threading.Thread(target=talk, args=(n,)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures
+    wait_until(lambda: sluice.active() == 0, 5, "all connections have ended")
+    lines = [json.loads(line) for line in sluice.process.stdout().splitlines()]
+    assert sum(line["rung"] == "splice-tc" for line in lines) >= 8
+    assert all(line["bytes_out"] == line["bytes_in"] + 2 for line in lines)
+
+
+def test_what_cannot_be_spliced_is_relayed_and_says_why(net, sluice, named_origin, tmp_path, keep):
+    local = keep(Origin(net.proxy, ("127.0.0.1", 7001), say_name, "local"))
+    v6 = named_origin("v6", (BACKEND6, 7002))
+    sluice.start({**SPLICE, "listeners": [
+        listener(pool="local"), listener(pool="v6", name="family", bind=["0.0.0.0:8002"]),
+    ], "pools": [pool(local, name="local"), pool(v6, name="v6")]})
+    for port, reason in ((PORT, "loopback"), (8002, "family")):
+        sock, _ = ask.opened(net.client, (PROXY, port))
+        assert ask.echoes(sock)
+        assert rungs(sluice) == [("relay", reason)]
+        sock.close()
+        wait_until(lambda: sluice.active() == 0, 5)
+
+
+def test_a_connection_is_relayed_until_it_has_carried_enough(net, sluice, named_origin):
+    config = spliced(named_origin("o", ORIGIN))
+    config["acceleration"] = {**config["acceleration"], "after": "64KiB"}
+    sluice.start(config)
+    sock, _ = ask.opened(net.client, FRONT)
+    assert ask.echoes(sock)
+    threading.Event().wait(0.3)
+    assert rungs(sluice)[0][0] == "relay"
+    assert exchange(sock, 40000)
+    wait_joined(sluice)
+    assert exchange(sock, MEBIBYTE)
+    sock.close()

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_HANDOFF_H
+#define SLUICE_PROXY_HANDOFF_H
+
+#include "fastpath/splice.h"
+#include "io/timer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct session;
+
+/*
+ * What a session in state RELAY knows of its way into the kernel:
+ *
+ *   WAITING ──enough bytes──► OBSERVED ──quiet──► RESTING ──joined──► JOINED
+ *      │                         ▲                   │
+ *      └─not eligible─► NEVER    └──── -EAGAIN ──────┘
+ *
+ * A zeroed one has never begun.
+ */
+enum handoff_state {
+	HANDOFF_NEVER, /* @reason says why */
+	HANDOFF_WAITING,
+	HANDOFF_OBSERVED, /* the programs watch; the relay carries on */
+	HANDOFF_RESTING,  /* the relay is being stopped for a try */
+	HANDOFF_JOINED,
+};
+
+struct handoff {
+	enum handoff_state state;
+	enum splice_reason reason; /* why it is not spliced */
+	struct splice_pair *pair;  /* from OBSERVED on */
+	bool was_joined;
+	uint8_t nrested; /* pumps */
+	uint8_t tries;
+	uint32_t delay_ms;
+	struct io_timer timer;
+	uint64_t bytes_up, bytes_down; /* spliced only, up to the end */
+};
+
+/* The relay has begun. */
+void handoff_start(struct session *session);
+
+/* The session ends, for either reason: before its pumps and sockets go. */
+void handoff_end(struct session *session, bool is_reset);
+
+/* Brings @bytes_up and @bytes_down up to date. */
+void handoff_account(struct session *session);
+
+const char *handoff_rung(const struct session *session);
+const char *handoff_reason(const struct session *session);
+
+/* When a packet last went through, in loop time; 0 if the pair is not joined. */
+uint64_t handoff_last_activity_ms(const struct session *session);
+
+#endif
