@@ -110,22 +110,25 @@ static __always_inline void record_spliced(struct packet *packet, const struct f
 	struct flow_record *other = &flow->pair->seen[flow->direction ^ 1];
 	__u32 window = (__u32)other->window << (flow->pair->out[flow->direction ^ 1].scale_in & 15);
 	__u32 end = sequence_end(packet, tcp), ack = bpf_ntohl(tcp->ack_seq);
+	bool is_first = !(record->flags & FLOW_SEEN_ANY);
+	bool is_known = other->flags & FLOW_SEEN_ANY;
 	__u32 ack_out = ack + out->ack_delta;
 
 	record->packets += segments;
 	record->bytes += packet->payload;
-	if (!is_after(end + out->seq_delta, other->ack + window + WINDOW_SLACK)) {
+	if (!is_known || !is_after(end + out->seq_delta, other->ack + window + WINDOW_SLACK)) {
 		record_end(tcp, end, out, record, other);
-		if (!tcp->rst && is_after(end, record->seq_end))
+		if (!tcp->rst && (is_first || is_after(end, record->seq_end)))
 			record->seq_end = end;
 	}
-	if (!tcp->ack || is_after(ack_out, other->seq_end))
+	if (!tcp->ack || (is_known && is_after(ack_out, other->seq_end)))
 		return;
-	if (is_after(ack, record->ack))
+	if (is_first || is_after(ack, record->ack))
 		record->ack = ack;
 	if (other->flags & FLOW_SEEN_FIN && ack_out == other->fin_seq)
 		set_seen(other, FLOW_SEEN_FIN_ACKED);
 	record_latest(packet, record);
+	set_seen(record, FLOW_SEEN_ANY);
 }
 
 /*

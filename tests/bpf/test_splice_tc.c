@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packet splice at TC, packet by packet, and the SYNs that lose options on their way out.
+#include "splice_cases.h"
+#include "tc_egress.skel.h"
+#include "tc_ingress.skel.h"
+
+#include <linux/pkt_cls.h>
+
+static const struct hook tc = {
+	.pass = (uint32_t)TC_ACT_UNSPEC, .drop = TC_ACT_SHOT, .redirect = TC_ACT_REDIRECT};
+
+static struct tc_ingress_bpf *ingress;
+static struct tc_egress_bpf *egress;
+
+static int load(void **state)
+{
+	(void)state;
+	ingress = tc_ingress_bpf__open_and_load();
+	egress = tc_egress_bpf__open_and_load();
+	if (!ingress || !egress)
+		return -1;
+	fixture_init(&fixture, &tc, ingress->obj, ingress->progs.tc_ingress);
+	return 0;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	fixture_done(&fixture);
+	tc_ingress_bpf__destroy(ingress);
+	tc_egress_bpf__destroy(egress);
+	return 0;
+}
+
+static void large_packet_stays_whole(void **state)
+{
+	struct segment in = {UP_SEGMENT, TRACED(100, 200), .payload = 3000};
+	struct segment out = {UP_SEGMENT_OUT, TRACED(TV(100), TE(200)), .payload = 3000};
+	struct __sk_buff skb = {.gso_size = 1000, .gso_segs = 3};
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		struct shape shape = {.is_ipv6 = is_ipv6};
+		struct frame frame = build_frame(&in, &shape), expected = build_frame(&out, &shape);
+
+		reset_pair(&fixture, is_ipv6);
+		assert_frame("GSO", &fixture, &frame, &expected, FLOW_VERDICT_SPLICED, &skb);
+		assert_int_equal(pair_of(&fixture)->seen[FLOW_UP].bytes, 3000);
+		assert_int_equal(pair_of(&fixture)->seen[FLOW_UP].packets, 3);
+	}
+}
+
+static void length_field_of_a_too_large_packet_may_be_zero(void **state)
+{
+	struct __sk_buff skb = {.gso_size = 5, .gso_segs = 2};
+	struct frame frame = plain_frame(true), out = {};
+
+	(void)state;
+	put16(frame.bytes + 18, 0);
+	assert_passes("no length", &frame, FLOW_VERDICT_MALFORMED);
+	assert_int_equal(run_frame(&fixture, &frame, &out, &skb), TC_ACT_REDIRECT);
+	assert_int_equal(pair_of(&fixture)->seen[FLOW_UP].bytes, 10);
+}
+
+#define SYN_OPTIONS(sack0, sack1, ...) \
+	.options_len = 20, .options = {2, 4, 5, 0xb4, sack0, sack1, __VA_ARGS__, 1, 3, 3, 7}
+#define BLANK NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP, NOP
+
+static void marked_syn_loses_its_options(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t mark;
+		struct segment in, out;
+	} cases[] = {
+		{"no mark",
+		 0x1,
+		 {.flags = SYN, SYN_OPTIONS(4, 2, TIMESTAMPS(7, 0))},
+		 {.flags = SYN, SYN_OPTIONS(4, 2, TIMESTAMPS(7, 0))}},
+		{"timestamps",
+		 FLOW_MARK_NO_TIMESTAMPS,
+		 {.flags = SYN, SYN_OPTIONS(4, 2, TIMESTAMPS(7, 0))},
+		 {.flags = SYN, SYN_OPTIONS(4, 2, BLANK)}},
+		{"SACK",
+		 FLOW_MARK_NO_SACK,
+		 {.flags = SYN, SYN_OPTIONS(4, 2, TIMESTAMPS(7, 0))},
+		 {.flags = SYN, SYN_OPTIONS(NOP, NOP, TIMESTAMPS(7, 0))}},
+		{"both",
+		 FLOW_MARK_NO_TIMESTAMPS | FLOW_MARK_NO_SACK,
+		 {.flags = SYN, SYN_OPTIONS(4, 2, TIMESTAMPS(7, 0))},
+		 {.flags = SYN, SYN_OPTIONS(NOP, NOP, BLANK)}},
+		{"no SYN",
+		 FLOW_MARK_NO_TIMESTAMPS,
+		 {.flags = ACK, TRACED(1, 2)},
+		 {.flags = ACK, TRACED(1, 2)}},
+	};
+	struct fixture f = fixture;
+
+	(void)state;
+	f.program_fd = bpf_program__fd(egress->progs.tc_egress);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		struct shape shape = {.is_ipv6 = i % 2};
+		struct __sk_buff skb = {.mark = cases[i / 2].mark};
+		struct frame in = build_frame(&cases[i / 2].in, &shape), out = {};
+		struct frame expected = build_frame(&cases[i / 2].out, &shape);
+
+		assert_int_equal(run_frame(&f, &in, &out, &skb), (uint32_t)TC_ACT_UNSPEC);
+		assert_frames_equal(cases[i / 2].what, &out, &expected);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SPLICE_TESTS,
+		cmocka_unit_test(large_packet_stays_whole),
+		cmocka_unit_test(length_field_of_a_too_large_packet_may_be_zero),
+		cmocka_unit_test(marked_syn_loses_its_options),
+	};
+
+	return cmocka_run_group_tests(tests, load, unload);
+}
