@@ -11,7 +11,7 @@ import pytest
 
 from lib import ask
 from lib.configs import FRONT, PORT, listener, pool, simple
-from lib.netns import BACKEND, BACKEND6, PROXY
+from lib.netns import BACKEND, BACKEND6, PROXY, PROXY6
 from lib.origins import Origin, say_name
 from lib.process import wait_until
 
@@ -218,4 +218,55 @@ def test_a_connection_is_relayed_until_it_has_carried_enough(net, sluice, named_
     assert exchange(sock, 40000)
     wait_joined(sluice)
     assert exchange(sock, MEBIBYTE)
+    sock.close()
+
+
+CLIENT_STACKS = {
+    "plain": [],
+    "without timestamps": ["net.ipv4.tcp_timestamps=0"],
+    "without SACK": ["net.ipv4.tcp_sack=0"],
+    "without window scaling": ["net.ipv4.tcp_window_scaling=0"],
+    "without any of them": ["net.ipv4.tcp_timestamps=0", "net.ipv4.tcp_sack=0",
+                            "net.ipv4.tcp_window_scaling=0"],
+    "with ECN": ["net.ipv4.tcp_ecn=1"],
+}
+
+
+@pytest.fixture
+def client_stack(net):
+    """Sets sysctls of the client's namespace for the test."""
+    before = []
+
+    def apply(settings):
+        for setting in settings:
+            name = setting.split("=")[0]
+            before.append(f"{name}={net.client.run('sysctl', '-n', name).stdout.strip()}")
+            net.client.run("sysctl", "-q", "-w", setting)
+    yield apply
+    for setting in before:
+        net.client.run("sysctl", "-q", "-w", setting)
+
+
+@pytest.mark.parametrize("version", ["IPv4", "IPv6"])
+@pytest.mark.parametrize("stack", CLIENT_STACKS)
+def test_every_kind_of_client_is_spliced(net, sluice, named_origin, client_stack, stack, version):
+    client_stack(CLIENT_STACKS[stack])
+    origin = named_origin("o", ORIGIN if version == "IPv4" else (BACKEND6, 7000))
+    sluice.start(spliced(origin, listener_options={"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"]}))
+    sock, _ = ask.opened(net.client, FRONT if version == "IPv4" else (PROXY6, PORT))
+    wait_joined(sluice)
+    assert exchange(sock, 4 * MEBIBYTE)
+    sock.shutdown(socket.SHUT_WR)
+    assert ask.ended(sock)[0] == "fin"
+
+
+def test_a_client_with_a_small_mss_is_spliced(net, sluice, named_origin):
+    sluice.start(spliced(named_origin("o", ORIGIN)))
+    sock = net.client.socket()
+    sock.settimeout(10)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    sock.connect(FRONT)
+    assert sock.recv(2) == b"o\n"
+    wait_joined(sluice)
+    assert exchange(sock, 4 * MEBIBYTE)
     sock.close()

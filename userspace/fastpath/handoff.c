@@ -92,7 +92,7 @@ static void open_gate(struct splice_pair *pair, const struct legs *legs,
 }
 
 /* Both sockets are in repair mode. */
-static int swap(struct splice_pair *pair, struct legs *legs, uint64_t word)
+static int swap(struct splice_pair *pair, struct legs *legs, __u64 word)
 {
 	struct flow_record seen[FLOW_DIRECTIONS];
 	int err = read_numbers(pair, legs);
@@ -110,7 +110,7 @@ static int swap(struct splice_pair *pair, struct legs *legs, uint64_t word)
 	return 0;
 }
 
-static int repair_and_swap(struct splice_pair *pair, struct legs *legs, uint64_t word)
+static int repair_and_swap(struct splice_pair *pair, struct legs *legs, __u64 word)
 {
 	int err = leg_enter_repair(pair->client_fd);
 
@@ -133,7 +133,7 @@ static int repair_and_swap(struct splice_pair *pair, struct legs *legs, uint64_t
 
 int splice_join(struct splice_pair *pair)
 {
-	uint64_t word = __atomic_load_n(&pair->shared->gate, __ATOMIC_ACQUIRE);
+	__u64 word = __atomic_load_n(&pair->shared->gate, __ATOMIC_ACQUIRE);
 	struct legs legs = {.client.key = pair->keys[FLOW_UP],
 			    .backend.key = pair->keys[FLOW_DOWN]};
 	int err;

@@ -13,6 +13,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -23,21 +24,20 @@ static bool is_ipv4(const __u8 ip[16])
 	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ip);
 }
 
-static uint32_t add_words(uint32_t sum, const void *bytes, size_t len)
+static uint32_t add_words(uint32_t sum, const uint8_t *bytes, size_t len)
 {
-	const uint8_t *byte = bytes;
-
 	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += (uint32_t)byte[i] << 8 | byte[i + 1];
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
 	return sum;
 }
 
 /* RFC 1071. @sum in host order. */
-static __be16 fold(uint32_t sum)
+static void write_checksum(uint32_t sum, uint8_t *at)
 {
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
+	at[0] = (uint8_t)(~sum >> 8);
+	at[1] = (uint8_t)~sum;
 }
 
 static void write_tcp(const struct flow_key *key, uint32_t seq, uint32_t ack, uint8_t *at)
@@ -56,8 +56,8 @@ static void write_tcp(const struct flow_key *key, uint32_t seq, uint32_t ack, ui
 
 	sum = add_words(sum, key->source + skip, 16 - skip);
 	sum = add_words(sum, key->destination + skip, 16 - skip);
-	tcp.check = fold(add_words(sum, &tcp, sizeof(tcp)));
 	memcpy(at, &tcp, sizeof(tcp));
+	write_checksum(add_words(sum, at, sizeof(tcp)), at + offsetof(struct tcphdr, check));
 }
 
 static uint32_t write_ipv4(const struct flow_key *key, uint8_t *at)
@@ -73,8 +73,8 @@ static uint32_t write_ipv4(const struct flow_key *key, uint8_t *at)
 
 	memcpy(&ip.saddr, key->source + 12, 4);
 	memcpy(&ip.daddr, key->destination + 12, 4);
-	ip.check = fold(add_words(0, &ip, sizeof(ip)));
 	memcpy(at, &ip, sizeof(ip));
+	write_checksum(add_words(0, at, sizeof(ip)), at + offsetof(struct iphdr, check));
 	return sizeof(ip);
 }
 

@@ -4,6 +4,7 @@
 #include "unit/io/io_fixture.h"
 
 #include <signal.h>
+#include <sys/ioctl.h>
 
 #define MEGABYTE ((size_t)1 << 20)
 #define LIMIT    262144
@@ -314,6 +315,98 @@ static void pump_started_after_the_end_ends(void **state)
 	run_until(fixture, relay.forth_ends);
 	assert_int_equal(relay.forth_end, IO_PUMP_EOF);
 	io_pump_cancel(&relay.forth);
+	relay_close(&relay);
+}
+
+static unsigned rests;
+
+static void on_rest(struct io_pump *pump)
+{
+	rests++;
+	io_loop_stop(pump->from->loop);
+}
+
+static void rest_both(struct relay *relay)
+{
+	rests = 0;
+	relay->forth.on_rest = relay->back.on_rest = on_rest;
+	io_pump_rest(&relay->forth);
+	io_pump_rest(&relay->back);
+	assert_int_equal(rests, 0);
+	/* The end may still come, and is the last that is heard of a pump. */
+	run_until(relay->fixture, rests + relay->forth_ends >= 2);
+}
+
+static void resume_both(struct relay *relay)
+{
+	io_pump_resume(&relay->forth);
+	io_pump_resume(&relay->back);
+}
+
+static void pump_at_rest_leaves_bytes_in_the_socket(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct relay relay;
+	int unread = 0;
+
+	relay_open(&relay, fixture, false);
+	io_stream_recv_start(&relay.right.stream);
+	recorder_send(&relay.left, "before", 6);
+	run_until(fixture, relay.right.len == 6);
+	rest_both(&relay);
+	assert_true(io_pump_is_empty(&relay.forth));
+	assert_true(io_pump_is_empty(&relay.back));
+	recorder_send(&relay.left, "after", 5);
+	run_for(fixture, 20);
+	assert_int_equal(ioctl(relay.a.fd, FIONREAD, &unread), 0);
+	assert_int_equal(unread, 5);
+	assert_int_equal(relay.right.len, 6);
+	resume_both(&relay);
+	run_until(fixture, relay.right.len == 11);
+	assert_memory_equal(relay.right.bytes, "beforeafter", 11);
+	relay_close(&relay);
+}
+
+static void rests_in_a_transfer_lose_no_byte(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	const size_t total = 1 << 20;
+	size_t sent = 0;
+	struct relay relay;
+	struct rng rng;
+
+	rng_seed(&rng, total);
+	relay_open(&relay, fixture, false);
+	io_stream_recv_start(&relay.right.stream);
+	while (!relay.right.ends) {
+		send_pattern(&relay.left, &sent, total, &rng);
+		rest_both(&relay);
+		resume_both(&relay);
+		run_for(fixture, 1);
+	}
+	assert_int_equal(relay.right.len, total);
+	assert_pattern(relay.right.bytes, 0, total);
+	relay_close(&relay);
+}
+
+static void end_comes_while_a_pump_rests(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct relay relay;
+
+	relay_open(&relay, fixture, false);
+	io_stream_recv_start(&relay.right.stream);
+	rest_both(&relay);
+	recorder_send(&relay.left, "x", 1);
+	io_stream_shutdown(&relay.left.stream);
+	run_for(fixture, 20);
+	resume_both(&relay);
+	run_until(fixture, relay.forth_ends == 1);
+	assert_int_equal(relay.forth_end, IO_PUMP_EOF);
+	resume_both(&relay);
+	run_for(fixture, 20);
+	assert_int_equal(relay.forth_ends, 1);
+	assert_int_equal(relay.right.len, 1);
 	relay_close(&relay);
 }
 
@@ -713,6 +806,9 @@ int main(void)
 		ON_BOTH(pump_onto_a_failed_sink_ends_with_its_error),
 		ON_BOTH(pump_does_not_count_what_its_owner_queued_before),
 		ON_BOTH(pump_started_after_the_end_ends),
+		ON_BOTH(pump_at_rest_leaves_bytes_in_the_socket),
+		ON_BOTH(rests_in_a_transfer_lose_no_byte),
+		ON_BOTH(end_comes_while_a_pump_rests),
 		ON_BOTH(long_transfer_is_spliced_byte_for_byte),
 		ON_BOTH(slow_reader_gets_every_spliced_byte),
 		ON_BOTH(transfer_in_small_reads_is_not_spliced),
