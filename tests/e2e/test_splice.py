@@ -270,3 +270,62 @@ def test_a_client_with_a_small_mss_is_spliced(net, sluice, named_origin):
     wait_joined(sluice)
     assert exchange(sock, 4 * MEBIBYTE)
     sock.close()
+
+
+def test_a_device_that_appears_later_is_spliced_over(net, sluice, named_origin, keep):
+    sluice.start(spliced(named_origin("o", ORIGIN)))
+    net.client.run("ip", "link", "add", "c9", "type", "veth", "peer", "name", "p9",
+                   "netns", net.proxy.name)
+    try:
+        net.client.run("ip", "address", "add", "10.77.9.2/24", "dev", "c9")
+        net.proxy.run("ip", "address", "add", "10.77.9.1/24", "dev", "p9")
+        net.client.run("ip", "link", "set", "c9", "up")
+        net.proxy.run("ip", "link", "set", "p9", "up")
+        sock, _ = ask.opened(net.client, ("10.77.9.1", PORT))
+        wait_joined(sluice)
+        assert exchange(sock, MEBIBYTE)
+        sock.close()
+        wait_until(lambda: sluice.active() == 0, 5)
+    finally:
+        net.client.run("ip", "link", "delete", "c9")
+
+
+def test_a_device_that_goes_down_for_a_while_loses_no_byte(joined, net):
+    assert exchange(joined, MEBIBYTE)
+    net.proxy.run("ip", "link", "set", "p1", "down")
+    joined.sendall(b"while it is down")
+    threading.Event().wait(0.5)
+    net.proxy.run("ip", "link", "set", "p1", "up")
+    joined.settimeout(20)
+    assert joined.recv(100) == b"while it is down"
+    assert exchange(joined, MEBIBYTE)
+
+
+def test_filters_of_others_stay(net, sluice, named_origin):
+    show = ("tc", "filter", "show", "dev", "p0", "ingress")
+    net.proxy.run("tc", "qdisc", "replace", "dev", "p0", "clsact")
+    net.proxy.run("tc", "filter", "add", "dev", "p0", "ingress", "prio", "9", "matchall", "action",
+                  "continue", check=False)
+    before = net.proxy.run(*show).stdout
+    sluice.start(spliced(named_origin("o", ORIGIN)))
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_joined(sluice)
+    assert "tc_ingress" in net.proxy.run(*show).stdout
+    sock.close()
+    sluice.stop()
+    assert net.proxy.run(*show).stdout == before
+
+
+def test_a_daemon_after_one_that_was_killed_splices_again(net, make_daemon, named_origin):
+    config = spliced(named_origin("o", ORIGIN))
+    first = make_daemon("first").start(config)
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_joined(first)
+    first.kill()
+    sock.close()
+    second = make_daemon("second").start(config)
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_joined(second)
+    assert exchange(sock, MEBIBYTE)
+    sock.close()
+    first.process = None
