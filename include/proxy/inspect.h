@@ -66,6 +66,7 @@ struct listener_row {
 	const struct address *binds; /* as bound; with a range one for each port */
 	size_t nbinds;
 	uint64_t active, accepted, refused; /* refused: by a limit */
+	uint64_t spliced;                   /* handed to the kernel, so far */
 	uint64_t bytes_in, bytes_out;       /* from clients, to clients */
 	const uint64_t *ends;               /* connections by enum connection_end */
 	const struct histogram *session_time;
@@ -96,7 +97,7 @@ struct connection_row {
 	char listener[64], pool[64], endpoint[128];
 	struct address client, local, backend; /* backend: no address before one is chosen */
 	enum connection_state state;
-	const char *rung;             /* "relay" */
+	const char *rung;             /* "relay" or "splice-tc" */
 	const char *reason;           /* why it is not on a better one */
 	uint64_t bytes_in, bytes_out; /* from the client, to the client */
 	uint64_t age_ms, idle_ms;

@@ -24,6 +24,8 @@
 	  "Connections accepted")                                                                  \
 	X(CONNECTIONS_REFUSED, "listener_connections_refused_total", "counter",                    \
 	  "Connections refused by a limit")                                                        \
+	X(CONNECTIONS_SPLICED, "listener_connections_spliced_total", "counter",                    \
+	  "Connections that were handed to the kernel")                                            \
 	X(CONNECTION_ENDS, "listener_connection_ends_total", "counter",                            \
 	  "Connections that have ended, by reason")                                                \
 	X(LISTENER_RECEIVED, "listener_received_bytes_total", "counter",                           \
@@ -109,6 +111,7 @@ static void add_listener(const struct listener_row *row, void *context)
 	add(page, METRIC_CONNECTIONS_ACTIVE, labels, row->active);
 	add(page, METRIC_CONNECTIONS_ACCEPTED, labels, row->accepted);
 	add(page, METRIC_CONNECTIONS_REFUSED, labels, row->refused);
+	add(page, METRIC_CONNECTIONS_SPLICED, labels, row->spliced);
 	add(page, METRIC_LISTENER_RECEIVED, labels, row->bytes_in);
 	add(page, METRIC_LISTENER_SENT, labels, row->bytes_out);
 	for (unsigned i = CONNECTION_END_OPEN + 1; i < CONNECTION_END_COUNT; i++)

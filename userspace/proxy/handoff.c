@@ -91,6 +91,7 @@ static void on_joined(struct session *session)
 	handoff->state = HANDOFF_JOINED;
 	handoff->reason = SPLICE_REASON_NONE;
 	handoff->was_joined = true;
+	counter_add(&session->counters->spliced, 1);
 	io_timer_stop(session->worker->loop, &session->timer);
 	io_pump_cancel(&session->up);
 	io_pump_cancel(&session->down);

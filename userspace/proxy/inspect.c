@@ -57,6 +57,7 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 		ends[i] = counter_read(&sum.ends[i]);
 	row.accepted = counter_read(&sum.accepted);
 	row.refused = counter_read(&sum.refused);
+	row.spliced = counter_read(&sum.spliced);
 	row.bytes_in = counter_read(&sum.bytes_in);
 	row.bytes_out = counter_read(&sum.bytes_out);
 	visit(&row, context);

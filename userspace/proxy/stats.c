@@ -62,6 +62,7 @@ void listener_stats_sum(const struct listener_stats *stats, struct listener_coun
 
 		add(&ret->accepted, &part->accepted);
 		add(&ret->refused, &part->refused);
+		add(&ret->spliced, &part->spliced);
 		add(&ret->bytes_in, &part->bytes_in);
 		add(&ret->bytes_out, &part->bytes_out);
 		for (size_t i = 0; i < CONNECTION_END_COUNT; i++)

@@ -14,7 +14,7 @@
  * so that a reload does not set them back. Each worker writes its own part, readers add them up.
  */
 struct listener_counters {
-	struct counter accepted, refused, bytes_in, bytes_out;
+	struct counter accepted, refused, spliced, bytes_in, bytes_out;
 	struct counter ends[CONNECTION_END_COUNT];
 	struct histogram session_time;
 } CACHE_ALIGNED;
