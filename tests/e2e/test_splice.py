@@ -329,3 +329,18 @@ def test_a_daemon_after_one_that_was_killed_splices_again(net, make_daemon, name
     assert exchange(sock, MEBIBYTE)
     sock.close()
     first.process = None
+
+
+def test_a_full_table_relays_and_is_empty_again_afterwards(net, sluice, named_origin):
+    config = spliced(named_origin("o", ORIGIN))
+    config["acceleration"] = {**config["acceleration"], "max_flows": 16}
+    sluice.start(config)
+    for _ in range(3):
+        socks = [ask.opened(net.client, FRONT)[0] for _ in range(18)]
+        wait_joined(sluice, 16)
+        assert rungs(sluice).count(("relay", "table_full")) == 2
+        assert all(ask.echoes(sock) for sock in socks)
+        for sock in socks:
+            sock.close()
+        wait_until(lambda: sluice.active() == 0, 5)
+        threading.Event().wait(1.1)
