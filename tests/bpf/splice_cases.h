@@ -8,6 +8,55 @@
 
 static struct fixture fixture;
 
+/* Return: the program's action; @ret_out: the frame as it left it. @skb: NULL, or what TC is told.
+ */
+static uint32_t run_frame(const struct fixture *f, const struct frame *in, struct frame *ret_out,
+			  struct __sk_buff *skb)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in->bytes,
+		    .data_size_in = (uint32_t)in->len, .data_out = ret_out->bytes,
+		    .data_size_out = sizeof(ret_out->bytes), .ctx_in = skb,
+		    .ctx_size_in = skb ? sizeof(*skb) : 0, .repeat = 1);
+
+	assert_int_equal(bpf_prog_test_run_opts(f->program_fd, &options), 0);
+	ret_out->len = options.data_size_out;
+	return options.retval;
+}
+
+/* Exactly one packet was counted since reset_pair(), as @verdict. */
+static void assert_verdict(const char *what, const struct fixture *f, enum flow_verdict verdict)
+{
+	for (int i = 0; i < FLOW_VERDICT_COUNT; i++) {
+		uint64_t count = count_of(f, (enum flow_verdict)i) - f->counted[i];
+
+		if (count != (i == (int)verdict))
+			fail_msg("%s: %llu of verdict %d, wanted one of %d", what,
+				 (unsigned long long)count, i, verdict);
+	}
+}
+
+/* Runs @in; where it is forwarded, @expected must come out, otherwise @in itself. */
+static void assert_frame(const char *what, const struct fixture *f, const struct frame *in,
+			 const struct frame *expected, enum flow_verdict verdict,
+			 struct __sk_buff *skb)
+{
+	bool is_dropped = verdict == FLOW_VERDICT_TTL_EXPIRED ||
+			  verdict == FLOW_VERDICT_NO_HEADROOM;
+	bool is_forwarded = verdict == FLOW_VERDICT_SPLICED || verdict == FLOW_VERDICT_ICMP_SPLICED;
+	struct frame wanted = is_forwarded ? *expected : *in;
+	struct frame out = {};
+	uint32_t action = run_frame(f, in, &out, skb);
+
+	assert_verdict(what, f, verdict);
+	if (action != (is_forwarded ? f->hook->redirect
+		       : is_dropped ? f->hook->drop
+				    : f->hook->pass))
+		fail_msg("%s: action %u", what, action);
+	if (is_forwarded && f->hook->is_xdp)
+		memcpy(wanted.bytes, "\x02\x00\x00\x00\x00\xdd\x02\x00\x00\x00\x00\xee", 12);
+	assert_frames_equal(what, &out, &wanted);
+}
+
 #define BE(x)              (uint8_t)((x) >> 24), (uint8_t)((x) >> 16), (uint8_t)((x) >> 8), (uint8_t)(x)
 #define TIMESTAMPS(tv, te) 8, 10, BE(tv), BE(te)
 #define NOP                1
@@ -376,7 +425,9 @@ static void observed_packets_are_recorded(void **state)
 	assert_int_equal(record->flags, FLOW_SEEN_ANY);
 	assert_int_equal(record->bytes, 0);
 	assert_true(record->last_seen_ns > 0);
-	assert_int_equal(pair_of(&fixture)->gate, gate_word(GATE_OBSERVE, 4));
+	observe(20, 0x80000010u, SYN, 0);
+	assert_int_equal(record->seq_end, 21);
+	assert_int_equal(pair_of(&fixture)->gate, gate_word(GATE_OBSERVE, 5));
 }
 
 /* Runs a segment through the spliced pair without a look at the bytes. */
@@ -483,6 +534,31 @@ static void packet_without_next_hop_passes(void **state)
 	assert_passes("next hop", &frame, FLOW_VERDICT_NEXTHOP_GONE);
 	pair_of(&fixture)->out[FLOW_UP].nexthop = 0xffffffffu;
 	assert_passes("no such next hop", &frame, FLOW_VERDICT_NEXTHOP_GONE);
+}
+
+/* An ICMP error from @leg's sender that says "too big" and quotes a packet of leg @quoted with @seq
+ * and 4 bytes more than an error has to. */
+static struct frame build_too_big(enum leg leg, enum leg quoted, uint32_t seq, uint8_t ttl,
+				  bool is_ipv6)
+{
+	size_t quote_len = ip_len(is_ipv6) + 12, len = 8 + quote_len;
+	struct shape shape = {.is_ipv6 = is_ipv6};
+	struct segment segment = {.leg = quoted, .seq = seq, .ack = 0x01020304};
+	struct frame frame = {};
+	uint8_t *ip = frame.bytes + put_ethernet(frame.bytes, &shape);
+	uint8_t *icmp = ip + ip_len(is_ipv6);
+	uint8_t tcp[60];
+	uint32_t sum = put_ip(ip, is_ipv6, leg, is_ipv6 ? 58 : 1, 0, ttl, len);
+
+	icmp[0] = is_ipv6 ? 2 : 3;
+	icmp[1] = is_ipv6 ? 0 : 4;
+	put32(icmp + 4, 1280);
+	put_ip(icmp + 8, is_ipv6, quoted, 6, 0, 62, 1400);
+	put_tcp(tcp, &segment);
+	memcpy(icmp + 8 + ip_len(is_ipv6), tcp, 12);
+	put16(icmp + 2, checksum_of(sum_bytes(is_ipv6 ? sum : 0, icmp, len)));
+	frame.len = (size_t)(icmp + len - frame.bytes);
+	return frame;
 }
 
 static void icmp_error_goes_to_who_sent_the_quoted_packet(void **state)

@@ -2,7 +2,7 @@
 #ifndef TESTS_BPF_SPLICE_FIXTURE_H
 #define TESTS_BPF_SPLICE_FIXTURE_H
 
-/* One joined pair in the maps of a program, and the program run on one frame. */
+/* One joined pair in the maps of a program, as a case begins with it. */
 #include "abi/flow.h"
 #include "splice_frame.h"
 
@@ -131,55 +131,6 @@ static void fixture_init(struct fixture *f, const struct hook *hook, struct bpf_
 static void fixture_done(struct fixture *f)
 {
 	munmap(f->pairs, (PAIR + 1) * sizeof(*f->pairs));
-}
-
-/* Return: the program's action; @ret_out: the frame as it left it. @skb: NULL, or what TC is told.
- */
-static uint32_t run_frame(const struct fixture *f, const struct frame *in, struct frame *ret_out,
-			  struct __sk_buff *skb)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in->bytes,
-		    .data_size_in = (uint32_t)in->len, .data_out = ret_out->bytes,
-		    .data_size_out = sizeof(ret_out->bytes), .ctx_in = skb,
-		    .ctx_size_in = skb ? sizeof(*skb) : 0, .repeat = 1);
-
-	assert_int_equal(bpf_prog_test_run_opts(f->program_fd, &options), 0);
-	ret_out->len = options.data_size_out;
-	return options.retval;
-}
-
-/* Exactly one packet was counted since reset_pair(), as @verdict. */
-static void assert_verdict(const char *what, const struct fixture *f, enum flow_verdict verdict)
-{
-	for (int i = 0; i < FLOW_VERDICT_COUNT; i++) {
-		uint64_t count = count_of(f, (enum flow_verdict)i) - f->counted[i];
-
-		if (count != (i == (int)verdict))
-			fail_msg("%s: %llu of verdict %d, wanted one of %d", what,
-				 (unsigned long long)count, i, verdict);
-	}
-}
-
-/* Runs @in; where it is forwarded, @expected must come out, otherwise @in itself. */
-static void assert_frame(const char *what, const struct fixture *f, const struct frame *in,
-			 const struct frame *expected, enum flow_verdict verdict,
-			 struct __sk_buff *skb)
-{
-	bool is_dropped = verdict == FLOW_VERDICT_TTL_EXPIRED ||
-			  verdict == FLOW_VERDICT_NO_HEADROOM;
-	bool is_forwarded = verdict == FLOW_VERDICT_SPLICED || verdict == FLOW_VERDICT_ICMP_SPLICED;
-	struct frame wanted = is_forwarded ? *expected : *in;
-	struct frame out = {};
-	uint32_t action = run_frame(f, in, &out, skb);
-
-	assert_verdict(what, f, verdict);
-	if (action != (is_forwarded ? f->hook->redirect
-		       : is_dropped ? f->hook->drop
-				    : f->hook->pass))
-		fail_msg("%s: action %u", what, action);
-	if (is_forwarded && f->hook->is_xdp)
-		memcpy(wanted.bytes, "\x02\x00\x00\x00\x00\xdd\x02\x00\x00\x00\x00\xee", 12);
-	assert_frames_equal(what, &out, &wanted);
 }
 
 #endif

@@ -202,31 +202,6 @@ static struct frame build_frame(const struct segment *segment, const struct shap
 	return frame;
 }
 
-/* An ICMP error from @leg's sender that says "too big" and quotes a packet of leg @quoted with @seq
- * and 4 bytes more than an error has to. */
-static struct frame build_too_big(enum leg leg, enum leg quoted, uint32_t seq, uint8_t ttl,
-				  bool is_ipv6)
-{
-	size_t quote_len = ip_len(is_ipv6) + 12, len = 8 + quote_len;
-	struct shape shape = {.is_ipv6 = is_ipv6};
-	struct segment segment = {.leg = quoted, .seq = seq, .ack = 0x01020304};
-	struct frame frame = {};
-	uint8_t *ip = frame.bytes + put_ethernet(frame.bytes, &shape);
-	uint8_t *icmp = ip + ip_len(is_ipv6);
-	uint8_t tcp[60];
-	uint32_t sum = put_ip(ip, is_ipv6, leg, is_ipv6 ? 58 : 1, 0, ttl, len);
-
-	icmp[0] = is_ipv6 ? 2 : 3;
-	icmp[1] = is_ipv6 ? 0 : 4;
-	put32(icmp + 4, 1280);
-	put_ip(icmp + 8, is_ipv6, quoted, 6, 0, 62, 1400);
-	put_tcp(tcp, &segment);
-	memcpy(icmp + 8 + ip_len(is_ipv6), tcp, 12);
-	put16(icmp + 2, checksum_of(sum_bytes(is_ipv6 ? sum : 0, icmp, len)));
-	frame.len = (size_t)(icmp + len - frame.bytes);
-	return frame;
-}
-
 static void assert_frames_equal(const char *what, const struct frame *frame,
 				const struct frame *expected)
 {
