@@ -42,6 +42,7 @@ static int open_packet_socket(const char *device)
 	int one = 1;
 
 	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		return -1;
@@ -92,19 +93,34 @@ static void send_frame(const struct virtio_net_hdr *offload, const struct frame 
 	assert_int_equal(writev(sender, parts, 2), sizeof(*offload) + frame->len);
 }
 
+/* Return: whether the kernel holds a VLAN tag beside the frame. */
+static bool has_tag_beside(struct msghdr *message)
+{
+	const struct cmsghdr *control = CMSG_FIRSTHDR(message);
+	struct tpacket_auxdata aux = {};
+
+	if (control && control->cmsg_level == SOL_PACKET && control->cmsg_type == PACKET_AUXDATA)
+		memcpy(&aux, CMSG_DATA(control), sizeof(aux));
+	return aux.tp_status & TP_STATUS_VLAN_VALID;
+}
+
 /* The next frame for the next hop; the kernel's own multicast is passed over. */
 static void receive_frame(struct virtio_net_hdr *ret_offload, struct frame *ret)
 {
 	struct iovec parts[] = {{.iov_base = ret_offload, .iov_len = sizeof(*ret_offload)},
 				{.iov_base = ret->bytes, .iov_len = sizeof(ret->bytes)}};
+	uint8_t control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control};
 	ssize_t n;
 
 	do {
-		n = readv(receiver, parts, 2);
+		message.msg_controllen = sizeof(control);
+		n = recvmsg(receiver, &message, 0);
 		if (n < (ssize_t)sizeof(*ret_offload))
 			fail_msg("nothing came out");
 	} while (ret->bytes[0] != 2 || ret->bytes[5] != 0xdd);
 	ret->len = (size_t)n - sizeof(*ret_offload);
+	assert_false(has_tag_beside(&message));
 }
 
 /* What the sender's stack leaves to its device: the sum of the pseudo-header alone. */
