@@ -12,12 +12,13 @@
 /* NOPs keep the header's length: other options stay where they are. */
 static __always_inline void blank_options(struct packet *packet, __u32 mark)
 {
-	__u32 timestamp = packet->timestamp_at, sack = packet->sack_permitted_at;
+	__u8 *timestamps = option_at(packet, packet->timestamp_at, TIMESTAMP_LAST);
+	__u8 *sack = option_at(packet, packet->sack_permitted_at, SACK_PERMITTED_LAST);
 
-	if (mark & FLOW_MARK_NO_TIMESTAMPS && timestamp && timestamp <= TIMESTAMP_LAST)
-		__builtin_memset(packet_l4(packet) + timestamp, OPTION_NOP, 10);
-	if (mark & FLOW_MARK_NO_SACK && sack && sack <= SACK_PERMITTED_LAST)
-		__builtin_memset(packet_l4(packet) + sack, OPTION_NOP, 2);
+	if (timestamps && mark & FLOW_MARK_NO_TIMESTAMPS)
+		__builtin_memset(timestamps, OPTION_NOP, 10);
+	if (sack && mark & FLOW_MARK_NO_SACK)
+		__builtin_memset(sack, OPTION_NOP, 2);
 }
 
 static __always_inline int blank_syn(struct __sk_buff *skb, struct packet *packet)

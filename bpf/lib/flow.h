@@ -55,11 +55,11 @@ static __always_inline void set_seen(struct flow_record *record, __u8 flag)
 static __always_inline void record_latest(struct packet *packet, struct flow_record *record)
 {
 	const struct tcphdr *tcp = (const struct tcphdr *)packet_l4(packet);
-	__u32 at = packet->timestamp_at;
+	const __u8 *timestamps = option_at(packet, packet->timestamp_at, TIMESTAMP_LAST);
 
 	record->window = bpf_ntohs(tcp->window);
-	if (at && at <= TIMESTAMP_LAST)
-		record->tsval = read_be32(packet_l4(packet) + at + 2);
+	if (timestamps)
+		record->tsval = read_be32(timestamps + 2);
 	record->last_seen_ns = bpf_ktime_get_coarse_ns();
 }
 

@@ -8,6 +8,7 @@
  * that a packet which turns out to be malformed goes up untouched.
  */
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -253,6 +254,16 @@ __noinline int find_options(struct packet *packet)
 		*place = at + len;
 	}
 	return 0;
+}
+
+/* @at: where find_options() has found it. @last: where it can begin at most. Return: NULL: there is
+ * none. The comparisons stay apart for the reason given in load_tcp_headers(). */
+static __always_inline __u8 *option_at(struct packet *packet, __u32 at, __u32 last)
+{
+	if (!at)
+		return NULL;
+	barrier_var(at);
+	return at <= last ? packet_l4(packet) + at : NULL;
 }
 
 static __always_inline __u32 read_be32(const __u8 *at)

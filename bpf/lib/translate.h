@@ -79,12 +79,10 @@ static __always_inline void shift_be32(__u8 *at, __u32 delta)
 static __always_inline void translate_timestamps(struct packet *packet,
 						 const struct flow_translation *out)
 {
-	__u32 at = packet->timestamp_at;
-	__u8 *option;
+	__u8 *option = option_at(packet, packet->timestamp_at, TIMESTAMP_LAST);
 
-	if (!(out->flags & FLOW_HAS_TIMESTAMPS) || !at || at > TIMESTAMP_LAST)
+	if (!option || !(out->flags & FLOW_HAS_TIMESTAMPS))
 		return;
-	option = packet_l4(packet) + at;
 	shift_be32(option + 2, out->tsval_delta);
 	if (read_be32(option + 6))
 		shift_be32(option + 6, out->tsecr_delta);
@@ -92,13 +90,11 @@ static __always_inline void translate_timestamps(struct packet *packet,
 
 static __always_inline void translate_sack(struct packet *packet, __u32 ack_delta)
 {
-	__u32 at = packet->sack_at;
-	__u8 *option;
+	__u8 *option = option_at(packet, packet->sack_at, SACK_LAST);
 	__u32 len;
 
-	if (!at || at > SACK_LAST)
+	if (!option)
 		return;
-	option = packet_l4(packet) + at;
 	len = option[1];
 	for (__u32 i = 0; i < SACK_EDGES_MAX && 4 * i + 6 <= len; i++)
 		shift_be32(option + 2 + 4 * i, ack_delta);
