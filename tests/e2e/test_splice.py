@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from lib import ask
 from lib.configs import FRONT, PORT, listener, pool, simple
 from lib.netns import BACKEND, BACKEND6, PROXY, PROXY6
 from lib.origins import Origin, say_name
+from lib.paths import ROOT
 from lib.process import wait_until
 
 SPLICE = {"acceleration": {"mode": "splice", "max_flows": 1024}}
@@ -344,3 +346,49 @@ def test_a_full_table_relays_and_is_empty_again_afterwards(net, sluice, named_or
             sock.close()
         wait_until(lambda: sluice.active() == 0, 5)
         threading.Event().wait(1.1)
+
+
+@pytest.fixture
+def bad_lines(net, tmp_path):
+    """Packets are lost on both lines, both ways."""
+    program = tmp_path / "loss.o"
+    subprocess.run(["clang", "-O2", "-g", "-target", "bpf", "-I/usr/include/x86_64-linux-gnu", "-c",
+                    ROOT / "tests/e2e/tools/loss.bpf.c", "-o", program], check=True)
+    ends = ((net.client, "c0"), (net.backend, "b0"))
+    for namespace, device in ends:
+        namespace.run("tc", "qdisc", "replace", "dev", device, "clsact")
+        for way in ("ingress", "egress"):
+            namespace.run("tc", "filter", "add", "dev", device, way, "bpf", "da", "obj",
+                          str(program), "sec", "tc")
+    yield
+    for namespace, device in ends:
+        namespace.run("tc", "qdisc", "delete", "dev", device, "clsact")
+
+
+def talk_in_bursts(net, number, failures):
+    sock, _ = ask.opened(net.client, FRONT, timeout=60)
+    try:
+        for burst in range(8):
+            if not exchange(sock, 1 + (number * 7919 + burst * 104729) % 100000):
+                failures.append((number, burst))
+            threading.Event().wait((number + burst) % 7 / 50)
+    except OSError as error:
+        failures.append((number, error))
+    finally:
+        sock.close()
+
+
+def test_lost_packets_before_and_after_the_switch_are_made_up_for(net, sluice, named_origin,
+                                                                  bad_lines):
+    sluice.start(spliced(named_origin("o", ORIGIN)))
+    failures = []
+    threads = [threading.Thread(target=talk_in_bursts, args=(net, n, failures)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert not failures
+    wait_until(lambda: sluice.active() == 0, 10, "all connections have ended")
+    lines = [json.loads(line) for line in sluice.process.stdout().splitlines()]
+    assert sum(line["rung"] == "splice-tc" for line in lines) >= 6
+    assert all(line["bytes_out"] == line["bytes_in"] + 2 for line in lines)

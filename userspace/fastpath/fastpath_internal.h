@@ -39,13 +39,13 @@ void slots_give(struct slots *slots, uint64_t now_ms, uint32_t slot);
 /* One connection of a pair, as its socket tells. Sequence numbers in host order. */
 struct leg {
 	struct flow_key key; /* of what arrives on it: from the peer, to us */
-	bool is_established;
-	bool is_settled;    /* all that was sent is acknowledged, all that came was read */
-	uint8_t options;    /* TCPI_OPT_… */
-	uint8_t snd_wscale; /* what the peer announced */
-	uint8_t rcv_wscale; /* what we announced */
-	uint32_t peer_mss;  /* what the peer takes, as far as known; options included */
-	uint32_t our_mss;   /* what we announced */
+	bool is_established; /* at both ends */
+	bool is_settled;     /* all that was sent is acknowledged, all that came was read */
+	uint8_t options;     /* TCPI_OPT_… */
+	uint8_t snd_wscale;  /* what the peer announced */
+	uint8_t rcv_wscale;  /* what we announced */
+	uint32_t peer_mss;   /* what the peer takes, as far as known; options included */
+	uint32_t our_mss;    /* what we announced */
 	uint32_t snd_nxt, rcv_nxt;
 	uint32_t clock; /* at least every TSval that was sent */
 };

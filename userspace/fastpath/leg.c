@@ -60,6 +60,15 @@ static uint32_t peer_mss(const struct tcp_info *info)
 	       (info->tcpi_options & TCPI_OPT_TIMESTAMPS ? TIMESTAMPS_SIZE : 0);
 }
 
+/*
+ * A backend that our last ACK of the handshake has not reached waits for it, and only a socket that
+ * is not frozen sends it again. Data either way says that it was reached. A SYN counts as a byte.
+ */
+static bool is_peer_established(const struct tcp_info *info)
+{
+	return info->tcpi_bytes_received > 0 || info->tcpi_bytes_acked > 1;
+}
+
 int leg_read(int fd, struct leg *ret)
 {
 	struct tcp_info info = {};
@@ -69,7 +78,7 @@ int leg_read(int fd, struct leg *ret)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
 	    ioctl(fd, FIONREAD, &unread) < 0)
 		return -errno;
-	ret->is_established = info.tcpi_state == ESTABLISHED;
+	ret->is_established = info.tcpi_state == ESTABLISHED && is_peer_established(&info);
 	ret->is_settled = !info.tcpi_unacked && !info.tcpi_notsent_bytes && !unread;
 	ret->options = info.tcpi_options;
 	ret->snd_wscale = info.tcpi_snd_wscale;
