@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from lib import ask
+from lib import ask, traffic
 from lib.configs import FRONT, PORT, listener, pool, simple
 from lib.netns import BACKEND, BACKEND6, PROXY, PROXY6
 from lib.origins import Origin, say_name
@@ -193,6 +193,17 @@ def test_many_connections_are_handed_over_at_any_moment(net, sluice, named_origi
     lines = [json.loads(line) for line in sluice.process.stdout().splitlines()]
     assert sum(line["rung"] == "splice-tc" for line in lines) >= 8
     assert all(line["bytes_out"] == line["bytes_in"] + 2 for line in lines)
+
+
+@pytest.mark.parametrize("order", ["both", "client", "server"])
+def test_ends_at_any_moment_of_a_hand_over_lose_nothing(net, sluice, traffic_server, order):
+    """Short connections end while the hand-over looks for its quiet moment, or just behind it."""
+    sluice.start(spliced(traffic_server()))
+    for size in (100, 20_000, 300_000):
+        report = traffic.run(net.client, FRONT, connections=200, concurrency=20, up=size,
+                             down=size, order=order)
+        traffic.assert_ok(report, 200)
+    wait_until(lambda: sluice.active() == 0, 10)
 
 
 def test_what_cannot_be_spliced_is_relayed_and_says_why(net, sluice, named_origin, tmp_path, keep):

@@ -233,6 +233,19 @@ void handoff_start(struct session *session)
 		start_timer(session, handoff->delay_ms);
 }
 
+void handoff_interrupt(struct session *session)
+{
+	struct handoff *handoff = &session->handoff;
+	bool was_resting = handoff->state == HANDOFF_RESTING;
+
+	if (handoff->state == HANDOFF_NEVER || handoff->state == HANDOFF_JOINED)
+		return;
+	io_timer_stop(session->worker->loop, &handoff->timer);
+	give_up(session, SPLICE_REASON_NEVER_QUIET);
+	if (was_resting)
+		resume(session);
+}
+
 void handoff_account(struct session *session)
 {
 	struct handoff *handoff = &session->handoff;

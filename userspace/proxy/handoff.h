@@ -45,6 +45,9 @@ void handoff_start(struct session *session);
 /* The session ends, for either reason: before its pumps and sockets go. */
 void handoff_end(struct session *session, bool is_reset);
 
+/* A direction of the relay has ended: what is left of the connection stays where it is. */
+void handoff_interrupt(struct session *session);
+
 /* Brings @bytes_up and @bytes_down up to date. */
 void handoff_account(struct session *session);
 

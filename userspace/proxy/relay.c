@@ -68,6 +68,7 @@ static void on_pump_end(struct session *session, struct io_pump *pump, struct io
 			enum io_pump_end end, int error)
 {
 	pump->on_end = NULL;
+	handoff_interrupt(session);
 	if (session->reset_side)
 		return;
 	switch (end) {

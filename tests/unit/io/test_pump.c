@@ -334,7 +334,7 @@ static void rest_both(struct relay *relay)
 	io_pump_rest(&relay->back);
 	assert_int_equal(rests, 0);
 	/* The end may still come, and is the last that is heard of a pump. */
-	run_until(relay->fixture, rests + relay->forth_ends >= 2);
+	run_until(relay->fixture, rests + (unsigned)relay->forth_ends >= 2);
 }
 
 static void resume_both(struct relay *relay)
