@@ -19,6 +19,15 @@
  * CAP_NET_ADMIN alone is enough for foreign source addresses. */
 static const uint64_t kept_capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE |
 					  UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_BPF;
+/* Programs that read packets, and resets in another's name: for those who ask for splice alone. */
+static const uint64_t splice_capabilities = UINT64_C(1) << CAP_PERFMON | UINT64_C(1) << CAP_NET_RAW;
+
+static uint64_t wanted_capabilities(const struct config *config)
+{
+	bool is_splice = config->acceleration.mode == CONFIG_SPLICE;
+
+	return kept_capabilities | (is_splice ? splice_capabilities : 0);
+}
 
 void identity_raise_descriptor_limit(void)
 {
@@ -91,7 +100,7 @@ int identity_assume(const struct config *config)
 	}
 	if (!privileges.has_user && !privileges.has_group)
 		return 0;
-	err = privileges_drop(&privileges, kept_capabilities);
+	err = privileges_drop(&privileges, wanted_capabilities(config));
 	if (err)
 		log_error("cannot become user %s: %s", config->user ? config->user : "-",
 			  strerror(-err));
