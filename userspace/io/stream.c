@@ -82,22 +82,28 @@ void io_stream_unread(struct io_stream *stream, struct io_buf *buf)
 	append_unread(stream, buf);
 }
 
+/* The kernel tells of a reset once; had the sender heard it, this would look like a FIN. */
+static void tell_end(struct io_stream *stream)
+{
+	if (stream->status == 0 && stream->send_error == -ECONNRESET)
+		stream->status = -ECONNRESET;
+	stream->flags &= ~STREAM_RECV_WANTED;
+	deliver(stream, NULL, stream->status);
+}
+
 void io_stream_recv_ended(struct io_stream *stream, int status)
 {
-	/* The kernel tells of a reset once; had the sender heard it, this would look like a FIN. */
-	if (status == 0 && stream->send_error == -ECONNRESET)
-		status = -ECONNRESET;
 	stream->flags |= STREAM_RECV_ENDED;
 	stream->status = (int16_t)status;
 	if (stream->flags & STREAM_CLOSING)
 		return;
-	if (stream->unread) {
+	/* A send that learnt of a reset may complete later in this round. */
+	if (stream->unread || (status == 0 && stream->in_flight)) {
 		stream->flags |= STREAM_RECV_END_DUE;
 		io_stream_defer(stream);
 		return;
 	}
-	stream->flags &= ~STREAM_RECV_WANTED;
-	deliver(stream, NULL, status);
+	tell_end(stream);
 }
 
 void io_stream_recv_start(struct io_stream *stream)
@@ -154,8 +160,8 @@ static void deliver_end(struct io_stream *stream)
 {
 	if (stream->unread || stream->flags & STREAM_CLOSING)
 		return;
-	stream->flags &= ~(STREAM_RECV_END_DUE | STREAM_RECV_WANTED);
-	deliver(stream, NULL, stream->status);
+	stream->flags &= ~STREAM_RECV_END_DUE;
+	tell_end(stream);
 }
 
 void io_stream_tell_rest(struct io_stream *stream)
