@@ -1,64 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packet splice: established connections leave the daemon, and not a byte is lost, doubled or late."""
-import hashlib
 import json
-import os
 import socket
 import struct
-import subprocess
 import threading
 
 import pytest
 
 from lib import ask, traffic
-from lib.configs import FRONT, PORT, listener, pool, simple
+from lib.configs import FRONT, PORT, listener, pool
 from lib.netns import BACKEND, BACKEND6, PROXY, PROXY6
 from lib.origins import Origin, say_name
-from lib.paths import ROOT
 from lib.process import wait_until
+from lib.splice import MEBIBYTE, SPLICE, exchange, log_line, rungs, spliced, wait_joined
 
-SPLICE = {"acceleration": {"mode": "splice", "max_flows": 1024}}
 ORIGIN = (BACKEND, 7000)
-MEBIBYTE = 1 << 20
-
-
-def spliced(origin, **options):
-    top = {**SPLICE, "access_log": {"path": "stdout", "format": "json"}}
-    return simple(origin, top=top, **options)
-
-
-def rungs(sluice):
-    return [(row["rung"], row["reason"]) for row in sluice.connections()]
-
-
-def wait_joined(sluice, count=1):
-    wait_until(lambda: [r for r, _ in rungs(sluice)].count("splice-tc") == count, 10,
-               f"{count} spliced connections, not {rungs(sluice)}")
-
-
-def exchange(sock, size):
-    """Sends random bytes to an echo while it reads them back; whether they came back right."""
-    sent, got = os.urandom(size), []
-
-    def read():
-        left = size
-        while left:
-            chunk = sock.recv(min(left, 1 << 18))
-            if not chunk:
-                return
-            got.append(chunk)
-            left -= len(chunk)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    sock.sendall(sent)
-    reader.join(60)
-    return hashlib.sha256(b"".join(got)).digest() == hashlib.sha256(sent).digest()
-
-
-def log_line(sluice):
-    wait_until(lambda: '"end"' in sluice.process.stdout(), 5, "a line in the access log")
-    return json.loads(sluice.process.stdout().splitlines()[-1])
 
 
 @pytest.fixture
@@ -357,49 +313,3 @@ def test_a_full_table_relays_and_is_empty_again_afterwards(net, sluice, named_or
             sock.close()
         wait_until(lambda: sluice.active() == 0, 5)
         threading.Event().wait(1.1)
-
-
-@pytest.fixture
-def bad_lines(net, tmp_path):
-    """Packets are lost on both lines, both ways."""
-    program = tmp_path / "loss.o"
-    subprocess.run(["clang", "-O2", "-g", "-target", "bpf", "-I/usr/include/x86_64-linux-gnu", "-c",
-                    ROOT / "tests/e2e/tools/loss.bpf.c", "-o", program], check=True)
-    ends = ((net.client, "c0"), (net.backend, "b0"))
-    for namespace, device in ends:
-        namespace.run("tc", "qdisc", "replace", "dev", device, "clsact")
-        for way in ("ingress", "egress"):
-            namespace.run("tc", "filter", "add", "dev", device, way, "bpf", "da", "obj",
-                          str(program), "sec", "tc")
-    yield
-    for namespace, device in ends:
-        namespace.run("tc", "qdisc", "delete", "dev", device, "clsact")
-
-
-def talk_in_bursts(net, number, failures):
-    sock, _ = ask.opened(net.client, FRONT, timeout=60)
-    try:
-        for burst in range(8):
-            if not exchange(sock, 1 + (number * 7919 + burst * 104729) % 100000):
-                failures.append((number, burst))
-            threading.Event().wait((number + burst) % 7 / 50)
-    except OSError as error:
-        failures.append((number, error))
-    finally:
-        sock.close()
-
-
-def test_lost_packets_before_and_after_the_switch_are_made_up_for(net, sluice, named_origin,
-                                                                  bad_lines):
-    sluice.start(spliced(named_origin("o", ORIGIN)))
-    failures = []
-    threads = [threading.Thread(target=talk_in_bursts, args=(net, n, failures)) for n in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(90)
-    assert not failures
-    wait_until(lambda: sluice.active() == 0, 10, "all connections have ended")
-    lines = [json.loads(line) for line in sluice.process.stdout().splitlines()]
-    assert sum(line["rung"] == "splice-tc" for line in lines) >= 6
-    assert all(line["bytes_out"] == line["bytes_in"] + 2 for line in lines)
