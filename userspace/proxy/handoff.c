@@ -8,7 +8,7 @@
  */
 #include "proxy/handoff.h"
 #include "core/log.h"
-#include "proxy/session.h"
+#include "proxy/tunnel.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,19 +21,19 @@
  * who knows it. */
 #define LINGER_MS 1000
 
-static struct splice *splice_of(const struct session *session)
+static struct io_loop *loop_of(const struct tunnel *tunnel)
 {
-	return session->worker->shared->splice;
+	return tunnel->client->loop;
 }
 
-static void start_timer(struct session *session, uint64_t delay_ms)
+static void start_timer(struct tunnel *tunnel, uint64_t delay_ms)
 {
-	io_timer_start(session->worker->loop, &session->handoff.timer, delay_ms);
+	io_timer_start(loop_of(tunnel), &tunnel->handoff.timer, delay_ms);
 }
 
-static void give_up(struct session *session, enum splice_reason reason)
+static void give_up(struct tunnel *tunnel, enum splice_reason reason)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 
 	handoff->state = HANDOFF_NEVER;
 	handoff->reason = reason;
@@ -42,161 +42,161 @@ static void give_up(struct session *session, enum splice_reason reason)
 	handoff->pair = NULL;
 }
 
-static void try_later(struct session *session)
+static void try_later(struct tunnel *tunnel)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 
 	handoff->delay_ms *= 2;
 	if (handoff->delay_ms > DELAY_MAX_MS)
 		handoff->delay_ms = DELAY_MAX_MS;
-	start_timer(session, handoff->delay_ms);
+	start_timer(tunnel, handoff->delay_ms);
 }
 
 /* --- On the way in ------------------------------------------------------------------------------
  */
 
-static bool has_carried_enough(const struct session *session)
+static bool has_carried_enough(const struct tunnel *tunnel)
 {
-	uint64_t bytes = session->up.bytes + session->down.bytes;
+	uint64_t bytes = tunnel->up.bytes + tunnel->down.bytes;
 
-	return bytes && bytes >= session->view->snapshot->config->acceleration.after;
+	return bytes && bytes >= tunnel->config->acceleration.after;
 }
 
-static void observe(struct session *session)
+static void observe(struct tunnel *tunnel)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 	enum splice_reason reason;
-	int err = splice_observe(splice_of(session), session->client.fd, session->backend.fd,
-				 session->id, &handoff->pair, &reason);
+	int err = splice_observe(tunnel->splice, tunnel->client->fd, tunnel->backend->fd,
+				 tunnel->id, &handoff->pair, &reason);
 
 	if (err) {
-		give_up(session, reason);
+		give_up(tunnel, reason);
 		return;
 	}
 	handoff->state = HANDOFF_OBSERVED;
 	handoff->reason = SPLICE_REASON_NEVER_QUIET;
-	start_timer(session, handoff->delay_ms);
+	start_timer(tunnel, handoff->delay_ms);
 }
 
-static void resume(struct session *session)
+static void resume(struct tunnel *tunnel)
 {
-	io_pump_resume(&session->up);
-	io_pump_resume(&session->down);
+	io_pump_resume(&tunnel->up);
+	io_pump_resume(&tunnel->down);
 }
 
-static void on_joined(struct session *session)
+static void on_joined(struct tunnel *tunnel)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 
 	handoff->state = HANDOFF_JOINED;
 	handoff->reason = SPLICE_REASON_NONE;
 	handoff->was_joined = true;
-	counter_add(&session->counters->spliced, 1);
-	io_timer_stop(session->worker->loop, &session->timer);
-	io_pump_cancel(&session->up);
-	io_pump_cancel(&session->down);
-	start_timer(session, LOOK_MS);
+	counter_add(&tunnel->counters->spliced, 1);
+	io_timer_stop(loop_of(tunnel), &tunnel->timer);
+	io_pump_cancel(&tunnel->up);
+	io_pump_cancel(&tunnel->down);
+	start_timer(tunnel, LOOK_MS);
 }
 
-static void join(struct session *session)
+static void join(struct tunnel *tunnel)
 {
-	struct handoff *handoff = &session->handoff;
-	bool are_empty = io_pump_is_empty(&session->up) && io_pump_is_empty(&session->down);
+	struct handoff *handoff = &tunnel->handoff;
+	bool are_empty = io_pump_is_empty(&tunnel->up) && io_pump_is_empty(&tunnel->down);
 	int err = are_empty ? splice_join(handoff->pair) : -EAGAIN;
 
 	if (!err) {
-		on_joined(session);
+		on_joined(tunnel);
 		return;
 	}
 	handoff->state = HANDOFF_OBSERVED;
-	resume(session);
+	resume(tunnel);
 	if (err == -EAGAIN && ++handoff->tries < TRIES_MAX) {
-		try_later(session);
+		try_later(tunnel);
 		return;
 	}
 	if (err != -EAGAIN)
 		log_debug("connection %llu: stays with the relay: %s",
-			  (unsigned long long)session->id, strerror(-err));
-	give_up(session, err == -EAGAIN ? SPLICE_REASON_NEVER_QUIET : SPLICE_REASON_KERNEL);
+			  (unsigned long long)tunnel->id, strerror(-err));
+	give_up(tunnel, err == -EAGAIN ? SPLICE_REASON_NEVER_QUIET : SPLICE_REASON_KERNEL);
 }
 
-static void on_rest(struct session *session)
+static void on_rest(struct tunnel *tunnel)
 {
-	if (session->handoff.state == HANDOFF_RESTING && ++session->handoff.nrested == 2)
-		join(session);
+	if (tunnel->handoff.state == HANDOFF_RESTING && ++tunnel->handoff.nrested == 2)
+		join(tunnel);
 }
 
 static void on_up_rest(struct io_pump *pump)
 {
-	on_rest(container_of(pump, struct session, up));
+	on_rest(container_of(pump, struct tunnel, up));
 }
 
 static void on_down_rest(struct io_pump *pump)
 {
-	on_rest(container_of(pump, struct session, down));
+	on_rest(container_of(pump, struct tunnel, down));
 }
 
 /* A pump that is over has no on_end: half of the connection has ended, the other half is relayed.
  */
-static void look_for_quiet(struct session *session)
+static void look_for_quiet(struct tunnel *tunnel)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 
-	if (!session->up.on_end || !session->down.on_end) {
-		give_up(session, SPLICE_REASON_NEVER_QUIET);
+	if (!tunnel->up.on_end || !tunnel->down.on_end) {
+		give_up(tunnel, SPLICE_REASON_NEVER_QUIET);
 		return;
 	}
 	if (!splice_is_quiet(handoff->pair)) {
 		if (++handoff->tries < TRIES_MAX)
-			try_later(session);
+			try_later(tunnel);
 		else
-			give_up(session, SPLICE_REASON_NEVER_QUIET);
+			give_up(tunnel, SPLICE_REASON_NEVER_QUIET);
 		return;
 	}
 	handoff->state = HANDOFF_RESTING;
 	handoff->nrested = 0;
-	io_pump_rest(&session->up);
-	io_pump_rest(&session->down);
+	io_pump_rest(&tunnel->up);
+	io_pump_rest(&tunnel->down);
 }
 
 /* --- In the kernel
  * ----------------------------------------------------------------------------------- */
 
-static void look_for_end(struct session *session)
+static void look_for_end(struct tunnel *tunnel)
 {
-	uint64_t idle_limit_ms = session->listener->config->idle_timeout_ms;
+	uint64_t idle_limit_ms = tunnel->idle_timeout_ms;
 	struct splice_traffic traffic;
 
-	splice_pair_traffic(session->handoff.pair, &traffic);
+	splice_pair_traffic(tunnel->handoff.pair, &traffic);
 	if (traffic.is_reset_by_client || traffic.is_reset_by_backend)
-		session_end(session,
-			    traffic.is_reset_by_client ? CONNECTION_END_CLIENT_RESET
-						       : CONNECTION_END_BACKEND_RESET,
-			    IO_CLOSE_FIN, IO_CLOSE_FIN);
+		tunnel_end(tunnel,
+			   traffic.is_reset_by_client ? CONNECTION_END_CLIENT_RESET
+						      : CONNECTION_END_BACKEND_RESET,
+			   IO_CLOSE_FIN, IO_CLOSE_FIN);
 	else if (traffic.is_over && traffic.idle_ms >= LINGER_MS)
-		session_end(session, CONNECTION_END_DONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
+		tunnel_end(tunnel, CONNECTION_END_DONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
 	else if (!traffic.is_over && idle_limit_ms && traffic.idle_ms >= idle_limit_ms)
-		session_reset(session, CONNECTION_END_IDLE_TIMEOUT);
+		tunnel_end(tunnel, CONNECTION_END_IDLE_TIMEOUT, IO_CLOSE_RESET, IO_CLOSE_RESET);
 	else
-		start_timer(session, LOOK_MS);
+		start_timer(tunnel, LOOK_MS);
 }
 
 static void on_timer(struct io_timer *timer)
 {
-	struct session *session = container_of(timer, struct session, handoff.timer);
+	struct tunnel *tunnel = container_of(timer, struct tunnel, handoff.timer);
 
-	switch (session->handoff.state) {
+	switch (tunnel->handoff.state) {
 	case HANDOFF_WAITING:
-		if (has_carried_enough(session))
-			observe(session);
+		if (has_carried_enough(tunnel))
+			observe(tunnel);
 		else
-			try_later(session);
+			try_later(tunnel);
 		break;
 	case HANDOFF_OBSERVED:
-		look_for_quiet(session);
+		look_for_quiet(tunnel);
 		break;
 	case HANDOFF_JOINED:
-		look_for_end(session);
+		look_for_end(tunnel);
 		break;
 	case HANDOFF_NEVER:
 	case HANDOFF_RESTING:
@@ -204,51 +204,51 @@ static void on_timer(struct io_timer *timer)
 	}
 }
 
-/* --- For the session
+/* --- For the tunnel
  * ---------------------------------------------------------------------------------- */
 
-void handoff_start(struct session *session)
+void handoff_start(struct tunnel *tunnel)
 {
-	const struct config_acceleration *config = &session->view->snapshot->config->acceleration;
-	struct handoff *handoff = &session->handoff;
+	const struct config_acceleration *config = &tunnel->config->acceleration;
+	struct handoff *handoff = &tunnel->handoff;
 
 	if (config->mode != CONFIG_SPLICE) {
 		handoff->reason = SPLICE_REASON_OFF;
 		return;
 	}
-	if (!splice_of(session)) {
+	if (!tunnel->splice) {
 		handoff->reason = SPLICE_REASON_UNAVAILABLE;
 		return;
 	}
-	session->up.on_rest = on_up_rest;
-	session->down.on_rest = on_down_rest;
+	tunnel->up.on_rest = on_up_rest;
+	tunnel->down.on_rest = on_down_rest;
 	handoff->timer.on_expire = on_timer;
 	handoff->delay_ms = DELAY_MIN_MS;
 	handoff->state = HANDOFF_WAITING;
 	handoff->reason = SPLICE_REASON_NEVER_QUIET;
 	/* The programs can only say what they have seen: they watch from the first byte. */
 	if (config->after == 0)
-		observe(session);
+		observe(tunnel);
 	else
-		start_timer(session, handoff->delay_ms);
+		start_timer(tunnel, handoff->delay_ms);
 }
 
-void handoff_interrupt(struct session *session)
+void handoff_interrupt(struct tunnel *tunnel)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 	bool was_resting = handoff->state == HANDOFF_RESTING;
 
 	if (handoff->state == HANDOFF_NEVER || handoff->state == HANDOFF_JOINED)
 		return;
-	io_timer_stop(session->worker->loop, &handoff->timer);
-	give_up(session, SPLICE_REASON_NEVER_QUIET);
+	io_timer_stop(loop_of(tunnel), &handoff->timer);
+	give_up(tunnel, SPLICE_REASON_NEVER_QUIET);
 	if (was_resting)
-		resume(session);
+		resume(tunnel);
 }
 
-void handoff_account(struct session *session)
+void handoff_account(struct tunnel *tunnel)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 	struct splice_traffic traffic;
 
 	if (handoff->state != HANDOFF_JOINED)
@@ -258,36 +258,37 @@ void handoff_account(struct session *session)
 	handoff->bytes_down = traffic.bytes_down;
 }
 
-void handoff_end(struct session *session, bool is_reset)
+void handoff_end(struct tunnel *tunnel, bool is_reset)
 {
-	struct handoff *handoff = &session->handoff;
+	struct handoff *handoff = &tunnel->handoff;
 
-	io_timer_stop(session->worker->loop, &handoff->timer);
+	io_timer_stop(loop_of(tunnel), &handoff->timer);
 	if (!handoff->pair)
 		return;
-	handoff_account(session);
+	handoff_account(tunnel);
 	splice_pair_close(handoff->pair, is_reset);
 	handoff->pair = NULL;
 	handoff->state = HANDOFF_NEVER;
 }
 
-const char *handoff_rung(const struct session *session)
+const char *handoff_rung(const struct tunnel *tunnel)
 {
-	return session->handoff.was_joined ? "splice-tc" : "relay";
+	return tunnel->handoff.was_joined ? "splice-tc" : "relay";
 }
 
-const char *handoff_reason(const struct session *session)
+const char *handoff_reason(const struct tunnel *tunnel)
 {
-	return splice_reason_name(session->handoff.reason);
+	return splice_reason_name(tunnel->handoff.reason);
 }
 
-uint64_t handoff_last_activity_ms(const struct session *session)
+uint64_t handoff_last_activity_ms(const struct tunnel *tunnel)
 {
-	uint64_t now_ms = io_loop_now_ms(session->worker->loop);
 	struct splice_traffic traffic;
+	uint64_t now_ms;
 
-	if (session->handoff.state != HANDOFF_JOINED)
+	if (tunnel->handoff.state != HANDOFF_JOINED)
 		return 0;
-	splice_pair_traffic(session->handoff.pair, &traffic);
+	splice_pair_traffic(tunnel->handoff.pair, &traffic);
+	now_ms = io_loop_now_ms(loop_of(tunnel));
 	return now_ms > traffic.idle_ms ? now_ms - traffic.idle_ms : 0;
 }

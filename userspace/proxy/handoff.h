@@ -8,10 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct session;
+struct tunnel;
 
 /*
- * What a session in state RELAY knows of its way into the kernel:
+ * What a tunnel knows of its way into the kernel:
  *
  *   WAITING ──enough bytes──► OBSERVED ──quiet──► RESTING ──joined──► JOINED
  *      │                         ▲                   │
@@ -40,21 +40,21 @@ struct handoff {
 };
 
 /* The relay has begun. */
-void handoff_start(struct session *session);
+void handoff_start(struct tunnel *tunnel);
 
-/* The session ends, for either reason: before its pumps and sockets go. */
-void handoff_end(struct session *session, bool is_reset);
+/* The tunnel ends, for whatever reason: before its pumps and sockets go. */
+void handoff_end(struct tunnel *tunnel, bool is_reset);
 
 /* A direction of the relay has ended: what is left of the connection stays where it is. */
-void handoff_interrupt(struct session *session);
+void handoff_interrupt(struct tunnel *tunnel);
 
 /* Brings @bytes_up and @bytes_down up to date. */
-void handoff_account(struct session *session);
+void handoff_account(struct tunnel *tunnel);
 
-const char *handoff_rung(const struct session *session);
-const char *handoff_reason(const struct session *session);
+const char *handoff_rung(const struct tunnel *tunnel);
+const char *handoff_reason(const struct tunnel *tunnel);
 
 /* When a packet last went through, in loop time; 0 if the pair is not joined. */
-uint64_t handoff_last_activity_ms(const struct session *session);
+uint64_t handoff_last_activity_ms(const struct tunnel *tunnel);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The life of a connection from accept to its line in the access log; what happens in between is in
- * intake.c, connect.c and relay.c. */
+ * intake.c, connect.c and tunnel.c. */
 #include "proxy/session.h"
 #include "core/clock.h"
 #include "net/socket.h"
@@ -52,7 +52,8 @@ void session_local(const struct session *session, struct address *ret)
  */
 static void report_first_byte(struct session *session)
 {
-	uint64_t asked_us = session->up.first_byte_us, answered_us = session->down.first_byte_us;
+	uint64_t asked_us = session->tunnel.up.first_byte_us,
+		 answered_us = session->tunnel.down.first_byte_us;
 
 	bool is_answer = asked_us && answered_us >= asked_us;
 
@@ -63,24 +64,14 @@ static void report_first_byte(struct session *session)
 				    is_answer ? (uint32_t)(answered_us - asked_us) : 0);
 }
 
-uint64_t session_bytes_in(const struct session *session)
-{
-	return session->up.bytes + session->handoff.bytes_up;
-}
-
-uint64_t session_bytes_out(const struct session *session)
-{
-	return session->down.bytes + session->handoff.bytes_down;
-}
-
 /* Adds what has flowed since the last time to the counters. */
 static void account(struct session *session)
 {
 	uint64_t in, out, new_in, new_out;
 
-	handoff_account(session);
-	in = session_bytes_in(session);
-	out = session_bytes_out(session);
+	handoff_account(&session->tunnel);
+	in = tunnel_bytes_in(&session->tunnel);
+	out = tunnel_bytes_out(&session->tunnel);
 	new_in = in - session->counted_in;
 	new_out = out - session->counted_out;
 
@@ -103,7 +94,7 @@ static void keep_backend_alive(struct session *session)
 	uint32_t keepalive_ms = session->listener->config->keepalive_ms;
 
 	if (session->is_kept_alive || session->state != CONNECTION_RELAY ||
-	    session->handoff.state == HANDOFF_JOINED)
+	    session->tunnel.handoff.state == HANDOFF_JOINED)
 		return;
 	session->is_kept_alive = true;
 	socket_tune(session->backend.fd, session->endpoint->address.sa.sa_family, keepalive_ms);
@@ -145,16 +136,17 @@ static void write_access_log(struct session *session, struct strbuf *lines)
 		.peer = &session->peer_address,
 		.local = &session->local_address,
 		.backend = endpoint ? &endpoint->address : &none,
-		.bytes_in = session_bytes_in(session),
-		.bytes_out = session_bytes_out(session),
+		.bytes_in = tunnel_bytes_in(&session->tunnel),
+		.bytes_out = tunnel_bytes_out(&session->tunnel),
 		.queue_us = elapsed_us(session->pick_us, session->connect_us),
 		.connect_us = elapsed_us(session->connect_us, session->connected_us),
-		.first_byte_us = elapsed_us(session->connected_us, session->down.first_byte_us),
+		.first_byte_us = elapsed_us(session->connected_us,
+					    session->tunnel.down.first_byte_us),
 		.duration_us = session->ended_us - session->accepted_us,
 		.tries = session->ntried,
 		.end = session->end,
-		.rung = handoff_rung(session),
-		.reason = handoff_reason(session),
+		.rung = handoff_rung(&session->tunnel),
+		.reason = handoff_reason(&session->tunnel),
 	};
 
 	access_log_format(session->view->snapshot->access_log->format, &record, lines);
@@ -208,11 +200,7 @@ void session_end(struct session *session, enum connection_end end, enum io_close
 	/* The log wants it, and a closed socket no longer knows. */
 	if (session->view->snapshot->access_log)
 		session_local(session, &session->local_address);
-	if (session->state == CONNECTION_RELAY) {
-		handoff_end(session, client == IO_CLOSE_RESET);
-		io_pump_cancel(&session->up);
-		io_pump_cancel(&session->down);
-	}
+	tunnel_stop(&session->tunnel, client == IO_CLOSE_RESET);
 	session->state = CONNECTION_CLOSING;
 	session->end = end;
 	session->ended_us = io_loop_now_us(loop);
@@ -259,12 +247,14 @@ static void on_backend_closed(struct io_stream *stream)
 
 static void on_client_sent(struct io_stream *stream, int status)
 {
-	relay_on_sent(container_of(stream, struct session, client), status);
+	(void)status;
+	tunnel_on_sent(&container_of(stream, struct session, client)->tunnel);
 }
 
 static void on_backend_sent(struct io_stream *stream, int status)
 {
-	relay_on_sent(container_of(stream, struct session, backend), status);
+	(void)status;
+	tunnel_on_sent(&container_of(stream, struct session, backend)->tunnel);
 }
 
 static const struct io_stream_ops client_ops = {
@@ -293,8 +283,6 @@ static void on_timer(struct io_timer *timer)
 		connect_on_timeout(session);
 		break;
 	case CONNECTION_RELAY:
-		relay_on_timeout(session);
-		break;
 	case CONNECTION_CLOSING:
 		break;
 	}
@@ -332,18 +320,18 @@ void session_describe(struct session *session, struct connection_row *ret)
 {
 	const struct config_pool *pool = session_pool_config(session);
 	uint64_t now_ms = io_loop_now_ms(session->worker->loop);
-	uint64_t active_ms = relay_last_activity_ms(session);
+	uint64_t active_ms = tunnel_last_activity_ms(&session->tunnel);
 
-	handoff_account(session);
+	handoff_account(&session->tunnel);
 	*ret = (struct connection_row){
 		.id = session->id,
 		.worker = session->worker->index,
 		.client = session->client_address,
 		.state = session->state,
-		.rung = handoff_rung(session),
-		.reason = handoff_reason(session),
-		.bytes_in = session_bytes_in(session),
-		.bytes_out = session_bytes_out(session),
+		.rung = handoff_rung(&session->tunnel),
+		.reason = handoff_reason(&session->tunnel),
+		.bytes_in = tunnel_bytes_in(&session->tunnel),
+		.bytes_out = tunnel_bytes_out(&session->tunnel),
 		.age_ms = now_ms - session->accepted_us / 1000,
 		.idle_ms = active_ms && now_ms > active_ms ? now_ms - active_ms : 0,
 	};

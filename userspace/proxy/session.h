@@ -7,11 +7,10 @@
 #include "core/compiler.h"
 #include "core/list.h"
 #include "core/slice.h"
-#include "io/pump.h"
 #include "io/stream.h"
 #include "io/timer.h"
-#include "proxy/handoff.h"
 #include "proxy/inspect.h"
+#include "proxy/tunnel.h"
 #include "proxy/worker.h"
 #include "upstream/pool.h"
 
@@ -22,7 +21,7 @@
  * One client connection, on its worker's thread:
  *
  *   accept ─► PROXY_HEADER ─► CLIENT_HELLO ─► QUEUED ⇄ CONNECTING ─► RELAY ─► CLOSING ─► freed
- *             intake.c        intake.c        connect.c          relay.c, handoff.c  session.c
+ *             intake.c        intake.c        connect.c          tunnel.c   session.c
  *
  * States that a listener does not need are skipped. From each state session_end() leads to CLOSING;
  * the session is freed when both streams have closed.
@@ -38,17 +37,13 @@ struct session {
 	enum connection_end end;
 	bool has_backend_stream; /* initialised and not yet closed */
 	bool is_client_closed;
-	const struct io_stream
-		*reset_side; /* it was reset; the last bytes before are on their way */
-	int send_error;      /* -errno: one side takes no more, the other direction still flows */
 	bool is_first_byte_reported;
 	bool is_kept_alive; /* the backend has its keep-alive options */
 	uint16_t port;      /* that the client connected to, host order */
 
 	struct io_stream client, backend;
-	struct io_pump up, down; /* client → backend, backend → client */
-	struct io_timer timer;   /* of the present state */
-	struct handoff handoff;  /* of the relay into the kernel */
+	struct io_timer timer; /* of the states before RELAY */
+	struct tunnel tunnel;  /* in RELAY, and for the log afterwards */
 
 	/* What has come from the client before the relay begins. */
 	struct io_buf *intake_head, **intake_tail;
@@ -94,10 +89,6 @@ void session_local(const struct session *session, struct address *ret);
  */
 void session_tend(struct session *session);
 
-/* Bytes from and to the client, by whatever way. */
-uint64_t session_bytes_in(const struct session *session);
-uint64_t session_bytes_out(const struct session *session);
-
 void session_describe(struct session *session, struct connection_row *ret);
 
 const struct config_pool *session_pool_config(const struct session *session);
@@ -123,9 +114,5 @@ void connect_on_backend_closed(struct session *session);
 
 /* The backend's connection stands. */
 void relay_start(struct session *session);
-void relay_on_timeout(struct session *session);
-/* What was queued has gone, or never will, and no pump is there to be told. */
-void relay_on_sent(struct session *session, int status);
-uint64_t relay_last_activity_ms(const struct session *session);
 
 #endif
