@@ -31,6 +31,14 @@ static __always_inline __u32 sum_difference(__u64 before, __u64 after)
 	return fold_sum(after + (__u32)~fold_sum(before));
 }
 
+static __always_inline __u16 fold_to_16(__u64 sum)
+{
+	__u32 half = fold_sum(sum);
+
+	half = (half & 0xffff) + (half >> 16);
+	return (__u16)((half & 0xffff) + (half >> 16));
+}
+
 static __always_inline __sum16 checksum_change(__sum16 checksum, __u32 difference)
 {
 	__u32 sum = (__u16)~checksum;

@@ -91,13 +91,26 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, 0);
 }
 
+/*
+ * To a socket of this machine. The stack takes a packet from `lo` if it brings its route along, as
+ * one that was sent there does; one from a device gets it here, by its destination, which is an
+ * address of `lo` itself (with others the kernel finds no route through it).
+ */
+static __always_inline int forward_locally(frame_context *skb, const struct flow_nexthop *nexthop)
+{
+	if (skb->ifindex == nexthop->ifindex)
+		return bpf_redirect(nexthop->ifindex, 0);
+	return bpf_redirect_neigh(nexthop->ifindex, NULL, 0, 0);
+}
+
 /* The kernel asks for the neighbour and writes the link layer header. */
 static __always_inline int frame_forward(frame_context *skb, const struct packet *packet,
 					 const struct flow_nexthop *nexthop)
 {
 	struct bpf_redir_neigh neighbour = {};
 
-	(void)skb;
+	if (nexthop->flags & NEXTHOP_LOCAL)
+		return forward_locally(skb, nexthop);
 	neighbour.nh_family = packet->is_ipv6 ? AF_INET6 : AF_INET;
 	if (packet->is_ipv6)
 		__builtin_memcpy(neighbour.ipv6_nh, nexthop->gateway, sizeof(neighbour.ipv6_nh));
@@ -106,9 +119,13 @@ static __always_inline int frame_forward(frame_context *skb, const struct packet
 	return bpf_redirect_neigh(nexthop->ifindex, &neighbour, sizeof(neighbour), 0);
 }
 
-static __always_inline bool frame_can_use(const struct flow_nexthop *nexthop)
+static __always_inline bool frame_can_forward(frame_context *skb, const struct packet *packet,
+					      const struct flow_nexthop *nexthop)
 {
-	return nexthop->ifindex;
+	(void)skb;
+	(void)packet;
+	(void)nexthop;
+	return true;
 }
 
 #endif

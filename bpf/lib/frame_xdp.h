@@ -4,7 +4,8 @@
 
 /*
  * What the workers ask of a frame, at XDP; the counterpart of lib/frame_tc.h. A frame is what came
- * over the wire: one segment, linear, its checksum whole.
+ * over the wire: one segment, linear, its checksum whole. What XDP cannot forward goes on to the
+ * program at TC behind it.
  */
 #include "lib/checksum.h"
 #include "lib/parse.h"
@@ -80,10 +81,32 @@ static __always_inline int frame_forward(frame_context *xdp, const struct packet
 	return bpf_redirect(nexthop->ifindex, 0);
 }
 
-/* What has no link layer address here is left to the program at TC. */
-static __always_inline bool frame_can_use(const struct flow_nexthop *nexthop)
+/*
+ * A sender on the same machine (veth, tap, virtio) may leave the checksum to a device: then the
+ * field has the pseudo-header's sum, and only an skb says so. Among whole checksums one in 65,536
+ * looks the same; TC forwards that packet as well.
+ */
+static __always_inline bool is_checksum_whole(struct packet *packet)
 {
-	return nexthop->ifindex && nexthop->flags & NEXTHOP_MAC_VALID;
+	const struct ipv6hdr *ipv6 = packet_ipv6(packet);
+	const struct iphdr *ipv4 = packet_ipv4(packet);
+	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons((__u16)(packet->l4_len + packet->payload));
+
+	if (packet->is_ipv6)
+		sum += sum_words((const __u32 *)&ipv6->saddr, 8);
+	else
+		sum += (__u64)ipv4->saddr + ipv4->daddr;
+	return fold_to_16(sum) != packet_tcp(packet)->check;
+}
+
+/* A frame larger than its way's MTU would be dropped behind our back. */
+static __always_inline bool frame_can_forward(frame_context *xdp, struct packet *packet,
+					      const struct flow_nexthop *nexthop)
+{
+	if (!(nexthop->flags & NEXTHOP_MAC_VALID) ||
+	    frame_len(xdp) - packet->l3_offset > nexthop->mtu)
+		return false;
+	return packet->protocol != IPPROTO_TCP || is_checksum_whole(packet);
 }
 
 #endif

@@ -117,8 +117,10 @@ static __always_inline enum flow_verdict translate_icmp_error(
 	const struct flow_nexthop *nexthop = flow_nexthop(out);
 	struct checksum_differences differences = {};
 
-	if (!nexthop || !frame_can_use(nexthop))
+	if (!nexthop || !nexthop->ifindex)
 		return FLOW_VERDICT_NEXTHOP_GONE;
+	if (!frame_can_forward(ctx, packet, nexthop))
+		return FLOW_VERDICT_LEFT_TO_TC;
 	if (!translate_l3(packet, out->source, out->destination, true, &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;
 	differences.l4 = translate_quote(packet, out,

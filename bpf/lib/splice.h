@@ -17,8 +17,10 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 	const struct flow_nexthop *nexthop = flow_nexthop(out);
 	struct checksum_differences differences = {};
 
-	if (!nexthop || !frame_can_use(nexthop))
+	if (!nexthop || !nexthop->ifindex)
 		return FLOW_VERDICT_NEXTHOP_GONE;
+	if (!frame_can_forward(ctx, packet, nexthop))
+		return FLOW_VERDICT_LEFT_TO_TC;
 	if (!translate_l3(packet, out->source, out->destination, out->flags & FLOW_HAS_ECN,
 			  &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;

@@ -129,7 +129,8 @@ struct flow_nexthop {
 	__u16 padding;
 };
 
-#define NEXTHOP_MAC_VALID (1u << 0)
+#define NEXTHOP_MAC_VALID (1u << 0) /* both are right, and the device sends what XDP redirects */
+#define NEXTHOP_LOCAL     (1u << 1) /* the device is `lo`: to a socket of this machine */
 
 /*
  * Marks (SO_MARK) of a backend's socket before it connects: the SYN goes out without these options,
@@ -150,7 +151,8 @@ struct flow_nexthop {
 	X(NEXTHOP_GONE, "nexthop_gone") /* passed: its next hop is not usable */              \
 	X(TTL_EXPIRED, "ttl_expired")   /* dropped: the hop limit ran out */                  \
 	X(NO_HEADROOM, "no_headroom")   /* dropped: the packet could not be rewritten */      \
-	X(ICMP_SPLICED, "icmp_spliced") /* an ICMP error that quotes a spliced flow, translated */
+	X(ICMP_SPLICED, "icmp_spliced") /* an ICMP error that quotes a spliced flow, translated */ \
+	X(LEFT_TO_TC, "left_to_tc")     /* passed at XDP: the program at TC can forward it */
 
 enum flow_verdict {
 #define X(name, text) FLOW_VERDICT_##name,
