@@ -116,6 +116,8 @@ static __always_inline void record_spliced(struct packet *packet, const struct f
 
 	record->packets += segments;
 	record->bytes += packet->payload;
+	if (tcp->syn) /* its numbers are of another connection */
+		return;
 	if (!is_known || !is_after(end + out->seq_delta, other->ack + window + WINDOW_SLACK)) {
 		record_end(tcp, end, out, record, other);
 		if (!tcp->rst && (is_first || is_after(end, record->seq_end)))
@@ -129,6 +131,21 @@ static __always_inline void record_spliced(struct packet *packet, const struct f
 		set_seen(other, FLOW_SEEN_FIN_ACKED);
 	record_latest(packet, record);
 	set_seen(record, FLOW_SEEN_ANY);
+}
+
+/*
+ * A SYN where nobody has anything left to say begins a new connection, which is the stack's from
+ * here on. Any other SYN is forwarded: its receiver answers with the number that it expects, and a
+ * client that really has begun anew resets the old connection with that (RFC 5961 section 4).
+ */
+static __always_inline bool gives_way(struct packet *packet, const struct flow *flow)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+
+	if (!tcp->syn || tcp->ack || !flow_is_over(flow->pair))
+		return false;
+	*(volatile __u64 *)&flow->pair->gate = gate_word(GATE_PASS, 0);
+	return true;
 }
 
 /*
@@ -146,9 +163,11 @@ static __always_inline enum flow_verdict flow_gate(struct packet *packet, const 
 	}
 	if (state == GATE_OBSERVE)
 		return FLOW_VERDICT_OBSERVED;
-	if ((state == GATE_SPLICED || state == GATE_PASS) && packet_tcp(packet)->syn)
+	if (state == GATE_PASS && packet_tcp(packet)->syn)
 		return FLOW_VERDICT_NEW_SYN;
-	return state == GATE_SPLICED ? FLOW_VERDICT_SPLICED : FLOW_VERDICT_NO_FLOW;
+	if (state != GATE_SPLICED)
+		return FLOW_VERDICT_NO_FLOW;
+	return gives_way(packet, flow) ? FLOW_VERDICT_NEW_SYN : FLOW_VERDICT_SPLICED;
 }
 
 #endif

@@ -16,9 +16,12 @@ static __always_inline void count_verdict(enum flow_verdict verdict)
 		(*count)++;
 }
 
+/* Without a next hop a packet is lost, as at a router, and sent again when there is one: the stack
+ * has no socket for it and would answer with a reset. */
 static __always_inline bool verdict_drops(enum flow_verdict verdict)
 {
-	return verdict == FLOW_VERDICT_TTL_EXPIRED || verdict == FLOW_VERDICT_NO_HEADROOM;
+	return verdict == FLOW_VERDICT_TTL_EXPIRED || verdict == FLOW_VERDICT_NO_HEADROOM ||
+	       verdict == FLOW_VERDICT_NEXTHOP_GONE;
 }
 
 #endif

@@ -52,7 +52,7 @@ enum gate_state {
 	GATE_FREE,    /* not in use: pass */
 	GATE_OBSERVE, /* sockets carry it; what passes is recorded: pass */
 	GATE_SPLICED, /* translate and redirect */
-	GATE_PASS, /* was spliced, its next hop is gone or it is being ended: pass to the stack */
+	GATE_PASS,    /* was spliced; is being ended, or gave way to a new connection: pass */
 };
 
 static inline __u64 gate_word(enum gate_state state, __u64 count)
@@ -119,6 +119,15 @@ struct flow_pair {
 
 _Static_assert(sizeof(struct flow_pair) == 320, "no hidden padding");
 
+/* Whether nobody has anything left to say: both FINs acknowledged, or an RST went through. */
+static inline int flow_is_over(const struct flow_pair *pair)
+{
+	const __u8 ended = FLOW_SEEN_FIN | FLOW_SEEN_FIN_ACKED;
+	__u8 up = pair->seen[FLOW_UP].flags, down = pair->seen[FLOW_DOWN].flags;
+
+	return (up | down) & FLOW_SEEN_RST || (up & down & ended) == ended;
+}
+
 /* Element of `nexthops`. Array, written by the daemon alone, from rtnetlink. */
 struct flow_nexthop {
 	__u32 ifindex; /* 0: gone: packets pass to the stack */
@@ -141,16 +150,16 @@ struct flow_nexthop {
 #define FLOW_MARK_NO_SACK       (1u << 25)
 
 /* Why a packet was passed, dropped or redirected: counted in `verdicts` (per-CPU array). */
-#define FLOW_VERDICTS(X)                                                                      \
-	X(NOT_TCP, "not_tcp")           /* passed: not TCP, or a fragment */                  \
-	X(MALFORMED, "malformed")       /* passed: the stack judges */                        \
-	X(NO_FLOW, "no_flow")           /* passed: nobody's, or not handed over */            \
-	X(OBSERVED, "observed")         /* passed: counted at the gate */                     \
-	X(SPLICED, "spliced")           /* translated and redirected */                       \
-	X(NEW_SYN, "new_syn")           /* passed: a SYN on a tuple that is or was spliced */ \
-	X(NEXTHOP_GONE, "nexthop_gone") /* passed: its next hop is not usable */              \
-	X(TTL_EXPIRED, "ttl_expired")   /* dropped: the hop limit ran out */                  \
-	X(NO_HEADROOM, "no_headroom")   /* dropped: the packet could not be rewritten */      \
+#define FLOW_VERDICTS(X)                                                                           \
+	X(NOT_TCP, "not_tcp")           /* passed: not TCP, or a fragment */                       \
+	X(MALFORMED, "malformed")       /* passed: the stack judges */                             \
+	X(NO_FLOW, "no_flow")           /* passed: nobody's, or not handed over */                 \
+	X(OBSERVED, "observed")         /* passed: counted at the gate */                          \
+	X(SPLICED, "spliced")           /* translated and redirected */                            \
+	X(NEW_SYN, "new_syn")           /* passed: a SYN on a tuple that was spliced   */          \
+	X(NEXTHOP_GONE, "nexthop_gone") /* dropped: its next hop is not usable */                  \
+	X(TTL_EXPIRED, "ttl_expired")   /* dropped: the hop limit ran out */                       \
+	X(NO_HEADROOM, "no_headroom")   /* dropped: the packet could not be rewritten */           \
 	X(ICMP_SPLICED, "icmp_spliced") /* an ICMP error that quotes a spliced flow, translated */ \
 	X(LEFT_TO_TC, "left_to_tc")     /* passed at XDP: the program at TC can forward it */
 

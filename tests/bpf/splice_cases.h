@@ -41,7 +41,8 @@ static void assert_frame(const char *what, const struct fixture *f, const struct
 			 struct __sk_buff *skb)
 {
 	bool is_dropped = verdict == FLOW_VERDICT_TTL_EXPIRED ||
-			  verdict == FLOW_VERDICT_NO_HEADROOM;
+			  verdict == FLOW_VERDICT_NO_HEADROOM ||
+			  verdict == FLOW_VERDICT_NEXTHOP_GONE;
 	bool is_forwarded = verdict == FLOW_VERDICT_SPLICED || verdict == FLOW_VERDICT_ICMP_SPLICED;
 	struct frame wanted = is_forwarded ? *expected : *in;
 	struct frame out = {};
@@ -498,17 +499,55 @@ static void impossible_numbers_are_not_believed(void **state)
 	assert_int_equal(up->ack, 1 + SEQ_DOWN);
 }
 
-static void syn_on_a_joined_tuple_passes(void **state)
+/* What the flow has seen of each direction, and whether a SYN then begins a new connection. */
+static void syn_ends_a_flow_that_is_over(void **state)
 {
-	struct segment segment = {.leg = UP_IN, .flags = SYN, .seq = SEQ};
+	static const struct {
+		const char *what;
+		uint8_t up, down;
+		bool gives_way;
+	} cases[] = {
+		{"reset by the client", FLOW_SEEN_RST, 0, true},
+		{"reset by the backend", 0, FLOW_SEEN_RST, true},
+		{"closed by both", FLOW_SEEN_FIN | FLOW_SEEN_FIN_ACKED,
+		 FLOW_SEEN_FIN | FLOW_SEEN_FIN_ACKED, true},
+		{"one FIN on its way", FLOW_SEEN_FIN | FLOW_SEEN_FIN_ACKED, FLOW_SEEN_FIN, false},
+		{"half closed", FLOW_SEEN_FIN | FLOW_SEEN_FIN_ACKED, 0, false},
+		{"alive", FLOW_SEEN_ANY, FLOW_SEEN_ANY, false},
+	};
+	struct segment syn = {.leg = UP_IN, .flags = SYN, .seq = SEQ};
+	struct segment syn_out = {.leg = UP_OUT, .flags = SYN, .seq = SEQ_OUT};
 	struct shape shape = {};
-	struct frame frame = build_frame(&segment, &shape);
+	struct frame in = build_frame(&syn, &shape), out = build_frame(&syn_out, &shape);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct flow_pair *pair = pair_of(&fixture);
+
+		reset_pair(&fixture, false);
+		pair->seen[FLOW_UP].flags = cases[i].up;
+		pair->seen[FLOW_DOWN].flags = cases[i].down;
+		assert_frame(cases[i].what, &fixture, &in, &out,
+			     cases[i].gives_way ? FLOW_VERDICT_NEW_SYN : FLOW_VERDICT_SPLICED,
+			     NULL);
+		assert_int_equal(gate_state_of(pair->gate),
+				 cases[i].gives_way ? GATE_PASS : GATE_SPLICED);
+		assert_int_equal(pair->seen[FLOW_UP].seq_end, 0);
+	}
+}
+
+static void what_follows_the_new_syn_passes(void **state)
+{
+	struct segment syn = {.leg = UP_IN, .flags = SYN, .seq = SEQ};
+	struct segment ack = {.leg = UP_IN, .flags = ACK, .seq = SEQ + 1};
+	struct shape shape = {};
+	struct frame first = build_frame(&syn, &shape), second = build_frame(&ack, &shape);
 
 	(void)state;
 	reset_pair(&fixture, false);
-	assert_passes("SYN", &frame, FLOW_VERDICT_NEW_SYN);
 	pair_of(&fixture)->gate = gate_word(GATE_PASS, 0);
-	assert_passes("SYN, ended", &frame, FLOW_VERDICT_NEW_SYN);
+	assert_passes("SYN", &first, FLOW_VERDICT_NEW_SYN);
+	assert_passes("ACK", &second, FLOW_VERDICT_NO_FLOW);
 }
 
 static void expired_packet_is_dropped(void **state)
@@ -525,7 +564,7 @@ static void expired_packet_is_dropped(void **state)
 	}
 }
 
-static void packet_without_next_hop_passes(void **state)
+static void packet_without_next_hop_is_dropped(void **state)
 {
 	struct frame frame = plain_frame(false);
 
@@ -613,9 +652,10 @@ static void icmp_that_is_not_ours_passes(void **state)
 		cmocka_unit_test(end_of_a_flow_is_noticed),                              \
 		cmocka_unit_test(reset_counts_only_with_a_number_that_fits),             \
 		cmocka_unit_test(impossible_numbers_are_not_believed),                   \
-		cmocka_unit_test(syn_on_a_joined_tuple_passes),                          \
+		cmocka_unit_test(syn_ends_a_flow_that_is_over),                          \
+		cmocka_unit_test(what_follows_the_new_syn_passes),                       \
 		cmocka_unit_test(expired_packet_is_dropped),                             \
-		cmocka_unit_test(packet_without_next_hop_passes),                        \
+		cmocka_unit_test(packet_without_next_hop_is_dropped),                    \
 		cmocka_unit_test(icmp_error_goes_to_who_sent_the_quoted_packet),         \
 		cmocka_unit_test(icmp_that_is_not_ours_passes)
 
