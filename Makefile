@@ -28,7 +28,7 @@ endif
 TIER0 := core
 TIER1 := io config metrics
 TIER2 := fastpath net
-TIER3 := tls
+TIER3 := tls http
 TIER4 := route balance
 TIER5 := upstream
 TIER6 := proxy

@@ -118,6 +118,37 @@ char *arena_printf(struct arena *arena, const char *fmt, ...)
 	return text;
 }
 
+/* The newest block of standard size, or NULL; all others are freed. */
+static struct arena_block *keep_one(struct arena *arena)
+{
+	struct arena_block *kept = NULL;
+
+	while (arena->head) {
+		struct arena_block *next = arena->head->next;
+
+		if (!kept && arena->head->size == BLOCK_ROOM)
+			kept = arena->head;
+		else
+			free(arena->head);
+		arena->head = next;
+	}
+	return kept;
+}
+
+void arena_reset(struct arena *arena)
+{
+	/* Of an older block it is not known how much was used. */
+	size_t dirty = arena->head && arena->head->size == BLOCK_ROOM ? arena->used : BLOCK_ROOM;
+	struct arena_block *kept = keep_one(arena);
+
+	if (kept) {
+		memset(kept->bytes, 0, dirty);
+		kept->next = NULL;
+	}
+	arena->head = kept;
+	arena->used = 0;
+}
+
 void arena_done(struct arena *arena)
 {
 	while (arena->head) {

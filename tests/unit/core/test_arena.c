@@ -108,6 +108,34 @@ static void arena_may_be_used_again_after_done(void **state)
 	arena_done(&arena);
 }
 
+static void reset_keeps_a_clean_block(void **state)
+{
+	struct arena arena = {};
+	const char *first, *again;
+
+	(void)state;
+	arena_reset(&arena);
+	assert_null(arena.head);
+	first = memset(arena_alloc(&arena, 100), 'x', 100);
+	assert_non_null(arena_alloc(&arena, 100000));
+	arena_reset(&arena);
+	again = arena_alloc(&arena, 100);
+	assert_ptr_equal(again, first);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(again[i], 0);
+	/* A large block at the head is not the one that stays, and an older block is all dirty. */
+	for (int i = 0; i < 50; i++)
+		memset(arena_alloc(&arena, 1000), 'x', 1000);
+	arena_reset(&arena);
+	for (int i = 0; i < 4; i++) {
+		const char *part = arena_alloc(&arena, 900);
+
+		for (size_t n = 0; n < 900; n++)
+			assert_int_equal(part[n], 0);
+	}
+	arena_done(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +146,7 @@ int main(void)
 		cmocka_unit_test(copies_are_terminated),
 		cmocka_unit_test(printf_takes_what_it_needs),
 		cmocka_unit_test(arena_may_be_used_again_after_done),
+		cmocka_unit_test(reset_keeps_a_clean_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_HTTP_ERROR_PAGE_H
+#define SLUICE_HTTP_ERROR_PAGE_H
+
+#include "core/slice.h"
+#include "http/fields.h"
+
+#include <stdint.h>
+
+/* A page that Sluice answers with by itself; static. */
+struct http_page {
+	uint16_t status;
+	struct slice type; /* media type with its charset */
+	struct slice body;
+};
+
+/**
+ * The page of a status in the form the client prefers: HTML, JSON, or plain text.
+ * @request: for its Accept field; NULL if the request could not be read: plain text.
+ * Return: the page; that of 500 for a status that has none.
+ */
+const struct http_page *http_error_page(unsigned status, const struct http_fields *request);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_HTTP_FORWARDED_H
+#define SLUICE_HTTP_FORWARDED_H
+
+#include "core/address.h"
+#include "core/arena.h"
+#include "core/compiler.h"
+#include "http/fields.h"
+#include "http/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * What a proxy tells of the way a request took: Via, Forwarded, X-Forwarded-*; and what may be
+ * believed of what others told. Source: RFC 9110 section 7.6.3, RFC 7239.
+ */
+
+/* What one hop knows. */
+struct http_hop {
+	const struct address *client; /* whom the request came from; NULL: "unknown" */
+	const struct address *by;     /* where it came in; NULL: not told */
+	struct slice host;            /* the Host field as it came; may be empty */
+	struct slice scheme;          /* "http" or "https" */
+};
+
+/**
+ * Appends our element to the Forwarded field, or begins one; several fields become one.
+ * @is_trusted: false: what came is thrown away first.
+ * Return: 0; -ENOMEM.
+ */
+int http_forwarded_add(struct http_fields *fields, const struct http_hop *hop,
+		       bool is_trusted) WARN_UNUSED;
+
+/* The same for X-Forwarded-For, -Proto, -Host and -Port. From a trusted source, -Proto, -Host and
+ * -Port stay as they came where they came. */
+int http_x_forwarded_add(struct http_fields *fields, const struct http_hop *hop,
+			 bool is_trusted) WARN_UNUSED;
+
+/* Appends "1.1 name" to Via; @version: of the message as received; @name: a token or host. */
+int http_via_add(struct http_fields *fields, enum http_version version,
+		 struct slice name) WARN_UNUSED;
+
+/* How often @name stands in Via as the receiver: a loop, if that is us. */
+unsigned http_via_count(const struct http_fields *fields, struct slice name);
+
+/* An element of Forwarded; what is absent is empty. Values are still escaped if they were quoted.
+ */
+struct http_forwarded {
+	struct slice for_node, by_node, host, proto;
+};
+
+/* Takes the next element off a Forwarded value. Return: 1; 0 at the end; -EINVAL. */
+int http_forwarded_next(struct slice *value, struct http_forwarded *ret);
+
+/* Reads a node: "192.0.2.43", "192.0.2.43:80", "[2001:db8::1]:47", or a bare IPv6 address as
+ * X-Forwarded-For has it. Return: 0; -EINVAL; -ENOENT for "unknown" and "_hidden". */
+int http_node_parse(struct slice node, struct address *ret) WARN_UNUSED;
+
+/**
+ * The client behind trusted proxies: from the last element of Forwarded, or of X-Forwarded-For
+ * where there is no Forwarded, back to the first address that no network of @trusted holds.
+ * @peer: whom the connection came from; the answer if it is not trusted itself, or if an element
+ *        cannot be read (then the last address that could).
+ */
+void http_client_address(const struct http_fields *fields, const struct address *peer,
+			 const struct prefix *trusted, size_t trusted_count, struct address *ret);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_HTTP_PATH_H
+#define SLUICE_HTTP_PATH_H
+
+#include "core/compiler.h"
+#include "core/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Paths as rules and files see them. Source: RFC 3986 sections 2.1, 5.2.4 and 6.2.2. */
+
+/**
+ * Replaces percent-encodings by the bytes they stand for.
+ * @buf: at least text.len bytes; may be where @text is.
+ * Return: bytes written; -EINVAL for a broken encoding.
+ */
+long http_percent_decode(struct slice text, char *buf);
+
+enum http_path_flag {
+	HTTP_PATH_MERGE_SLASHES = 1 << 0, /* "//" counts as "/" */
+};
+
+/**
+ * The path that routes, access rules and files compare: percent-encodings decoded, "." and ".."
+ * segments taken away, so that no spelling goes around a rule. Encoded slashes stay encoded
+ * ("%2F"), and with them "%25", since both would change what the path means; no other encoding
+ * is left.
+ * @path: begins with "/", its encodings are well-formed.
+ * @buf:  at least path.len bytes.
+ * Return: 0; -EINVAL: it climbs above the root, or holds an encoded NUL or other control character,
+ * or an (encoded) backslash, which some back ends read as a slash.
+ * @ret may be @path itself where nothing had to change.
+ */
+int http_path_normalize(struct slice path, unsigned flags, char *buf,
+			struct slice *ret) WARN_UNUSED;
+
+/**
+ * Takes the next "name=value" off a query; neither is decoded.
+ * Return: false at the end.
+ */
+bool http_query_next(struct slice *query, struct slice *ret_name, struct slice *ret_value);
+
+#endif
