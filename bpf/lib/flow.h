@@ -11,6 +11,7 @@
 
 struct flow {
 	struct flow_pair *pair;
+	__u32 index; /* of the pair */
 	__u32 direction;
 };
 
@@ -20,6 +21,7 @@ static __always_inline bool flow_find(const struct flow_key *key, struct flow *f
 
 	if (!slot)
 		return false;
+	flow->index = slot->pair;
 	flow->direction = slot->direction & 1;
 	flow->pair = bpf_map_lookup_elem(&pairs, &slot->pair);
 	return flow->pair;
@@ -131,6 +133,13 @@ static __always_inline void record_spliced(struct packet *packet, const struct f
 		set_seen(other, FLOW_SEEN_FIN_ACKED);
 	record_latest(packet, record);
 	set_seen(record, FLOW_SEEN_ANY);
+}
+
+static __always_inline void report_end(const struct flow *flow)
+{
+	const struct flow_event event = {.id = flow->pair->id, .pair = flow->index};
+
+	(void)bpf_ringbuf_output(&ends, (void *)&event, sizeof(event), 0);
 }
 
 /*

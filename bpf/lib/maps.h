@@ -12,6 +12,7 @@
 #include "abi/flow.h"
 
 #define DEFAULT_PAIRS 1024
+#define ENDS_BYTES    (256 * 1024) /* some ten thousand ends between two looks of the daemon */
 
 /* From an arriving packet to its pair. Owner and only writer: the daemon; two entries a pair. */
 struct {
@@ -37,6 +38,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct flow_nexthop);
 } nexthops SEC(".maps");
+
+/* struct flow_event for each pair that is over. Writers: the programs; reader: the daemon; when
+ * full, the record is lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, ENDS_BYTES);
+} ends SEC(".maps");
 
 /* Packets by enum flow_verdict. Writers: the programs; read by the daemon. */
 struct {

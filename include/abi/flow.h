@@ -16,7 +16,7 @@
  * This layout is the ABI between a daemon and the programs and maps that an earlier daemon has left
  * pinned: any change of it, or of what a field means, raises FLOW_ABI_VERSION.
  */
-#define FLOW_ABI_VERSION 1
+#define FLOW_ABI_VERSION 2
 
 enum flow_direction {
 	FLOW_UP,   /* arrives from the client, goes to the backend */
@@ -112,7 +112,9 @@ struct flow_pair {
 	__u64 spliced_ns;    /* when the gate opened, CLOCK_MONOTONIC */
 	__u32 listener_hash; /* hash of the listener's name: who adopts it finds its counters */
 	__u32 pool_hash;
-	__u8 reserved[32];
+	__u64 relayed[FLOW_DIRECTIONS];    /* bytes of payload that the daemon itself has carried */
+	__u64 accepted_us;                 /* when the client came, since 1970; 0: nobody asked */
+	__u32 joined_seq[FLOW_DIRECTIONS]; /* of what arrives: the first that the sockets lack */
 	struct flow_translation out[FLOW_DIRECTIONS];
 	struct flow_record seen[FLOW_DIRECTIONS];
 };
@@ -127,6 +129,15 @@ static inline int flow_is_over(const struct flow_pair *pair)
 
 	return (up | down) & FLOW_SEEN_RST || (up & down & ended) == ended;
 }
+
+/* Record of the ring buffer `ends`: a pair is over. Writers: the programs, once a pair but for a
+ * race of its directions; reader: the daemon. When full, a record is lost: the daemon also looks
+ * at its pairs now and then. */
+struct flow_event {
+	__u64 id; /* of the pair when it was over: its element may serve another one since */
+	__u32 pair;
+	__u32 padding;
+};
 
 /* Element of `nexthops`. Array, written by the daemon alone, from rtnetlink. */
 struct flow_nexthop {

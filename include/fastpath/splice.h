@@ -45,6 +45,11 @@ const char *splice_reason_name(enum splice_reason reason);
 struct splice_options {
 	uint32_t max_flows;   /* pairs; 0: 262144 */
 	const char *pin_path; /* directory on bpffs that outlives us; NULL: nothing is pinned */
+	/* A joined pair has nothing left to say: splice_owner() knows whose it is. Now and then
+	 * one is told of twice, or, under a flood of ends, not at all. Thread: control. NULL:
+	 * nobody wants to know. */
+	void (*on_end)(void *context, uint32_t slot, uint64_t id);
+	void *context;
 };
 
 /**
@@ -63,12 +68,28 @@ void splice_free(struct splice *splice);
  * has. @client_fd is established. Thread: any. Return: 0; -errno, harmless. */
 int splice_prepare_backend(struct splice *splice, int client_fd, int backend_fd);
 
+/* Whose connection it is: for on_end, for sluicectl, and for a later daemon that adopts it. */
+struct splice_label {
+	uint64_t id;          /* unique in this daemon; tells the thread that observes it */
+	uint64_t accepted_us; /* when the client came, since 1970; 0: unknown */
+	uint32_t listener_hash, pool_hash;
+	void *owner; /* what splice_owner() returns */
+};
+
 /**
  * Registers a pair in state OBSERVE; both sockets are established and idle or relaying.
  * Return: 0; -ENOTSUP with *ret_reason where it is not eligible. Thread: any worker.
  */
-int splice_observe(struct splice *splice, int client_fd, int backend_fd, uint64_t id,
-		   struct splice_pair **ret, enum splice_reason *ret_reason) WARN_UNUSED;
+int splice_observe(struct splice *splice, int client_fd, int backend_fd,
+		   const struct splice_label *label, struct splice_pair **ret,
+		   enum splice_reason *ret_reason) WARN_UNUSED;
+
+/* The owner of the pair that @on_end told of; NULL: it has been closed since. Thread: the worker
+ * that observed @id. */
+void *splice_owner(struct splice *splice, uint32_t slot, uint64_t id);
+
+/* What the relay has carried: joined, the pair keeps it for whoever accounts for it. */
+void splice_pair_set_relayed(struct splice_pair *pair, uint64_t bytes_up, uint64_t bytes_down);
 
 /* Whether trying to join is worth stopping the relay for: everything that came was read, everything
  * that was sent is acknowledged, and the programs have seen a packet of either side; a side that

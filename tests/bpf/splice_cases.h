@@ -466,6 +466,82 @@ static void end_of_a_flow_is_noticed(void **state)
 	assert_int_equal(down->packets, 3);
 }
 
+static int on_old_event(void *context, void *record, size_t size)
+{
+	(void)context, (void)record, (void)size;
+	return 0;
+}
+
+/* What earlier cases have left. */
+static void discard_events(void)
+{
+	struct ring_buffer *ring = ring_buffer__new(map_fd(&fixture, "ends"), on_old_event, NULL,
+						    NULL);
+
+	assert_non_null(ring);
+	assert_true(ring_buffer__consume(ring) >= 0);
+	ring_buffer__free(ring);
+}
+
+/* Counts the records for the pair since the last call. */
+static int on_event(void *context, void *record, size_t size)
+{
+	const struct flow_event *event = record;
+	int *count = context;
+
+	assert_true(size >= sizeof(*event));
+	assert_int_equal(event->pair, PAIR);
+	assert_int_equal(event->id, 77);
+	(*count)++;
+	return 0;
+}
+
+static int take_events(void)
+{
+	int count = 0;
+	struct ring_buffer *ring = ring_buffer__new(map_fd(&fixture, "ends"), on_event, &count,
+						    NULL);
+
+	assert_non_null(ring);
+	assert_true(ring_buffer__consume(ring) >= 0);
+	ring_buffer__free(ring);
+	return count;
+}
+
+static void begin_pair_with_events(void)
+{
+	reset_pair(&fixture, false);
+	discard_events();
+	pair_of(&fixture)->id = 77;
+	forward((struct segment){
+		.leg = DOWN_IN, .flags = ACK, .seq = 5000, .ack = 100 + SEQ_UP, .window = 99});
+}
+
+static void end_is_told_once_both_sides_have_heard_of_it(void **state)
+{
+	(void)state;
+	begin_pair_with_events();
+	forward((struct segment){
+		.leg = UP_IN, .flags = ACK | FIN, .seq = 100, .ack = 5000 + SEQ_DOWN});
+	forward((struct segment){
+		.leg = DOWN_IN, .flags = ACK | FIN, .seq = 5000, .ack = 101 + SEQ_UP});
+	assert_int_equal(take_events(), 0);
+	forward((struct segment){.leg = UP_IN, .flags = ACK, .seq = 101, .ack = 5001 + SEQ_DOWN});
+	forward((struct segment){.leg = UP_IN, .flags = ACK, .seq = 101, .ack = 5001 + SEQ_DOWN});
+	assert_int_equal(take_events(), 1);
+}
+
+static void reset_is_told_once(void **state)
+{
+	(void)state;
+	begin_pair_with_events();
+	forward((struct segment){.leg = DOWN_IN, .flags = RST, .seq = 4000});
+	assert_int_equal(take_events(), 0);
+	forward((struct segment){.leg = DOWN_IN, .flags = RST, .seq = 5000});
+	forward((struct segment){.leg = DOWN_IN, .flags = RST, .seq = 5000});
+	assert_int_equal(take_events(), 1);
+}
+
 static void reset_counts_only_with_a_number_that_fits(void **state)
 {
 	struct flow_record *up = &pair_of(&fixture)->seen[FLOW_UP];
@@ -650,6 +726,8 @@ static void icmp_that_is_not_ours_passes(void **state)
 		cmocka_unit_test(foreign_packet_passes), cmocka_unit_test(gate_decides), \
 		cmocka_unit_test(observed_packets_are_recorded),                         \
 		cmocka_unit_test(end_of_a_flow_is_noticed),                              \
+		cmocka_unit_test(end_is_told_once_both_sides_have_heard_of_it),          \
+		cmocka_unit_test(reset_is_told_once),                                    \
 		cmocka_unit_test(reset_counts_only_with_a_number_that_fits),             \
 		cmocka_unit_test(impossible_numbers_are_not_believed),                   \
 		cmocka_unit_test(syn_ends_a_flow_that_is_over),                          \

@@ -6,6 +6,8 @@
 #include "core/address.h"
 #include "core/compiler.h"
 #include "fastpath/splice.h"
+#include "io/timer.h"
+#include "io/watch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -160,6 +162,41 @@ void nexthops_put(struct nexthops *hops, uint32_t index);
 /* Asks again for every way. Thread: control. */
 void nexthops_refresh(struct nexthops *hops);
 
+/* --- Ends (events.c) -------------------------------------------------------------------------- */
+
+struct events;
+typedef void events_fn(void *context, uint32_t slot, uint64_t id);
+
+/* @map_fd: of `ends`, borrowed. @on_end: on @loop's thread. Return: 0; -ENOMEM; -errno. */
+int events_new(int map_fd, struct io_loop *loop, events_fn *on_end, void *context,
+	       struct events **ret) WARN_UNUSED;
+void events_free(struct events *events); /* NULL is allowed */
+
+/* --- All of it
+ * ------------------------------------------------------------------------------------------- */
+
+struct splice {
+	struct tc_ingress_bpf *ingress;
+	struct tc_egress_bpf *egress;
+	struct flow_pair *pairs; /* the map, shared with the programs */
+	void **owners;           /* by slot: of the pair that is there, as its observer said */
+	uint32_t max_flows;
+	int flows_fd;
+	int reset_fd[2]; /* IPv4, IPv6; negative: none */
+	struct slots *slots;
+	struct attach *attach;
+	struct nexthops *nexthops;
+	struct events *events;
+
+	struct nl_sock *monitor;
+	struct io_loop *loop;
+	struct io_watch watch;
+	struct io_timer refresh;
+
+	void (*on_end)(void *context, uint32_t slot, uint64_t id); /* NULL: nobody asks */
+	void *context;
+};
+
 /* --- A pair
  * ---------------------------------------------------------------------------------------------- */
 
@@ -172,7 +209,6 @@ struct splice_pair {
 	uint32_t nflows; /* of the keys that are in `flows` */
 	int client_fd, backend_fd;
 	bool is_joined;
-	uint32_t joined_seq[FLOW_DIRECTIONS]; /* what arrived before went through the sockets */
 	struct flow_key keys[FLOW_DIRECTIONS];
 };
 

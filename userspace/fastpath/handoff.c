@@ -88,6 +88,8 @@ static void open_gate(struct splice_pair *pair, const struct legs *legs,
 	out[FLOW_UP].nexthop = pair->nexthop[FLOW_UP];
 	out[FLOW_DOWN].nexthop = pair->nexthop[FLOW_DOWN];
 	memcpy(pair->shared->out, out, sizeof(out));
+	pair->shared->joined_seq[FLOW_UP] = legs->client.rcv_nxt;
+	pair->shared->joined_seq[FLOW_DOWN] = legs->backend.rcv_nxt;
 	pair->shared->spliced_ns = clock_monotonic_ns();
 }
 
@@ -147,8 +149,6 @@ int splice_join(struct splice_pair *pair)
 	if (err)
 		return err;
 	pair->is_joined = true;
-	pair->joined_seq[FLOW_UP] = legs.client.rcv_nxt;
-	pair->joined_seq[FLOW_DOWN] = legs.backend.rcv_nxt;
 	leg_freeze(pair->client_fd);
 	leg_freeze(pair->backend_fd);
 	return 0;

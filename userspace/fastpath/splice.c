@@ -7,8 +7,6 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "fastpath/fastpath_internal.h"
-#include "io/timer.h"
-#include "io/watch.h"
 
 #include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
@@ -27,23 +25,6 @@
 #define DEFAULT_MAX_FLOWS 262144
 #define MAXSEG_MAX        32767 /* the kernel's own limit */
 #define REFRESH_DELAY_MS  20    /* changes of routes come in bursts */
-
-struct splice {
-	struct tc_ingress_bpf *ingress;
-	struct tc_egress_bpf *egress;
-	struct flow_pair *pairs; /* the map, shared with the programs */
-	uint32_t max_flows;
-	int flows_fd;
-	int reset_fd[2]; /* IPv4, IPv6; negative: none */
-	struct slots *slots;
-	struct attach *attach;
-	struct nexthops *nexthops;
-
-	struct nl_sock *monitor;
-	struct io_loop *loop;
-	struct io_watch watch;
-	struct io_timer refresh;
-};
 
 static const char *const reason_names[] = {
 #define X(name, text) [SPLICE_REASON_##name] = text,
@@ -157,6 +138,20 @@ static int load(struct splice *splice, const char **ret_why)
 	return map_pairs(splice);
 }
 
+static void on_pair_over(void *context, uint32_t slot, uint64_t id)
+{
+	struct splice *splice = context;
+
+	if (splice->on_end && slot < splice->max_flows)
+		splice->on_end(splice->context, slot, id);
+}
+
+static int follow_ends(struct splice *splice)
+{
+	return events_new(bpf_map__fd(splice->ingress->maps.ends), splice->loop, on_pair_over,
+			  splice, &splice->events);
+}
+
 static int start(struct splice *splice, const char **ret_why)
 {
 	int err = load(splice, ret_why);
@@ -165,7 +160,8 @@ static int start(struct splice *splice, const char **ret_why)
 		return err;
 	*ret_why = "out of memory";
 	splice->slots = slots_new(splice->max_flows);
-	if (!splice->slots)
+	splice->owners = calloc(splice->max_flows, sizeof(*splice->owners));
+	if (!splice->slots || !splice->owners)
 		return -ENOMEM;
 	err = attach_new(splice->ingress->progs.tc_ingress, splice->egress->progs.tc_egress,
 			 &splice->attach);
@@ -174,7 +170,10 @@ static int start(struct splice *splice, const char **ret_why)
 	*ret_why = "rtnetlink cannot be used";
 	err = nexthops_new(bpf_map__fd(splice->ingress->maps.nexthops), splice->max_flows,
 			   splice->attach, &splice->nexthops);
-	return err ? err : follow_network(splice);
+	if (!err)
+		err = follow_network(splice);
+	*ret_why = "the ends of connections cannot be heard of";
+	return err ? err : follow_ends(splice);
 }
 
 int splice_new(const struct splice_options *options, struct io_loop *loop, struct splice **ret,
@@ -187,6 +186,8 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 	if (!splice)
 		return -ENOMEM;
 	splice->loop = loop;
+	splice->on_end = options->on_end;
+	splice->context = options->context;
 	splice->max_flows = options->max_flows ? options->max_flows : DEFAULT_MAX_FLOWS;
 	splice->reset_fd[0] = reset_open(AF_INET);
 	splice->reset_fd[1] = reset_open(AF_INET6);
@@ -203,12 +204,14 @@ void splice_free(struct splice *splice)
 {
 	if (!splice)
 		return;
+	events_free(splice->events);
 	io_watch_stop(&splice->watch);
 	io_timer_stop(splice->loop, &splice->refresh);
 	nl_socket_free(splice->monitor);
 	attach_free(splice->attach);
 	nexthops_free(splice->nexthops);
 	slots_free(splice->slots);
+	free(splice->owners);
 	if (splice->pairs)
 		munmap(splice->pairs, splice->max_flows * sizeof(struct flow_pair));
 	tc_egress_bpf__destroy(splice->egress);
@@ -303,7 +306,7 @@ static enum splice_reason insert_flow(struct splice_pair *pair, enum flow_direct
 				: SPLICE_REASON_KERNEL;
 }
 
-static enum splice_reason register_pair(struct splice_pair *pair, uint64_t id)
+static enum splice_reason register_pair(struct splice_pair *pair, const struct splice_label *label)
 {
 	struct splice *splice = pair->splice;
 	enum splice_reason reason;
@@ -311,25 +314,32 @@ static enum splice_reason register_pair(struct splice_pair *pair, uint64_t id)
 	if (!slots_take(splice->slots, clock_monotonic_ms(), &pair->slot))
 		return SPLICE_REASON_TABLE_FULL;
 	pair->shared = &splice->pairs[pair->slot];
-	*pair->shared = (struct flow_pair){.id = id};
+	splice->owners[pair->slot] = label->owner;
+	*pair->shared = (struct flow_pair){
+		.id = label->id,
+		.listener_hash = label->listener_hash,
+		.pool_hash = label->pool_hash,
+		.accepted_us = label->accepted_us,
+	};
 	__atomic_store_n(&pair->shared->gate, gate_word(GATE_OBSERVE, 0), __ATOMIC_RELEASE);
 	reason = insert_flow(pair, FLOW_UP);
 	return reason == SPLICE_REASON_NONE ? insert_flow(pair, FLOW_DOWN) : reason;
 }
 
-static enum splice_reason observe(struct splice_pair *pair, uint64_t id)
+static enum splice_reason observe(struct splice_pair *pair, const struct splice_label *label)
 {
 	enum splice_reason reason = read_keys(pair);
 
 	if (reason == SPLICE_REASON_NONE)
 		reason = compare(pair);
 	if (reason == SPLICE_REASON_NONE)
-		reason = register_pair(pair, id);
+		reason = register_pair(pair, label);
 	return reason;
 }
 
-int splice_observe(struct splice *splice, int client_fd, int backend_fd, uint64_t id,
-		   struct splice_pair **ret, enum splice_reason *ret_reason)
+int splice_observe(struct splice *splice, int client_fd, int backend_fd,
+		   const struct splice_label *label, struct splice_pair **ret,
+		   enum splice_reason *ret_reason)
 {
 	struct splice_pair *pair = calloc(1, sizeof(*pair));
 
@@ -339,13 +349,27 @@ int splice_observe(struct splice *splice, int client_fd, int backend_fd, uint64_
 	pair->splice = splice;
 	pair->client_fd = client_fd;
 	pair->backend_fd = backend_fd;
-	*ret_reason = observe(pair, id);
+	*ret_reason = observe(pair, label);
 	if (*ret_reason != SPLICE_REASON_NONE) {
 		splice_pair_close(pair, false);
 		return -ENOTSUP;
 	}
 	*ret = pair;
 	return 0;
+}
+
+/* Only the thread that @id belongs to gives it a pair, and takes it: so what it finds stays. */
+void *splice_owner(struct splice *splice, uint32_t slot, uint64_t id)
+{
+	if (__atomic_load_n(&splice->pairs[slot].id, __ATOMIC_RELAXED) != id)
+		return NULL;
+	return splice->owners[slot];
+}
+
+void splice_pair_set_relayed(struct splice_pair *pair, uint64_t bytes_up, uint64_t bytes_down)
+{
+	pair->shared->relayed[FLOW_UP] = bytes_up;
+	pair->shared->relayed[FLOW_DOWN] = bytes_down;
 }
 
 /*
@@ -365,7 +389,6 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
 {
 	const struct flow_record *up = &pair->shared->seen[FLOW_UP];
 	const struct flow_record *down = &pair->shared->seen[FLOW_DOWN];
-	const uint8_t ended = FLOW_SEEN_FIN | FLOW_SEEN_FIN_ACKED;
 	uint64_t word = __atomic_load_n(&pair->shared->gate, __ATOMIC_ACQUIRE);
 	uint64_t last_ns = pair->shared->spliced_ns, now_ns = clock_monotonic_ns();
 
@@ -374,16 +397,18 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
 	if (down->last_seen_ns > last_ns)
 		last_ns = down->last_seen_ns;
 	*ret = (struct splice_traffic){
-		.bytes_up = pair->is_joined ? bytes_since(up, pair->joined_seq[FLOW_UP]) : 0,
-		.bytes_down = pair->is_joined ? bytes_since(down, pair->joined_seq[FLOW_DOWN]) : 0,
+		.bytes_up = pair->is_joined ? bytes_since(up, pair->shared->joined_seq[FLOW_UP])
+					    : 0,
+		.bytes_down = pair->is_joined
+				      ? bytes_since(down, pair->shared->joined_seq[FLOW_DOWN])
+				      : 0,
 		.packets_up = up->packets,
 		.packets_down = down->packets,
 		.idle_ms = now_ns > last_ns ? (now_ns - last_ns) / 1000000 : 0,
 		.is_reset_by_client = up->flags & FLOW_SEEN_RST,
 		.is_reset_by_backend = down->flags & FLOW_SEEN_RST,
 	};
-	ret->is_over = ret->is_reset_by_client || ret->is_reset_by_backend ||
-		       (up->flags & down->flags & ended) == ended ||
+	ret->is_over = flow_is_over(pair->shared) ||
 		       (pair->is_joined && gate_state_of(word) != GATE_SPLICED);
 }
 
@@ -420,7 +445,9 @@ void splice_pair_close(struct splice_pair *pair, bool is_reset)
 	}
 	for (uint32_t i = 0; i < pair->nnexthops; i++)
 		nexthops_put(splice->nexthops, pair->nexthop[i]);
-	if (pair->shared)
+	if (pair->shared) {
+		splice->owners[pair->slot] = NULL;
 		slots_give(splice->slots, clock_monotonic_ms(), pair->slot);
+	}
 	free(pair);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * When a relayed connection goes into the kernel, and what the worker does while it is there: looks
- * at its record now and then. The switch itself is fastpath/handoff.c's.
+ * When a relayed connection goes into the kernel, and what the worker does while it is there: the
+ * programs say when it is over, and now and then the worker looks whether it is idle. The switch
+ * itself is fastpath/handoff.c's.
  *
  * A try costs the relay a pause, so it is made only when a first look finds the sockets quiet. A
  * connection that never is stays with the relay.
@@ -16,7 +17,7 @@
 #define DELAY_MIN_MS 1
 #define DELAY_MAX_MS 1000
 #define TRIES_MAX    40
-#define LOOK_MS      250
+#define LOOK_MAX_MS  10000 /* what the programs' word of an end might be missed for */
 /* Behind the last ACK: a FIN whose ACK was lost is sent again, and wants to be answered by the one
  * who knows it. */
 #define LINGER_MS 1000
@@ -66,8 +67,11 @@ static void observe(struct tunnel *tunnel)
 {
 	struct handoff *handoff = &tunnel->handoff;
 	enum splice_reason reason;
-	int err = splice_observe(tunnel->splice, tunnel->client->fd, tunnel->backend->fd,
-				 tunnel->id, &handoff->pair, &reason);
+	int err;
+
+	tunnel->label.owner = tunnel;
+	err = splice_observe(tunnel->splice, tunnel->client->fd, tunnel->backend->fd,
+			     &tunnel->label, &handoff->pair, &reason);
 
 	if (err) {
 		give_up(tunnel, reason);
@@ -84,6 +88,8 @@ static void resume(struct tunnel *tunnel)
 	io_pump_resume(&tunnel->down);
 }
 
+static void look_for_end(struct tunnel *tunnel);
+
 static void on_joined(struct tunnel *tunnel)
 {
 	struct handoff *handoff = &tunnel->handoff;
@@ -95,15 +101,19 @@ static void on_joined(struct tunnel *tunnel)
 	io_timer_stop(loop_of(tunnel), &tunnel->timer);
 	io_pump_cancel(&tunnel->up);
 	io_pump_cancel(&tunnel->down);
-	start_timer(tunnel, LOOK_MS);
+	look_for_end(tunnel);
 }
 
 static void join(struct tunnel *tunnel)
 {
 	struct handoff *handoff = &tunnel->handoff;
 	bool are_empty = io_pump_is_empty(&tunnel->up) && io_pump_is_empty(&tunnel->down);
-	int err = are_empty ? splice_join(handoff->pair) : -EAGAIN;
+	int err = -EAGAIN;
 
+	if (are_empty) {
+		splice_pair_set_relayed(handoff->pair, tunnel->up.bytes, tunnel->down.bytes);
+		err = splice_join(handoff->pair);
+	}
 	if (!err) {
 		on_joined(tunnel);
 		return;
@@ -116,7 +126,7 @@ static void join(struct tunnel *tunnel)
 	}
 	if (err != -EAGAIN)
 		log_debug("connection %llu: stays with the relay: %s",
-			  (unsigned long long)tunnel->id, strerror(-err));
+			  (unsigned long long)tunnel->label.id, strerror(-err));
 	give_up(tunnel, err == -EAGAIN ? SPLICE_REASON_NEVER_QUIET : SPLICE_REASON_KERNEL);
 }
 
@@ -162,6 +172,15 @@ static void look_for_quiet(struct tunnel *tunnel)
 /* --- In the kernel
  * ----------------------------------------------------------------------------------- */
 
+/* Until when nothing can become of it, as long as the programs say nothing. */
+static uint64_t next_look_ms(const struct splice_traffic *traffic, uint64_t idle_limit_ms)
+{
+	uint64_t limit_ms = traffic->is_over ? LINGER_MS : idle_limit_ms;
+	uint64_t left_ms = limit_ms > traffic->idle_ms ? limit_ms - traffic->idle_ms : 1;
+
+	return limit_ms && left_ms < LOOK_MAX_MS ? left_ms : LOOK_MAX_MS;
+}
+
 static void look_for_end(struct tunnel *tunnel)
 {
 	uint64_t idle_limit_ms = tunnel->idle_timeout_ms;
@@ -178,7 +197,7 @@ static void look_for_end(struct tunnel *tunnel)
 	else if (!traffic.is_over && idle_limit_ms && traffic.idle_ms >= idle_limit_ms)
 		tunnel_end(tunnel, CONNECTION_END_IDLE_TIMEOUT, IO_CLOSE_RESET, IO_CLOSE_RESET);
 	else
-		start_timer(tunnel, LOOK_MS);
+		start_timer(tunnel, next_look_ms(&traffic, idle_limit_ms));
 }
 
 static void on_timer(struct io_timer *timer)
@@ -231,6 +250,12 @@ void handoff_start(struct tunnel *tunnel)
 		observe(tunnel);
 	else
 		start_timer(tunnel, handoff->delay_ms);
+}
+
+void handoff_on_over(struct tunnel *tunnel)
+{
+	if (tunnel->handoff.state == HANDOFF_JOINED)
+		look_for_end(tunnel);
 }
 
 void handoff_interrupt(struct tunnel *tunnel)

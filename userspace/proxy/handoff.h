@@ -45,6 +45,9 @@ void handoff_start(struct tunnel *tunnel);
 /* The tunnel ends, for whatever reason: before its pumps and sockets go. */
 void handoff_end(struct tunnel *tunnel, bool is_reset);
 
+/* The programs say that the joined connection is over. */
+void handoff_on_over(struct tunnel *tunnel);
+
 /* A direction of the relay has ended: what is left of the connection stays where it is. */
 void handoff_interrupt(struct tunnel *tunnel);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The session's last state: a tunnel carries the bytes between its two sockets. */
+#include "core/hash.h"
 #include "proxy/session.h"
 
 /* A backend that resets before it has said anything is ill. */
@@ -12,6 +13,12 @@ static void on_end(struct tunnel *tunnel, enum connection_end end, enum io_close
 	    tunnel->down.first_byte_us == 0)
 		pool_view_report_reset(session->pool_view, session->endpoint);
 	session_end(session, end, client, backend);
+}
+
+/* Names are too long for the kernel's table; a later daemon knows its own by their hash. */
+static uint32_t hash_name(const char *name)
+{
+	return (uint32_t)hash_bytes(slice_from_str(name), 0);
 }
 
 /* What intake has read goes to the backend before anything newer. */
@@ -29,7 +36,10 @@ void relay_start(struct session *session)
 		.counters = session->counters,
 		.splice = session->worker->shared->splice,
 		.idle_timeout_ms = session->listener->config->idle_timeout_ms,
-		.id = session->id,
+		.label = {.id = session->id,
+			  .accepted_us = session->accepted_wall_us,
+			  .listener_hash = hash_name(session->listener->config->name),
+			  .pool_hash = hash_name(session_pool_config(session)->name)},
 		.on_end = on_end,
 	};
 	tunnel_start(&session->tunnel, intake, NULL);

@@ -183,10 +183,24 @@ static void balance_accepts(struct server *server, const struct config *config)
 		log_info("connections are spread over workers by hash: no BPF: %s", strerror(-err));
 }
 
+/* A connection's id ends with its worker. */
+static void on_spliced_over(void *context, uint32_t slot, uint64_t id)
+{
+	struct server *server = context;
+	uint32_t worker = id & 0xff;
+
+	if (worker < server->nworkers && server->workers[worker])
+		worker_on_spliced_over(server->workers[worker], slot, id);
+}
+
 /* Asked for, but never needed: what cannot be spliced is relayed. */
 static void start_splice(struct server *server, const struct config *config)
 {
-	const struct splice_options options = {.max_flows = config->acceleration.max_flows};
+	const struct splice_options options = {
+		.max_flows = config->acceleration.max_flows,
+		.on_end = on_spliced_over,
+		.context = server,
+	};
 	const char *why;
 	int err;
 

@@ -30,9 +30,9 @@ struct tunnel {
 	struct io_stream *client, *backend;
 	const struct config *config; /* acceleration and limits; outlives the tunnel */
 	struct listener_counters *counters;
-	struct splice *splice;    /* NULL: it stays with the relay */
-	uint32_t idle_timeout_ms; /* 0: none */
-	uint64_t id;              /* the connection's, for those who look at it in the kernel */
+	struct splice *splice;     /* NULL: it stays with the relay */
+	uint32_t idle_timeout_ms;  /* 0: none */
+	struct splice_label label; /* for those who look at it in the kernel; no owner */
 	/*
 	 * Called once, last, and not after tunnel_stop(): nothing flows any more. Close the streams
 	 * as @client and @backend say, so that either peer learns what the other one did.

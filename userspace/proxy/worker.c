@@ -190,6 +190,37 @@ int worker_ping(struct worker *worker)
 	return post_command(worker, NULL, on_ping);
 }
 
+/* --- Ends of spliced connections -------------------------------------------------- */
+
+struct over {
+	struct io_message message;
+	struct worker *worker;
+	uint32_t slot;
+	uint64_t id;
+};
+
+static void on_over(struct io_message *message)
+{
+	struct over *over = container_of(message, struct over, message);
+	struct tunnel *tunnel = splice_owner(over->worker->shared->splice, over->slot, over->id);
+
+	if (tunnel)
+		handoff_on_over(tunnel);
+	free(over);
+}
+
+/* Out of memory, the worker finds out by itself, later. */
+void worker_on_spliced_over(struct worker *worker, uint32_t slot, uint64_t id)
+{
+	struct over *over = calloc(1, sizeof(*over));
+
+	if (!over)
+		return;
+	*over = (struct over){
+		.message.on_message = on_over, .worker = worker, .slot = slot, .id = id};
+	io_loop_post(worker->loop, &over->message);
+}
+
 /* --- Listing connections ---------------------------------------------------------- */
 
 struct listing {

@@ -85,6 +85,9 @@ void worker_drain(struct worker *worker);
 /* Reset every connection, and those that still come. Once, after worker_drain(). */
 void worker_reset_sessions(struct worker *worker);
 
+/* The spliced connection @id, of this worker, is over: see splice_options.on_end. */
+void worker_on_spliced_over(struct worker *worker, uint32_t slot, uint64_t id);
+
 /* Makes the worker note the time in @answered_ms: it is alive. */
 int worker_ping(struct worker *worker) WARN_UNUSED;
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The ring buffer `ends`, from the programs to the control loop: which pairs are over. */
+#include "fastpath/fastpath_internal.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+struct events {
+	struct ring_buffer *ring;
+	struct io_watch watch;
+	events_fn *on_end;
+	void *context;
+};
+
+static int on_record(void *context, void *record, size_t size)
+{
+	const struct flow_event *event = record;
+	struct events *events = context;
+
+	if (size >= sizeof(*event))
+		events->on_end(events->context, event->pair, event->id);
+	return 0;
+}
+
+static void on_ready(struct io_watch *watch, uint32_t ready)
+{
+	struct events *events = container_of(watch, struct events, watch);
+
+	(void)ready;
+	(void)ring_buffer__consume(events->ring); /* fails only if on_record() does */
+}
+
+int events_new(int map_fd, struct io_loop *loop, events_fn *on_end, void *context,
+	       struct events **ret)
+{
+	struct events *events = calloc(1, sizeof(*events));
+	int err;
+
+	if (!events)
+		return -ENOMEM;
+	events->on_end = on_end;
+	events->context = context;
+	events->watch.on_ready = on_ready;
+	events->ring = ring_buffer__new(map_fd, on_record, events, NULL);
+	if (!events->ring) {
+		err = -errno;
+		free(events);
+		return err;
+	}
+	err = io_watch_start(&events->watch, loop, ring_buffer__epoll_fd(events->ring),
+			     IO_READABLE);
+	if (err) {
+		events_free(events);
+		return err;
+	}
+	*ret = events;
+	return 0;
+}
+
+void events_free(struct events *events)
+{
+	if (!events)
+		return;
+	io_watch_stop(&events->watch);
+	ring_buffer__free(events->ring);
+	free(events);
+}
