@@ -13,10 +13,12 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from lib import origins, traffic  # noqa: E402
+from lib import ask, origins, traffic  # noqa: E402
+from lib.configs import FRONT  # noqa: E402
 from lib.daemon import Sluiced  # noqa: E402
 from lib.netns import BACKEND, Topology  # noqa: E402
 from lib.paths import SLUICECTL, SLUICED  # noqa: E402
+from lib.splice import spliced, wait_joined  # noqa: E402
 
 BACKENDS = os.environ.get("E2E_IO", "io_uring epoll").split()
 
@@ -108,3 +110,14 @@ def named_origin(net, keep):
     def make(name, address, handle=origins.say_name):
         return keep(origins.Origin(net.backend, address, handle, name))
     return make
+
+
+@pytest.fixture
+def joined(net, sluice, named_origin):
+    """The client's socket of a connection that has been handed over; an echo answers."""
+    sluice.start(spliced(named_origin("o", (BACKEND, 7000))))
+    sock, name = ask.opened(net.client, FRONT)
+    assert name == "o"
+    wait_joined(sluice)
+    yield sock
+    sock.close()

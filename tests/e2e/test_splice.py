@@ -17,18 +17,6 @@ from lib.splice import MEBIBYTE, SPLICE, exchange, log_line, rungs, spliced, wai
 ORIGIN = (BACKEND, 7000)
 
 
-@pytest.fixture
-def joined(net, sluice, named_origin):
-    """(socket, name, sluice): a connection that has been handed over."""
-    origin = named_origin("o", ORIGIN)
-    sluice.start(spliced(origin))
-    sock, name = ask.opened(net.client, FRONT)
-    assert name == "o"
-    wait_joined(sluice)
-    yield sock
-    sock.close()
-
-
 def test_a_spliced_connection_carries_every_byte_both_ways(joined, sluice, scale):
     assert ask.echoes(joined, b"first")
     assert exchange(joined, int(16 * MEBIBYTE * scale))
@@ -36,90 +24,6 @@ def test_a_spliced_connection_carries_every_byte_both_ways(joined, sluice, scale
     assert row["rung"] == "splice-tc" and row["reason"] == "-"
     assert row["bytes_in"] == 5 + int(16 * MEBIBYTE * scale)
     assert row["bytes_out"] == 5 + 2 + int(16 * MEBIBYTE * scale)
-
-
-def test_a_fin_of_the_client_ends_both_sides(joined, sluice):
-    assert ask.echoes(joined)
-    joined.shutdown(socket.SHUT_WR)
-    assert ask.ended(joined)[0] == "fin"
-    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
-
-
-def test_a_reset_of_the_client_ends_both_sides(joined, sluice):
-    joined.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    joined.close()
-    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
-
-
-def test_a_drain_resets_both_ends(joined, sluice):
-    sluice.stop()
-    assert ask.ended(joined)[0] == "reset"
-
-
-def test_a_fin_of_the_backend_leaves_the_other_way_open(net, sluice, named_origin):
-    got = threading.Event()
-
-    def half_close(sock, origin):
-        sock.sendall(b"o\n")
-        assert sock.recv(2) == b"go"
-        sock.shutdown(socket.SHUT_WR)
-        origin.records.append(b"".join(iter(lambda: sock.recv(65536), b"")))
-        got.set()
-
-    origin = named_origin("o", ORIGIN, half_close)
-    sluice.start(spliced(origin))
-    sock, _ = ask.opened(net.client, FRONT)
-    wait_joined(sluice)
-    sock.sendall(b"go")
-    assert sock.recv(1) == b""
-    sock.sendall(b"x" * MEBIBYTE)
-    sock.close()
-    assert got.wait(10) and origin.records == [b"x" * MEBIBYTE]
-    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
-    line = log_line(sluice)
-    assert (line["rung"], line["end"]) == ("splice-tc", "done")
-    assert (line["bytes_in"], line["bytes_out"]) == (2 + MEBIBYTE, 2)
-
-
-def test_a_reset_of_the_backend_reaches_the_client(net, sluice, named_origin):
-    def reset(sock, _origin):
-        sock.sendall(b"o\n")
-        sock.recv(2)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    sluice.start(spliced(named_origin("o", ORIGIN, reset)))
-    sock, _ = ask.opened(net.client, FRONT)
-    wait_joined(sluice)
-    sock.sendall(b"go")
-    assert ask.ended(sock)[0] == "reset"
-    wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
-    assert log_line(sluice)["end"] == "backend_reset"
-
-
-def test_an_idle_spliced_connection_is_reset_at_both_ends(net, sluice, named_origin):
-    origin = named_origin("o", ORIGIN)
-    sluice.start(spliced(origin, listener_options={"idle_timeout": "1s"}))
-    sock, _ = ask.opened(net.client, FRONT)
-    wait_joined(sluice)
-    assert ask.ended(sock)[0] == "reset"
-    wait_until(lambda: not origin._open, 5, "the origin has been reset")
-    assert log_line(sluice)["end"] == "idle_timeout"
-
-
-def test_a_connection_that_is_over_leaves_its_tuple_to_the_next(net, sluice, named_origin):
-    sluice.start(spliced(named_origin("o", ORIGIN)))
-    for _ in range(2):
-        sock = net.client.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.settimeout(10)
-        sock.bind(("0.0.0.0", 9999))
-        sock.connect(FRONT)
-        assert sock.recv(2) == b"o\n"
-        wait_joined(sluice)
-        assert exchange(sock, MEBIBYTE)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sock.close()
-        wait_until(lambda: sluice.active() == 0, 5, "the connection has ended")
 
 
 def test_many_connections_are_handed_over_at_any_moment(net, sluice, named_origin):

@@ -412,11 +412,17 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
 		       (pair->is_joined && gate_state_of(word) != GATE_SPLICED);
 }
 
-/* To who sends what @seen[@direction] records, in the other end's name. */
+/*
+ * To who sends what @seen[@direction] records, in the other end's name. It believes an RST with the
+ * number that it expects next: what it has acknowledged, or what comes behind all that was sent to
+ * it, if it holds an acknowledgement back.
+ */
 static void reset_end(const struct splice_pair *pair, enum flow_direction direction)
 {
 	const struct flow_record *seen = &pair->shared->seen[direction];
+	const struct flow_record *other = &pair->shared->seen[!direction];
 	const struct flow_key *arriving = &pair->keys[direction];
+	uint32_t sent = other->seq_end + pair->shared->out[!direction].seq_delta;
 	struct flow_key leaving = {
 		.source_port = arriving->destination_port,
 		.destination_port = arriving->source_port,
@@ -426,9 +432,12 @@ static void reset_end(const struct splice_pair *pair, enum flow_direction direct
 	memcpy(leaving.source, arriving->destination, sizeof(leaving.source));
 	memcpy(leaving.destination, arriving->source, sizeof(leaving.destination));
 	fd = pair->splice->reset_fd[!IN6_IS_ADDR_V4MAPPED((struct in6_addr *)leaving.source)];
-	/* A reset that is lost is made up for: what its end still sends is answered with one. */
-	if (fd >= 0)
-		(void)reset_send(fd, &leaving, seen->ack, seen->seq_end);
+	if (fd < 0)
+		return;
+	/* Where both are lost, what its end still sends is answered with one. */
+	(void)reset_send(fd, &leaving, seen->ack, seen->seq_end);
+	if (sent != seen->ack)
+		(void)reset_send(fd, &leaving, sent, seen->seq_end);
 }
 
 void splice_pair_close(struct splice_pair *pair, bool is_reset)
