@@ -154,6 +154,7 @@ static __always_inline bool gives_way(struct packet *packet, const struct flow *
 	if (!tcp->syn || tcp->ack || !flow_is_over(flow->pair))
 		return false;
 	*(volatile __u64 *)&flow->pair->gate = gate_word(GATE_PASS, 0);
+	report_end(flow);
 	return true;
 }
 

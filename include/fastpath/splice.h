@@ -98,16 +98,18 @@ bool splice_is_quiet(const struct splice_pair *pair);
 
 /**
  * Tries to hand over: nobody may be reading or writing the sockets (no operation in flight).
- * Return: 0: joined: from now on neither socket may be used, only closed, and that after
- * splice_pair_close(); -EAGAIN: not a quiet moment, relay on and try again later; another -errno:
- * never will be. Thread: the worker that observed it. Takes about thirty short system calls.
+ * Return: 0: joined: from now on neither socket may be used or asked, only closed, and that
+ * after splice_pair_close(); -EAGAIN: not a quiet moment, relay on and try again later; another
+ * -errno: never will be. Thread: the worker that observed it. Takes about thirty short system
+ * calls.
  */
 int splice_join(struct splice_pair *pair) WARN_UNUSED;
 
 struct splice_traffic {
 	uint64_t bytes_up, bytes_down, packets_up, packets_down; /* spliced only */
 	uint64_t idle_ms;
-	bool is_over; /* both FINs acknowledged, or an RST went through */
+	bool is_over;       /* both FINs acknowledged, or an RST went through */
+	bool is_superseded; /* is over, and a new connection has begun on its tuple */
 	bool is_reset_by_client, is_reset_by_backend;
 };
 

@@ -12,7 +12,8 @@ from lib.configs import FRONT, PORT
 from lib.lines import BadLine
 from lib.netns import BACKEND, BACKEND6, PROXY6
 from lib.process import wait_until
-from lib.splice import (MEBIBYTE, exchange, log_line, log_lines, spliced, wait_joined, wait_over)
+from lib.splice import (MEBIBYTE, exchange, log_line, log_lines, rungs, spliced, wait_joined,
+                        wait_over)
 
 ORIGIN = (BACKEND, 7000)
 BOTH_VERSIONS = {"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"]}
@@ -61,7 +62,8 @@ def test_a_fin_of_the_client_ends_both_sides(told, sluice):
     assert ask.ended(sock)[0] == "fin"
     wait_told(origin, "fin")
     wait_over(sluice)
-    assert log_line(sluice)["end"] == "done"
+    line = log_line(sluice)
+    assert line["end"] == "done" and line["local"] == f"{FRONT[0]}:{FRONT[1]}"
 
 
 def test_a_fin_of_the_backend_leaves_the_other_way_open(net, sluice, named_origin):
@@ -208,7 +210,7 @@ def test_a_client_may_take_its_port_again_at_once(net, sluice, named_origin, end
         sock, seconds = from_port(net, 9999)
         assert seconds < SOON
         assert sock.recv(2) == b"o\n"
-        wait_joined(sluice)
+        wait_until(lambda: rungs(sluice) == [("splice-tc", "-")], 5, "it alone, and spliced")
         assert exchange(sock, MEBIBYTE)
         end(sock)
     wait_over(sluice)

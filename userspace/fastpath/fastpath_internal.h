@@ -79,6 +79,8 @@ int leg_enter_repair(int fd) WARN_UNUSED;
 void leg_leave_repair(int fd);
 /* Makes the peer send a packet. */
 void leg_provoke(int fd);
+/* In repair mode: its connection is carried on by others, and its tuple may be listened on. */
+int leg_dissolve(int fd) WARN_UNUSED;
 /* Its connection is carried on by others: whatever still arrives must not reach it. */
 void leg_freeze(int fd);
 

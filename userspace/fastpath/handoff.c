@@ -149,7 +149,8 @@ int splice_join(struct splice_pair *pair)
 	if (err)
 		return err;
 	pair->is_joined = true;
-	leg_freeze(pair->client_fd);
-	leg_freeze(pair->backend_fd);
+	if (leg_dissolve(pair->client_fd) < 0)
+		leg_freeze(pair->client_fd);
+	leg_freeze(pair->backend_fd); /* it holds its port */
 	return 0;
 }

@@ -151,6 +151,17 @@ void leg_provoke(int fd)
 }
 
 /*
+ * In repair mode this ends the connection without a word; the descriptor stays. A frozen socket
+ * would swallow the SYN of a new connection with the same addresses and ports.
+ */
+int leg_dissolve(int fd)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	return connect(fd, &nobody, sizeof(nobody)) < 0 ? -errno : 0;
+}
+
+/*
  * A frozen socket answers nothing: an answer would be from the past, and data that it took and
  * acknowledged would be lost. Its own probes would get no answer, and end in a reset.
  */

@@ -408,8 +408,8 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
 		.is_reset_by_client = up->flags & FLOW_SEEN_RST,
 		.is_reset_by_backend = down->flags & FLOW_SEEN_RST,
 	};
-	ret->is_over = flow_is_over(pair->shared) ||
-		       (pair->is_joined && gate_state_of(word) != GATE_SPLICED);
+	ret->is_superseded = pair->is_joined && gate_state_of(word) != GATE_SPLICED;
+	ret->is_over = flow_is_over(pair->shared) || ret->is_superseded;
 }
 
 /*

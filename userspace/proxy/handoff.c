@@ -73,13 +73,19 @@ static void observe(struct tunnel *tunnel)
 	err = splice_observe(tunnel->splice, tunnel->client->fd, tunnel->backend->fd,
 			     &tunnel->label, &handoff->pair, &reason);
 
-	if (err) {
+	if (err == 0) {
+		handoff->state = HANDOFF_OBSERVED;
+		handoff->reason = SPLICE_REASON_NEVER_QUIET;
+		handoff->delay_ms = DELAY_MIN_MS;
+		handoff->tries = 0;
+		start_timer(tunnel, handoff->delay_ms);
+	} else if (reason == SPLICE_REASON_TUPLE_IN_USE && ++handoff->tries < TRIES_MAX) {
+		/* The one before it is about to be cleared away. */
+		handoff->reason = reason;
+		try_later(tunnel);
+	} else {
 		give_up(tunnel, reason);
-		return;
 	}
-	handoff->state = HANDOFF_OBSERVED;
-	handoff->reason = SPLICE_REASON_NEVER_QUIET;
-	start_timer(tunnel, handoff->delay_ms);
 }
 
 static void resume(struct tunnel *tunnel)
@@ -192,7 +198,7 @@ static void look_for_end(struct tunnel *tunnel)
 			   traffic.is_reset_by_client ? CONNECTION_END_CLIENT_RESET
 						      : CONNECTION_END_BACKEND_RESET,
 			   IO_CLOSE_FIN, IO_CLOSE_FIN);
-	else if (traffic.is_over && traffic.idle_ms >= LINGER_MS)
+	else if (traffic.is_superseded || (traffic.is_over && traffic.idle_ms >= LINGER_MS))
 		tunnel_end(tunnel, CONNECTION_END_DONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
 	else if (!traffic.is_over && idle_limit_ms && traffic.idle_ms >= idle_limit_ms)
 		tunnel_end(tunnel, CONNECTION_END_IDLE_TIMEOUT, IO_CLOSE_RESET, IO_CLOSE_RESET);

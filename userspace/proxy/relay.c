@@ -27,6 +27,9 @@ void relay_start(struct session *session)
 	struct io_buf *intake = session->intake_head;
 
 	session->state = CONNECTION_RELAY;
+	/* A client's socket that was handed over no longer knows. */
+	if (session->worker->shared->splice)
+		session_local(session, &session->local_address);
 	session->intake_head = NULL;
 	intake_release(session);
 	session->tunnel = (struct tunnel){

@@ -51,7 +51,8 @@ struct session {
 
 	struct address client_address; /* by the PROXY header, else the peer */
 	struct address peer_address;
-	struct address local_address;    /* by the PROXY header; else none: see session_local() */
+	struct address local_address; /* by the PROXY header, or as it was before a hand-over; see
+					 session_local() */
 	struct source_entry *sources[2]; /* counted in: the daemon's scope, the listener's */
 	char *sni;                       /* NULL: none */
 	char *tlvs;                      /* of a v2 header, passed on */
