@@ -45,6 +45,8 @@ struct io_pump {
 	void (*on_end)(struct io_pump *pump, enum io_pump_end end, int error);
 	/* The source is at rest: io_pump_rest(). NULL if that is never asked for. */
 	void (*on_rest)(struct io_pump *pump);
+	/* What came is being kept: io_pump_hold(). NULL if that is never asked for. */
+	void (*on_held)(struct io_pump *pump);
 	uint64_t bytes_before; /* io/pump.c's: what @to had taken, or would, at the start */
 	uint32_t flags;        /* io/pump.c's */
 	uint32_t streak;       /* io/pump.c's: reads in a row that ask for a change */
@@ -63,6 +65,16 @@ void io_pump_start(struct io_pump *pump);
  */
 void io_pump_rest(struct io_pump *pump);
 void io_pump_resume(struct io_pump *pump);
+
+/*
+ * For whoever may have the bytes moved by others: goes on reading (at rest it begins again), but
+ * keeps what comes, the end and errors too, and calls on_held. io_pump_resume() hands it on, from
+ * the loop, and ends the hold; it may be called in on_held.
+ */
+void io_pump_hold(struct io_pump *pump);
+
+/* Whether it moves its bytes by splice(2) now. */
+bool io_pump_is_spliced(const struct io_pump *pump);
 
 /* Whether every byte that was received is the kernel's again, and nothing is under way. */
 bool io_pump_is_empty(const struct io_pump *pump);

@@ -82,6 +82,12 @@ void io_stream_unread(struct io_stream *stream, struct io_buf *buf)
 	append_unread(stream, buf);
 }
 
+void io_stream_put_back(struct io_stream *stream, struct io_buf *buf)
+{
+	buf->next = stream->unread;
+	stream->unread = buf;
+}
+
 /* The kernel tells of a reset once; had the sender heard it, this would look like a FIN. */
 static void tell_end(struct io_stream *stream)
 {
