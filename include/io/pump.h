@@ -27,7 +27,10 @@ struct io_pump;
 struct io_pipe;
 
 enum io_pump_end {
-	IO_PUMP_EOF,        /* the source's FIN came and every byte before it was handed on */
+	/* The source's FIN came and every byte before it was handed on. The sink is to be shut down
+	 * or closed at once: the kernel may hold its last bytes back so that the FIN rides on them.
+	 */
+	IO_PUMP_EOF,
 	IO_PUMP_RECV_ERROR, /* the source failed; what came before was handed on if it could be */
 	IO_PUMP_SEND_ERROR, /* the sink failed */
 };
@@ -43,6 +46,9 @@ struct io_pump {
 	 * @error: -errno for the two errors, else 0.
 	 */
 	void (*on_end)(struct io_pump *pump, enum io_pump_end end, int error);
+	/* In the round in which the first bytes have come, if the end has not come with them. NULL
+	 * if nobody wants to know. */
+	void (*on_first)(struct io_pump *pump);
 	/* The source is at rest: io_pump_rest(). NULL if that is never asked for. */
 	void (*on_rest)(struct io_pump *pump);
 	/* What came is being kept: io_pump_hold(). NULL if that is never asked for. */

@@ -106,6 +106,12 @@ void io_pump_rest(struct io_pump *pump)
 	io_stream_tell_rest(pump->from);
 }
 
+void io_pump_began(struct io_pump *pump)
+{
+	if (!(pump->flags & PUMP_EOF))
+		pump->on_first(pump);
+}
+
 void io_pump_rested(struct io_pump *pump)
 {
 	if (pump->flags & PUMP_RESTS)
@@ -166,8 +172,11 @@ void io_pump_saw_bytes(struct io_pump *pump)
 {
 	const struct io_loop *loop = pump->from->loop;
 
-	if (!pump->first_byte_us)
+	if (unlikely(!pump->first_byte_us)) {
 		pump->first_byte_us = io_loop_now_us(loop);
+		if (pump->on_first)
+			io_stream_tell_first(pump->from);
+	}
 	pump->last_activity_ms = io_loop_now_ms(loop);
 }
 
@@ -197,7 +206,11 @@ void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
 		return;
 	}
 	pump->flags |= PUMP_EOF;
-	if (!pump->to->queued && !pump->to->send_error)
+	if (pump->to->send_error)
+		return;
+	if (pump->to->queued)
+		io_stream_expect_shutdown(pump->to);
+	else
 		end(pump, IO_PUMP_EOF, 0);
 }
 
