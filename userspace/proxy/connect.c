@@ -22,7 +22,6 @@ static void on_turn(struct pool_waiter *waiter, int status)
 {
 	struct session *session = container_of(waiter, struct session, waiter);
 
-	io_stream_recv_stop(&session->client);
 	if (status < 0)
 		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
 	else
@@ -133,10 +132,12 @@ static void connect_endpoint(struct session *session)
 		return;
 	}
 	prepare_splice(session, fd);
+	socket_hold_ack(fd);
 	io_stream_init(&session->backend, session->worker->loop, fd, &session_backend_ops);
 	session->has_backend_stream = true;
 	io_timer_start(session->worker->loop, &session->timer, pool->connect_timeout_ms);
 	io_stream_connect(&session->backend, &session->endpoint->address);
+	intake_watch(session);
 }
 
 static void pick(struct session *session)
@@ -206,10 +207,11 @@ static void on_connected(struct session *session)
 	session->connected_us = now_us;
 	pool_view_report_connect(session->pool_view, session->endpoint, 0, (uint32_t)took_us);
 	histogram_observe(&pool_counters(session)->connect_time, took_us);
-	if (send_proxy_header(session) < 0)
+	if (send_proxy_header(session) < 0) {
 		session_reset(session, CONNECTION_END_NO_MEMORY);
-	else
-		relay_start(session);
+		return;
+	}
+	relay_start(session);
 }
 
 void connect_on_connect(struct session *session, int status)
