@@ -72,6 +72,8 @@ void legs_translate(const struct leg *client, const struct leg *backend,
 int leg_read_key(int fd, struct flow_key *ret) WARN_UNUSED;
 /* All but key and numbers. */
 int leg_read(int fd, struct leg *ret) WARN_UNUSED;
+/* peer_mss as the peer announced it, whatever the way to it takes. */
+int leg_ask_mss(int fd, struct leg *ret) WARN_UNUSED;
 /* In repair mode: snd_nxt, rcv_nxt and clock. */
 int leg_read_numbers(int fd, struct leg *ret) WARN_UNUSED;
 /* Sends an acknowledgement that is still held back. */

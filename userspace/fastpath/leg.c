@@ -141,6 +141,17 @@ void leg_leave_repair(int fd)
 	(void)set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
+int leg_ask_mss(int fd, struct leg *ret)
+{
+	int err = leg_enter_repair(fd);
+
+	if (err)
+		return err;
+	err = get(fd, TCP_MAXSEG, &ret->peer_mss);
+	leg_leave_repair(fd);
+	return err;
+}
+
 /* Leaving repair mode with a window probe, which its receiver acknowledges at once. */
 void leg_provoke(int fd)
 {

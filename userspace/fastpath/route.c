@@ -54,6 +54,19 @@ static void read_via(struct nlattr *attribute, uint8_t ret[16])
 		memcpy(ret, via->rtvia_addr, 16);
 }
 
+/* What the kernel was told of a way by ICMP, for a while; our packets' senders are told themselves.
+ * The routes of IPv6 may expire too, but are no clones. */
+static bool is_learnt(const struct rtmsg *body, struct nlattr *attributes[])
+{
+	const struct rta_cacheinfo *cache;
+
+	if (!(body->rtm_flags & RTM_F_CLONED) || !attributes[RTA_CACHEINFO] ||
+	    nla_len(attributes[RTA_CACHEINFO]) < (int)sizeof(*cache))
+		return false;
+	cache = nla_data(attributes[RTA_CACHEINFO]);
+	return cache->rta_expires != 0;
+}
+
 static int on_route(struct nl_msg *message, void *context)
 {
 	struct nlattr *attributes[RTA_MAX + 1], *metrics[RTAX_MAX + 1];
@@ -73,7 +86,7 @@ static int on_route(struct nl_msg *message, void *context)
 		map_address(attributes[RTA_GATEWAY], route->gateway);
 	if (attributes[RTA_VIA])
 		read_via(attributes[RTA_VIA], route->gateway);
-	if (attributes[RTA_METRICS] &&
+	if (attributes[RTA_METRICS] && !is_learnt(body, attributes) &&
 	    nla_parse_nested(metrics, RTAX_MAX, attributes[RTA_METRICS], NULL) == 0 &&
 	    metrics[RTAX_MTU])
 		route->mtu = nla_get_u32(metrics[RTAX_MTU]);

@@ -298,6 +298,20 @@ static enum splice_reason find_way(struct splice_pair *pair, enum flow_direction
 	return reason;
 }
 
+/* A socket that knows of a narrow way tells what fits through; the ends learn of it by themselves
+ * where packets go through, so what counts is what they have announced. */
+static enum splice_reason compare_announced(const struct splice_pair *pair, struct leg *client,
+					    struct leg *backend, uint32_t mtu_up)
+{
+	enum splice_reason reason = SPLICE_REASON_MSS;
+
+	if (leg_ask_mss(pair->backend_fd, backend) == 0)
+		reason = legs_compare(client, backend, mtu_up);
+	if (reason == SPLICE_REASON_MSS && leg_ask_mss(pair->client_fd, client) == 0)
+		reason = legs_compare(client, backend, mtu_up);
+	return reason;
+}
+
 static enum splice_reason compare(struct splice_pair *pair)
 {
 	struct leg client = {.key = pair->keys[FLOW_UP]}, backend = {.key = pair->keys[FLOW_DOWN]};
@@ -311,6 +325,8 @@ static enum splice_reason compare(struct splice_pair *pair)
 		reason = find_way(pair, FLOW_DOWN, &mtu_down);
 	if (reason == SPLICE_REASON_NONE)
 		reason = legs_compare(&client, &backend, mtu_up);
+	if (reason == SPLICE_REASON_MSS)
+		reason = compare_announced(pair, &client, &backend, mtu_up);
 	return reason;
 }
 

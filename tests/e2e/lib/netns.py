@@ -85,6 +85,21 @@ class Namespace:
         return sock
 
 
+def join(one, device, other, other_device, mtu=1500):
+    """A line between two namespaces: a veth pair, up."""
+    one.run("ip", "link", "add", device, "type", "veth", "peer", "name", other_device, "netns",
+            other.name)
+    for namespace, name in ((one, device), (other, other_device)):
+        namespace.run("ip", "link", "set", name, "mtu", str(mtu), "up")
+
+
+def address(namespace, device, *addresses):
+    """Each with its prefix length; IPv6 without duplicate detection."""
+    for text in addresses:
+        namespace.run("ip", "address", "add", text, "dev", device,
+                      *(["nodad"] if ":" in text else []))
+
+
 class Topology:
     """client, proxy and backend; `stem` tells users of the script apart."""
 
@@ -94,6 +109,16 @@ class Topology:
         self._script("up", self.prefix)
         self.client, self.proxy, self.backend = (
             Namespace(f"{self.prefix}-{role}") for role in ("client", "proxy", "backend"))
+
+    def add(self, role):
+        """A further namespace, with nothing but a lo that is up; goes with the others."""
+        namespace = Namespace(f"{self.prefix}-{role}")
+        subprocess.run(["ip", "netns", "add", namespace.name], check=True)
+        namespace.run("ip", "link", "set", "lo", "up")
+        return namespace
+
+    def remove(self, namespace):
+        subprocess.run(["ip", "netns", "delete", namespace.name], check=True)
 
     def close(self):
         self._script("down", self.prefix)
