@@ -25,6 +25,12 @@ struct io_buf {
 /* An empty buffer with room for @cap bytes from the heap. Return: NULL: out of memory. */
 struct io_buf *io_buf_new(struct io_loop *loop, uint32_t cap) WARN_UNUSED;
 
+/*
+ * An empty buffer with room for as much as @model holds: from the pool that fits, or from the heap
+ * where that has none left. Return: NULL: out of memory.
+ */
+struct io_buf *io_buf_take_like(struct io_loop *loop, const struct io_buf *model) WARN_UNUSED;
+
 /* Whether others wait for it: then it should not be held for long. */
 bool io_buf_is_pooled(const struct io_buf *buf);
 

@@ -38,6 +38,7 @@ struct io_stream_ops {
 };
 
 struct io_pump;
+struct io_layer;
 
 struct io_stream {
 	struct io_loop *loop;
@@ -47,16 +48,17 @@ struct io_stream {
 	uint16_t pending;         /* operations that the kernel still holds */
 	int16_t status;           /* 0 or -errno of the connect or of the end of receiving */
 	int16_t send_error;       /* -errno that ended sending, or 0 */
-	uint16_t send_slot;       /* io_uring's: where the submission of what is in flight stands */
-	uint32_t queued;          /* bytes in the send queue, in flight included */
+	uint32_t queued;          /* bytes in the send queue, in flight included; as on the wire */
 	uint32_t in_flight;       /* bytes that a pending send covers */
-	uint64_t bytes_in;        /* received so far */
+	uint64_t bytes_in;        /* received so far; with a layer, what it made of them */
 	uint64_t bytes_out;       /* accepted by the kernel so far */
+	uint64_t overhead;        /* of bytes_out and queued: what a layer has added */
 	struct io_buf *send_head; /* waiting for the kernel */
 	struct io_buf *send_tail;
 	struct io_buf *unread;      /* waiting for on_recv */
 	struct io_pump *read_by;    /* gets on_recv in the owner's place */
 	struct io_pump *written_by; /* gets on_sent in the owner's place */
+	struct io_layer *layer;     /* io/layer.h; NULL: bytes are on the wire as they are */
 	struct list_node node;      /* while it waits for a receive buffer */
 	struct io_task task;        /* what is due without an event of the kernel */
 };

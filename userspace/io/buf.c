@@ -88,6 +88,17 @@ struct io_buf *io_buf_new(struct io_loop *loop, uint32_t cap)
 	return buf;
 }
 
+struct io_buf *io_buf_take_like(struct io_loop *loop, const struct io_buf *model)
+{
+	uint32_t len = model->end - model->start;
+	unsigned number = len <= loop->pools[IO_POOL_SMALL].size ? IO_POOL_SMALL : IO_POOL_LARGE;
+	struct io_buf *buf = NULL;
+
+	if (len <= loop->pools[number].size)
+		buf = io_buf_take(&loop->pools[number]);
+	return buf ? buf : io_buf_new(loop, len);
+}
+
 bool io_buf_is_pooled(const struct io_buf *buf)
 {
 	return buf->id != IO_BUF_FROM_HEAP;

@@ -11,7 +11,6 @@
 #define PUMP_PAUSED (1u << 0) /* too much waits for the sink */
 #define PUMP_EOF    (1u << 1) /* the source has ended, the sink's queue has not run empty yet */
 #define PUMP_RESTS  (1u << 2) /* its owner wants the source left alone */
-#define PUMP_HOLDS  (1u << 3) /* its owner wants to know before anything is handed on */
 
 /* Reads in a row before a pump changes to large buffers, and back. */
 #define ENTER_LARGE 8
@@ -42,7 +41,7 @@ void io_pump_start(struct io_pump *pump)
 {
 	pump->from->read_by = pump;
 	pump->to->written_by = pump;
-	pump->bytes_before = pump->to->bytes_out + pump->to->queued;
+	pump->bytes_before = pump->to->bytes_out + pump->to->queued - pump->to->overhead;
 	pump->last_activity_ms = io_loop_now_ms(pump->from->loop);
 	if (pump->to->send_error)
 		io_stream_tell_sent(pump->to);
@@ -63,7 +62,7 @@ void io_pump_stream_closes(struct io_pump *pump)
 /* Messages that end before half a large buffer is full gain nothing; a long one's end may come. */
 static void choose_splice(struct io_pump *pump, uint32_t len)
 {
-	if (pump->pipe)
+	if (pump->pipe || pump->from->layer || pump->to->layer)
 		return;
 	pump->bulk = len < SPLICE_READ ? pump->bulk / 2 : pump->bulk + len;
 	if (pump->bulk < ENTER_SPLICE)
@@ -77,7 +76,7 @@ static void choose_splice(struct io_pump *pump, uint32_t len)
  * call. Reads that would have fitted into a small one in a row end it. A limit below a large
  * buffer's size is meant to save memory, and is kept.
  */
-static void choose_buffers(struct io_pump *pump, uint32_t len)
+void io_pump_judge_read(struct io_pump *pump, uint32_t len)
 {
 	struct io_stream *from = pump->from;
 	bool is_large = from->flags & STREAM_LARGE;
@@ -106,49 +105,17 @@ void io_pump_rest(struct io_pump *pump)
 	io_stream_tell_rest(pump->from);
 }
 
-void io_pump_began(struct io_pump *pump)
-{
-	if (!(pump->flags & PUMP_EOF))
-		pump->on_first(pump);
-}
-
 void io_pump_rested(struct io_pump *pump)
 {
 	if (pump->flags & PUMP_RESTS)
 		pump->on_rest(pump);
 }
 
-static void go_on(struct io_pump *pump)
-{
-	if (pump->from->read_by == pump && !(pump->flags & (PUMP_PAUSED | PUMP_EOF)))
-		io_stream_recv_start(pump->from);
-}
-
 void io_pump_resume(struct io_pump *pump)
 {
-	pump->flags &= ~(PUMP_RESTS | PUMP_HOLDS);
-	go_on(pump);
-}
-
-void io_pump_hold(struct io_pump *pump)
-{
 	pump->flags &= ~PUMP_RESTS;
-	pump->flags |= PUMP_HOLDS;
-	go_on(pump);
-}
-
-/* The end is told once more when the source is started again. */
-static void hold(struct io_pump *pump, struct io_buf *buf)
-{
-	if (buf)
-		io_stream_put_back(pump->from, buf);
-	io_stream_recv_stop(pump->from);
-	pump->on_held(pump);
-}
-
-bool io_pump_is_spliced(const struct io_pump *pump)
-{
-	return pump->pipe;
+	if (pump->from->read_by == pump && !(pump->flags & (PUMP_PAUSED | PUMP_EOF)))
+		io_stream_recv_start(pump->from);
 }
 
 bool io_pump_is_empty(const struct io_pump *pump)
@@ -172,11 +139,8 @@ void io_pump_saw_bytes(struct io_pump *pump)
 {
 	const struct io_loop *loop = pump->from->loop;
 
-	if (unlikely(!pump->first_byte_us)) {
+	if (!pump->first_byte_us)
 		pump->first_byte_us = io_loop_now_us(loop);
-		if (pump->on_first)
-			io_stream_tell_first(pump->from);
-	}
 	pump->last_activity_ms = io_loop_now_ms(loop);
 }
 
@@ -186,17 +150,14 @@ static void received_bytes(struct io_pump *pump, struct io_buf *buf)
 
 	io_pump_saw_bytes(pump);
 	io_stream_send(pump->to, buf);
-	choose_buffers(pump, len);
+	if (likely(!pump->from->layer))
+		io_pump_judge_read(pump, len);
 	if (pump->to->queued > pump->limit)
 		io_pump_pause(pump);
 }
 
 void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
 {
-	if (unlikely(pump->flags & PUMP_HOLDS)) {
-		hold(pump, buf);
-		return;
-	}
 	if (buf) {
 		received_bytes(pump, buf);
 		return;
@@ -206,11 +167,7 @@ void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
 		return;
 	}
 	pump->flags |= PUMP_EOF;
-	if (pump->to->send_error)
-		return;
-	if (pump->to->queued)
-		io_stream_expect_shutdown(pump->to);
-	else
+	if (!pump->to->queued && !pump->to->send_error)
 		end(pump, IO_PUMP_EOF, 0);
 }
 
@@ -222,9 +179,11 @@ static bool may_go_on(const struct io_pump *pump)
 void io_pump_progress(struct io_pump *pump)
 {
 	const struct io_stream *to = pump->to;
+	/* A layer's overhead counts from when it is queued: then this is less than before. */
+	uint64_t taken = to->bytes_out - to->overhead - pump->bytes_before;
 
-	if (to->bytes_out > pump->bytes_before)
-		pump->bytes = to->bytes_out - pump->bytes_before;
+	if ((int64_t)(taken - pump->bytes) > 0)
+		pump->bytes = taken;
 	pump->last_activity_ms = io_loop_now_ms(to->loop);
 	if (pump->flags & PUMP_PAUSED && may_go_on(pump)) {
 		pump->flags &= ~PUMP_PAUSED;

@@ -12,9 +12,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* A blocked queue grows by heap buffers of at least this size, so that short messages share one. */
-#define BLOCKED_BUFFER_SIZE 4096
-
 static void run_due(struct io_task *task);
 
 void io_stream_init(struct io_stream *stream, struct io_loop *loop, int fd,
@@ -63,12 +60,8 @@ static void append_unread(struct io_stream *stream, struct io_buf *buf)
 	io_stream_defer(stream);
 }
 
-void io_stream_received(struct io_stream *stream, struct io_buf *buf)
+void io_stream_deliver(struct io_stream *stream, struct io_buf *buf)
 {
-	if (unlikely(stream->flags & STREAM_CLOSING)) {
-		io_buf_release(stream->loop, buf);
-		return;
-	}
 	stream->bytes_in += buf->end - buf->start;
 	if (unlikely(stream->unread))
 		append_unread(stream, buf);
@@ -76,16 +69,20 @@ void io_stream_received(struct io_stream *stream, struct io_buf *buf)
 		deliver(stream, buf, 0);
 }
 
+void io_stream_received(struct io_stream *stream, struct io_buf *buf)
+{
+	if (unlikely(stream->flags & STREAM_CLOSING))
+		io_buf_release(stream->loop, buf);
+	else if (unlikely(stream->layer))
+		io_layer_received(stream, buf);
+	else
+		io_stream_deliver(stream, buf);
+}
+
 void io_stream_unread(struct io_stream *stream, struct io_buf *buf)
 {
 	stream->bytes_in += buf->end - buf->start;
 	append_unread(stream, buf);
-}
-
-void io_stream_put_back(struct io_stream *stream, struct io_buf *buf)
-{
-	buf->next = stream->unread;
-	stream->unread = buf;
 }
 
 /* The kernel tells of a reset once; had the sender heard it, this would look like a FIN. */
@@ -99,10 +96,19 @@ static void tell_end(struct io_stream *stream)
 
 void io_stream_recv_ended(struct io_stream *stream, int status)
 {
+	struct io_layer *layer = stream->layer;
+
+	if (unlikely(layer) && stream->flags & STREAM_RECV_ENDED)
+		return; /* the layer has said so already */
 	stream->flags |= STREAM_RECV_ENDED;
 	stream->status = (int16_t)status;
 	if (stream->flags & STREAM_CLOSING)
 		return;
+	if (unlikely(layer)) {
+		if (!(stream->flags & STREAM_LAYER_DUE))
+			layer->ops->on_wire_end(layer, status);
+		return;
+	}
 	/* A send that learnt of a reset may complete later in this round. */
 	if (stream->unread || (status == 0 && stream->in_flight)) {
 		stream->flags |= STREAM_RECV_END_DUE;
@@ -164,23 +170,10 @@ static void deliver_unread(struct io_stream *stream)
 
 static void deliver_end(struct io_stream *stream)
 {
-	if (stream->unread || stream->flags & STREAM_CLOSING)
+	if (stream->unread || stream->flags & STREAM_CLOSING || io_stream_withholds_end(stream))
 		return;
 	stream->flags &= ~STREAM_RECV_END_DUE;
 	tell_end(stream);
-}
-
-void io_stream_tell_first(struct io_stream *stream)
-{
-	stream->flags |= STREAM_FIRST_DUE;
-	io_stream_defer(stream);
-}
-
-static void deliver_first(struct io_stream *stream)
-{
-	stream->flags &= ~STREAM_FIRST_DUE;
-	if (stream->read_by)
-		io_pump_began(stream->read_by);
 }
 
 void io_stream_tell_rest(struct io_stream *stream)
@@ -201,7 +194,7 @@ static void deliver_rest(struct io_stream *stream)
 
 /* --- Sending ----------------------------------------------------- */
 
-static void append_buf(struct io_stream *stream, struct io_buf *buf)
+void io_stream_append(struct io_stream *stream, struct io_buf *buf)
 {
 	assert(!stream->send_head || stream->send_tail);
 	buf->next = NULL;
@@ -226,18 +219,18 @@ static void append_on_heap(struct io_stream *stream, struct io_buf *buf)
 	struct io_buf *tail = stream->send_head ? stream->send_tail : NULL;
 
 	if (buf->id == IO_BUF_FROM_HEAP || is_affordable(stream, buf)) {
-		append_buf(stream, buf);
+		io_stream_append(stream, buf);
 		return;
 	}
 	/* The kernel may hold the tail, but it reads only up to the end that it was told. */
 	if (!tail || tail->id != IO_BUF_FROM_HEAP || tail->cap - tail->end < len) {
 		tail = io_buf_new(stream->loop,
-				  len > BLOCKED_BUFFER_SIZE ? len : BLOCKED_BUFFER_SIZE);
+				  len > IO_BLOCKED_BUFFER_SIZE ? len : IO_BLOCKED_BUFFER_SIZE);
 		if (!tail) {
-			append_buf(stream, buf);
+			io_stream_append(stream, buf);
 			return;
 		}
-		append_buf(stream, tail);
+		io_stream_append(stream, tail);
 	}
 	memcpy(tail->base + tail->end, buf->base + buf->start, len);
 	tail->end += len;
@@ -267,12 +260,17 @@ void io_stream_send(struct io_stream *stream, struct io_buf *buf)
 		io_buf_release(stream->loop, buf);
 		return;
 	}
+	if (unlikely(stream->layer)) {
+		stream->overhead -= len;
+		stream->layer->ops->on_send(stream->layer, buf);
+		return;
+	}
 	stream->queued += len;
 	if (stream->flags & (STREAM_BLOCKED | STREAM_CONNECTING)) {
 		append_on_heap(stream, buf);
 		return;
 	}
-	append_buf(stream, buf);
+	io_stream_append(stream, buf);
 	if (!stream->in_flight)
 		stream->loop->backend->stream_send(stream);
 }
@@ -290,18 +288,6 @@ unsigned io_stream_gather(const struct io_stream *stream, struct iovec *ret, uin
 		*ret_bytes += len;
 	}
 	return count;
-}
-
-void io_stream_expect_shutdown(struct io_stream *stream)
-{
-	stream->flags |= STREAM_LAST_QUEUED;
-	if (stream->in_flight == stream->queued && stream->loop->backend->stream_cork)
-		stream->loop->backend->stream_cork(stream);
-}
-
-int io_stream_more(const struct io_stream *stream, uint32_t bytes)
-{
-	return stream->flags & STREAM_LAST_QUEUED && bytes == stream->queued ? MSG_MORE : 0;
 }
 
 static void release_queue(struct io_stream *stream)
@@ -329,6 +315,8 @@ static void shut_if_drained(struct io_stream *stream)
 
 static bool wants_on_sent(const struct io_stream *stream)
 {
+	if (stream->flags & STREAM_LAYER_ALONE)
+		return false;
 	return !stream->written_by || io_pump_awaits_drain(stream->written_by);
 }
 
@@ -377,7 +365,7 @@ void io_stream_send_failed(struct io_stream *stream, int error)
 static void deliver_sent(struct io_stream *stream)
 {
 	stream->flags &= ~STREAM_SENT_DUE;
-	if (stream->queued && !stream->send_error)
+	if ((stream->queued && !stream->send_error) || stream->flags & STREAM_LAYER_ALONE)
 		return;
 	if (stream->written_by)
 		io_pump_sent(stream->written_by, stream->send_error);
@@ -388,6 +376,8 @@ static void deliver_sent(struct io_stream *stream)
 void io_stream_shutdown(struct io_stream *stream)
 {
 	stream->flags |= STREAM_SHUT_WANTED;
+	if (stream->layer && !stream->send_error)
+		stream->layer->ops->on_shutdown(stream->layer);
 	shut_if_drained(stream);
 }
 
@@ -419,6 +409,8 @@ void io_stream_close(struct io_stream *stream, enum io_close_how how)
 
 	if (stream->flags & STREAM_CLOSING)
 		return;
+	if (stream->layer && how == IO_CLOSE_FIN)
+		io_layer_say_goodbye(stream);
 	stream->flags |= STREAM_CLOSING;
 	if (how == IO_CLOSE_RESET)
 		setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -450,6 +442,8 @@ static void finish_close(struct io_stream *stream)
 	}
 	close(stream->fd);
 	stream->fd = -1;
+	if (stream->layer)
+		stream->layer->ops->on_close(stream->layer);
 	stream->ops->on_closed(stream);
 }
 
@@ -464,10 +458,10 @@ static void run_due(struct io_task *task)
 	}
 	if (stream->flags & STREAM_CONNECT_DUE)
 		io_stream_connected(stream, stream->status);
+	if (stream->flags & STREAM_LAYER_DUE)
+		io_layer_start(stream);
 	if (stream->flags & STREAM_SENT_DUE && !(stream->flags & STREAM_CLOSING))
 		deliver_sent(stream);
-	if (stream->flags & STREAM_FIRST_DUE && !(stream->flags & STREAM_CLOSING))
-		deliver_first(stream);
 	deliver_unread(stream);
 	if (stream->flags & STREAM_RECV_END_DUE && !(stream->flags & STREAM_CLOSING))
 		deliver_end(stream);
