@@ -22,6 +22,13 @@ enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
 enum config_mode { CONFIG_MODE_TCP };
 enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CONFIG_HEALTH_HTTP };
+enum config_tls_profile { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN };
+enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum config_client_auth {
+	CONFIG_CLIENT_AUTH_OFF,
+	CONFIG_CLIENT_AUTH_OPTIONAL,
+	CONFIG_CLIENT_AUTH_REQUIRED,
+};
 enum config_resolve { CONFIG_RESOLVE_NONE, CONFIG_RESOLVE_DNS };
 
 /* In the order of balance/balance.h's registry. */
@@ -64,6 +71,49 @@ struct config_limits {
 	uint32_t receive_buffer_bytes;       /* 16 KiB: one read */
 	uint32_t receive_buffers;            /* 1024 a worker */
 	uint32_t relay_buffer_bytes; /* 256 KiB: waiting bytes a direction of a connection */
+	uint32_t tls_handshakes;     /* 1024: under way at once in a worker */
+};
+
+/* A file that an option names; relative to the configuration file's directory. */
+struct config_file {
+	const char *path;      /* NULL: none */
+	uint32_t line, column; /* of the option's value */
+};
+
+struct config_certificate {
+	struct config_file cert; /* PEM: the server's first, then its chain */
+	struct config_file key;  /* PEM; none: the key is in the same file as the certificate */
+	struct config_file ocsp; /* DER; none: nothing is stapled */
+};
+
+/* TLS at a listener. */
+struct config_tls {
+	struct config_certificate *certificates;
+	size_t ncertificates; /* 0: the listener has no TLS */
+	enum config_tls_profile profile;
+	enum config_tls_version min_version, max_version; /* min: 1.3 where the profile asks */
+	const char **alpn;                                /* in order of preference */
+	size_t nalpn;
+	enum config_client_auth client_auth;
+	struct config_file client_ca, client_crl;
+	bool has_tickets;              /* tickets: true */
+	uint32_t ticket_lifetime_ms;   /* 1h; the keys change as often */
+	uint32_t handshake_timeout_ms; /* 10s */
+	struct config_file key_log;    /* none; gives away every secret of every connection */
+	uint32_t line, column;
+};
+
+/* TLS to a pool's endpoints. */
+struct config_pool_tls {
+	bool is_enabled;
+	bool is_verified;        /* verify: true */
+	struct config_file ca;   /* none: the system's */
+	const char *server_name; /* NULL: the endpoint's host name, if it has one */
+	struct config_file cert, key;
+	const char **alpn;
+	size_t nalpn;
+	enum config_tls_version min_version;
+	uint32_t line, column;
 };
 
 struct config_route {
@@ -104,6 +154,7 @@ struct config_listener {
 	uint32_t client_hello_timeout_ms; /* 5s: then routed without SNI and ALPN */
 	uint32_t idle_timeout_ms;         /* 1h; 0: never */
 	uint32_t keepalive_ms;            /* 60s: TCP keep-alive on both legs; 0: off */
+	struct config_tls tls;
 	struct config_route *routes;
 	size_t nroutes;
 	bool has_default_pool;
@@ -164,7 +215,8 @@ struct config_pool {
 	uint32_t slow_start_ms;    /* 0: off */
 	struct address source_address; /* no address: the kernel chooses */
 	bool is_transparent;           /* connect from the client's own address (IP_TRANSPARENT) */
-	bool is_bound;                 /* some listener or route uses it */
+	struct config_pool_tls tls;
+	bool is_bound; /* some listener or route uses it */
 	uint32_t line;
 };
 

@@ -158,7 +158,7 @@ struct option_type {
 extern const struct option_type type_boolean, type_flag, type_count, type_size, type_duration,
 	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
-	type_alpn, type_url_path, type_host, type_mapping;
+	type_alpn, type_url_path, type_host, type_file, type_mapping;
 
 /* What parse functions return is NULL or what is wrong, as above. */
 const char *parse_count(struct slice text, uint64_t *ret);
@@ -229,7 +229,8 @@ struct schema {
 	void (*finish)(struct decoder *decoder, const struct node *node, void *base);
 };
 
-extern const struct schema schema_config, schema_listener, schema_pool;
+extern const struct schema schema_config, schema_listener, schema_listener_tls, schema_pool,
+	schema_pool_tls;
 
 /* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
 #define SECOND 1000u
@@ -267,6 +268,8 @@ bool schema_has_required(const struct schema *schema);
 
 void finish_listener(struct decoder *decoder, const struct node *node, void *base);
 void finish_endpoint(struct decoder *decoder, const struct node *node, void *base);
+void finish_listener_tls(struct decoder *decoder, const struct node *node, void *base);
+void finish_pool_tls(struct decoder *decoder, const struct node *node, void *base);
 void finish_health(struct decoder *decoder, const struct node *node, void *base);
 
 /* --- Checks between options: check.c, check_pool.c, check_binds.c -------------- */

@@ -183,6 +183,12 @@ static const struct option limits_options[] = {
 	 RANGE(4 * KIB, 64 * MIB),
 	 .default_text = "256KiB",
 	 .help = "Bytes that may wait in each direction of a connection before reading pauses."},
+	{.name = "tls_handshakes",
+	 .type = &type_count,
+	 FIELD(config_limits, tls_handshakes),
+	 RANGE(1, 1000000),
+	 .default_text = "1024",
+	 .help = "TLS handshakes that a worker has under way at once; further ones wait."},
 };
 
 static const struct schema schema_limits = {SCHEMA("limits", limits_options)};

@@ -145,6 +145,13 @@ static const struct option listener_options[] = {
 	 RANGE(0, HOUR * 9),
 	 .default_text = "60s",
 	 .help = "Idle time before TCP keep-alive probes, on both legs; 0: no probes."},
+	{.name = "tls",
+	 .type = &type_mapping,
+	 .members = &schema_listener_tls,
+	 .is_choice = true,
+	 FIELD(config_listener, tls),
+	 .help = "TLS with clients; what goes on to the pool is plain, unless the pool has tls "
+		 "too."},
 	{.name = "routes",
 	 .type = &type_mapping,
 	 .members = &schema_route,

@@ -349,6 +349,13 @@ static const struct option pool_options[] = {
 	 .help = "Connect from the client's own address (IP_TRANSPARENT). Needs CAP_NET_ADMIN, and "
 		 "the "
 		 "endpoints' answers routed through this host."},
+	{.name = "tls",
+	 .type = &type_mapping,
+	 .members = &schema_pool_tls,
+	 .is_choice = true,
+	 FIELD(config_pool, tls),
+	 .help = "TLS to endpoints, health checks included. \"tls:\" without a value verifies them "
+		 "against the system's authorities."},
 	{.name = "maglev",
 	 .type = &type_mapping,
 	 .members = &schema_maglev,

@@ -444,6 +444,31 @@ const struct option_type type_path = {
 	.is_text = true,
 };
 
+static const char *read_file(struct reading *reading, struct slice text, void *field)
+{
+	struct config_file file = {};
+	const char *problem = read_text(reading, text, &file.path);
+
+	if (problem)
+		return problem;
+	if (reading->node) {
+		file.line = reading->node->line;
+		file.column = reading->node->column;
+	}
+	memcpy(field, &file, sizeof(file));
+	return NULL;
+}
+
+/* A path to be read after the configuration has been, so that its place is kept for messages. */
+const struct option_type type_file = {
+	.name = "path",
+	.size = sizeof(struct config_file),
+	.read = read_file,
+	.expect = expect_path,
+	.schema = schema_text,
+	.is_text = true,
+};
+
 /* What goes into a request line or a header must not end it. */
 static bool is_visible_ascii(struct slice text)
 {

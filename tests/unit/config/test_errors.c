@@ -333,7 +333,8 @@ static const struct {
 	 "*:8000-8010 or unix:/run/x.sock\n"
 	 "1:23: unknown option \"bidn\" in a listener; expected one of name, bind, mode, v6only, "
 	 "backlog, socket_mode, proxy_protocol, max_connections, max_connections_per_source, "
-	 "client_hello_timeout, idle_timeout, keepalive, routes, pool; did you mean \"bind\"?\n"},
+	 "client_hello_timeout, idle_timeout, keepalive, tls, routes, pool; did you mean "
+	 "\"bind\"?\n"},
 	/* Names between listeners and pools */
 	{"listeners: [{name: l, bind: ':80', pool: p}, {name: l, bind: ':81', pool: p}]\n" P,
 	 "1:53: name: \"l\" is taken, first on line 1; expected one of its own\n"},
