@@ -71,6 +71,13 @@ struct endpoint {
 struct endpoint *endpoint_ref(struct endpoint *endpoint);
 void endpoint_unref(struct endpoint *endpoint); /* NULL is allowed */
 
+/* Room for a host name and its NUL. */
+#define ENDPOINT_HOST_SIZE 256
+
+/* The host name that it was configured with, or else its IP address. Return: @ret; NULL: neither.
+ */
+const char *endpoint_host(const struct endpoint *endpoint, char ret[ENDPOINT_HOST_SIZE]);
+
 const char *endpoint_admin_name(enum endpoint_admin state);
 const char *endpoint_health_name(enum endpoint_health state);
 

@@ -37,6 +37,13 @@ void pool_unref(struct pool *pool); /* NULL is allowed */
 
 const struct config_pool *pool_config(const struct pool *pool);
 
+struct tls_client_context;
+
+/* How to speak TLS with its endpoints: before it is in service, borrowed for its life. NULL, as at
+ * first: plain. */
+void pool_set_tls(struct pool *pool, const struct tls_client_context *tls);
+const struct tls_client_context *pool_tls(const struct pool *pool);
+
 /**
  * A DNS name's addresses have changed: the pool's endpoints for configured endpoint @index become
  * these. Known addresses keep their endpoint; those gone take no new connections.

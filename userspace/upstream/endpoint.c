@@ -85,6 +85,23 @@ void endpoint_unref(struct endpoint *endpoint)
 		endpoint_free(endpoint);
 }
 
+const char *endpoint_host(const struct endpoint *endpoint, char ret[ENDPOINT_HOST_SIZE])
+{
+	const char *colon = strrchr(endpoint->name, ':');
+	size_t len = colon ? (size_t)(colon - endpoint->name) : 0;
+	struct address address;
+
+	if (!address_is_ip(&endpoint->address))
+		return NULL;
+	if (address_parse(slice_from_str(endpoint->name), &address) == 0)
+		return address_format_ip(&endpoint->address, ret);
+	if (len == 0 || len >= ENDPOINT_HOST_SIZE)
+		return NULL;
+	memcpy(ret, endpoint->name, len);
+	ret[len] = '\0';
+	return ret;
+}
+
 static bool zone_equal(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);

@@ -6,17 +6,23 @@
 #include "upstream/health.h"
 
 #include "core/rng.h"
+#include "tls/context.h"
+#include "tls/pacer.h"
 #include "upstream/probe.h"
-#include "tls/client.h"
 #include "upstream/upstream_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+/* Under way at once in a pool; checks are spread over time anyway. */
+#define HANDSHAKES_MAX 64
+
 struct health {
 	struct pool *pool; /* a reference */
 	struct io_loop *loop;
-	struct tls_client_context *tls; /* of TLS checks */
+	struct tls_client_context *tls; /* of TLS checks where the pool has none: it verifies
+					 * nothing, a check asks whether the endpoint answers */
+	struct tls_pacer *pacer;
 	struct rng rng;
 	struct list_node checks; /* struct check */
 	bool is_out_of_memory;   /* during a sync */
@@ -173,7 +179,8 @@ static void on_due(struct io_timer *timer)
 	}
 	check->probe = (struct probe){
 		.pool = pool_config(health->pool),
-		.tls = health->tls,
+		.tls = pool_tls(health->pool) ? pool_tls(health->pool) : health->tls,
+		.pacer = health->pacer,
 		.endpoint = check->endpoint,
 		.on_done = on_probe_done,
 	};
@@ -256,24 +263,35 @@ int health_sync(struct health *health)
 
 /* --- Life ----------------------------------------------------------------------------- */
 
+/* Return: 0; -ENOMEM. */
+static int prepare_tls(struct health *health)
+{
+	const struct config_pool *config = pool_config(health->pool);
+
+	if (config->health.kind != CONFIG_HEALTH_TLS && !config->tls.is_enabled)
+		return 0;
+	health->pacer = tls_pacer_new(health->loop, HANDSHAKES_MAX);
+	if (!health->pacer)
+		return -ENOMEM;
+	if (config->tls.is_enabled)
+		return 0;
+	return tls_client_context_new(NULL, "", &health->tls, NULL);
+}
+
 struct health *health_new(struct pool *pool, struct io_loop *loop)
 {
 	struct health *health = calloc(1, sizeof(*health));
 
 	if (!health)
 		return NULL;
-	if (pool_config(pool)->health.kind == CONFIG_HEALTH_TLS) {
-		health->tls = tls_client_context_new();
-		if (!health->tls) {
-			free(health);
-			return NULL;
-		}
-	}
 	health->pool = pool_ref(pool);
 	health->loop = loop;
 	rng_seed_random(&health->rng);
 	list_init(&health->checks);
-	return health;
+	if (prepare_tls(health) == 0)
+		return health;
+	health_free(health);
+	return NULL;
 }
 
 static void end_all(struct health *health)
@@ -298,6 +316,7 @@ void health_free(struct health *health)
 		return;
 	end_all(health);
 	tls_client_context_free(health->tls);
+	tls_pacer_free(health->pacer);
 	pool_unref(health->pool);
 	free(health);
 }

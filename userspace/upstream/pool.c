@@ -117,6 +117,16 @@ const struct config_pool *pool_config(const struct pool *pool)
 	return pool->config;
 }
 
+void pool_set_tls(struct pool *pool, const struct tls_client_context *tls)
+{
+	pool->tls = tls;
+}
+
+const struct tls_client_context *pool_tls(const struct pool *pool)
+{
+	return pool->tls;
+}
+
 uint32_t pool_waiting(const struct pool *pool)
 {
 	return atomic_load(&pool->line->waiting);

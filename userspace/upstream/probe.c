@@ -2,13 +2,14 @@
 /*
  * The way that all checks go:
  *
- *   CONNECT ──► PROXY header ──► kind->begin, on_bytes … ──► verdict ──► CLOSE ──► on_done
- *      └─ error ────────────── error, timeout, cancel ─────────┘
+ *   CONNECT ─► PROXY header ─► [TLS handshake] ─► kind->begin, on_bytes … ─► verdict ─► CLOSE
+ *      └─ error ──────────────────── error, timeout, cancel ───────────────────┘       └─► on_done
  */
 #include "upstream/probe.h"
 
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
+#include "tls/session.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -105,6 +106,48 @@ static int send_proxy_header(struct probe *probe)
 
 /* --- Events ------------------------------------------------------------------------- */
 
+/* Return: 0; -ENOMEM. */
+static int begin(struct probe *probe)
+{
+	int err = 0;
+
+	if (!probe->kind->begin) {
+		probe_pass_when_sent(probe);
+		return 0;
+	}
+	err = probe->kind->begin(probe);
+	if (!err && !probe->is_over)
+		io_stream_recv_start(&probe->stream);
+	return err;
+}
+
+static void on_ready(struct io_stream *stream, const struct tls_result *result)
+{
+	struct probe *probe = container_of(stream, struct probe, stream);
+
+	if (result->failure)
+		probe_fail(probe, "TLS handshake: %s", result->reason);
+	else if (begin(probe))
+		probe_fail(probe, "out of memory");
+}
+
+/* Return: 0; -errno. */
+static int shake_hands(struct probe *probe)
+{
+	const struct tls_start start = {
+		.pacer = probe->pacer,
+		.timeout_ms = probe->pool->health.timeout_ms * 2, /* the check's comes first */
+		.on_ready = on_ready,
+	};
+	char host[ENDPOINT_HOST_SIZE];
+	struct tls_target target = {.server = probe->pool->health.tls_sni};
+	struct tls_session *session;
+
+	if (!target.server && probe->pool->tls.is_enabled)
+		target.server = endpoint_host(probe->endpoint, host);
+	return tls_connect(probe->tls, &target, &probe->stream, &start, &session);
+}
+
 static void on_connect(struct io_stream *stream, int status)
 {
 	struct probe *probe = container_of(stream, struct probe, stream);
@@ -117,14 +160,10 @@ static void on_connect(struct io_stream *stream, int status)
 	}
 	probe->is_connected = true;
 	status = send_proxy_header(probe);
-	if (!status && probe->kind->begin)
-		status = probe->kind->begin(probe);
+	if (!status)
+		status = probe->tls ? shake_hands(probe) : begin(probe);
 	if (status)
 		probe_fail(probe, "%s", strerror(-status));
-	else if (!probe->kind->begin)
-		probe_pass_when_sent(probe);
-	else if (!probe->is_over)
-		io_stream_recv_start(stream);
 }
 
 static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)

@@ -30,14 +30,14 @@ extern const struct probe_kind probe_tcp, probe_tls, probe_http;
 #define PROBE_REASON_SIZE 128
 
 struct tls_client_context;
+struct tls_pacer;
 
 struct probe {
 	/* The owner's: set before probe_start(), the rest is zero. */
-	const struct config_pool *pool; /* borrowed */
-	struct tls_client_context
-		*tls;              /* borrowed; for that kind alone. It verifies no certificate:
-				    * a check asks whether the endpoint answers, not who it is */
-	struct endpoint *endpoint; /* borrowed */
+	const struct config_pool *pool;       /* borrowed */
+	const struct tls_client_context *tls; /* borrowed; NULL: no handshake */
+	struct tls_pacer *pacer;              /* borrowed; with @tls */
+	struct endpoint *endpoint;            /* borrowed */
 	/* Last: nothing of the probe is in use any more. */
 	void (*on_done)(struct probe *probe, bool is_ok, const char *reason);
 

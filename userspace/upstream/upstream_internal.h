@@ -23,6 +23,7 @@ struct pool_member {
 struct pool {
 	const struct config_pool *config;
 	const char *zone;
+	const struct tls_client_context *tls; /* NULL: plain */
 	struct upstream_events events;
 	_Atomic uint32_t refs;
 	_Atomic uint32_t generation; /* written under @lock */

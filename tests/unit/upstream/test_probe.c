@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Probes against little servers, each a thread that serves one connection. */
 #include "upstream/probe.h"
-#include "tls/client.h"
+#include "tls/context.h"
+#include "tls/pacer.h"
 
 #include "loop_fixture.h"
 #include "net/proxy_protocol.h"
@@ -154,6 +155,7 @@ static struct io_loop *loop;
 static struct config_pool config;
 static struct endpoint endpoint;
 static struct tls_client_context *tls;
+static struct tls_pacer *pacer;
 
 static struct {
 	bool is_done, is_ok;
@@ -164,7 +166,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	loop = fixture_loop();
-	tls = tls_client_context_new();
+	assert_int_equal(tls_client_context_new(NULL, "", &tls, NULL), 0);
+	pacer = tls_pacer_new(loop, 1);
 	endpoint = (struct endpoint){.name = (char *)(uintptr_t) "shop.test:80"};
 	config = fixture_pool(NULL, 0);
 	config.health = (struct config_health_check){.kind = CONFIG_HEALTH_HTTP,
@@ -179,6 +182,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	tls_client_context_free(tls);
+	tls_pacer_free(pacer);
 	io_loop_free(loop);
 	return 0;
 }
@@ -195,7 +199,12 @@ static void on_done(struct probe *probe, bool is_ok, const char *reason)
 static void run_probe(void)
 {
 	struct probe probe = {
-		.pool = &config, .tls = tls, .endpoint = &endpoint, .on_done = on_done};
+		.pool = &config,
+		.tls = config.health.kind == CONFIG_HEALTH_TLS ? tls : NULL,
+		.pacer = pacer,
+		.endpoint = &endpoint,
+		.on_done = on_done,
+	};
 
 	memset(&verdict, 0, sizeof(verdict));
 	assert_int_equal(probe_start(&probe, loop), 0);

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A session: the handshake, and then records.
+ *
+ *   on_start ─► bytes come ─► its turn (pacer.c) ─► SSL_do_handshake ─► more is needed: wait
+ *                                                   ├─ done ─► OPEN: on_ready, records both ways
+ *                                                   └─ failed, FIN, timeout ─► OVER: on_ready
+ *
+ * Records are decrypted as their bytes come, and encrypted as they are sent: nothing of the owner's
+ * waits here. Kernel TLS would begin where the session opens: the keys go to the socket, the layer
+ * comes off the stream, and pumps may splice again.
+ */
+#include "tls/session.h"
+#include "tls/tls_internal.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A record cannot be read before all of it is there: the first ones of a burst fit into a segment
+ * each, so that the client can begin; later ones are as large as they may be.
+ */
+#define SMALL_RECORD 1369
+#define SMALL_BURST  (16 * SMALL_RECORD)
+#define LARGE_RECORD 16384
+#define IDLE_MS      1000
+
+static struct tls_session *session_of(struct io_layer *layer)
+{
+	return container_of(layer, struct tls_session, layer);
+}
+
+static struct io_loop *loop_of(const struct tls_session *session)
+{
+	return tls_pacer_loop(session->pacer);
+}
+
+/* --- The handshake -------------------------------------------------------------------- */
+
+static void leave_handshake(struct tls_session *session)
+{
+	io_timer_stop(loop_of(session), &session->timer);
+	tls_pacer_leave(session->pacer, &session->turn);
+}
+
+static void fail(struct tls_session *session, enum tls_failure failure, const char *reason)
+{
+	const struct tls_result result = {.failure = failure, .reason = reason};
+
+	session->is_over = true;
+	leave_handshake(session);
+	tls_wire_release(session);
+	io_layer_flush(&session->layer);
+	session->on_ready(session->layer.stream, &result);
+}
+
+static void fail_by_openssl(struct tls_session *session)
+{
+	unsigned long error = ERR_peek_error();
+	long verdict = SSL_get_verify_result(session->ssl);
+	enum tls_failure failure = tls_failure_of(error);
+	const char *reason = ERR_reason_error_string(error);
+
+	ERR_clear_error();
+	if (failure == TLS_FAILURE_CERTIFICATE && verdict != X509_V_OK)
+		reason = X509_verify_cert_error_string(verdict);
+	fail(session, failure, reason ? reason : "failed");
+}
+
+static void read_records(struct tls_session *session);
+
+static void open_session(struct tls_session *session)
+{
+	const struct tls_result result = {.is_resumed = SSL_session_reused(session->ssl)};
+
+	session->is_open = true;
+	leave_handshake(session);
+	io_layer_flush(&session->layer);
+	io_layer_ready(&session->layer);
+	session->on_ready(session->layer.stream, &result);
+	read_records(session);
+}
+
+static void fail_if_cut_off(struct tls_session *session)
+{
+	if (session->has_wire_ended && !session->wire)
+		fail(session, TLS_FAILURE_GONE,
+		     session->wire_status ? strerror(-session->wire_status)
+					  : "closed during the handshake");
+}
+
+static void on_turn(struct tls_turn *turn)
+{
+	struct tls_session *session = container_of(turn, struct tls_session, turn);
+	int result;
+
+	if (io_stream_is_closing(session->layer.stream))
+		return;
+	ERR_clear_error();
+	result = SSL_do_handshake(session->ssl);
+	if (result == 1) {
+		open_session(session);
+	} else if (SSL_get_error(session->ssl, result) != SSL_ERROR_WANT_READ) {
+		fail_by_openssl(session);
+	} else {
+		io_layer_flush(&session->layer);
+		fail_if_cut_off(session);
+	}
+}
+
+static void on_timeout(struct io_timer *timer)
+{
+	struct tls_session *session = container_of(timer, struct tls_session, timer);
+
+	if (!io_stream_is_closing(session->layer.stream))
+		fail(session, TLS_FAILURE_TIMEOUT, "the handshake took too long");
+}
+
+/* --- Receiving ------------------------------------------------------------------------ */
+
+/* The peer has ended, or what came is not to be trusted. */
+static void end_reading(struct tls_session *session, int error)
+{
+	unsigned long reason = ERR_peek_error();
+	int status = -EBADMSG;
+
+	ERR_clear_error();
+	if (error == SSL_ERROR_ZERO_RETURN)
+		status = 0;
+	else if (tls_error_is_alert(reason))
+		status = -ECONNRESET;
+	tls_wire_release(session);
+	io_layer_end(&session->layer, status);
+}
+
+static void end_by_wire(struct tls_session *session)
+{
+	io_layer_end(&session->layer, session->wire_status ? session->wire_status : -ECONNABORTED);
+}
+
+/* Return: SSL_ERROR_NONE: @buf is full; else why there is no more. */
+static int fill(struct tls_session *session, struct io_buf *buf)
+{
+	while (buf->end < buf->cap) {
+		size_t len;
+
+		ERR_clear_error();
+		if (SSL_read_ex(session->ssl, buf->base + buf->end, buf->cap - buf->end, &len) != 1)
+			return SSL_get_error(session->ssl, 0);
+		buf->end += (uint32_t)len;
+	}
+	return SSL_ERROR_NONE;
+}
+
+/* What was decrypted goes up even where something wrong follows it. */
+static int read_some(struct tls_session *session)
+{
+	static const struct io_buf one_record = {.end = LARGE_RECORD};
+	const struct io_buf *model = session->wire ? session->wire : &one_record;
+	struct io_buf *buf = io_buf_take_like(loop_of(session), model);
+	int error;
+
+	if (!buf) {
+		io_layer_end(&session->layer, -ENOMEM);
+		return SSL_ERROR_SSL;
+	}
+	error = fill(session, buf);
+	if (buf->end > 0)
+		io_layer_deliver(&session->layer, buf);
+	else
+		io_buf_release(loop_of(session), buf);
+	return error;
+}
+
+/* The peer may want an answer, to a KeyUpdate for one: it is written while we read. */
+static void read_records(struct tls_session *session)
+{
+	struct io_stream *stream = session->layer.stream;
+	int error = SSL_ERROR_NONE;
+
+	while (error == SSL_ERROR_NONE && !io_stream_is_closing(stream))
+		error = read_some(session);
+	if (io_stream_is_closing(stream))
+		return;
+	io_layer_flush(&session->layer);
+	if (error != SSL_ERROR_WANT_READ)
+		end_reading(session, error);
+	else if (session->has_wire_ended)
+		end_by_wire(session);
+}
+
+static void on_wire(struct io_layer *layer, struct io_buf *buf)
+{
+	struct tls_session *session = session_of(layer);
+
+	if (session->is_over) {
+		io_buf_release(loop_of(session), buf);
+		return;
+	}
+	tls_wire_append(session, buf);
+	if (session->is_open)
+		read_records(session);
+	else
+		tls_pacer_ask(session->pacer, &session->turn);
+}
+
+/* What came before it may wait for its turn, and may be all that the handshake needs. */
+static void on_wire_end(struct io_layer *layer, int status)
+{
+	struct tls_session *session = session_of(layer);
+
+	session->has_wire_ended = true;
+	session->wire_status = status;
+	if (session->is_open)
+		end_by_wire(session);
+	else if (!session->is_over)
+		fail_if_cut_off(session);
+}
+
+/* --- Sending -------------------------------------------------------------------------- */
+
+static size_t record_size(struct tls_session *session)
+{
+	uint64_t now_ms = io_loop_now_ms(loop_of(session));
+
+	if (now_ms - session->last_sent_ms > IDLE_MS)
+		session->burst = 0;
+	session->last_sent_ms = now_ms;
+	return session->burst < SMALL_BURST ? SMALL_RECORD : LARGE_RECORD;
+}
+
+/* Return: 0; -errno. */
+static int write_records(struct tls_session *session, const char *bytes, size_t len)
+{
+	while (len > 0) {
+		size_t limit = record_size(session), written;
+
+		ERR_clear_error();
+		if (SSL_write_ex(session->ssl, bytes, len < limit ? len : limit, &written) != 1)
+			return -EPROTO;
+		bytes += written;
+		len -= written;
+		if (session->burst < SMALL_BURST)
+			session->burst += (uint32_t)written;
+	}
+	return 0;
+}
+
+static void on_send(struct io_layer *layer, struct io_buf *buf)
+{
+	struct tls_session *session = session_of(layer);
+	int err = write_records(session, buf->base + buf->start, buf->end - buf->start);
+
+	io_buf_release(loop_of(session), buf);
+	if (err)
+		io_layer_fail(layer, err);
+	else
+		io_layer_flush(layer);
+}
+
+static void on_shutdown(struct io_layer *layer)
+{
+	ERR_clear_error();
+	SSL_shutdown(session_of(layer)->ssl);
+	io_layer_flush(layer);
+	ERR_clear_error();
+}
+
+/* --- Life ----------------------------------------------------------------------------- */
+
+/* A client speaks first; a server waits for it, without taking a place from others. */
+static void on_start(struct io_layer *layer)
+{
+	struct tls_session *session = session_of(layer);
+
+	if (!session->is_server)
+		tls_pacer_ask(session->pacer, &session->turn);
+}
+
+static void session_free(struct tls_session *session)
+{
+	SSL_free(session->ssl);
+	free(session);
+}
+
+static void on_close(struct io_layer *layer)
+{
+	struct tls_session *session = session_of(layer);
+
+	leave_handshake(session);
+	tls_wire_release(session);
+	session_free(session);
+}
+
+static const struct io_layer_ops layer_ops = {
+	.on_start = on_start,
+	.on_wire = on_wire,
+	.on_wire_end = on_wire_end,
+	.on_send = on_send,
+	.on_shutdown = on_shutdown,
+	.on_close = on_close,
+};
+
+static struct tls_session *session_new(SSL_CTX *ctx, const struct tls_start *start)
+{
+	struct tls_session *session = calloc(1, sizeof(*session));
+
+	if (!session)
+		return NULL;
+	session->layer.ops = &layer_ops;
+	session->pacer = start->pacer;
+	session->on_ready = start->on_ready;
+	session->turn.on_turn = on_turn;
+	session->timer.on_expire = on_timeout;
+	session->ssl = SSL_new(ctx);
+	if (session->ssl && tls_wire_attach(session) == 0) {
+		SSL_set_app_data(session->ssl, session);
+		return session;
+	}
+	ERR_clear_error();
+	session_free(session);
+	return NULL;
+}
+
+static void attach(struct tls_session *session, struct io_stream *stream, uint32_t timeout_ms)
+{
+	io_timer_start(loop_of(session), &session->timer, timeout_ms);
+	io_layer_attach(stream, &session->layer);
+}
+
+int tls_accept(const struct tls_server_context *context, struct io_stream *stream,
+	       const struct tls_start *start, struct tls_session **ret)
+{
+	struct tls_session *session = session_new(tls_server_context_ssl(context), start);
+
+	if (!session)
+		return -ENOMEM;
+	session->is_server = true;
+	SSL_set_accept_state(session->ssl);
+	attach(session, stream, start->timeout_ms);
+	*ret = session;
+	return 0;
+}
+
+static void resume(struct tls_session *session)
+{
+	SSL_SESSION *known;
+
+	if (!session->cache)
+		return;
+	known = tls_session_cache_find(session->cache, session->cache_id);
+	if (known)
+		SSL_set_session(session->ssl, known);
+}
+
+int tls_connect(const struct tls_client_context *context, const struct tls_target *target,
+		struct io_stream *stream, const struct tls_start *start, struct tls_session **ret)
+{
+	struct tls_session *session = session_new(tls_client_context_ssl(context), start);
+	int err;
+
+	if (!session)
+		return -ENOMEM;
+	SSL_set_connect_state(session->ssl);
+	err = tls_client_context_aim(context, session->ssl, target->server);
+	if (err) {
+		session_free(session);
+		return err;
+	}
+	session->cache = target->cache;
+	session->cache_id = target->id;
+	resume(session);
+	attach(session, stream, start->timeout_ms);
+	*ret = session;
+	return 0;
+}
+
+/* --- For people ----------------------------------------------------------------------- */
+
+void tls_session_facts(const struct tls_session *session, struct tls_facts *ret)
+{
+	const unsigned char *alpn;
+	unsigned len;
+
+	SSL_get0_alpn_selected(session->ssl, &alpn, &len);
+	*ret = (struct tls_facts){
+		.version = SSL_get_version(session->ssl),
+		.cipher = SSL_get_cipher_name(session->ssl),
+		.alpn = slice_of((const char *)alpn, len),
+		.sni = SSL_get_servername(session->ssl, TLSEXT_NAMETYPE_host_name),
+		.is_resumed = SSL_session_reused(session->ssl),
+		.has_peer_certificate = SSL_get0_peer_certificate(session->ssl),
+	};
+}
+
+static int format_subject(const X509 *certificate, char **ret)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *bytes = NULL, *copy = NULL;
+	long len;
+
+	if (!bio)
+		return -ENOMEM;
+	if (X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
+		len = BIO_get_mem_data(bio, &bytes);
+		copy = strndup(len > 0 ? bytes : "", (size_t)len);
+	}
+	BIO_free(bio);
+	if (!copy)
+		return -ENOMEM;
+	*ret = copy;
+	return 0;
+}
+
+int tls_session_peer(const struct tls_session *session, char **ret_subject,
+		     char ret_fingerprint[TLS_FINGERPRINT_SIZE])
+{
+	const X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	if (!certificate)
+		return -ENOENT;
+	if (!X509_digest(certificate, EVP_sha256(), hash, &len))
+		return -ENOMEM;
+	for (unsigned i = 0; i < len; i++) {
+		static const char digits[] = "0123456789abcdef";
+
+		ret_fingerprint[2 * i] = digits[hash[i] >> 4];
+		ret_fingerprint[2 * i + 1] = digits[hash[i] & 15];
+	}
+	ret_fingerprint[2 * len] = '\0';
+	return format_subject(certificate, ret_subject);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_TLS_INTERNAL_H
+#define SLUICE_TLS_INTERNAL_H
+
+#include "config/config.h"
+#include "core/list.h"
+#include "core/slice.h"
+#include "core/strbuf.h"
+#include "io/layer.h"
+#include "io/timer.h"
+#include "tls/context.h"
+#include "tls/pacer.h"
+#include "tls/session.h"
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Who knows what: loader.c reads files, certificates.c has them by name, policy.c is what both
+ * sides of a handshake share, server_context.c and client_context.c put it together; session.c is
+ * one connection, wire.c its bytes, pacer.c its turn.
+ */
+
+/* --- Files and complaints: loader.c ------------------------------------------------ */
+
+struct tls_loader {
+	const char *path; /* the configuration file's */
+	struct strbuf *errors;
+	bool has_failed;
+};
+
+/* A line "path:line:col: …". The second is a warning, and nothing fails for it. */
+void tls_complain(struct tls_loader *loader, const struct config_file *at, const char *fmt, ...)
+	PRINTF(3, 4);
+void tls_warn(struct tls_loader *loader, const struct config_file *at, const char *fmt, ...)
+	PRINTF(3, 4);
+
+/* What OpenSSL's last error means, for people; the queue of errors is empty then. */
+const char *tls_error_text(void);
+
+/* The whole file. Return: a BIO over its bytes; NULL with a complaint. */
+BIO *tls_read_file(struct tls_loader *loader, const struct config_file *file) WARN_UNUSED;
+
+/* Where a file is. Return: from malloc(); NULL: out of memory. */
+char *tls_resolve_path(const struct tls_loader *loader, const char *path) WARN_UNUSED;
+
+/* Complains if the file's permissions let everybody read it. */
+void tls_check_secrecy(struct tls_loader *loader, const struct config_file *file);
+
+/* Adds the certificates of a PEM file to @store. Return: how many; 0 with a complaint. */
+size_t tls_load_authorities(struct tls_loader *loader, const struct config_file *file,
+			    X509_STORE *store);
+
+/* --- Certificates: certificates.c, staple.c ---------------------------------------- */
+
+enum tls_key_kind { TLS_KEY_RSA, TLS_KEY_EC, TLS_KEY_ED, TLS_KEY_KINDS };
+
+struct tls_certificate {
+	const struct config_certificate *config;
+	X509 *leaf;
+	EVP_PKEY *key;
+	STACK_OF(X509) * chain;
+	enum tls_key_kind kind;
+	char **names; /* lower case; of its subjectAltName, or else its common name */
+	size_t nnames;
+	unsigned char *staple; /* OCSP response; NULL: none */
+	size_t nstaple;
+	int64_t staple_until_s; /* seconds since 1970 */
+};
+
+/* The certificates for one name, of each kind of key at most one. */
+struct tls_choice {
+	const char *name; /* of one of them; "*.example.com" is a wildcard */
+	const struct tls_certificate *by_kind[TLS_KEY_KINDS];
+};
+
+struct tls_certificates {
+	struct tls_certificate *all;
+	size_t count;
+	struct tls_choice *choices; /* by name */
+	size_t nchoices;
+	struct tls_choice fallback; /* the first certificate, and its sisters */
+};
+
+/* Return: 0; -EINVAL with complaints; -ENOMEM. Either way tls_certificates_done() is due. */
+int tls_certificates_load(struct tls_loader *loader, const struct config_tls *config,
+			  struct tls_certificates *ret) WARN_UNUSED;
+void tls_certificates_done(struct tls_certificates *certificates);
+
+/* @name: from the client; NULL: it gave none. Return: never NULL. */
+const struct tls_choice *tls_certificates_choose(const struct tls_certificates *certificates,
+						 const char *name);
+
+/* A certificate, its chain and its key. Return: 0; -EINVAL with complaints; -ENOMEM. */
+int tls_certificate_load(struct tls_loader *loader, const struct config_file *cert,
+			 const struct config_file *key, struct tls_certificate *ret) WARN_UNUSED;
+void tls_certificate_done(struct tls_certificate *certificate);
+
+/* One that cannot be stapled is left out with a complaint. */
+void tls_staple_load(struct tls_loader *loader, const struct config_file *file,
+		     struct tls_certificate *certificate);
+
+/* --- Policy: policy.c, ticket_keys.c ------------------------------------------------ */
+
+/* What is the same on both sides. Return: 0; -ENOMEM. */
+int tls_policy_apply(SSL_CTX *ctx, enum config_tls_version min,
+		     enum config_tls_version max) WARN_UNUSED;
+
+/* ALPN's wire format, from malloc(). Return: 0; -ENOMEM. */
+int tls_policy_alpn(const char **protocols, size_t count, unsigned char **ret,
+		    unsigned *ret_len) WARN_UNUSED;
+
+/* What callbacks that get an SSL alone find as its context's app data. */
+struct tls_context_extra {
+	struct tls_ticket_keys *ticket_keys; /* borrowed */
+	int key_log;                         /* descriptor; -1: none */
+};
+
+/* Makes and takes tickets with the keys of @ctx's extra. */
+void tls_ticket_keys_use(SSL_CTX *ctx, uint32_t lifetime_ms);
+
+/* --- Contexts ----------------------------------------------------------------------- */
+
+SSL_CTX *tls_server_context_ssl(const struct tls_server_context *context);
+SSL_CTX *tls_client_context_ssl(const struct tls_client_context *context);
+
+/* Tells @ssl whom it expects to reach. Return: 0; -ENOMEM; -EINVAL: nobody can tell who it is. */
+int tls_client_context_aim(const struct tls_client_context *context, SSL *ssl,
+			   const char *server) WARN_UNUSED;
+
+/* --- Turns: pacer.c ----------------------------------------------------------------- */
+
+/* Embedded in a session. */
+struct tls_turn {
+	struct list_node node;
+	bool is_under_way; /* counts in the limit */
+	void (*on_turn)(struct tls_turn *turn);
+};
+
+/* Ends in on_turn(), from the loop; a handshake asks for each of its steps. */
+void tls_pacer_ask(struct tls_pacer *pacer, struct tls_turn *turn);
+/* The handshake is over, or will never be. */
+void tls_pacer_leave(struct tls_pacer *pacer, struct tls_turn *turn);
+
+struct io_loop *tls_pacer_loop(const struct tls_pacer *pacer);
+
+/* --- Sessions ----------------------------------------------------------------------- */
+
+struct tls_session {
+	struct io_layer layer;
+	SSL *ssl;
+	struct tls_pacer *pacer;
+	struct tls_turn turn;
+	struct io_timer timer;
+	void (*on_ready)(struct io_stream *stream, const struct tls_result *result);
+	struct io_buf *wire, **wire_tail; /* received, not yet taken by OpenSSL */
+	bool is_server;
+	bool is_open; /* the handshake is done */
+	bool is_over; /* it has failed */
+	bool has_wire_ended;
+	int wire_status;       /* with which it has */
+	uint32_t burst;        /* bytes sent since the connection was last idle */
+	uint64_t last_sent_ms; /* loop time */
+	struct tls_session_cache *cache;
+	uint64_t cache_id;
+};
+
+/* --- What went wrong: failure.c ------------------------------------------------------- */
+
+enum tls_failure tls_failure_of(unsigned long error);
+/* Whether it is an alert of the peer's. */
+bool tls_error_is_alert(unsigned long error);
+
+/* --- Bytes between OpenSSL and the stream: wire.c ------------------------------------ */
+
+/* Gives @session's SSL its two ends. Return: 0; -ENOMEM. */
+int tls_wire_attach(struct tls_session *session) WARN_UNUSED;
+
+/* Takes ownership of @buf. */
+void tls_wire_append(struct tls_session *session, struct io_buf *buf);
+void tls_wire_release(struct tls_session *session);
+
+/* --- Resumption at endpoints: session_cache.c ---------------------------------------- */
+
+/* Keeps what endpoints send for later. */
+void tls_session_cache_use(SSL_CTX *ctx);
+/* Return: borrowed; NULL: none. */
+SSL_SESSION *tls_session_cache_find(const struct tls_session_cache *cache, uint64_t id);
+void tls_session_cache_store(struct tls_session_cache *cache, uint64_t id, SSL_SESSION *session);
+
+#endif
