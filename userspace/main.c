@@ -67,7 +67,14 @@ static struct config *load_or_exit(const char *path)
 static int check_config(const char *path)
 {
 	struct config *config = load_or_exit(path);
+	struct strbuf errors = {};
+	int err = server_check(config, &errors);
 
+	if (err || errors.len)
+		fputs(errors.len ? errors.text : "sluiced: out of memory\n", stderr);
+	strbuf_done(&errors);
+	if (err)
+		exit(EXIT_USAGE);
 	printf("%s: good: %zu listeners, %zu pools\n", config->path, config->nlisteners,
 	       config->npools);
 	config_free(config);

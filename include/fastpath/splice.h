@@ -23,6 +23,7 @@ struct splice_pair;
 	X(NONE, "-")                          /* it is spliced, or will be */                    \
 	X(OFF, "off")                         /* the configuration says so */                    \
 	X(UNAVAILABLE, "unavailable")         /* no privilege, or the kernel lacks something */  \
+	X(TLS, "tls")                         /* a leg has TLS: the bytes differ */              \
 	X(NOT_TCP_SOCKETS, "not_tcp_sockets") /* a unix socket on one side */                    \
 	X(FAMILY, "family")                   /* IPv4 on one side, IPv6 on the other */          \
 	X(LOOPBACK, "loopback")               /* a leg does not cross an Ethernet-like device */ \

@@ -15,23 +15,27 @@
 /* What the admin interface shows. All on the control thread; texts are borrowed for the call. */
 
 /* Why a connection ended; the same words in the access log, in metrics and in sluicectl. */
-#define CONNECTION_ENDS(X)                                                        \
-	X(OPEN, "open") /* has not ended */                                       \
-	X(DONE, "done") /* both sides said FIN */                                 \
-	X(CLIENT_RESET, "client_reset")                                           \
-	X(BACKEND_RESET, "backend_reset")                                         \
-	X(IDLE_TIMEOUT, "idle_timeout")                                           \
-	X(PROXY_HEADER_INVALID, "proxy_header_invalid")                           \
-	X(PROXY_HEADER_TIMEOUT, "proxy_header_timeout")                           \
-	X(CLIENT_GONE, "client_gone") /* closed before a backend was connected */ \
-	X(CLIENT_HELLO_TOO_LARGE, "client_hello_too_large")                       \
-	X(NO_ROUTE, "no_route")                                                   \
-	X(NO_ENDPOINT, "no_endpoint")       /* none of the pool is available */   \
-	X(CONNECT_FAILED, "connect_failed") /* every try failed */                \
-	X(QUEUE_FULL, "queue_full")                                               \
-	X(QUEUE_TIMEOUT, "queue_timeout")                                         \
-	X(LIMIT, "limit") /* a connection limit refused it */                     \
-	X(NO_MEMORY, "no_memory")                                                 \
+#define CONNECTION_ENDS(X)                                                         \
+	X(OPEN, "open") /* has not ended */                                        \
+	X(DONE, "done") /* both sides said FIN */                                  \
+	X(CLIENT_RESET, "client_reset")                                            \
+	X(BACKEND_RESET, "backend_reset")                                          \
+	X(IDLE_TIMEOUT, "idle_timeout")                                            \
+	X(PROXY_HEADER_INVALID, "proxy_header_invalid")                            \
+	X(PROXY_HEADER_TIMEOUT, "proxy_header_timeout")                            \
+	X(CLIENT_GONE, "client_gone") /* closed before a backend was connected */  \
+	X(CLIENT_HELLO_TOO_LARGE, "client_hello_too_large")                        \
+	X(CLIENT_TLS_FAILED, "client_tls_failed")   /* the handshake did */        \
+	X(CLIENT_TRUNCATED, "client_truncated")     /* FIN without close_notify */ \
+	X(BACKEND_TLS_FAILED, "backend_tls_failed") /* the last try's did */       \
+	X(BACKEND_TRUNCATED, "backend_truncated")                                  \
+	X(NO_ROUTE, "no_route")                                                    \
+	X(NO_ENDPOINT, "no_endpoint")       /* none of the pool is available */    \
+	X(CONNECT_FAILED, "connect_failed") /* every try failed */                 \
+	X(QUEUE_FULL, "queue_full")                                                \
+	X(QUEUE_TIMEOUT, "queue_timeout")                                          \
+	X(LIMIT, "limit") /* a connection limit refused it */                      \
+	X(NO_MEMORY, "no_memory")                                                  \
 	X(SHUTDOWN, "shutdown") /* the drain deadline passed */
 
 enum connection_end {
@@ -44,12 +48,13 @@ enum connection_end {
 const char *connection_end_name(enum connection_end end);
 
 /* What a connection is doing. */
-#define CONNECTION_STATES(X)                                                        \
-	X(PROXY_HEADER, "proxy_header") /* waits for the PROXY header */            \
-	X(CLIENT_HELLO, "client_hello") /* waits for the ClientHello */             \
-	X(QUEUED, "queued")             /* waits for an endpoint below its limit */ \
-	X(CONNECTING, "connecting")                                                 \
-	X(RELAY, "relay")                                                           \
+#define CONNECTION_STATES(X)                                                          \
+	X(PROXY_HEADER, "proxy_header")   /* waits for the PROXY header */            \
+	X(CLIENT_HELLO, "client_hello")   /* waits for the ClientHello */             \
+	X(TLS_HANDSHAKE, "tls_handshake") /* with the client */                       \
+	X(QUEUED, "queued")               /* waits for an endpoint below its limit */ \
+	X(CONNECTING, "connecting")                                                   \
+	X(RELAY, "relay")                                                             \
 	X(CLOSING, "closing")
 
 enum connection_state {

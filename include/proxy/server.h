@@ -18,6 +18,13 @@
 struct server;
 
 /**
+ * What config_load() cannot know: whether the files that a configuration names can be used.
+ * @ret_errors: one line an error, "file:line:col: …"; on success perhaps warnings.
+ * Return: 0; -EINVAL with errors; -ENOMEM. Blocks on files.
+ */
+int server_check(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
+
+/**
  * Opens every listener and starts the workers; on return connections are accepted.
  * @config:     ownership passes on success.
  * @loop:       the control thread's, borrowed.

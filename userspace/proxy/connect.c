@@ -22,6 +22,7 @@ static void on_turn(struct pool_waiter *waiter, int status)
 {
 	struct session *session = container_of(waiter, struct session, waiter);
 
+	io_stream_recv_stop(&session->client);
 	if (status < 0)
 		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
 	else
@@ -89,9 +90,12 @@ static void try_next(struct session *session)
 	pool_view_release(session->pool_view, session->endpoint);
 	session->endpoint = NULL;
 	if (session->ntried > pool->connect_retries || session->ntried == POOL_TRIES_MAX) {
-		session_reset(session, CONNECTION_END_CONNECT_FAILED);
+		session_reset(session, session->backend_tls.failure
+					       ? CONNECTION_END_BACKEND_TLS_FAILED
+					       : CONNECTION_END_CONNECT_FAILED);
 		return;
 	}
+	session->backend_tls.failure = TLS_FAILURE_NONE;
 	counter_add(&pool_counters(session)->retries, 1);
 	pick(session);
 }
@@ -113,8 +117,10 @@ static void on_no_socket(struct session *session, int error)
 static void prepare_splice(const struct session *session, int fd)
 {
 	struct splice *splice = session->worker->shared->splice;
+	bool has_tls = session->listener->tls || pool_tls(pool_view_pool(session->pool_view));
 
-	if (splice && session->view->snapshot->config->acceleration.mode == CONFIG_SPLICE)
+	if (splice && !has_tls &&
+	    session->view->snapshot->config->acceleration.mode == CONFIG_SPLICE)
 		(void)splice_prepare_backend(splice, session->client.fd, fd);
 }
 
@@ -132,12 +138,10 @@ static void connect_endpoint(struct session *session)
 		return;
 	}
 	prepare_splice(session, fd);
-	socket_hold_ack(fd);
 	io_stream_init(&session->backend, session->worker->loop, fd, &session_backend_ops);
 	session->has_backend_stream = true;
 	io_timer_start(session->worker->loop, &session->timer, pool->connect_timeout_ms);
 	io_stream_connect(&session->backend, &session->endpoint->address);
-	intake_watch(session);
 }
 
 static void pick(struct session *session)
@@ -198,7 +202,7 @@ static int send_proxy_header(struct session *session)
 	return 0;
 }
 
-static void on_connected(struct session *session)
+void connect_on_secured(struct session *session)
 {
 	uint64_t now_us = io_loop_now_us(session->worker->loop);
 	uint64_t took_us = now_us - session->connect_us;
@@ -207,10 +211,6 @@ static void on_connected(struct session *session)
 	session->connected_us = now_us;
 	pool_view_report_connect(session->pool_view, session->endpoint, 0, (uint32_t)took_us);
 	histogram_observe(&pool_counters(session)->connect_time, took_us);
-	if (send_proxy_header(session) < 0) {
-		session_reset(session, CONNECTION_END_NO_MEMORY);
-		return;
-	}
 	relay_start(session);
 }
 
@@ -218,13 +218,22 @@ void connect_on_connect(struct session *session, int status)
 {
 	if (session->state != CONNECTION_CONNECTING)
 		return;
-	if (status == 0) {
-		on_connected(session);
+	if (status == 0 && send_proxy_header(session) < 0)
+		session_reset(session, CONNECTION_END_NO_MEMORY);
+	else if (status == 0)
+		secure_backend(session);
+	if (status == 0)
 		return;
-	}
 	io_timer_stop(session->worker->loop, &session->timer);
 	fail(session, status);
 	io_stream_close(&session->backend, IO_CLOSE_RESET); /* goes on when it has closed */
+}
+
+void connect_on_insecure(struct session *session)
+{
+	io_timer_stop(session->worker->loop, &session->timer);
+	fail(session, -EPROTO);
+	io_stream_close(&session->backend, IO_CLOSE_FIN);
 }
 
 void connect_on_timeout(struct session *session)
@@ -233,6 +242,8 @@ void connect_on_timeout(struct session *session)
 		pick(session);
 		return;
 	}
+	if (session->backend.layer)
+		session->backend_tls.failure = TLS_FAILURE_TIMEOUT;
 	fail(session, -ETIMEDOUT);
 	io_stream_close(&session->backend, IO_CLOSE_RESET);
 }

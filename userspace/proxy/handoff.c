@@ -241,6 +241,10 @@ void handoff_start(struct tunnel *tunnel)
 		handoff->reason = SPLICE_REASON_OFF;
 		return;
 	}
+	if (tunnel->client->layer || tunnel->backend->layer) {
+		handoff->reason = SPLICE_REASON_TLS;
+		return;
+	}
 	if (!tunnel->splice) {
 		handoff->reason = SPLICE_REASON_UNAVAILABLE;
 		return;

@@ -76,6 +76,7 @@ static int make_snapshot(struct server *server, struct config *config, struct sn
 		.previous = server->snapshot,
 		.events = &events,
 		.loads = server->shared.loads,
+		.ticket_keys = server->ticket_keys,
 		.workers = server->nworkers,
 		.on_freed = on_snapshot_freed,
 		.on_freed_context = server,
@@ -252,7 +253,8 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->shared.nworkers = server->nworkers;
 	server->workers = calloc(server->nworkers, sizeof(struct worker *));
 	server->shared.sources = source_table_new();
-	if (server->workers && server->shared.sources)
+	server->ticket_keys = tls_ticket_keys_new();
+	if (server->workers && server->shared.sources && server->ticket_keys)
 		return server;
 	server_free(server);
 	return NULL;
@@ -296,6 +298,7 @@ void server_free(struct server *server)
 	source_table_free(server->shared.sources);
 	reuseport_loads_free(server->shared.loads);
 	splice_free(server->shared.splice);
+	tls_ticket_keys_free(server->ticket_keys);
 	free(server->workers);
 	free(server);
 }
@@ -368,6 +371,11 @@ static int load_and_change_over(struct server *server, struct strbuf *ret_errors
 		config_free(config);
 	}
 	return err;
+}
+
+int server_check(const struct config *config, struct strbuf *ret_errors)
+{
+	return snapshot_check_tls(config, ret_errors);
 }
 
 int server_reload(struct server *server, struct strbuf *ret_errors)

@@ -282,6 +282,7 @@ static void on_timer(struct io_timer *timer)
 	case CONNECTION_CONNECTING:
 		connect_on_timeout(session);
 		break;
+	case CONNECTION_TLS_HANDSHAKE:
 	case CONNECTION_RELAY:
 	case CONNECTION_CLOSING:
 		break;

@@ -12,6 +12,7 @@
 #include "proxy/inspect.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
+#include "tls/failure.h"
 #include "upstream/pool.h"
 
 #include <stdbool.h>
@@ -20,12 +21,19 @@
 /*
  * One client connection, on its worker's thread:
  *
- *   accept ─► PROXY_HEADER ─► CLIENT_HELLO ─► QUEUED ⇄ CONNECTING ─► RELAY ─► CLOSING ─► freed
- *             intake.c        intake.c        connect.c          tunnel.c   session.c
+ *   accept ─► PROXY_HEADER ─► CLIENT_HELLO ─► TLS_HANDSHAKE ─► QUEUED ⇄ CONNECTING ─► RELAY ─►
+ * CLOSING intake.c        intake.c        secure.c         connect.c          tunnel.c
  *
  * States that a listener does not need are skipped. From each state session_end() leads to CLOSING;
  * the session is freed when both streams have closed.
  */
+/* What is told of TLS on one leg. Static texts; NULL: no handshake was completed. */
+struct secure_leg {
+	const char *version, *cipher;
+	bool is_resumed;
+	enum tls_failure failure; /* of the last handshake */
+};
+
 struct session {
 	struct list_node node; /* the worker's */
 	struct worker *worker;
@@ -55,7 +63,9 @@ struct session {
 					 session_local() */
 	struct source_entry *sources[2]; /* counted in: the daemon's scope, the listener's */
 	char *sni;                       /* NULL: none */
-	char *tlvs;                      /* of a v2 header, passed on */
+	struct tls_session *client_session, *backend_session; /* the streams' own */
+	struct secure_leg client_tls, backend_tls;
+	char *tlvs; /* of a v2 header, passed on */
 	size_t ntlvs;
 
 	size_t pool; /* the configuration's index; valid from QUEUED on */
@@ -104,7 +114,7 @@ void intake_on_recv(struct session *session, struct io_buf *buf, int status);
 void intake_on_timeout(struct session *session);
 void intake_release(struct session *session);
 
-/* While there is no backend: takes what the client says first, and learns that it has gone. */
+/* While the client waits in the queue: learns that it has gone. */
 void intake_watch(struct session *session);
 /* The pool is known. */
 void connect_start(struct session *session);
@@ -113,7 +123,15 @@ void connect_on_connect(struct session *session, int status);
 void connect_on_timeout(struct session *session);
 void connect_on_backend_closed(struct session *session);
 
-/* The backend's connection stands. */
+/* TLS with the client, where the listener has it; then a backend is looked for. */
+void secure_client(struct session *session);
+/* The backend's connection stands: TLS, where the pool has it; then connect_on_secured(). */
+void secure_backend(struct session *session);
+void connect_on_secured(struct session *session);
+/* The backend is another one than hoped for: connect.c tries the next. */
+void connect_on_insecure(struct session *session);
+
+/* Both connections stand. */
 void relay_start(struct session *session);
 
 #endif

@@ -130,6 +130,34 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 	return first_err;
 }
 
+/* All files are read, so that every complaint comes at once. */
+static int add_tls(struct snapshot *snapshot, const struct snapshot_options *options,
+		   struct strbuf *ret_errors)
+{
+	const struct config *config = snapshot->config;
+	int first_err = 0;
+
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct config_listener *listener = &config->listeners[i];
+		int err = 0;
+
+		if (listener->tls.ncertificates)
+			err = tls_server_context_new(&listener->tls, listener->name, config->path,
+						     options->ticket_keys,
+						     &snapshot->listeners[i].tls, ret_errors);
+		first_err = first_err ? first_err : err;
+	}
+	for (size_t i = 0; i < config->npools; i++) {
+		int err = 0;
+
+		if (config->pools[i].tls.is_enabled)
+			err = tls_client_context_new(&config->pools[i].tls, config->path,
+						     &snapshot->pool_tls[i], ret_errors);
+		first_err = first_err ? first_err : err;
+	}
+	return first_err;
+}
+
 static int add_pools(struct snapshot *snapshot, const struct snapshot_options *options)
 {
 	struct upstream *previous = options->previous ? options->previous->upstream : NULL;
@@ -141,9 +169,12 @@ static int add_pools(struct snapshot *snapshot, const struct snapshot_options *o
 			return -ENOMEM;
 	}
 	err = upstream_new(snapshot->config, previous, options->control, &snapshot->upstream);
-	if (!err)
-		upstream_set_events(snapshot->upstream, options->events);
-	return err;
+	if (err)
+		return err;
+	upstream_set_events(snapshot->upstream, options->events);
+	for (size_t i = 0; i < snapshot->config->npools; i++)
+		pool_set_tls(upstream_pool(snapshot->upstream, i), snapshot->pool_tls[i]);
+	return 0;
 }
 
 static int add_access_log(struct snapshot *snapshot, const struct snapshot_options *options,
@@ -176,15 +207,19 @@ void snapshot_discard(struct snapshot *snapshot)
 		tcp_route_table_free(snapshot->listeners[i].routes);
 		if (snapshot->listeners[i].stats)
 			stats_unref(&snapshot->listeners[i].stats->head);
+		tls_server_context_free(snapshot->listeners[i].tls);
 	}
 	for (size_t i = 0; snapshot->pools && i < config->npools; i++)
 		if (snapshot->pools[i])
 			stats_unref(&snapshot->pools[i]->head);
 	upstream_free(snapshot->upstream);
+	for (size_t i = 0; snapshot->pool_tls && i < config->npools; i++)
+		tls_client_context_free(snapshot->pool_tls[i]);
 	access_log_unref(snapshot->access_log);
 	free(snapshot->bindings);
 	free(snapshot->listeners);
 	free(snapshot->pools);
+	free(snapshot->pool_tls);
 	free(snapshot);
 }
 
@@ -213,8 +248,29 @@ static struct snapshot *snapshot_alloc(struct config *config, struct io_loop *co
 	snapshot->loaded_wall_us = clock_wall_us();
 	snapshot->listeners = calloc(config->nlisteners + 1, sizeof(*snapshot->listeners));
 	snapshot->pools = calloc(config->npools + 1, sizeof(struct pool_stats *));
+	snapshot->pool_tls = calloc(config->npools + 1, sizeof(struct tls_client_context *));
 	snapshot->bindings = calloc(count_bindings(config) + 1, sizeof(*snapshot->bindings));
 	return snapshot;
+}
+
+static bool is_complete(const struct snapshot *snapshot)
+{
+	return snapshot->listeners && snapshot->pools && snapshot->pool_tls && snapshot->bindings;
+}
+
+int snapshot_check_tls(const struct config *config, struct strbuf *ret_errors)
+{
+	struct config *borrowed = (struct config *)(uintptr_t)config;
+	struct snapshot *snapshot = snapshot_alloc(borrowed, NULL);
+	const struct snapshot_options options = {};
+	int err = -ENOMEM;
+
+	if (!snapshot)
+		return -ENOMEM;
+	if (is_complete(snapshot))
+		err = add_tls(snapshot, &options, ret_errors);
+	snapshot_discard(snapshot);
+	return err;
 }
 
 int snapshot_new(struct config *config, const struct snapshot_options *options,
@@ -225,11 +281,14 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 
 	if (!snapshot)
 		return -ENOMEM;
-	if (!snapshot->listeners || !snapshot->pools || !snapshot->bindings)
+	if (!is_complete(snapshot))
 		goto fail;
 	snapshot->on_freed = options->on_freed;
 	snapshot->on_freed_context = options->on_freed_context;
 	snapshot->generation = options->previous ? options->previous->generation + 1 : 1;
+	err = add_tls(snapshot, options, ret_errors);
+	if (err)
+		goto fail;
 	err = add_listeners(snapshot, options, ret_errors);
 	if (err)
 		goto fail;

@@ -10,6 +10,7 @@
 #include "proxy/binding.h"
 #include "proxy/stats.h"
 #include "route/tcp_route.h"
+#include "tls/context.h"
 #include "upstream/upstream.h"
 
 #include <stdatomic.h>
@@ -24,6 +25,7 @@ struct snapshot_listener {
 	const struct config_listener *config;
 	struct tcp_route_table *routes;
 	struct listener_stats *stats;
+	struct tls_server_context *tls; /* NULL: plain */
 };
 
 struct snapshot_binding {
@@ -45,7 +47,8 @@ struct snapshot {
 	struct snapshot_listener *listeners;
 	struct snapshot_binding *bindings;
 	size_t nbindings;
-	struct pool_stats **pools; /* by the configuration's index */
+	struct pool_stats **pools;            /* by the configuration's index */
+	struct tls_client_context **pool_tls; /* likewise; NULL: plain */
 };
 
 struct snapshot_options {
@@ -54,6 +57,7 @@ struct snapshot_options {
 		*previous; /* NULL at start; its sockets and counters are taken over */
 	const struct upstream_events *events; /* copied */
 	const struct reuseport_loads *loads;  /* NULL: accepts are spread by hash */
+	struct tls_ticket_keys *ticket_keys;
 	uint32_t workers;
 	void (*on_freed)(void *context); /* on the control thread; not called by a failed start */
 	void *on_freed_context;
@@ -67,6 +71,13 @@ struct snapshot_options {
  */
 int snapshot_new(struct config *config, const struct snapshot_options *options,
 		 struct snapshot **ret, struct strbuf *ret_errors) WARN_UNUSED;
+
+/**
+ * Reads the files that TLS needs, and forgets them again.
+ * @ret_errors: as above; on success perhaps warnings.
+ * Return: 0; -EINVAL; -ENOMEM.
+ */
+int snapshot_check_tls(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
 
 /* One that never came into force: frees it at once, but for its configuration. */
 void snapshot_discard(struct snapshot *snapshot);

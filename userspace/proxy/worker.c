@@ -39,9 +39,26 @@ static void view_free(struct worker_view *view)
 {
 	for (size_t i = 0; i < view->snapshot->config->npools; i++)
 		pool_view_free(view->pools[i]);
+	for (size_t i = 0; view->tls_caches && i < view->snapshot->config->npools; i++)
+		tls_session_cache_free(view->tls_caches[i]);
+	free(view->tls_caches);
 	strbuf_done(&view->lines);
 	snapshot_unref(view->snapshot);
 	free(view);
+}
+
+/* Return: 0; -ENOMEM. */
+static int add_pool(struct worker_view *view, size_t index)
+{
+	struct snapshot *snapshot = view->snapshot;
+
+	view->pools[index] = pool_view_new(upstream_pool(snapshot->upstream, index),
+					   view->worker->loop);
+	if (snapshot->pool_tls[index])
+		view->tls_caches[index] = tls_session_cache_new();
+	return view->pools[index] && (view->tls_caches[index] || !snapshot->pool_tls[index])
+		       ? 0
+		       : -ENOMEM;
 }
 
 static struct worker_view *view_new(struct worker *worker, struct snapshot *snapshot)
@@ -55,9 +72,9 @@ static struct worker_view *view_new(struct worker *worker, struct snapshot *snap
 	view->worker = worker;
 	view->snapshot = snapshot_ref(snapshot);
 	view->flush.on_run = on_flush;
+	view->tls_caches = calloc(npools + 1, sizeof(struct tls_session_cache *));
 	for (size_t i = 0; i < npools; i++) {
-		view->pools[i] = pool_view_new(upstream_pool(snapshot->upstream, i), worker->loop);
-		if (!view->pools[i]) {
+		if (!view->tls_caches || add_pool(view, i)) {
 			view_free(view);
 			return NULL;
 		}
@@ -113,6 +130,8 @@ static void on_adopt(struct io_message *message)
 
 	if (view && admission_adopt(worker, view) == 0) {
 		worker->view = view;
+		tls_pacer_set_limit(worker->tls_pacer,
+				    view->snapshot->config->limits.tls_handshakes);
 		worker_view_unref(old);
 	} else {
 		log_error("worker %u: out of memory: stays with the configuration before",
@@ -348,12 +367,17 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	err = io_loop_new(options, &worker->loop);
 	if (err)
 		goto fail;
+	err = -ENOMEM;
+	worker->tls_pacer = tls_pacer_new(worker->loop, 1);
+	if (!worker->tls_pacer)
+		goto fail;
 	err = -pthread_create(&worker->thread, NULL, thread_main, worker);
 	if (err)
 		goto fail;
 	*ret = worker;
 	return 0;
 fail:
+	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);
 	free(worker);
 	return err;
@@ -365,6 +389,7 @@ void worker_stop(struct worker *worker)
 		return;
 	io_loop_post(worker->loop, &worker->stop);
 	pthread_join(worker->thread, NULL);
+	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);
 	free(worker);
 }

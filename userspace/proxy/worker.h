@@ -11,6 +11,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/source_table.h"
 #include "tls/client_hello.h"
+#include "tls/session.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,7 +44,8 @@ struct worker_view {
 	struct snapshot *snapshot;
 	struct strbuf lines; /* of the access log, written at the end of the round */
 	struct io_task flush;
-	struct pool_view *pools[]; /* by the configuration's index */
+	struct tls_session_cache **tls_caches; /* by pool; NULL where there is no TLS */
+	struct pool_view *pools[];             /* by the configuration's index */
 };
 
 struct worker {
@@ -59,6 +61,7 @@ struct worker {
 	struct worker_view *view; /* for new connections; NULL before the first snapshot */
 	struct list_node acceptors;
 	struct list_node sessions;
+	struct tls_pacer *tls_pacer;
 	struct io_timer unpark;
 	struct io_timer tend;
 	uint64_t next_id;

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates for tests: an authority, what it signs, what it takes back."""
+import subprocess
+
+_CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+_RSA = ["-newkey", "rsa:2048"]
+
+
+def _openssl(*argv):
+    subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True)
+
+
+class Certificate:
+    """Files of one: cert (with its chain), key."""
+
+    def __init__(self, cert, key):
+        self.cert, self.key = cert, key
+
+    def row(self, **more):
+        """As the configuration has it."""
+        return {"cert": str(self.cert), "key": str(self.key), **more}
+
+
+class Authority:
+    def __init__(self, directory, name="ca"):
+        self.directory = directory
+        self.name = name
+        self.cert, self.key = directory / f"{name}.pem", directory / f"{name}.key"
+        self._database = directory / f"{name}.db"
+        self._config = directory / f"{name}.cnf"
+        self._database.write_text("")
+        self._config.write_text(f"""[ca]
+default_ca = own
+[own]
+database = {self._database}
+default_md = sha256
+default_crl_days = 30
+certificate = {self.cert}
+private_key = {self.key}
+""")
+        _openssl("req", "-x509", *_CURVE, "-nodes", "-days", 30, "-subj", f"/CN={name}",
+                 "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+                 "-keyout", self.key, "-out", self.cert)
+
+    def issue(self, *names, rsa=False, days=30, label=None):
+        """For DNS names or IP addresses, the first of which is the common name too."""
+        label = label or names[0].replace("*", "any") + (".rsa" if rsa else "")
+        cert, key, request = (self.directory / f"{label}{end}" for end in (".pem", ".key", ".csr"))
+        extensions = self.directory / f"{label}.ext"
+        kinds = ["IP" if n.replace(".", "").isdigit() or ":" in n else "DNS" for n in names]
+        extensions.write_text("subjectAltName=" + ",".join(f"{k}:{n}" for k, n in zip(kinds, names)))
+        _openssl("req", "-new", *(_RSA if rsa else _CURVE), "-nodes", "-subj", f"/CN={names[0]}",
+                 "-keyout", key, "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key,
+                 "-CAcreateserial", "-days", days, "-extfile", extensions, "-out", cert)
+        cert.write_text(cert.read_text() + self.cert.read_text())
+        key.chmod(0o600)
+        return Certificate(cert, key)
+
+    def revoke(self, certificate):
+        _openssl("ca", "-config", self._config, "-revoke", certificate.cert)
+
+    def crl(self):
+        path = self.directory / f"{self.name}.crl"
+        _openssl("ca", "-config", self._config, "-gencrl", "-out", path)
+        return path
