@@ -48,26 +48,25 @@ struct h1_body {
 	enum h1_defect defect; /* after -EPROTO */
 	bool is_done;          /* all of it was seen; what follows belongs to the next message */
 	uint64_t payload;      /* bytes of content seen so far */
-	/* The rest is h1_body's own. */
-	uint8_t state, digits;
-	bool is_escaped;
+	/* The rest is the decoder's own. */
+	uint8_t state;       /* enum body_state */
+	uint8_t digits;      /* of the present chunk's size */
+	uint64_t remaining;  /* bytes of the body, or of the present chunk */
+	uint64_t extension;  /* bytes of extensions: of the present chunk, */
+	uint64_t extensions; /* and of all */
 	const struct h1_body_limits *limits;
-	uint64_t remaining; /* bytes of the body, or of the present chunk */
-	uint32_t extension;
-	uint64_t extensions;
 	struct http_fields *trailers;
-	char *trailer;
-	uint32_t trailer_len;
-	struct h1_parser parser;
+	char *trailer; /* the trailer as received, in the arena of @trailers */
+	uint32_t trailer_len, trailer_cap;
 };
 
 /**
  * Begins a body; is_done is set at once where there is none.
  * @framing:  of its head. HTTP_FRAMING_TUNNEL is read as UNTIL_CLOSE.
  * @limits:   outlives the body; NULL: the default.
- * @trailers: receives the trailer fields, its arena the bytes; NULL: they are checked and dropped,
- *            from memory on the stack. Those that must not be there are left out (RFC 9110 6.5.1).
- * Return: 0; -EFBIG: a length above the limit.
+ * @trailers: receives the trailer fields; its arena keeps their bytes. Fields that must not be
+ * there (RFC 9110 6.5.1) are left out. NULL only if @framing is not chunked. Return: 0; -EFBIG: a
+ * length above the limit.
  */
 int h1_body_init(struct h1_body *body, struct http_framing framing,
 		 const struct h1_body_limits *limits, struct http_fields *trailers) WARN_UNUSED;
@@ -85,8 +84,7 @@ int h1_body_next(struct h1_body *body, struct slice bytes, struct h1_span *ret) 
  * The same for chunks that are sent as they came: framing and payload count as one kind (FRAMING,
  * and PAYLOAD where the body is not chunked), so a run ends only at an extension, a trailer, the
  * body's end or that of @bytes. body->payload tells how much of it was content.
- * What is not yet judged (half of a chunk's size line) is never part of a run that is returned
- * together with an error: bytes before the defect come first, the error with the next call.
+ * Bytes before a defect come as a run, the error with the next call.
  */
 int h1_body_pass(struct h1_body *body, struct slice bytes, struct h1_span *ret) WARN_UNUSED;
 

@@ -58,7 +58,7 @@
 	X(CODING_OLD, 400, "Transfer-Encoding in HTTP/1.0")                      \
 	X(CONNECTION_INVALID, 400, "invalid Connection field")                   \
 	X(EXPECT_UNKNOWN, 417, "unknown expectation")                            \
-	X(BODY_UNEXPECTED, 400, "body where the method has none")                \
+	X(BODY_UNEXPECTED, 400, "body where there is none")                      \
 	X(UPGRADE_UNASKED, 400, "switches protocols unasked")                    \
 	X(CHUNK_SIZE, 400, "invalid chunk size")                                 \
 	X(CHUNK_EXTENSION, 400, "invalid chunk extension")                       \
@@ -97,8 +97,8 @@ extern const struct h1_limits h1_limits_default;
 struct h1_parser {
 	const struct h1_limits *limits; /* outlives the parser; NULL: h1_limits_default */
 	enum h1_defect defect;
-	/* The rest is h1_parse's own. */
-	uint8_t phase;
+	/* The rest is the parser's own. */
+	uint8_t phase;                   /* enum h1_phase */
 	uint32_t at, start, colon, line; /* offsets into the head */
 	const char *base;                /* where the head began at the last call */
 };
