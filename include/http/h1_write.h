@@ -39,18 +39,19 @@ int h1_write_request(const struct http_request *request, struct slice target,
 int h1_write_response(const struct http_response *response, const struct h1_wire *wire, char *buf,
 		      size_t cap, size_t *ret_len) WARN_UNUSED;
 
-/* Bytes that always suffice for a head with these fields and that first line. */
+/* Bytes that always suffice for a head with these fields and a first line of @first_line bytes, if
+ * the protocol of an upgrade is that of the list's own Upgrade field. */
 size_t h1_write_bound(const struct http_fields *fields, size_t first_line);
 
-/* "\r\n" after the payload of a chunk is part of what opens the next one or ends the body. */
 #define H1_CHUNK_OPEN_MAX 20 /* CR LF, 16 digits, CR LF */
 
-/* Writes the line that opens a chunk of @size bytes, which is not 0. @is_first: none before it.
- * Return: bytes written, at most H1_CHUNK_OPEN_MAX. */
+/* Writes what stands before a chunk's @size bytes of payload, which are not 0: its size line, and
+ * the end of the chunk before it unless @is_first. Return: bytes written, at most
+ * H1_CHUNK_OPEN_MAX. */
 size_t h1_write_chunk_open(uint64_t size, bool is_first, char *buf);
 
 /**
- * Ends a chunked body: the last chunk, trailers, the empty line.
+ * Ends a chunked body: the end of the chunk before unless @is_first, the last chunk, trailers.
  * @trailers: NULL: none.
  * Return: 0; -ENOBUFS.
  */

@@ -188,24 +188,6 @@ int h1_take_fields(struct h1_parser *parser, struct slice bytes, struct http_fie
 
 /* --- Framing -------------------------------------------------------------------------- */
 
-static enum h1_defect read_length(struct slice text, uint64_t *ret)
-{
-	uint64_t length = 0;
-
-	/* Nineteen digits fit into 64 bits; more would be a file of ten exabytes. */
-	if (text.len == 0 || text.len > 19)
-		return H1_DEFECT_LENGTH_INVALID;
-	for (size_t i = 0; i < text.len; i++) {
-		if (!http_is_digit(text.ptr[i]))
-			return H1_DEFECT_LENGTH_INVALID;
-		length = length * 10 + (uint64_t)(text.ptr[i] - '0');
-	}
-	if (length > INT64_MAX)
-		return H1_DEFECT_LENGTH_INVALID;
-	*ret = length;
-	return H1_DEFECT_NONE;
-}
-
 enum h1_defect h1_framing_of(const struct http_fields *fields, enum http_version version,
 			     struct http_framing *ret)
 {
@@ -230,5 +212,6 @@ enum h1_defect h1_framing_of(const struct http_fields *fields, enum http_version
 	if (http_fields_find_next(fields, length))
 		return H1_DEFECT_LENGTH_REPEATED;
 	ret->kind = HTTP_FRAMING_LENGTH;
-	return read_length(length->value, &ret->length);
+	return http_decimal_parse(length->value, &ret->length) ? H1_DEFECT_LENGTH_INVALID
+							       : H1_DEFECT_NONE;
 }

@@ -65,4 +65,16 @@ static inline void http_slice_rebase(struct slice *slice, const char *from, size
  */
 int http_fields_push(struct http_fields *fields, const struct http_field *field) WARN_UNUSED;
 
+#define HTTP_TEXT(literal) slice_of(literal, sizeof(literal) - 1)
+
+/* The parts behind one another, in @arena. Return: 0; -ENOMEM. */
+int http_concat(struct arena *arena, const struct slice *parts, size_t count,
+		struct slice *ret) WARN_UNUSED;
+
+/* Digits of @number at the end of @buf. */
+struct slice http_decimal(uint64_t number, char buf[20]);
+
+/* Reads digits alone. Return: 0; -EINVAL, also for more than nineteen digits or above INT64_MAX. */
+int http_decimal_parse(struct slice text, uint64_t *ret) WARN_UNUSED;
+
 #endif
