@@ -22,7 +22,7 @@ int http_cookie_find(const struct http_fields *request, struct slice name,
 
 /**
  * Removes every cookie of that name from the request; a Cookie field left empty goes.
- * Return: 0; -ENOMEM (the request is unchanged).
+ * Return: 0; -ENOMEM: some may be left.
  */
 int http_cookie_remove(struct http_fields *request, struct slice name) WARN_UNUSED;
 

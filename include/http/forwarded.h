@@ -3,39 +3,39 @@
 #define SLUICE_HTTP_FORWARDED_H
 
 #include "core/address.h"
-#include "core/arena.h"
 #include "core/compiler.h"
 #include "http/fields.h"
 #include "http/message.h"
 
-#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * What a proxy tells of the way a request took: Via, Forwarded, X-Forwarded-*; and what may be
  * believed of what others told. Source: RFC 9110 section 7.6.3, RFC 7239.
  */
 
-/* What one hop knows. */
+/* What one hop knows. Addresses are text, so that a connection formats them once. */
 struct http_hop {
-	const struct address *client; /* whom the request came from; NULL: "unknown" */
-	const struct address *by;     /* where it came in; NULL: not told */
-	struct slice host;            /* the Host field as it came; may be empty */
-	struct slice scheme;          /* "http" or "https" */
+	struct slice client; /* whom the request came from: IP without port or brackets; empty:
+				unknown */
+	struct slice by;     /* the address it came in at, the same; empty: not told */
+	uint16_t port;       /* the port it came in at; 0: not told */
+	struct slice host;   /* the Host field as it came; empty: not told */
+	struct slice scheme; /* "http" or "https" */
 };
 
-/**
- * Appends our element to the Forwarded field, or begins one; several fields become one.
- * @is_trusted: false: what came is thrown away first.
- * Return: 0; -ENOMEM.
- */
-int http_forwarded_add(struct http_fields *fields, const struct http_hop *hop,
-		       bool is_trusted) WARN_UNUSED;
+/* Removes what a source that is not trusted claims: Forwarded, X-Forwarded-*, X-Real-IP; also when
+ * it is spelt with "_", which CGI and what follows it cannot tell from "-". */
+void http_forwarded_distrust(struct http_fields *fields);
 
-/* The same for X-Forwarded-For, -Proto, -Host and -Port. From a trusted source, -Proto, -Host and
- * -Port stay as they came where they came. */
-int http_x_forwarded_add(struct http_fields *fields, const struct http_hop *hop,
-			 bool is_trusted) WARN_UNUSED;
+/* Appends our element to the Forwarded field, or begins one; several fields become one.
+ * Return: 0; -EINVAL if the hop holds control characters; -ENOMEM. */
+int http_forwarded_add(struct http_fields *fields, const struct http_hop *hop) WARN_UNUSED;
+
+/* The same for X-Forwarded-For. -Proto, -Host and -Port, which tell of the first hop alone, are
+ * added only where they are absent. */
+int http_x_forwarded_add(struct http_fields *fields, const struct http_hop *hop) WARN_UNUSED;
 
 /* Appends "1.1 name" to Via; @version: of the message as received; @name: a token or host. */
 int http_via_add(struct http_fields *fields, enum http_version version,
@@ -50,7 +50,8 @@ struct http_forwarded {
 	struct slice for_node, by_node, host, proto;
 };
 
-/* Takes the next element off a Forwarded value. Return: 1; 0 at the end; -EINVAL. */
+/* Takes the next element off a Forwarded value. Return: 1; 0 at the end; -EINVAL: this element
+ * cannot be read, the next call goes on behind it. */
 int http_forwarded_next(struct slice *value, struct http_forwarded *ret);
 
 /* Reads a node: "192.0.2.43", "192.0.2.43:80", "[2001:db8::1]:47", or a bare IPv6 address as

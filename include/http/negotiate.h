@@ -13,7 +13,8 @@
  */
 
 /* The weight of the content coding @coding ("gzip", "identity") in thousandths; 0: not acceptable.
- * Without Accept-Encoding only "identity" is (RFC 9110 12.5.3 would allow any). */
+ * Without Accept-Encoding only "identity" is (RFC 9110 12.5.3 would allow any); where it is not
+ * named it is acceptable with the least weight. */
 unsigned http_accepts_coding(const struct http_fields *request, struct slice coding);
 
 /* The weight of a media type ("text/html") in thousandths; 1000 without an Accept field. */

@@ -25,11 +25,11 @@ enum http_path_flag {
  * The path that routes, access rules and files compare: percent-encodings decoded, "." and ".."
  * segments taken away, so that no spelling goes around a rule. Encoded slashes stay encoded
  * ("%2F"), and with them "%25", since both would change what the path means; no other encoding
- * is left.
+ * is left, so the result is for comparing, not for sending.
  * @path: begins with "/", its encodings are well-formed.
  * @buf:  at least path.len bytes.
- * Return: 0; -EINVAL: it climbs above the root, or holds an encoded NUL or other control character,
- * or an (encoded) backslash, which some back ends read as a slash.
+ * Return: 0; -EINVAL: it climbs above the root, holds an encoded control character, or what some
+ * back ends read as a slash or as a dot segment: a backslash, "..;x".
  * @ret may be @path itself where nothing had to change.
  */
 int http_path_normalize(struct slice path, unsigned flags, char *buf,

@@ -5,6 +5,7 @@
 #include "core/compiler.h"
 #include "core/slice.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,9 +28,9 @@ int http_range_parse(struct slice value, uint64_t size, struct http_range *ret,
 /* A Content-Range of 206: "bytes 0-499/1234" (and "bytes * /1234" of 416, without the blank). */
 struct http_content_range {
 	uint64_t first, last;
-	uint64_t size;      /* valid if has_size */
-	int has_size;       /* 0: "*" */
-	int is_unsatisfied; /* "*" instead of a range */
+	uint64_t size;       /* valid if has_size */
+	bool has_size;       /* false: "*" */
+	bool is_unsatisfied; /* "*" instead of a range */
 };
 
 /* Return: 0; -EINVAL. */

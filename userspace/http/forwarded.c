@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a proxy tells of the way of a request, and what may be believed of what others told. */
+#include "http/forwarded.h"
+
+#include "http/http_internal.h"
+#include "http/list.h"
+
+#include <errno.h>
+
+#define TEXT HTTP_TEXT
+
+/* --- Telling -------------------------------------------------------------------------- */
+
+static const enum http_field_id claims[] = {
+	HTTP_FIELD_FORWARDED,        HTTP_FIELD_X_FORWARDED_FOR,   HTTP_FIELD_X_FORWARDED_HOST,
+	HTTP_FIELD_X_FORWARDED_PORT, HTTP_FIELD_X_FORWARDED_PROTO, HTTP_FIELD_X_REAL_IP,
+};
+
+/* Whether @name is the one of @id but for "_" where it has "-". */
+static bool is_disguised(struct slice name, enum http_field_id id)
+{
+	struct slice known = http_field_name(id);
+	char plain[32];
+
+	if (name.len != known.len || name.len > sizeof(plain) || !memchr(name.ptr, '_', name.len))
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		plain[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+	return slice_equal_nocase(slice_of(plain, name.len), known);
+}
+
+void http_forwarded_distrust(struct http_fields *fields)
+{
+	const struct http_field *field = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
+		http_fields_remove(fields, claims[i]);
+	while ((field = http_fields_next(fields, field))) {
+		if (field->id != HTTP_FIELD_OTHER)
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
+			if (is_disguised(field->name, claims[i])) {
+				http_fields_remove_name(fields, field->name);
+				break;
+			}
+	}
+}
+
+/* Sets @id to what is there, a comma, and @element. */
+static int append_element(struct http_fields *fields, enum http_field_id id, struct slice element)
+{
+	struct slice old = {}, value;
+	int err = http_fields_join(fields, id, &old);
+
+	if (err == -ENOMEM)
+		return err;
+	if (old.len == 0)
+		return http_fields_set_id(fields, id, element);
+	err = http_concat(fields->arena, (const struct slice[]){old, TEXT(", "), element}, 3,
+			  &value);
+	return err ? err : http_fields_set_id(fields, id, value);
+}
+
+/* The value of a parameter: itself if it is a token, otherwise quoted. */
+static int quote(struct arena *arena, struct slice value, struct slice *ret)
+{
+	char *text, *at;
+
+	*ret = value;
+	if (http_is_token(value))
+		return 0;
+	if (!http_is_field_value(value))
+		return -EINVAL;
+	text = at = arena ? arena_alloc(arena, 2 * value.len + 2) : NULL;
+	if (!text)
+		return -ENOMEM;
+	*at++ = '"';
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.ptr[i] == '"' || value.ptr[i] == '\\')
+			*at++ = '\\';
+		*at++ = value.ptr[i];
+	}
+	*at++ = '"';
+	*ret = slice_of(text, (size_t)(at - text));
+	return 0;
+}
+
+/* A node (RFC 7239 section 6): IPv6 in brackets and quotes. */
+static int format_node(struct arena *arena, struct slice ip, struct slice *ret)
+{
+	*ret = ip.len ? ip : TEXT("unknown");
+	if (ip.len == 0 || !memchr(ip.ptr, ':', ip.len))
+		return 0;
+	return http_concat(arena, (const struct slice[]){TEXT("\"["), ip, TEXT("]\"")}, 3, ret);
+}
+
+int http_forwarded_add(struct http_fields *fields, const struct http_hop *hop)
+{
+	struct slice parts[8] = {TEXT("for=")}, element;
+	size_t count = 2;
+	int err = format_node(fields->arena, hop->client, &parts[1]);
+
+	if (!err && hop->by.len) {
+		parts[count++] = TEXT(";by=");
+		err = format_node(fields->arena, hop->by, &parts[count++]);
+	}
+	if (!err && hop->host.len) {
+		parts[count++] = TEXT(";host=");
+		err = quote(fields->arena, hop->host, &parts[count++]);
+	}
+	if (err)
+		return err;
+	parts[count++] = TEXT(";proto=");
+	parts[count++] = hop->scheme;
+	err = http_concat(fields->arena, parts, count, &element);
+	return err ? err : append_element(fields, HTTP_FIELD_FORWARDED, element);
+}
+
+static int add_if_absent(struct http_fields *fields, enum http_field_id id, struct slice value)
+{
+	if (value.len == 0 || http_fields_has(fields, id))
+		return 0;
+	return http_fields_add_id(fields, id, value);
+}
+
+int http_x_forwarded_add(struct http_fields *fields, const struct http_hop *hop)
+{
+	struct slice client = hop->client.len ? hop->client : TEXT("unknown"), port = {};
+	char digits[20];
+	int err = append_element(fields, HTTP_FIELD_X_FORWARDED_FOR, client);
+
+	if (!err)
+		err = add_if_absent(fields, HTTP_FIELD_X_FORWARDED_PROTO, hop->scheme);
+	if (!err)
+		err = add_if_absent(fields, HTTP_FIELD_X_FORWARDED_HOST, hop->host);
+	if (err || hop->port == 0)
+		return err;
+	port = http_decimal(hop->port, digits);
+	err = http_concat(fields->arena, &port, 1, &port);
+	return err ? err : add_if_absent(fields, HTTP_FIELD_X_FORWARDED_PORT, port);
+}
+
+static struct slice version_name(enum http_version version)
+{
+	return version == HTTP_VERSION_1_0 ? TEXT("1.0")
+	       : version == HTTP_VERSION_2 ? TEXT("2.0")
+					   : TEXT("1.1");
+}
+
+int http_via_add(struct http_fields *fields, enum http_version version, struct slice name)
+{
+	const struct slice parts[] = {version_name(version), TEXT(" "), name};
+	struct slice element;
+	int err = http_concat(fields->arena, parts, ARRAY_SIZE(parts), &element);
+
+	return err ? err : append_element(fields, HTTP_FIELD_VIA, element);
+}
+
+/* --- Believing ------------------------------------------------------------------------ */
+
+/* "1.1 name (comment)": the second word. */
+static struct slice received_by(struct slice member)
+{
+	const char *blank = memchr(member.ptr, ' ', member.len);
+	struct slice rest;
+	size_t len = 0;
+
+	if (!blank)
+		return (struct slice){};
+	rest = http_trim(slice_skip(member, (size_t)(blank - member.ptr)));
+	while (len < rest.len && !http_is_blank(rest.ptr[len]))
+		len++;
+	return slice_of(rest.ptr, len);
+}
+
+unsigned http_via_count(const struct http_fields *fields, struct slice name)
+{
+	const struct http_field *field = http_fields_find(fields, HTTP_FIELD_VIA);
+	unsigned count = 0;
+
+	for (; field; field = http_fields_find_next(fields, field)) {
+		struct slice list = field->value, member;
+
+		while (http_list_next(&list, &member))
+			count += slice_equal_nocase(received_by(member), name);
+	}
+	return count;
+}
+
+static struct slice *part_of(struct http_forwarded *element, struct slice name)
+{
+	if (slice_equal_nocase(name, TEXT("for")))
+		return &element->for_node;
+	if (slice_equal_nocase(name, TEXT("by")))
+		return &element->by_node;
+	if (slice_equal_nocase(name, TEXT("host")))
+		return &element->host;
+	return slice_equal_nocase(name, TEXT("proto")) ? &element->proto : NULL;
+}
+
+int http_forwarded_next(struct slice *value, struct http_forwarded *ret)
+{
+	struct http_forwarded element = {};
+	struct http_param param;
+	struct slice member;
+	int r;
+
+	if (!http_list_next(value, &member))
+		return 0;
+	while ((r = http_param_next(&member, &param)) > 0) {
+		struct slice *part = part_of(&element, param.name);
+
+		if (part && part->ptr)
+			return -EINVAL; /* RFC 7239 section 4: each at most once */
+		if (part)
+			*part = param.value;
+	}
+	if (r == 0)
+		*ret = element;
+	return r < 0 ? r : 1;
+}
+
+/* Cuts ":port" or ":_hidden" off @node, and what it is of an IPv6 address in brackets. */
+static int split_node(struct slice node, struct slice *ret_ip, uint16_t *ret_port)
+{
+	const char *colon = memrchr(node.ptr, ':', node.len);
+	const char *bracket = memrchr(node.ptr, ']', node.len);
+	struct slice port = {};
+	uint64_t number = 0;
+
+	*ret_ip = node;
+	if (node.ptr[0] == '[' ? colon > bracket
+			       : colon && colon == memchr(node.ptr, ':', node.len)) {
+		ret_ip->len = (size_t)(colon - node.ptr);
+		port = slice_skip(node, ret_ip->len + 1);
+		if (port.len == 0)
+			return -EINVAL;
+	}
+	if (port.len && port.ptr[0] != '_' &&
+	    (http_decimal_parse(port, &number) || number > UINT16_MAX))
+		return -EINVAL;
+	*ret_port = (uint16_t)number;
+	if (node.ptr[0] != '[')
+		return 0;
+	if (ret_ip->len < 2 || ret_ip->ptr[ret_ip->len - 1] != ']')
+		return -EINVAL;
+	*ret_ip = slice_of(ret_ip->ptr + 1, ret_ip->len - 2);
+	return memchr(ret_ip->ptr, ':', ret_ip->len) ? 0 : -EINVAL;
+}
+
+int http_node_parse(struct slice node, struct address *ret)
+{
+	struct address address;
+	struct slice ip;
+	uint16_t port;
+
+	if (node.len == 0)
+		return -EINVAL;
+	if (node.ptr[0] == '_' || slice_equal_nocase(node, TEXT("unknown")))
+		return -ENOENT;
+	if (split_node(node, &ip, &port) || address_parse_ip(ip, port, &address))
+		return -EINVAL;
+	address_unmap(&address);
+	*ret = address;
+	return 0;
+}
+
+/* The way back, read forward: what is the answer if the connection came from the element last read.
+ */
+struct way {
+	const struct prefix *trusted;
+	size_t trusted_count;
+	struct address answer;
+	bool has_answer;
+};
+
+static bool is_trusted(const struct way *way, const struct address *address)
+{
+	for (size_t i = 0; i < way->trusted_count; i++)
+		if (prefix_contains(&way->trusted[i], address))
+			return true;
+	return false;
+}
+
+/* @address is NULL where an element cannot be read: what stands before it is not believed. */
+static void step(struct way *way, const struct address *address)
+{
+	if (!address) {
+		way->has_answer = false;
+		return;
+	}
+	if (way->has_answer && is_trusted(way, address))
+		return;
+	way->answer = *address;
+	way->has_answer = true;
+}
+
+static void step_node(struct way *way, struct slice node)
+{
+	struct address address;
+
+	step(way, http_node_parse(node, &address) ? NULL : &address);
+}
+
+static void walk_forwarded(struct way *way, struct slice value)
+{
+	struct http_forwarded element;
+	int r;
+
+	while ((r = http_forwarded_next(&value, &element)))
+		if (r < 0)
+			step(way, NULL);
+		else
+			step_node(way, element.for_node);
+}
+
+void http_client_address(const struct http_fields *fields, const struct address *peer,
+			 const struct prefix *trusted, size_t trusted_count, struct address *ret)
+{
+	struct way way = {.trusted = trusted, .trusted_count = trusted_count};
+	const struct http_field *field = http_fields_find(fields, HTTP_FIELD_FORWARDED);
+	struct slice member;
+
+	if (!field)
+		field = http_fields_find(fields, HTTP_FIELD_X_FORWARDED_FOR);
+	for (; field; field = http_fields_find_next(fields, field)) {
+		struct slice list = field->value;
+
+		if (field->id == HTTP_FIELD_FORWARDED)
+			walk_forwarded(&way, list);
+		else
+			while (http_list_next(&list, &member))
+				step_node(&way, member);
+	}
+	step(&way, peer);
+	*ret = way.answer;
+}

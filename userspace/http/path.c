@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Paths and queries: decoding, and the one spelling that rules are compared with. */
+#include "http/path.h"
+
+#include "http/http_internal.h"
+
+#include <errno.h>
+
+/* The byte that "%XX" at the start of @text stands for. Return: 0..255; -EINVAL. */
+static int decode_one(struct slice text)
+{
+	if (text.len < 3 || !http_is(text.ptr[1], CHAR_HEX) || !http_is(text.ptr[2], CHAR_HEX))
+		return -EINVAL;
+	return (int)(http_hex_value(text.ptr[1]) << 4 | http_hex_value(text.ptr[2]));
+}
+
+long http_percent_decode(struct slice text, char *buf)
+{
+	char *to = buf;
+
+	while (text.len > 0) {
+		int c = text.ptr[0] == '%' ? decode_one(text) : (unsigned char)text.ptr[0];
+
+		if (c < 0)
+			return c;
+		text = slice_skip(text, text.ptr[0] == '%' ? 3 : 1);
+		*to++ = (char)c;
+	}
+	return to - buf;
+}
+
+/* --- The one spelling ----------------------------------------------------------------- */
+
+/* Whether there is anything that normalize() would change or refuse. */
+static bool is_normal(struct slice path, unsigned flags)
+{
+	for (size_t i = 0; i < path.len; i++) {
+		char c = path.ptr[i], next = i + 1 < path.len ? path.ptr[i + 1] : '\0';
+
+		if (c == '%' || c == '\\')
+			return false;
+		if (c == '/' && (next == '.' || (next == '/' && flags & HTTP_PATH_MERGE_SLASHES)))
+			return false;
+	}
+	return true;
+}
+
+/* Decodes all but slashes and percent signs. Return: length; -EINVAL. */
+static long decode_harmless(struct slice path, char *buf)
+{
+	char *to = buf;
+
+	while (path.len > 0) {
+		bool is_encoded = path.ptr[0] == '%';
+		int c = is_encoded ? decode_one(path) : (unsigned char)path.ptr[0];
+
+		if (c < ' ' || c == 0x7f || c == '\\')
+			return -EINVAL;
+		path = slice_skip(path, is_encoded ? 3 : 1);
+		if (is_encoded && (c == '/' || c == '%'))
+			to = mempcpy(to, c == '/' ? "%2F" : "%25", 3);
+		else
+			*to++ = (char)c;
+	}
+	return to - buf;
+}
+
+enum segment { SEGMENT_PLAIN, SEGMENT_EMPTY, SEGMENT_DOT, SEGMENT_DOT_DOT, SEGMENT_BAD };
+
+static enum segment segment_kind(struct slice segment)
+{
+	size_t dots = 0;
+
+	if (segment.len == 0)
+		return SEGMENT_EMPTY;
+	while (dots < segment.len && segment.ptr[dots] == '.')
+		dots++;
+	if (dots == 0 || dots > 2)
+		return SEGMENT_PLAIN;
+	if (dots == segment.len)
+		return dots == 1 ? SEGMENT_DOT : SEGMENT_DOT_DOT;
+	/* "..;x" is ".." to back ends that cut parameters off. */
+	return segment.ptr[dots] == ';' ? SEGMENT_BAD : SEGMENT_PLAIN;
+}
+
+/* Takes "/segment" off @rest. */
+static struct slice take_segment(struct slice *rest)
+{
+	struct slice inner = slice_skip(*rest, 1), segment;
+	const char *slash = inner.len ? memchr(inner.ptr, '/', inner.len) : NULL;
+
+	segment = slice_of(inner.ptr, slash ? (size_t)(slash - inner.ptr) : inner.len);
+	*rest = slice_skip(inner, segment.len);
+	return segment;
+}
+
+/* Removes dot segments within @buf (RFC 3986 section 5.2.4). Return: length; -EINVAL. */
+static long remove_dots(char *buf, size_t len, unsigned flags)
+{
+	struct slice rest = slice_of(buf, len);
+	size_t out = 0;
+
+	while (rest.len > 0) {
+		struct slice segment = take_segment(&rest);
+		enum segment kind = segment_kind(segment);
+		bool is_last = rest.len == 0;
+
+		if (kind == SEGMENT_BAD || (kind == SEGMENT_DOT_DOT && out == 0))
+			return -EINVAL;
+		if (kind == SEGMENT_DOT_DOT)
+			out = (size_t)((char *)memrchr(buf, '/', out) - buf);
+		if (kind == SEGMENT_EMPTY && !is_last && flags & HTTP_PATH_MERGE_SLASHES)
+			continue;
+		if (kind == SEGMENT_PLAIN || kind == SEGMENT_EMPTY || is_last)
+			buf[out++] = '/';
+		if (kind == SEGMENT_PLAIN) {
+			memmove(buf + out, segment.ptr, segment.len);
+			out += segment.len;
+		}
+	}
+	return (long)out;
+}
+
+int http_path_normalize(struct slice path, unsigned flags, char *buf, struct slice *ret)
+{
+	long len;
+
+	if (path.len == 0 || path.ptr[0] != '/')
+		return -EINVAL;
+	if (is_normal(path, flags)) {
+		*ret = path;
+		return 0;
+	}
+	len = decode_harmless(path, buf);
+	if (len > 0)
+		len = remove_dots(buf, (size_t)len, flags);
+	if (len < 0)
+		return -EINVAL;
+	*ret = slice_of(buf, (size_t)len);
+	return 0;
+}
+
+bool http_query_next(struct slice *query, struct slice *ret_name, struct slice *ret_value)
+{
+	while (query->len > 0) {
+		const char *end = memchr(query->ptr, '&', query->len);
+		struct slice pair = slice_of(query->ptr,
+					     end ? (size_t)(end - query->ptr) : query->len);
+		const char *equals = pair.len ? memchr(pair.ptr, '=', pair.len) : NULL;
+
+		*query = slice_skip(*query, end ? pair.len + 1 : pair.len);
+		if (pair.len == 0)
+			continue;
+		*ret_name = slice_of(pair.ptr, equals ? (size_t)(equals - pair.ptr) : pair.len);
+		*ret_value = slice_skip(pair, equals ? ret_name->len + 1 : pair.len);
+		return true;
+	}
+	return false;
+}
