@@ -8,6 +8,8 @@
 
 /* How far beyond the window that we know of a sender may be: windows are rounded to their scale. */
 #define WINDOW_SLACK 65536
+/* How far behind the highest an ack may be for having been overtaken. */
+#define OVERTAKEN_MAX (1u << 20)
 
 struct flow {
 	struct flow_pair *pair;
@@ -15,16 +17,61 @@ struct flow {
 	__u32 direction;
 };
 
+static __always_inline bool is_same_key(const struct flow_key *a, const struct flow_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	const __u32 *ports_x = (const __u32 *)&a->source_port;
+	const __u32 *ports_y = (const __u32 *)&b->source_port;
+
+	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3] && *ports_x == *ports_y;
+}
+
+/* Fills @flow even where the answer is no. Asks for the lines that are wanted later together with
+ * the one that is compared: they are cold when there are many flows. */
+static __always_inline bool flow_is_at(__u32 place, const struct flow_key *key, struct flow *flow)
+{
+	__u32 index = (place - 1) >> 1;
+
+	if (!place)
+		return false;
+	flow->index = index;
+	flow->direction = (place - 1) & 1;
+	flow->pair = bpf_map_lookup_elem(&pairs, &index);
+	if (!flow->pair)
+		return false;
+	(void)*(volatile __u8 *)&flow->pair->out[flow->direction].flags;
+	(void)*(volatile __u8 *)&flow->pair->seen[flow->direction].flags;
+	return is_same_key(&flow->pair->in[flow->direction].key, key);
+}
+
+/* Return: the place of the only flow in the bucket that has the tag; 0: none has. */
+static __always_inline __u32 place_of(const struct flow_bucket *bucket, __u16 tag)
+{
+	__u32 at = FLOW_BUCKET_PLACES;
+
+#pragma unroll
+	for (int i = 0; i < FLOW_BUCKET_PLACES; i++)
+		if (bucket->tag[i] == tag)
+			at = i;
+	return at < FLOW_BUCKET_PLACES ? bucket->place[at] : 0;
+}
+
 static __always_inline bool flow_find(const struct flow_key *key, struct flow *flow)
 {
-	struct flow_slot *slot = bpf_map_lookup_elem(&flows, key);
+	__u64 hash = flow_hash(key);
+	__u32 index = flow_first_bucket(hash, bucket_mask);
+	__u16 tag = flow_tag(hash);
+	struct flow_bucket *bucket = bpf_map_lookup_elem(&buckets, &index);
 
-	if (!slot)
+	if (!bucket)
 		return false;
-	flow->index = slot->pair;
-	flow->direction = slot->direction & 1;
-	flow->pair = bpf_map_lookup_elem(&pairs, &slot->pair);
-	return flow->pair;
+	if (flow_is_at(place_of(bucket, tag), key, flow))
+		return true;
+	if (!bucket->overflowed)
+		return false;
+	index = flow_other_bucket(index, tag, bucket_mask);
+	bucket = bpf_map_lookup_elem(&buckets, &index);
+	return bucket && flow_is_at(place_of(bucket, tag), key, flow);
 }
 
 /* Return: NULL if packets cannot be sent there. */
@@ -81,21 +128,79 @@ static __always_inline void record_observed(struct packet *packet, const struct 
 	set_seen(record, FLOW_SEEN_ANY);
 }
 
+static __always_inline void report_end(const struct flow *flow)
+{
+	const struct flow_event event = {.id = flow->pair->id, .pair = flow->index};
+
+	(void)bpf_ringbuf_output(&ends, (void *)&event, sizeof(event), 0);
+}
+
+/* What was the last that had to be said ends the pair, and is told of once. */
+static __always_inline void set_last_seen(const struct flow *flow, __u32 direction, __u8 flag)
+{
+	struct flow_record *record = &flow->pair->seen[direction];
+
+	if (record->flags & flag)
+		return;
+	record->flags |= flag;
+	if (flow_is_over(flow->pair))
+		report_end(flow);
+}
+
 /* An RST counts if its number is the next one, as one side or the other knows it: any other the
  * receiver will not believe either (RFC 5961 section 3.2). */
-static __always_inline void record_end(const struct tcphdr *tcp, __u32 end,
-				       const struct flow_translation *out,
-				       struct flow_record *record, const struct flow_record *other)
+static __always_inline void record_end(const struct tcphdr *tcp, __u32 end, const struct flow *flow)
 {
+	const struct flow_translation *out = &flow->pair->out[flow->direction];
+	struct flow_record *record = &flow->pair->seen[flow->direction];
+	struct flow_record *other = &flow->pair->seen[flow->direction ^ 1];
 	__u32 seq = bpf_ntohl(tcp->seq);
 
 	if (tcp->rst) {
-		if (seq == record->seq_end || seq + out->seq_delta == other->ack)
-			set_seen(record, FLOW_SEEN_RST);
+		if (seq == record->seq_end ||
+		    seq + out->seq_delta == flow_ack(flow->pair, flow->direction ^ 1))
+			set_last_seen(flow, flow->direction, FLOW_SEEN_RST);
 	} else if (tcp->fin) {
 		record->fin_seq = end;
 		set_seen(record, FLOW_SEEN_FIN);
+		other->peer_fin = end + out->seq_delta;
+		other->peer_flags = FLOW_PEER_FIN;
 	}
+}
+
+/*
+ * Whether the other side can have allowed its peer to send up to @end. What it allowed when it was
+ * last asked is kept in this direction's line: the other direction's is on another CPU, and cold.
+ */
+static __always_inline bool is_allowed(const struct flow *flow, __u32 end)
+{
+	struct flow_record *record = &flow->pair->seen[flow->direction];
+	const struct flow_record *other = &flow->pair->seen[flow->direction ^ 1];
+	__u32 window, ack;
+
+	if (record->has_seq_limit && !is_after(end, record->seq_limit))
+		return true;
+	if (!(other->flags & FLOW_SEEN_ANY))
+		return true;
+	window = (__u32)other->window << (flow->pair->out[flow->direction ^ 1].scale_in & 15);
+	ack = other->ack - flow->pair->out[flow->direction].seq_delta;
+	if (record->flags & FLOW_SEEN_ANY && is_after(ack, record->seq_end))
+		ack = record->seq_end;
+	record->seq_limit = ack + window + WINDOW_SLACK;
+	record->has_seq_limit = 1;
+	return !is_after(end, record->seq_limit);
+}
+
+/* An older one has been overtaken. One that is out of all proportion was forged, or comes after one
+ * that was. */
+static __always_inline void record_ack(const struct flow *flow, __u32 ack)
+{
+	struct flow_record *record = &flow->pair->seen[flow->direction];
+
+	if (!(record->flags & FLOW_SEEN_ANY) || record->ack - ack > OVERTAKEN_MAX)
+		record->ack = ack;
+	if (record->peer_flags & FLOW_PEER_FIN && ack == record->peer_fin)
+		set_last_seen(flow, flow->direction ^ 1, FLOW_SEEN_FIN_ACKED);
 }
 
 /*
@@ -107,39 +212,25 @@ static __always_inline void record_spliced(struct packet *packet, const struct f
 					   __u32 segments)
 {
 	const struct tcphdr *tcp = packet_tcp(packet);
-	const struct flow_translation *out = &flow->pair->out[flow->direction];
 	struct flow_record *record = &flow->pair->seen[flow->direction];
-	struct flow_record *other = &flow->pair->seen[flow->direction ^ 1];
-	__u32 window = (__u32)other->window << (flow->pair->out[flow->direction ^ 1].scale_in & 15);
-	__u32 end = sequence_end(packet, tcp), ack = bpf_ntohl(tcp->ack_seq);
-	bool is_first = !(record->flags & FLOW_SEEN_ANY);
-	bool is_known = other->flags & FLOW_SEEN_ANY;
-	__u32 ack_out = ack + out->ack_delta;
+	__u32 end = sequence_end(packet, tcp);
 
 	record->packets += segments;
 	record->bytes += packet->payload;
 	if (tcp->syn) /* its numbers are of another connection */
 		return;
-	if (!is_known || !is_after(end + out->seq_delta, other->ack + window + WINDOW_SLACK)) {
-		record_end(tcp, end, out, record, other);
-		if (!tcp->rst && (is_first || is_after(end, record->seq_end)))
+	if (is_allowed(flow, end)) {
+		if (tcp->rst || tcp->fin)
+			record_end(tcp, end, flow);
+		if (!tcp->rst &&
+		    (!(record->flags & FLOW_SEEN_ANY) || is_after(end, record->seq_end)))
 			record->seq_end = end;
 	}
-	if (!tcp->ack || (is_known && is_after(ack_out, other->seq_end)))
+	if (!tcp->ack)
 		return;
-	if (is_first || is_after(ack, record->ack))
-		record->ack = ack;
-	if (other->flags & FLOW_SEEN_FIN && ack_out == other->fin_seq)
-		set_seen(other, FLOW_SEEN_FIN_ACKED);
+	record_ack(flow, bpf_ntohl(tcp->ack_seq));
 	record_latest(packet, record);
 	set_seen(record, FLOW_SEEN_ANY);
-}
-
-static __always_inline void report_end(const struct flow *flow)
-{
-	const struct flow_event event = {.id = flow->pair->id, .pair = flow->index};
-
-	(void)bpf_ringbuf_output(&ends, (void *)&event, sizeof(event), 0);
 }
 
 /*
@@ -154,6 +245,8 @@ static __always_inline bool gives_way(struct packet *packet, const struct flow *
 	if (!tcp->syn || tcp->ack || !flow_is_over(flow->pair))
 		return false;
 	*(volatile __u64 *)&flow->pair->gate = gate_word(GATE_PASS, 0);
+	*(volatile __u32 *)&flow->pair->in[FLOW_UP].is_spliced = 0;
+	*(volatile __u32 *)&flow->pair->in[FLOW_DOWN].is_spliced = 0;
 	report_end(flow);
 	return true;
 }
@@ -165,8 +258,10 @@ static __always_inline bool gives_way(struct packet *packet, const struct flow *
  */
 static __always_inline enum flow_verdict flow_gate(struct packet *packet, const struct flow *flow)
 {
-	enum gate_state state = gate_state_of(*(volatile __u64 *)&flow->pair->gate);
+	enum gate_state state = GATE_SPLICED;
 
+	if (!*(volatile __u32 *)&flow->pair->in[flow->direction].is_spliced)
+		state = gate_state_of(*(volatile __u64 *)&flow->pair->gate);
 	if (state == GATE_OBSERVE) {
 		record_observed(packet, flow);
 		state = gate_state_of(__sync_fetch_and_add(&flow->pair->gate, 1));

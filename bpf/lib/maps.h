@@ -11,16 +11,21 @@
 
 #include "abi/flow.h"
 
-#define DEFAULT_PAIRS 1024
-#define ENDS_BYTES    (256 * 1024) /* some ten thousand ends between two looks of the daemon */
+#define DEFAULT_PAIRS   1024
+#define DEFAULT_BUCKETS 512
+#define ENDS_BYTES      (256 * 1024) /* some ten thousand ends between two looks of the daemon */
 
-/* From an arriving packet to its pair. Owner and only writer: the daemon; two entries a pair. */
+/* From an arriving packet to its pair. Owner and only writer: the daemon; never full, see there. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * DEFAULT_PAIRS);
-	__type(key, struct flow_key);
-	__type(value, struct flow_slot);
-} flows SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DEFAULT_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct flow_bucket);
+} buckets SEC(".maps");
+
+/* Set before load, with the size of `buckets`. */
+const volatile __u32 bucket_mask = DEFAULT_BUCKETS - 1;
 
 /* Owner: the daemon, through its mapping; the programs write the gate's count and the records. */
 struct {

@@ -15,7 +15,6 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 {
 	const struct flow_translation *out = &flow->pair->out[flow->direction];
 	const struct flow_nexthop *nexthop = flow_nexthop(out);
-	bool was_over = flow_is_over(flow->pair);
 	struct checksum_differences differences = {};
 
 	if (!nexthop || !nexthop->ifindex)
@@ -26,8 +25,6 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 			  &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;
 	record_spliced(packet, flow, frame_segments(ctx));
-	if (!was_over && flow_is_over(flow->pair))
-		report_end(flow);
 	differences.l4 = translate_tcp(packet, out);
 	if (frame_untag(ctx, packet) ||
 	    frame_store(ctx, packet, __builtin_offsetof(struct tcphdr, check), differences.pseudo,

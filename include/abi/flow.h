@@ -9,14 +9,17 @@
  *
  *   client ──leg C── proxy ──leg B── backend
  *
- * A pair is one joined connection. The map `flows` leads from the 5-tuple of an arriving packet to
- * its pair and direction; the array `pairs` holds all that a packet reads and writes. The array is
- * mapped into the daemon: a hand-off costs two updates of `flows`, the rest are stores.
+ * A pair is one joined connection. The table `buckets` leads from the 5-tuple of an arriving packet
+ * to its pair and direction; the array `pairs` holds all that a packet reads and writes. Both are
+ * mapped into the daemon, which enters and removes flows by stores, without a system call.
+ *
+ * What counts with many flows is how many cold cache lines and pages a packet touches: here a line
+ * of `buckets`, and three lines of one element of `pairs` that are asked for at once.
  *
  * This layout is the ABI between a daemon and the programs and maps that an earlier daemon has left
  * pinned: any change of it, or of what a field means, raises FLOW_ABI_VERSION.
  */
-#define FLOW_ABI_VERSION 2
+#define FLOW_ABI_VERSION 3
 
 enum flow_direction {
 	FLOW_UP,   /* arrives from the client, goes to the backend */
@@ -32,12 +35,64 @@ struct flow_key {
 
 _Static_assert(sizeof(struct flow_key) == 36, "no padding: it is hashed");
 
-/* Value of `flows`. Map type hash, preallocated; owner and only writer: the daemon; when full, the
- * connection stays with the relay. */
-struct flow_slot {
-	__u32 pair;      /* index into `pairs` */
-	__u32 direction; /* enum flow_direction */
+/*
+ * Element of `buckets`. Array, BPF_F_MMAPABLE, a power of two of them; owner and only writer: the
+ * daemon. A flow is in the first bucket of its hash or, where that had no room, in the second; when
+ * neither has, the connection stays with the relay. Tags within a bucket differ, so a look-up
+ * compares one key at most. A place is written before its tag, and its flow's key before both; what
+ * is read in between fails to compare.
+ */
+#define FLOW_BUCKET_PLACES 10
+
+struct flow_bucket {
+	__u16 tag[FLOW_BUCKET_PLACES];
+	__u16 overflowed; /* flows that are in their second bucket for want of room in this one */
+	__u16 padding;
+	__u32 place[FLOW_BUCKET_PLACES]; /* flow_place(); 0: none */
 };
+
+_Static_assert(sizeof(struct flow_bucket) == 64, "a cache line");
+
+/* @direction: enum flow_direction. */
+static inline __u32 flow_place(__u32 pair, __u32 direction)
+{
+	return 1 + 2 * pair + direction;
+}
+
+/* Not keyed: who can choose tuples that collide gains no more than the relay for them. */
+static inline __u64 flow_hash(const struct flow_key *key)
+{
+	__u64 words[4], hash;
+	__u32 ports;
+
+	__builtin_memcpy(words, key, sizeof(words));
+	__builtin_memcpy(&ports, &key->source_port, sizeof(ports));
+	hash = ports;
+	for (int i = 0; i < 4; i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	return hash * 0xd6e8feb86659fd93ULL;
+}
+
+/* Never 0, which is the tag of a place that was never used. */
+static inline __u16 flow_tag(__u64 hash)
+{
+	__u16 tag = (__u16)(hash >> 48);
+
+	return tag ? tag : 1;
+}
+
+static inline __u32 flow_first_bucket(__u64 hash, __u32 mask)
+{
+	return (__u32)(hash >> 16) & mask;
+}
+
+/* From either bucket to the other. */
+static inline __u32 flow_other_bucket(__u32 bucket, __u16 tag, __u32 mask)
+{
+	return (bucket ^ tag * 0x5bd1e995u) & mask;
+}
 
 /*
  * The gate: the upper 16 bits are the state, the lower 48 count packets that were passed to the
@@ -92,18 +147,29 @@ struct flow_record {
 	__u64 packets, bytes; /* spliced only; bytes of TCP payload */
 	__u64 last_seen_ns;   /* bpf_ktime_get_coarse_ns(): CLOCK_MONOTONIC, tick resolution */
 	__u32 seq_end;        /* highest seq + payload + SYN + FIN that was seen; host order */
-	__u32 ack;            /* highest ack */
+	__u32 ack;            /* highest ack, as claimed: flow_ack() */
 	__u32 tsval;          /* last TSval; 0: none */
 	__u16 window;         /* last, as sent */
 	__u8 flags;           /* FLOW_SEEN_… */
-	__u8 padding;
-	__u32 fin_seq;          /* seq behind the FIN, if FLOW_SEEN_FIN */
+	__u8 peer_flags;      /* FLOW_PEER_…: written by the other direction */
+	__u32 fin_seq;        /* seq behind the FIN, if FLOW_SEEN_FIN */
+	__u32 peer_fin;       /* the ack that acknowledges the other side's FIN */
+	__u32 seq_limit;      /* what the other side allowed when it was last looked at */
+	__u32 has_seq_limit;
 } __attribute__((aligned(64))); /* the directions' packets arrive on different CPUs */
 
 #define FLOW_SEEN_FIN       (1u << 0) /* a FIN went through while spliced */
 #define FLOW_SEEN_FIN_ACKED (1u << 1) /* the other side has acknowledged it */
 #define FLOW_SEEN_RST       (1u << 2) /* an RST went through */
 #define FLOW_SEEN_ANY       (1u << 3) /* seq_end and ack are valid */
+
+#define FLOW_PEER_FIN (1u << 0) /* peer_fin is valid */
+
+/* What a packet is found by, and the short way past the gate. */
+struct flow_arrival {
+	struct flow_key key;
+	__u32 is_spliced; /* says so while the gate does; changed just after it */
+} __attribute__((aligned(64)));
 
 /* Element of `pairs`. Array, BPF_F_MMAPABLE; owner: the daemon. */
 struct flow_pair {
@@ -115,11 +181,24 @@ struct flow_pair {
 	__u64 relayed[FLOW_DIRECTIONS];    /* bytes of payload that the daemon itself has carried */
 	__u64 accepted_us;                 /* when the client came, since 1970; 0: nobody asked */
 	__u32 joined_seq[FLOW_DIRECTIONS]; /* of what arrives: the first that the sockets lack */
+	struct flow_arrival in[FLOW_DIRECTIONS];
 	struct flow_translation out[FLOW_DIRECTIONS];
 	struct flow_record seen[FLOW_DIRECTIONS];
 };
 
-_Static_assert(sizeof(struct flow_pair) == 320, "no hidden padding");
+_Static_assert(sizeof(struct flow_pair) == 448, "no hidden padding");
+
+/*
+ * The highest ack of @direction that can be meant: a forged one beyond what the other side has sent
+ * is not believed. Both numbers are as they arrive in @direction.
+ */
+static inline __u32 flow_ack(const struct flow_pair *pair, enum flow_direction direction)
+{
+	__u32 ack = pair->seen[direction].ack;
+	__u32 sent = pair->seen[direction ^ 1].seq_end - pair->out[direction].ack_delta;
+
+	return (__s32)(ack - sent) > 0 ? sent : ack;
+}
 
 /* Whether nobody has anything left to say: both FINs acknowledged, or an RST went through. */
 static inline int flow_is_over(const struct flow_pair *pair)

@@ -27,7 +27,10 @@ struct io_pump;
 struct io_pipe;
 
 enum io_pump_end {
-	IO_PUMP_EOF,        /* the source's FIN came and every byte before it was handed on */
+	/* The source's FIN came and every byte before it was handed on. The sink is to be shut down
+	 * or closed at once: the kernel may hold its last bytes back so that the FIN rides on them.
+	 */
+	IO_PUMP_EOF,
 	IO_PUMP_RECV_ERROR, /* the source failed; what came before was handed on if it could be */
 	IO_PUMP_SEND_ERROR, /* the sink failed */
 };
@@ -43,8 +46,13 @@ struct io_pump {
 	 * @error: -errno for the two errors, else 0.
 	 */
 	void (*on_end)(struct io_pump *pump, enum io_pump_end end, int error);
+	/* In the round in which the first bytes have come, if the end has not come with them. NULL
+	 * if nobody wants to know. */
+	void (*on_first)(struct io_pump *pump);
 	/* The source is at rest: io_pump_rest(). NULL if that is never asked for. */
 	void (*on_rest)(struct io_pump *pump);
+	/* What came is being kept: io_pump_hold(). NULL if that is never asked for. */
+	void (*on_held)(struct io_pump *pump);
 	uint64_t bytes_before; /* io/pump.c's: what @to had taken, or would, at the start */
 	uint32_t flags;        /* io/pump.c's */
 	uint32_t streak;       /* io/pump.c's: reads in a row that ask for a change */
@@ -63,6 +71,16 @@ void io_pump_start(struct io_pump *pump);
  */
 void io_pump_rest(struct io_pump *pump);
 void io_pump_resume(struct io_pump *pump);
+
+/*
+ * For whoever may have the bytes moved by others: goes on reading (at rest it begins again), but
+ * keeps what comes, the end and errors too, and calls on_held. io_pump_resume() hands it on, from
+ * the loop, and ends the hold; it may be called in on_held.
+ */
+void io_pump_hold(struct io_pump *pump);
+
+/* Whether it moves its bytes by splice(2) now. */
+bool io_pump_is_spliced(const struct io_pump *pump);
 
 /* Whether every byte that was received is the kernel's again, and nothing is under way. */
 bool io_pump_is_empty(const struct io_pump *pump);

@@ -48,6 +48,7 @@ struct io_stream {
 	uint16_t pending;         /* operations that the kernel still holds */
 	int16_t status;           /* 0 or -errno of the connect or of the end of receiving */
 	int16_t send_error;       /* -errno that ended sending, or 0 */
+	uint16_t send_slot;       /* io_uring's: where the submission of what is in flight stands */
 	uint32_t queued;          /* bytes in the send queue, in flight included; as on the wire */
 	uint32_t in_flight;       /* bytes that a pending send covers */
 	uint64_t bytes_in;        /* received so far; with a layer, what it made of them */

@@ -41,6 +41,14 @@ int socket_for_connect(const struct address *address,
  */
 void socket_tune(int fd, sa_family_t family, uint32_t keepalive_ms);
 
+/*
+ * The ACK that ends the handshake of a socket that is yet to connect waits for the first bytes, and
+ * goes with them: a segment and a wake-up of the other side less. Whoever then has nothing to say
+ * releases it; by itself it goes after 40 ms or more. Nothing happens to unix sockets.
+ */
+void socket_hold_ack(int fd);
+void socket_release_ack(int fd);
+
 int socket_peer(int fd, struct address *ret) WARN_UNUSED;
 int socket_local(int fd, struct address *ret) WARN_UNUSED;
 

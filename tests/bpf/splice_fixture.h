@@ -4,6 +4,7 @@
 
 /* One joined pair in the maps of a program, as a case begins with it. */
 #include "abi/flow.h"
+#include "fastpath/flow_table.h"
 #include "splice_frame.h"
 
 #include <stdio.h>
@@ -33,7 +34,9 @@ struct fixture {
 	struct bpf_object *object; /* borrowed from the skeleton */
 	int program_fd;
 	bool is_ipv6;
-	struct flow_pair *pairs; /* the mapped array */
+	struct flow_pair *pairs; /* the mapped arrays */
+	struct flow_bucket *buckets;
+	uint32_t nbuckets;
 	uint64_t counted[FLOW_VERDICT_COUNT];
 };
 
@@ -63,15 +66,13 @@ static uint64_t count_of(const struct fixture *f, enum flow_verdict verdict)
 
 static void put_flow(const struct fixture *f, enum leg leg, enum flow_direction direction)
 {
-	struct flow_slot slot = {.pair = PAIR, .direction = direction};
-	struct flow_key key = {
-		.source_port = htons(leg_ends[leg].source_port),
-		.destination_port = htons(leg_ends[leg].destination_port),
-	};
+	struct flow_key *key = &pair_of(f)->in[direction].key;
 
-	address_of(leg_ends[leg].source, f->is_ipv6, key.source);
-	address_of(leg_ends[leg].destination, f->is_ipv6, key.destination);
-	assert_int_equal(bpf_map_update_elem(map_fd(f, "flows"), &key, &slot, BPF_ANY), 0);
+	key->source_port = htons(leg_ends[leg].source_port);
+	key->destination_port = htons(leg_ends[leg].destination_port);
+	address_of(leg_ends[leg].source, f->is_ipv6, key->source);
+	address_of(leg_ends[leg].destination, f->is_ipv6, key->destination);
+	assert_int_equal(flow_table_put(f->buckets, f->nbuckets, f->pairs, PAIR, direction), 0);
 }
 
 static void put_translation(const struct fixture *f, enum leg leg, enum flow_direction direction)
@@ -108,6 +109,7 @@ static void put_nexthop(const struct fixture *f, uint32_t ifindex, uint16_t flag
 static void reset_pair(struct fixture *f, bool is_ipv6)
 {
 	f->is_ipv6 = is_ipv6;
+	memset(f->buckets, 0, f->nbuckets * sizeof(*f->buckets));
 	*pair_of(f) = (struct flow_pair){.gate = gate_word(GATE_SPLICED, 0)};
 	put_flow(f, UP_IN, FLOW_UP);
 	put_flow(f, DOWN_IN, FLOW_DOWN);
@@ -118,19 +120,28 @@ static void reset_pair(struct fixture *f, bool is_ipv6)
 		f->counted[i] = count_of(f, (enum flow_verdict)i);
 }
 
+static void *map_array(const struct fixture *f, const char *name, size_t size)
+{
+	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(f, name), 0);
+
+	assert_ptr_not_equal(elements, MAP_FAILED);
+	return elements;
+}
+
 static void fixture_init(struct fixture *f, const struct hook *hook, struct bpf_object *object,
 			 const struct bpf_program *program)
 {
 	*f = (struct fixture){.hook = hook, .object = object};
 	f->program_fd = bpf_program__fd(program);
-	f->pairs = mmap(NULL, (PAIR + 1) * sizeof(*f->pairs), PROT_READ | PROT_WRITE, MAP_SHARED,
-			map_fd(f, "pairs"), 0);
-	assert_ptr_not_equal(f->pairs, MAP_FAILED);
+	f->nbuckets = bpf_map__max_entries(bpf_object__find_map_by_name(object, "buckets"));
+	f->pairs = map_array(f, "pairs", (PAIR + 1) * sizeof(*f->pairs));
+	f->buckets = map_array(f, "buckets", f->nbuckets * sizeof(*f->buckets));
 }
 
 static void fixture_done(struct fixture *f)
 {
 	munmap(f->pairs, (PAIR + 1) * sizeof(*f->pairs));
+	munmap(f->buckets, f->nbuckets * sizeof(*f->buckets));
 }
 
 #endif

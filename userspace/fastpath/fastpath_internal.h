@@ -9,6 +9,7 @@
 #include "io/timer.h"
 #include "io/watch.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -182,11 +183,12 @@ void events_free(struct events *events); /* NULL is allowed */
 struct splice {
 	struct tc_ingress_bpf *ingress;
 	struct tc_egress_bpf *egress;
-	struct flow_pair *pairs; /* the map, shared with the programs */
-	void **owners;           /* by slot: of the pair that is there, as its observer said */
-	uint32_t max_flows;
-	int flows_fd;
-	int reset_fd[2]; /* IPv4, IPv6; negative: none */
+	struct flow_pair *pairs; /* the maps, shared with the programs */
+	struct flow_bucket *buckets;
+	void **owners; /* by slot: of the pair that is there, as its observer said */
+	uint32_t max_flows, nbuckets;
+	pthread_mutex_t table_lock; /* writers of @buckets; held for the time of some stores */
+	int reset_fd[2];            /* IPv4, IPv6; negative: none */
 	struct slots *slots;
 	struct attach *attach;
 	struct nexthops *nexthops;
@@ -210,7 +212,7 @@ struct splice_pair {
 	uint32_t slot;
 	uint32_t nexthop[FLOW_DIRECTIONS]; /* by direction; of them @nexthops are held */
 	uint32_t nnexthops;
-	uint32_t nflows; /* of the keys that are in `flows` */
+	uint32_t nflows; /* of the directions that are in `buckets` */
 	int client_fd, backend_fd;
 	bool is_joined;
 	struct flow_key keys[FLOW_DIRECTIONS];

@@ -93,6 +93,17 @@ static void open_gate(struct splice_pair *pair, const struct legs *legs,
 	pair->shared->spliced_ns = clock_monotonic_ns();
 }
 
+/* The pair may have ended since it was joined; who ends it closes the gate first. */
+static void allow_short_way(struct flow_pair *shared)
+{
+	for (int allowed = 1; allowed >= 0; allowed--) {
+		__atomic_store_n(&shared->in[FLOW_UP].is_spliced, allowed, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shared->in[FLOW_DOWN].is_spliced, allowed, __ATOMIC_SEQ_CST);
+		if (gate_state_of(__atomic_load_n(&shared->gate, __ATOMIC_SEQ_CST)) == GATE_SPLICED)
+			return;
+	}
+}
+
 /* Both sockets are in repair mode. */
 static int swap(struct splice_pair *pair, struct legs *legs, __u64 word)
 {
@@ -109,6 +120,7 @@ static int swap(struct splice_pair *pair, struct legs *legs, __u64 word)
 	if (!__atomic_compare_exchange_n(&pair->shared->gate, &word, gate_word(GATE_SPLICED, 0),
 					 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return -EAGAIN;
+	allow_short_way(pair->shared);
 	return 0;
 }
 

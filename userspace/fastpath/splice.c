@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "fastpath/fastpath_internal.h"
+#include "fastpath/flow_table.h"
 
 #include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netlink/socket.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -93,6 +95,16 @@ static int follow_network(struct splice *splice)
 /* --- Start and end
  * -------------------------------------------------------------------------------- */
 
+static size_t pairs_size(const struct splice *splice)
+{
+	return splice->max_flows * sizeof(struct flow_pair);
+}
+
+static size_t buckets_size(const struct splice *splice)
+{
+	return splice->nbuckets * sizeof(struct flow_bucket);
+}
+
 static int load_ingress(struct splice *splice)
 {
 	struct tc_ingress_bpf *ingress = tc_ingress_bpf__open();
@@ -101,7 +113,8 @@ static int load_ingress(struct splice *splice)
 	if (!ingress)
 		return -errno;
 	splice->ingress = ingress;
-	err = bpf_map__set_max_entries(ingress->maps.flows, 2 * splice->max_flows);
+	ingress->rodata->bucket_mask = splice->nbuckets - 1;
+	err = bpf_map__set_max_entries(ingress->maps.buckets, splice->nbuckets);
 	if (!err)
 		err = bpf_map__set_max_entries(ingress->maps.pairs, splice->max_flows);
 	if (!err)
@@ -109,17 +122,21 @@ static int load_ingress(struct splice *splice)
 	return err ? err : tc_ingress_bpf__load(ingress);
 }
 
-static int map_pairs(struct splice *splice)
+/* Return: NULL, with errno. */
+static void *map_array(const struct bpf_map *map, size_t size)
 {
-	int fd = bpf_map__fd(splice->ingress->maps.pairs);
-	void *pairs = mmap(NULL, splice->max_flows * sizeof(struct flow_pair),
-			   PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
-	if (pairs == MAP_FAILED)
+	return elements == MAP_FAILED ? NULL : elements;
+}
+
+static int map_arrays(struct splice *splice)
+{
+	splice->pairs = map_array(splice->ingress->maps.pairs, pairs_size(splice));
+	if (!splice->pairs)
 		return -errno;
-	splice->pairs = pairs;
-	splice->flows_fd = bpf_map__fd(splice->ingress->maps.flows);
-	return 0;
+	splice->buckets = map_array(splice->ingress->maps.buckets, buckets_size(splice));
+	return splice->buckets ? 0 : -errno;
 }
 
 static int load(struct splice *splice, const char **ret_why)
@@ -134,8 +151,8 @@ static int load(struct splice *splice, const char **ret_why)
 	splice->egress = tc_egress_bpf__open_and_load();
 	if (!splice->egress)
 		return -errno;
-	*ret_why = "the table of pairs cannot be mapped";
-	return map_pairs(splice);
+	*ret_why = "the tables of flows cannot be mapped";
+	return map_arrays(splice);
 }
 
 static void on_pair_over(void *context, uint32_t slot, uint64_t id)
@@ -189,6 +206,8 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 	splice->on_end = options->on_end;
 	splice->context = options->context;
 	splice->max_flows = options->max_flows ? options->max_flows : DEFAULT_MAX_FLOWS;
+	splice->nbuckets = flow_table_size(2 * splice->max_flows);
+	pthread_mutex_init(&splice->table_lock, NULL);
 	splice->reset_fd[0] = reset_open(AF_INET);
 	splice->reset_fd[1] = reset_open(AF_INET6);
 	err = start(splice, ret_why);
@@ -213,7 +232,10 @@ void splice_free(struct splice *splice)
 	slots_free(splice->slots);
 	free(splice->owners);
 	if (splice->pairs)
-		munmap(splice->pairs, splice->max_flows * sizeof(struct flow_pair));
+		munmap(splice->pairs, pairs_size(splice));
+	if (splice->buckets)
+		munmap(splice->buckets, buckets_size(splice));
+	pthread_mutex_destroy(&splice->table_lock);
 	tc_egress_bpf__destroy(splice->egress);
 	tc_ingress_bpf__destroy(splice->ingress);
 	for (size_t i = 0; i < ARRAY_SIZE(splice->reset_fd); i++)
@@ -310,16 +332,29 @@ static enum splice_reason compare(struct splice_pair *pair)
 
 static enum splice_reason insert_flow(struct splice_pair *pair, enum flow_direction direction)
 {
-	const struct flow_slot slot = {.pair = pair->slot, .direction = direction};
+	struct splice *splice = pair->splice;
+	int err;
 
-	if (bpf_map_update_elem(pair->splice->flows_fd, &pair->keys[direction], &slot,
-				BPF_NOEXIST) == 0) {
-		pair->nflows++;
-		return SPLICE_REASON_NONE;
-	}
-	return errno == EEXIST  ? SPLICE_REASON_TUPLE_IN_USE
-	       : errno == E2BIG ? SPLICE_REASON_TABLE_FULL
-				: SPLICE_REASON_KERNEL;
+	pair->shared->in[direction].key = pair->keys[direction];
+	pthread_mutex_lock(&splice->table_lock);
+	err = flow_table_put(splice->buckets, splice->nbuckets, splice->pairs, pair->slot,
+			     direction);
+	pthread_mutex_unlock(&splice->table_lock);
+	if (err)
+		return err == -EEXIST ? SPLICE_REASON_TUPLE_IN_USE : SPLICE_REASON_TABLE_FULL;
+	pair->nflows++;
+	return SPLICE_REASON_NONE;
+}
+
+static void remove_flows(struct splice_pair *pair)
+{
+	struct splice *splice = pair->splice;
+
+	pthread_mutex_lock(&splice->table_lock);
+	for (uint32_t i = 0; i < pair->nflows; i++)
+		flow_table_remove(splice->buckets, splice->nbuckets, splice->pairs, pair->slot,
+				  (enum flow_direction)i);
+	pthread_mutex_unlock(&splice->table_lock);
 }
 
 static enum splice_reason register_pair(struct splice_pair *pair, const struct splice_label *label)
@@ -392,10 +427,10 @@ void splice_pair_set_relayed(struct splice_pair *pair, uint64_t bytes_up, uint64
  * Bytes that went one way. The programs count every packet, what was sent again too; sequence
  * numbers tell the truth, modulo 2^32.
  */
-static uint64_t bytes_since(const struct flow_record *seen, uint32_t joined_seq)
+static uint64_t bytes_since(const struct flow_record *seen, uint32_t cut)
 {
 	uint32_t fin = seen->flags & FLOW_SEEN_FIN ? 1 : 0;
-	uint32_t advance = seen->seq_end - joined_seq - fin;
+	uint32_t advance = seen->seq_end - cut - fin;
 	int32_t excess = (int32_t)((uint32_t)seen->bytes - advance);
 
 	return (uint64_t)((int64_t)seen->bytes - excess);
@@ -439,6 +474,7 @@ static void reset_end(const struct splice_pair *pair, enum flow_direction direct
 	const struct flow_record *other = &pair->shared->seen[!direction];
 	const struct flow_key *arriving = &pair->keys[direction];
 	uint32_t sent = other->seq_end + pair->shared->out[!direction].seq_delta;
+	uint32_t ack = flow_ack(pair->shared, direction);
 	struct flow_key leaving = {
 		.source_port = arriving->destination_port,
 		.destination_port = arriving->source_port,
@@ -451,9 +487,16 @@ static void reset_end(const struct splice_pair *pair, enum flow_direction direct
 	if (fd < 0)
 		return;
 	/* Where both are lost, what its end still sends is answered with one. */
-	(void)reset_send(fd, &leaving, seen->ack, seen->seq_end);
-	if (sent != seen->ack)
+	(void)reset_send(fd, &leaving, ack, seen->seq_end);
+	if (sent != ack)
 		(void)reset_send(fd, &leaving, sent, seen->seq_end);
+}
+
+static void close_gate(struct flow_pair *shared)
+{
+	__atomic_store_n(&shared->gate, gate_word(GATE_PASS, 0), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&shared->in[FLOW_UP].is_spliced, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&shared->in[FLOW_DOWN].is_spliced, 0, __ATOMIC_RELEASE);
 }
 
 void splice_pair_close(struct splice_pair *pair, bool is_reset)
@@ -461,9 +504,8 @@ void splice_pair_close(struct splice_pair *pair, bool is_reset)
 	struct splice *splice = pair->splice;
 
 	if (pair->shared)
-		__atomic_store_n(&pair->shared->gate, gate_word(GATE_PASS, 0), __ATOMIC_RELEASE);
-	for (uint32_t i = 0; i < pair->nflows; i++)
-		(void)bpf_map_delete_elem(splice->flows_fd, &pair->keys[i]);
+		close_gate(pair->shared);
+	remove_flows(pair);
 	if (is_reset && pair->is_joined) {
 		reset_end(pair, FLOW_UP);
 		reset_end(pair, FLOW_DOWN);

@@ -221,12 +221,13 @@ static ssize_t send_some(struct io_stream *stream, uint32_t *ret_bytes)
 {
 	struct iovec vectors[IO_SEND_VECTORS];
 	struct msghdr message = {.msg_iov = vectors};
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 	message.msg_iovlen = io_stream_gather(stream, vectors, ret_bytes);
+	flags |= io_stream_more(stream, *ret_bytes);
 	if (message.msg_iovlen == 1)
-		return send(stream->fd, vectors[0].iov_base, vectors[0].iov_len,
-			    MSG_DONTWAIT | MSG_NOSIGNAL);
-	return sendmsg(stream->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		return send(stream->fd, vectors[0].iov_base, vectors[0].iov_len, flags);
+	return sendmsg(stream->fd, &message, flags);
 }
 
 static void wait_for_room(struct io_stream *stream)

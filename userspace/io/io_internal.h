@@ -51,6 +51,9 @@ struct io_backend_ops {
 	void (*stream_await_room)(struct io_stream *stream);
 	/* The queue is not empty, and nothing is in flight. */
 	void (*stream_send)(struct io_stream *stream);
+	/* What is in flight is the last, and may wait for the FIN; NULL: it is on its way already.
+	 */
+	void (*stream_cork)(struct io_stream *stream);
 	/* STREAM_CLOSING was set: cancel what is pending. */
 	void (*stream_close)(struct io_stream *stream);
 
@@ -158,9 +161,11 @@ void io_timers_run(struct io_loop *loop);
 #define STREAM_SPLICED      (1u << 12) /* io_pump_readable() in place of receiving */
 #define STREAM_AWAITS_ROOM  (1u << 13) /* io_pump_writable() is due once the socket has room */
 #define STREAM_REST_DUE     (1u << 14) /* the pump wants to know when nothing is pending */
-#define STREAM_LAYER_DUE    (1u << 15) /* the layer is to be started */
-#define STREAM_LAYER_ALONE  (1u << 20) /* the layer is not ready: nothing goes to the owner */
-#define STREAM_LAYER_ENDED  (1u << 21) /* the layer has told the end of receiving */
+#define STREAM_LAST_QUEUED  (1u << 15) /* io_stream_expect_shutdown() */
+#define STREAM_FIRST_DUE    (1u << 20) /* the pump wants to know that bytes have come */
+#define STREAM_LAYER_DUE    (1u << 21) /* the layer is to be started */
+#define STREAM_LAYER_ALONE  (1u << 22) /* the layer is not ready: nothing goes to the owner */
+#define STREAM_LAYER_ENDED  (1u << 23) /* the layer has told the end of receiving */
 /* io_uring's */
 #define STREAM_RECV_ARMED      (1u << 16)
 #define STREAM_RECV_CANCELLING (1u << 17)
@@ -204,6 +209,8 @@ void io_stream_use_large_buffers(struct io_stream *stream, bool is_large);
 void io_stream_connected(struct io_stream *stream, int status);
 void io_stream_received(struct io_stream *stream, struct io_buf *buf);
 void io_stream_recv_ended(struct io_stream *stream, int status);
+/* What was just delivered is delivered again, before all else, once receiving is started anew. */
+void io_stream_put_back(struct io_stream *stream, struct io_buf *buf);
 /* As io_stream_recv_stop(), and what the kernel had already handed over is let go too. */
 void io_stream_recv_drop(struct io_stream *stream);
 /* The kernel took @count bytes off the queue. May be called anywhere: callbacks come later. */
@@ -211,10 +218,20 @@ void io_stream_took(struct io_stream *stream, size_t count);
 void io_stream_send_failed(struct io_stream *stream, int error);
 /* on_sent is to be called at the round's end. */
 void io_stream_tell_sent(struct io_stream *stream);
+/*
+ * Nothing follows what is queued: the kernel may hold the end of it back until the shutdown or the
+ * close, so that the FIN takes no segment of its own. Whoever hears that the queue is empty must
+ * then shut the stream down or close it at once.
+ */
+void io_stream_expect_shutdown(struct io_stream *stream);
+/* MSG_MORE if the FIN follows a send of @bytes, otherwise 0. */
+int io_stream_more(const struct io_stream *stream, uint32_t bytes);
 /* For the owner or the pump, behind what waits for them. */
 void io_stream_deliver(struct io_stream *stream, struct io_buf *buf);
 /* Something is to be looked at at the round's end. */
 void io_stream_defer(struct io_stream *stream);
+/* The pump that reads is told at the round's end. */
+void io_stream_tell_first(struct io_stream *stream);
 /* The reader is told when the kernel holds no operation of the stream any more. */
 void io_stream_tell_rest(struct io_stream *stream);
 /* A pending operation has ended. */
@@ -257,6 +274,8 @@ int io_pump_readable(struct io_pump *pump);
 void io_pump_writable(struct io_pump *pump);
 /* The source has come to rest. */
 void io_pump_rested(struct io_pump *pump);
+/* STREAM_FIRST_DUE, at the round's end. */
+void io_pump_began(struct io_pump *pump);
 
 /* --- Pump: the splicing's side of it ----------------------------- */
 

@@ -11,6 +11,7 @@
 #define PUMP_PAUSED (1u << 0) /* too much waits for the sink */
 #define PUMP_EOF    (1u << 1) /* the source has ended, the sink's queue has not run empty yet */
 #define PUMP_RESTS  (1u << 2) /* its owner wants the source left alone */
+#define PUMP_HOLDS  (1u << 3) /* its owner wants to know before anything is handed on */
 
 /* Reads in a row before a pump changes to large buffers, and back. */
 #define ENTER_LARGE 8
@@ -105,17 +106,49 @@ void io_pump_rest(struct io_pump *pump)
 	io_stream_tell_rest(pump->from);
 }
 
+void io_pump_began(struct io_pump *pump)
+{
+	if (!(pump->flags & PUMP_EOF))
+		pump->on_first(pump);
+}
+
 void io_pump_rested(struct io_pump *pump)
 {
 	if (pump->flags & PUMP_RESTS)
 		pump->on_rest(pump);
 }
 
-void io_pump_resume(struct io_pump *pump)
+static void go_on(struct io_pump *pump)
 {
-	pump->flags &= ~PUMP_RESTS;
 	if (pump->from->read_by == pump && !(pump->flags & (PUMP_PAUSED | PUMP_EOF)))
 		io_stream_recv_start(pump->from);
+}
+
+void io_pump_resume(struct io_pump *pump)
+{
+	pump->flags &= ~(PUMP_RESTS | PUMP_HOLDS);
+	go_on(pump);
+}
+
+void io_pump_hold(struct io_pump *pump)
+{
+	pump->flags &= ~PUMP_RESTS;
+	pump->flags |= PUMP_HOLDS;
+	go_on(pump);
+}
+
+/* The end is told once more when the source is started again. */
+static void hold(struct io_pump *pump, struct io_buf *buf)
+{
+	if (buf)
+		io_stream_put_back(pump->from, buf);
+	io_stream_recv_stop(pump->from);
+	pump->on_held(pump);
+}
+
+bool io_pump_is_spliced(const struct io_pump *pump)
+{
+	return pump->pipe;
 }
 
 bool io_pump_is_empty(const struct io_pump *pump)
@@ -139,8 +172,11 @@ void io_pump_saw_bytes(struct io_pump *pump)
 {
 	const struct io_loop *loop = pump->from->loop;
 
-	if (!pump->first_byte_us)
+	if (unlikely(!pump->first_byte_us)) {
 		pump->first_byte_us = io_loop_now_us(loop);
+		if (pump->on_first)
+			io_stream_tell_first(pump->from);
+	}
 	pump->last_activity_ms = io_loop_now_ms(loop);
 }
 
@@ -158,6 +194,10 @@ static void received_bytes(struct io_pump *pump, struct io_buf *buf)
 
 void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
 {
+	if (unlikely(pump->flags & PUMP_HOLDS)) {
+		hold(pump, buf);
+		return;
+	}
 	if (buf) {
 		received_bytes(pump, buf);
 		return;
@@ -167,7 +207,11 @@ void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
 		return;
 	}
 	pump->flags |= PUMP_EOF;
-	if (!pump->to->queued && !pump->to->send_error)
+	if (pump->to->send_error)
+		return;
+	if (pump->to->queued)
+		io_stream_expect_shutdown(pump->to);
+	else
 		end(pump, IO_PUMP_EOF, 0);
 }
 

@@ -85,6 +85,12 @@ void io_stream_unread(struct io_stream *stream, struct io_buf *buf)
 	append_unread(stream, buf);
 }
 
+void io_stream_put_back(struct io_stream *stream, struct io_buf *buf)
+{
+	buf->next = stream->unread;
+	stream->unread = buf;
+}
+
 /* The kernel tells of a reset once; had the sender heard it, this would look like a FIN. */
 static void tell_end(struct io_stream *stream)
 {
@@ -174,6 +180,19 @@ static void deliver_end(struct io_stream *stream)
 		return;
 	stream->flags &= ~STREAM_RECV_END_DUE;
 	tell_end(stream);
+}
+
+void io_stream_tell_first(struct io_stream *stream)
+{
+	stream->flags |= STREAM_FIRST_DUE;
+	io_stream_defer(stream);
+}
+
+static void deliver_first(struct io_stream *stream)
+{
+	stream->flags &= ~STREAM_FIRST_DUE;
+	if (stream->read_by)
+		io_pump_began(stream->read_by);
 }
 
 void io_stream_tell_rest(struct io_stream *stream)
@@ -288,6 +307,18 @@ unsigned io_stream_gather(const struct io_stream *stream, struct iovec *ret, uin
 		*ret_bytes += len;
 	}
 	return count;
+}
+
+void io_stream_expect_shutdown(struct io_stream *stream)
+{
+	stream->flags |= STREAM_LAST_QUEUED;
+	if (stream->in_flight == stream->queued && stream->loop->backend->stream_cork)
+		stream->loop->backend->stream_cork(stream);
+}
+
+int io_stream_more(const struct io_stream *stream, uint32_t bytes)
+{
+	return stream->flags & STREAM_LAST_QUEUED && bytes == stream->queued ? MSG_MORE : 0;
 }
 
 static void release_queue(struct io_stream *stream)
@@ -462,6 +493,8 @@ static void run_due(struct io_task *task)
 		io_layer_start(stream);
 	if (stream->flags & STREAM_SENT_DUE && !(stream->flags & STREAM_CLOSING))
 		deliver_sent(stream);
+	if (stream->flags & STREAM_FIRST_DUE && !(stream->flags & STREAM_CLOSING))
+		deliver_first(stream);
 	deliver_unread(stream);
 	if (stream->flags & STREAM_RECV_END_DUE && !(stream->flags & STREAM_CLOSING))
 		deliver_end(stream);

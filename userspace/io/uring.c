@@ -57,6 +57,11 @@ struct io_uring_sqe *uring_submission(struct uring_loop *uring, struct uring_scr
 	return sqe;
 }
 
+uint16_t uring_slot(const struct uring_loop *uring, const struct io_uring_sqe *sqe)
+{
+	return uring->parked ? 0 : (uint16_t)(sqe - uring->ring.sq.sqes);
+}
+
 void uring_cancel(struct uring_loop *uring, uint64_t user_data)
 {
 	struct io_uring_sqe *sqe = uring_submission(uring, NULL);
@@ -374,6 +379,7 @@ const struct io_backend_ops io_uring_backend = {
 	.stream_resume = uring_stream_recv,
 	.stream_await_room = uring_stream_await_room,
 	.stream_send = uring_stream_send,
+	.stream_cork = uring_stream_cork,
 	.stream_close = uring_stream_close,
 	.acceptor_update = uring_acceptor_update,
 	.watch_start = uring_watch_start,

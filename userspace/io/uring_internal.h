@@ -66,6 +66,8 @@ static inline uint64_t uring_user_data(const void *object, enum uring_tag tag)
 
 /* Never fails. @ret_scratch is the submission's own until the kernel has taken it; may be NULL. */
 struct io_uring_sqe *uring_submission(struct uring_loop *uring, struct uring_scratch **ret_scratch);
+/* Its place in the queue of submissions, round after round; 0 for one that is parked. */
+uint16_t uring_slot(const struct uring_loop *uring, const struct io_uring_sqe *sqe);
 void uring_cancel(struct uring_loop *uring, uint64_t user_data);
 
 /* The ring ran empty; perhaps the pool has more. */
@@ -76,6 +78,7 @@ void uring_stream_connect(struct io_stream *stream, const struct address *addres
 void uring_stream_recv(struct io_stream *stream);
 void uring_stream_await_room(struct io_stream *stream);
 void uring_stream_send(struct io_stream *stream);
+void uring_stream_cork(struct io_stream *stream);
 void uring_stream_close(struct io_stream *stream);
 void uring_acceptor_update(struct io_acceptor *acceptor);
 int uring_watch_start(struct io_watch_state *state);

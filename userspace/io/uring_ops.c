@@ -139,8 +139,9 @@ void uring_stream_send(struct io_stream *stream)
 {
 	int flags = MSG_NOSIGNAL | (stream->flags & STREAM_BLOCKED ? MSG_WAITALL : MSG_DONTWAIT);
 	struct io_buf *head = stream->send_head;
+	struct uring_loop *uring = uring_of(stream->loop);
 	struct uring_scratch *scratch;
-	struct io_uring_sqe *sqe = uring_submission(uring_of(stream->loop), &scratch);
+	struct io_uring_sqe *sqe = uring_submission(uring, &scratch);
 
 	if (!head->next) {
 		stream->in_flight = head->end - head->start;
@@ -152,8 +153,20 @@ void uring_stream_send(struct io_stream *stream)
 							       &stream->in_flight);
 		io_uring_prep_sendmsg(sqe, stream->fd, &scratch->message, (unsigned)flags);
 	}
+	sqe->msg_flags |= (uint32_t)io_stream_more(stream, stream->in_flight);
 	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_SEND));
+	stream->send_slot = uring_slot(uring, sqe);
 	stream->pending++;
+}
+
+/* Too late if the kernel has taken the submission: then the slot is another's, or read already. */
+void uring_stream_cork(struct io_stream *stream)
+{
+	struct uring_loop *uring = uring_of(stream->loop);
+	struct io_uring_sqe *sqe = &uring->ring.sq.sqes[stream->send_slot];
+
+	if (sqe->user_data == uring_user_data(stream, URING_SEND))
+		sqe->msg_flags |= MSG_MORE;
 }
 
 /* On non-blocking unix sockets a send that should wait may come back with -EAGAIN all the same. */

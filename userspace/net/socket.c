@@ -215,6 +215,21 @@ void socket_tune(int fd, sa_family_t family, uint32_t keepalive_ms)
 		tune_tcp(fd, keepalive_ms);
 }
 
+static void set_quick_ack(int fd, int is_quick)
+{
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &is_quick, sizeof(is_quick));
+}
+
+void socket_hold_ack(int fd)
+{
+	set_quick_ack(fd, 0);
+}
+
+void socket_release_ack(int fd)
+{
+	set_quick_ack(fd, 1);
+}
+
 typedef int name_function(int fd, struct sockaddr *sa, socklen_t *len);
 
 static int ask_name(int fd, name_function *ask, struct address *ret)

@@ -22,7 +22,6 @@ static void on_turn(struct pool_waiter *waiter, int status)
 {
 	struct session *session = container_of(waiter, struct session, waiter);
 
-	io_stream_recv_stop(&session->client);
 	if (status < 0)
 		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
 	else
@@ -138,10 +137,12 @@ static void connect_endpoint(struct session *session)
 		return;
 	}
 	prepare_splice(session, fd);
+	socket_hold_ack(fd);
 	io_stream_init(&session->backend, session->worker->loop, fd, &session_backend_ops);
 	session->has_backend_stream = true;
 	io_timer_start(session->worker->loop, &session->timer, pool->connect_timeout_ms);
 	io_stream_connect(&session->backend, &session->endpoint->address);
+	intake_watch(session);
 }
 
 static void pick(struct session *session)

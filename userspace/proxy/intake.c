@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So much of a client waits here for a backend; what comes next stays in its socket. */
+#define INTAKE_ENOUGH CLIENT_HELLO_MAX
+
 static bool is_trusted_source(const struct session *session)
 {
 	const struct config_listener *config = session->listener->config;
@@ -40,6 +43,22 @@ static void append(struct session *session, struct io_buf *buf)
 	session->intake_bytes += buf->end - buf->start;
 }
 
+/* Twice what is there, so that bytes which come one by one are copied a few times, not each time.
+ */
+static int start_heap_buffer(struct session *session)
+{
+	struct io_buf *head = session->intake_head, *larger;
+
+	if (!io_buf_is_pooled(head) && head->cap - head->start >= session->intake_bytes)
+		return 0;
+	larger = io_buf_new(session->worker->loop, 2 * session->intake_bytes);
+	if (!larger)
+		return -ENOMEM;
+	larger->next = head;
+	session->intake_head = larger;
+	return 0;
+}
+
 /*
  * Several buffers become one on the heap: the parsers want their bytes in one piece, and a client
  * that takes its time must not hold receive buffers.
@@ -50,19 +69,19 @@ static int move_to_heap(struct session *session)
 
 	if (!session->intake_head)
 		return 0;
-	if (!session->intake_head->next && !io_buf_is_pooled(session->intake_head))
-		return 0;
-	joined = io_buf_new(session->worker->loop, session->intake_bytes);
-	if (!joined)
+	if (start_heap_buffer(session) < 0)
 		return -ENOMEM;
-	for (struct io_buf *buf = session->intake_head; buf; buf = buf->next) {
+	joined = session->intake_head;
+	while (joined->next) {
+		struct io_buf *buf = joined->next;
 		struct slice bytes = io_buf_bytes(buf);
 
 		memcpy(joined->base + joined->end, bytes.ptr, bytes.len);
 		joined->end += (uint32_t)bytes.len;
+		joined->next = buf->next;
+		io_buf_release(session->worker->loop, buf);
 	}
-	intake_release(session);
-	append(session, joined);
+	session->intake_tail = &joined->next;
 	return 0;
 }
 
@@ -105,7 +124,6 @@ static void try_hello(struct session *session, bool is_last)
 
 	if (err == -EAGAIN && !is_last)
 		return;
-	io_stream_recv_stop(&session->client);
 	if (err == -EMSGSIZE) {
 		session_reset(session, CONNECTION_END_CLIENT_HELLO_TOO_LARGE);
 		return;
@@ -148,7 +166,6 @@ static void on_client_known(struct session *session)
 		return;
 	}
 	if (!tcp_route_table_needs_hello(session->listener->routes)) {
-		io_stream_recv_stop(&session->client);
 		route(session, NULL);
 		return;
 	}
@@ -237,7 +254,7 @@ void intake_on_recv(struct session *session, struct io_buf *buf, int status)
 		try_proxy_header(session);
 	else if (session->state == CONNECTION_CLIENT_HELLO)
 		try_hello(session, false);
-	else
+	else if (session->intake_bytes >= INTAKE_ENOUGH)
 		io_stream_recv_stop(&session->client);
 	if (session->state < CONNECTION_RELAY && move_to_heap(session) < 0)
 		session_reset(session, CONNECTION_END_NO_MEMORY);
@@ -245,7 +262,7 @@ void intake_on_recv(struct session *session, struct io_buf *buf, int status)
 
 void intake_watch(struct session *session)
 {
-	if (session->intake_bytes == 0)
+	if (session->intake_bytes < INTAKE_ENOUGH)
 		io_stream_recv_start(&session->client);
 }
 

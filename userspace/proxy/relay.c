@@ -43,6 +43,7 @@ void relay_start(struct session *session)
 			  .accepted_us = session->accepted_wall_us,
 			  .listener_hash = hash_name(session->listener->config->name),
 			  .pool_hash = hash_name(session_pool_config(session)->name)},
+		.is_ack_held = true,
 		.on_end = on_end,
 	};
 	tunnel_start(&session->tunnel, intake, NULL);

@@ -114,7 +114,7 @@ void intake_on_recv(struct session *session, struct io_buf *buf, int status);
 void intake_on_timeout(struct session *session);
 void intake_release(struct session *session);
 
-/* While the client waits in the queue: learns that it has gone. */
+/* While there is no backend: takes what the client says first, and learns that it has gone. */
 void intake_watch(struct session *session);
 /* The pool is known. */
 void connect_start(struct session *session);

@@ -30,6 +30,7 @@ void tunnel_stop(struct tunnel *tunnel, bool is_reset)
 	io_pump_cancel(&tunnel->up);
 	io_pump_cancel(&tunnel->down);
 	io_timer_stop(loop_of(tunnel), &tunnel->timer);
+	io_timer_stop(loop_of(tunnel), &tunnel->ack_timer);
 }
 
 void tunnel_end(struct tunnel *tunnel, enum connection_end end, enum io_close_how client,
@@ -77,6 +78,13 @@ void tunnel_on_sent(struct tunnel *tunnel)
 
 /* --- Ends of the pumps ---------------------------------------------------------- */
 
+static void pass_fin_on(struct tunnel *tunnel, const struct io_pump *pump)
+{
+	if (pump == &tunnel->down)
+		held_ack_await_fin(tunnel);
+	io_stream_shutdown(pump->to);
+}
+
 /*
  * A socket tells of an RST once: if sending has learnt of it, receiving ends as if by FIN. Only a
  * side that had said FIN before it was reset (EPIPE, as tcp_reset() has it) did end by FIN.
@@ -90,7 +98,7 @@ static void on_eof(struct tunnel *tunnel, const struct io_pump *pump, const stru
 	else if (!other->on_end)
 		tunnel_end(tunnel, CONNECTION_END_DONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
 	else
-		io_stream_shutdown(pump->to);
+		pass_fin_on(tunnel, pump);
 }
 
 /* A pump that is over has no on_end any more. */
@@ -185,6 +193,8 @@ void tunnel_start(struct tunnel *tunnel, struct io_buf *from_client, struct io_b
 	tunnel->timer.on_expire = on_timer;
 	tunnel->up.on_end = on_up_end;
 	tunnel->down.on_end = on_down_end;
+	if (tunnel->is_ack_held)
+		held_ack_start(tunnel, from_client);
 	unread(tunnel->client, from_client);
 	unread(tunnel->backend, from_backend);
 	start_pump(tunnel, &tunnel->up, tunnel->client, tunnel->backend);

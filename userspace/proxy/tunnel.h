@@ -32,6 +32,7 @@ struct tunnel {
 	struct listener_counters *counters;
 	struct splice *splice;     /* NULL: it stays with the relay */
 	uint32_t idle_timeout_ms;  /* 0: none */
+	bool is_ack_held;          /* socket_hold_ack() was said of the backend's socket */
 	struct splice_label label; /* for those who look at it in the kernel; no owner */
 	/*
 	 * Called once, last, and not after tunnel_stop(): nothing flows any more. Close the streams
@@ -41,8 +42,9 @@ struct tunnel {
 		       enum io_close_how backend);
 
 	/* The tunnel's; bytes and first_byte_us of the pumps may be read. */
-	struct io_pump up, down; /* client → backend, backend → client */
-	struct io_timer timer;   /* idle, or the wait for the last bytes before a reset */
+	struct io_pump up, down;   /* client → backend, backend → client */
+	struct io_timer timer;     /* idle, or the wait for the last bytes before a reset */
+	struct io_timer ack_timer; /* held_ack.c's */
 	struct handoff handoff;
 	const struct io_stream *reset_side; /* was reset; its last bytes are on their way */
 	int send_error; /* -errno: one side takes no more, the other direction still flows */
@@ -69,6 +71,13 @@ uint64_t tunnel_bytes_out(const struct tunnel *tunnel);
 
 /* When a byte last flowed, in loop time; 0 if it never began. */
 uint64_t tunnel_last_activity_ms(const struct tunnel *tunnel);
+
+/* --- For tunnel.c, in held_ack.c ------------------------------------------------ */
+
+/* Before the pumps start: does what waits for the backend take the ACK along? */
+void held_ack_start(struct tunnel *tunnel, const struct io_buf *from_client);
+/* The backend has said FIN, and the client has not. */
+void held_ack_await_fin(struct tunnel *tunnel);
 
 /* --- For handoff.c -------------------------------------------------------------- */
 
