@@ -117,6 +117,10 @@ class Topology:
         namespace.run("ip", "link", "set", "lo", "up")
         return namespace
 
+    def rejoin(self, role):
+        """The line of client or backend anew, where it was deleted."""
+        self._script("line", self.prefix, role)
+
     def remove(self, namespace):
         subprocess.run(["ip", "netns", "delete", namespace.name], check=True)
 
