@@ -11,6 +11,7 @@
 #include "io/timer.h"
 #include "io/watch.h"
 #include "process/identity.h"
+#include "process/instance.h"
 #include "process/options.h"
 #include "proxy/server.h"
 
@@ -31,6 +32,7 @@ struct daemon {
 	struct server *server;
 	struct admin *admin;
 	struct demo_origin *demo;
+	struct pin *pin;
 	struct io_watch signals;
 	struct io_timer watchdog;
 	uint64_t watchdog_ms;
@@ -273,7 +275,7 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 
 	if (err)
 		return err;
-	err = server_start(config, daemon->loop, &daemon->server, &errors);
+	err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
 	if (!err)
 		err = admin_start(config, daemon->loop, daemon->server, &actions, &daemon->admin,
 				  &errors);
@@ -308,7 +310,7 @@ static int run(struct config *config, const struct options *options)
 	int signals = open_signals();
 	int err;
 
-	if (signals < 0 || identity_assume(config) < 0) {
+	if (signals < 0 || instance_claim(config, &daemon.pin) < 0 || identity_assume(config) < 0) {
 		config_free(config);
 		return EXIT_FAILED;
 	}
@@ -335,6 +337,7 @@ static int run(struct config *config, const struct options *options)
 	admin_free(daemon.admin);
 	server_free(daemon.server);
 	demo_origin_free(daemon.demo);
+	pin_close(daemon.pin);
 	io_loop_free(daemon.loop);
 	close(signals);
 	return EXIT_OK;

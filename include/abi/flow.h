@@ -173,7 +173,7 @@ struct flow_arrival {
 
 /* Element of `pairs`. Array, BPF_F_MMAPABLE; owner: the daemon. */
 struct flow_pair {
-	__u64 gate;
+	__u64 gate;          /* first in every version: see struct flow_meta */
 	__u64 id;            /* the daemon's connection id, for logs */
 	__u64 spliced_ns;    /* when the gate opened, CLOCK_MONOTONIC */
 	__u32 listener_hash; /* hash of the listener's name: who adopts it finds its counters */
@@ -218,6 +218,21 @@ struct flow_event {
 	__u32 padding;
 };
 
+/*
+ * The one element of `meta`, pinned beside the other maps: what is in them. Written by the daemon
+ * that made them. A daemon of another version reads this much, and nothing else: it adopts nothing,
+ * but can tell how many pairs are spliced and which of the backends' connections they are.
+ */
+struct flow_meta {
+	__u32 abi_version; /* FLOW_ABI_VERSION of who made the maps */
+	__u32 max_flows;   /* elements of `pairs` */
+	__u64 netns;       /* cookie of the network namespace that the tuples are of */
+	__u32 backend_key; /* where in an element of `pairs` the struct flow_key of what comes
+			      from the backend is */
+	__u32 padding;
+};
+
+_Static_assert(__builtin_offsetof(struct flow_pair, gate) == 0, "other versions look there");
 /* Element of `nexthops`. Array, written by the daemon alone, from rtnetlink. */
 struct flow_nexthop {
 	__u32 ifindex; /* 0: gone: packets pass to the stack */

@@ -220,10 +220,19 @@ struct config_pool {
 	uint32_t line;
 };
 
+/* What becomes of spliced connections when the daemon is stopped. */
+enum config_on_stop {
+	CONFIG_STOP_KEEP, /* they go on, for the next daemon */
+	CONFIG_STOP_RESET,
+};
+
 struct config_acceleration {
 	enum config_acceleration_mode mode;
-	uint32_t after;     /* 0: bytes, of both directions, before a connection is handed over */
-	uint32_t max_flows; /* 262144 connections in the kernel at once */
+	uint32_t after;       /* 0: bytes, of both directions, before a connection is handed over */
+	uint32_t max_flows;   /* 262144 connections in the kernel at once */
+	enum config_on_stop on_stop;
+	const char *pin_path; /* directory on bpffs; NULL: nothing outlives the daemon */
+	const char *instance; /* directory in it: "default" */
 };
 
 struct config {

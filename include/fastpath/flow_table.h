@@ -5,6 +5,7 @@
 #include "abi/flow.h"
 #include "core/compiler.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -27,6 +28,11 @@ int flow_table_put(struct flow_bucket *buckets, uint32_t nbuckets, const struct 
 /* Takes it out again, if it is there. */
 void flow_table_remove(struct flow_bucket *buckets, uint32_t nbuckets,
 		       const struct flow_pair *pairs, uint32_t pair, enum flow_direction direction);
+
+/* Takes out what belongs to none of the pairs that @is_alive names (@npairs of them), as a writer
+ * that was killed may have left it. */
+void flow_table_sweep(struct flow_bucket *buckets, uint32_t nbuckets, const struct flow_pair *pairs,
+		      uint32_t npairs, const bool *is_alive);
 
 /* Return: the place of the flow with @key; 0: there is none. */
 uint32_t flow_table_find(const struct flow_bucket *buckets, uint32_t nbuckets,

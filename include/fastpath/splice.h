@@ -15,6 +15,7 @@
  * the programs once (splice_new), registers each pair while its sockets still relay (observe), and
  * hands it over in a quiet moment (join). include/abi/flow.h has the mechanism.
  */
+struct pin;
 struct splice;
 struct splice_pair;
 
@@ -44,8 +45,10 @@ enum splice_reason {
 const char *splice_reason_name(enum splice_reason reason);
 
 struct splice_options {
-	uint32_t max_flows;   /* pairs; 0: 262144 */
-	const char *pin_path; /* directory on bpffs that outlives us; NULL: nothing is pinned */
+	uint32_t max_flows; /* pairs; 0: 262144 */
+	/* Where what is joined outlives us, and where we find what outlived others; borrowed until
+	 * splice_free(). NULL: nothing does. */
+	const struct pin *pin;
 	/* A joined pair has nothing left to say: splice_owner() knows whose it is. Now and then
 	 * one is told of twice, or, under a flood of ends, not at all. Thread: control. NULL:
 	 * nobody wants to know. */
@@ -62,7 +65,8 @@ struct splice_options {
 int splice_new(const struct splice_options *options, struct io_loop *loop, struct splice **ret,
 	       const char **ret_why) WARN_UNUSED;
 
-/* Detaches what is not pinned. NULL is allowed. */
+/* Detaches the programs and removes what is pinned, unless joined pairs outlive us: adopted ones
+ * that were not closed, and those that were left. NULL is allowed. */
 void splice_free(struct splice *splice);
 
 /* SO_MARK etc. of a backend socket before it connects, so that its SYN offers what the client's leg
@@ -84,6 +88,29 @@ struct splice_label {
 int splice_observe(struct splice *splice, int client_fd, int backend_fd,
 		   const struct splice_label *label, struct splice_pair **ret,
 		   enum splice_reason *ret_reason) WARN_UNUSED;
+
+/* An adopted pair's beginning, as far as it is known. */
+struct splice_origin {
+	struct splice_label label; /* no owner */
+	uint64_t relayed_up, relayed_down;
+	uint64_t age_ms; /* since it was joined */
+	struct address client, local, backend;
+};
+
+/**
+ * The joined pairs that an earlier daemon has left in @splice_options.pin: they are followed like
+ * those that one has joined oneself, but there are no sockets to close.
+ * Return: one that has not been taken yet; the caller's, until splice_pair_close() or
+ * splice_pair_leave(). NULL: there is none left. Thread: control, all its life.
+ */
+struct splice_pair *splice_take_adopted(struct splice *splice, struct splice_origin *ret);
+
+/* Whether the pair of @slot, that @on_end told of, is an adopted one: then it is not a worker's,
+ * though its id may look like that. */
+bool splice_is_adopted(const struct splice *splice, uint32_t slot);
+
+/* What splice_owner() returns from now on. Thread: whose the pair is. */
+void splice_pair_set_owner(struct splice_pair *pair, void *owner);
 
 /* The owner of the pair that @on_end told of; NULL: it has been closed since. Thread: the worker
  * that observed @id. */
@@ -124,5 +151,15 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
  * TCP_REPAIR): so the flows go first. Thread: the worker that observed it.
  */
 void splice_pair_close(struct splice_pair *pair, bool is_reset);
+
+/* Forgets a joined pair, which goes on in the kernel for a later daemon: only where there is a
+ * pin. The caller closes its sockets, of which nobody hears. Thread: whose the pair is. */
+void splice_pair_leave(struct splice_pair *pair);
+
+/* Whether what is joined can outlive us. */
+bool splice_can_leave(const struct splice *splice);
+
+/* How many joined pairs will: those that were left, and adopted ones that are not over. */
+uint32_t splice_lasting(const struct splice *splice);
 
 #endif

@@ -36,7 +36,8 @@
 	X(QUEUE_TIMEOUT, "queue_timeout")                                          \
 	X(LIMIT, "limit") /* a connection limit refused it */                      \
 	X(NO_MEMORY, "no_memory")                                                  \
-	X(SHUTDOWN, "shutdown") /* the drain deadline passed */
+	X(SHUTDOWN, "shutdown") /* the drain deadline passed */                    \
+	X(LEFT, "left")         /* goes on in the kernel for a later daemon; not logged */
 
 enum connection_end {
 #define X(name, text) CONNECTION_END_##name,
@@ -103,7 +104,7 @@ struct connection_row {
 	struct address client, local, backend; /* backend: no address before one is chosen */
 	enum connection_state state;
 	const char *rung;             /* "relay" or "splice-tc" */
-	const char *reason;           /* why it is not on a better one */
+	const char *reason;           /* why it is not on a better one; "adopted" */
 	uint64_t bytes_in, bytes_out; /* from the client, to the client */
 	uint64_t age_ms, idle_ms;
 	char sni[256];

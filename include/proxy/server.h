@@ -16,6 +16,7 @@
  * the control thread, whose loop also runs signals, health checks, DNS and the admin interface.
  */
 struct server;
+struct pin;
 
 /**
  * What config_load() cannot know: whether the files that a configuration names can be used.
@@ -28,10 +29,12 @@ int server_check(const struct config *config, struct strbuf *ret_errors) WARN_UN
  * Opens every listener and starts the workers; on return connections are accepted.
  * @config:     ownership passes on success.
  * @loop:       the control thread's, borrowed.
+ * @pin:        where spliced connections outlive the daemon, borrowed until server_free(); NULL:
+ *              they do not.
  * @ret_errors: a line for each listener that could not be opened, and so on.
  * Return: 0; -errno.
  */
-int server_start(struct config *config, struct io_loop *loop, struct server **ret,
+int server_start(struct config *config, struct io_loop *loop, struct pin *pin, struct server **ret,
 		 struct strbuf *ret_errors) WARN_UNUSED;
 
 /**

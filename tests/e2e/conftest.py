@@ -74,6 +74,7 @@ def make_daemon(net, tmp_path, io):
     finally:
         for daemon in daemons:
             daemon.kill()
+            daemon.discard()
 
 
 @pytest.fixture

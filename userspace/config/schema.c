@@ -40,6 +40,12 @@ static const struct word access_format_words[] = {
 	{},
 };
 
+static const struct word on_stop_words[] = {
+	{"keep", CONFIG_STOP_KEEP},
+	{"reset", CONFIG_STOP_RESET},
+	{},
+};
+
 static const struct option acceleration_options[] = {
 	{.name = "mode",
 	 .type = &type_word,
@@ -62,6 +68,26 @@ static const struct option acceleration_options[] = {
 	 .help = "Connections in the kernel at once, some 600 bytes each; further ones stay with "
 		 "the "
 		 "daemon."},
+	{.name = "pin_path",
+	 .type = &type_path,
+	 FIELD(config_acceleration, pin_path),
+	 .zero_word = "off",
+	 .default_text = "/sys/fs/bpf/sluice",
+	 .help = "Directory on a BPF file system where connections in the kernel outlive the "
+		 "daemon; off: they end with it."},
+	{.name = "instance",
+	 .type = &type_name,
+	 FIELD(config_acceleration, instance),
+	 .default_text = "default",
+	 .help = "Tells daemons of one machine apart: the directory below pin_path. One daemon at "
+		 "a time has it."},
+	{.name = "on_stop",
+	 .type = &type_word,
+	 FIELD(config_acceleration, on_stop),
+	 .words = on_stop_words,
+	 .default_text = "keep",
+	 .help = "What becomes of connections in the kernel when the daemon is stopped. keep: they "
+		 "go on, and the next daemon finds them; reset: they end at drain_timeout."},
 };
 
 static const struct schema schema_acceleration = {SCHEMA("acceleration", acceleration_options)};

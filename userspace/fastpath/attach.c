@@ -16,10 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Low priorities run first; programs of container networks commonly take 1. */
-#define FILTER_PRIORITY 0xc5
-#define FILTER_HANDLE   1
-
 struct link {
 	uint32_t ifindex, mtu;
 	bool is_attached;
@@ -74,8 +70,8 @@ static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
 	};
 	struct bpf_tc_opts wanted = {
 		.sz = sizeof(wanted),
-		.handle = FILTER_HANDLE,
-		.priority = FILTER_PRIORITY,
+		.handle = HOOK_TC_HANDLE,
+		.priority = HOOK_TC_PRIORITY,
 	};
 	struct bpf_tc_opts present = wanted;
 	int err = bpf_tc_hook_create(&hook);
@@ -100,8 +96,8 @@ static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
 	};
 	const struct bpf_tc_opts ours = {
 		.sz = sizeof(ours),
-		.handle = FILTER_HANDLE,
-		.priority = FILTER_PRIORITY,
+		.handle = HOOK_TC_HANDLE,
+		.priority = HOOK_TC_PRIORITY,
 	};
 
 	(void)bpf_tc_detach(&hook, &ours);
@@ -121,6 +117,15 @@ static void attach_link(struct attach *attach, struct link *link)
 		log_info("splice: device %s stays without: %s", link->name, strerror(-err));
 }
 
+void attach_leave(struct attach *attach)
+{
+	if (!attach)
+		return;
+	pthread_mutex_destroy(&attach->lock);
+	free(attach->links);
+	free(attach);
+}
+
 void attach_free(struct attach *attach)
 {
 	if (!attach)
@@ -131,9 +136,7 @@ void attach_free(struct attach *attach)
 		detach_one(attach->links[i].ifindex, BPF_TC_INGRESS);
 		detach_one(attach->links[i].ifindex, BPF_TC_EGRESS);
 	}
-	pthread_mutex_destroy(&attach->lock);
-	free(attach->links);
-	free(attach);
+	attach_leave(attach);
 }
 
 /* --- The table -------------------------------------------------------------------------------- */

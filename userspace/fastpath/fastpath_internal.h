@@ -10,11 +10,14 @@
 #include "io/watch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bpf_object;
 struct bpf_program;
 struct nl_sock;
+struct pin;
 
 /* libbpf prints to standard error unless told otherwise: from now on what it says is in the log, at
  * level debug, since callers report the failures themselves. Twice is harmless. */
@@ -36,6 +39,8 @@ struct slots *slots_new(uint32_t capacity) WARN_UNUSED;
 void slots_free(struct slots *slots); /* NULL is allowed */
 bool slots_take(struct slots *slots, uint64_t now_ms, uint32_t *ret_slot) WARN_UNUSED;
 void slots_give(struct slots *slots, uint64_t now_ms, uint32_t slot);
+/* Those of @is_taken, by slot, are in use already. Before any other call. */
+void slots_remove(struct slots *slots, const bool *is_taken);
 
 /* --- Legs: pure parts of a hand-off (legs.c) -------------------------------------------------- */
 
@@ -86,6 +91,15 @@ void leg_provoke(int fd);
 int leg_dissolve(int fd) WARN_UNUSED;
 /* Its connection is carried on by others: whatever still arrives must not reach it. */
 void leg_freeze(int fd);
+/* A frozen socket for a connection that has lost its own (hold.c): @key arrives on it.
+ * Return: the descriptor, to be closed when the connection is over; -errno. */
+int leg_hold(const struct flow_key *key);
+
+/* --- The switch (handoff.c) --------------------------------------------------------------------
+ */
+
+/* Says beside the keys that the gate is open, if it is. */
+void handoff_allow_short_way(struct flow_pair *shared);
 
 /* --- Resets (reset.c) ---------------------------------------------------------------------------
  */
@@ -103,6 +117,11 @@ int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack);
 /* A raw socket that receives nothing. Return: the descriptor; -errno. */
 int reset_open(int family);
 
+/* Where the filters are at TC. Low priorities run first; programs of container networks commonly
+ * take 1. */
+#define HOOK_TC_PRIORITY 0xc5
+#define HOOK_TC_HANDLE   1
+
 /* --- Links: attaches the programs to devices (attach.c)
  * --------------------------------------------- */
 
@@ -113,6 +132,8 @@ int attach_new(const struct bpf_program *ingress, const struct bpf_program *egre
 	       struct attach **ret) WARN_UNUSED;
 /* Detaches. NULL is allowed. */
 void attach_free(struct attach *attach);
+/* The programs stay where they are. NULL is allowed. */
+void attach_leave(struct attach *attach);
 /* A device is there, has changed, or has gone. Thread: control. */
 void attach_on_link(struct attach *attach, uint32_t ifindex, uint32_t mtu, const char *name);
 void attach_on_link_gone(struct attach *attach, uint32_t ifindex);
@@ -164,6 +185,14 @@ enum splice_reason nexthops_get(struct nexthops *hops, const uint8_t source[16],
 				uint32_t *ret_mtu) WARN_UNUSED;
 void nexthops_put(struct nexthops *hops, uint32_t index);
 
+/*
+ * @index, of what an earlier daemon has left in the map, is this way's: takes a reference. Before
+ * any other call; then nexthops_adopted(), once. Return: 0; -ERANGE; -EEXIST: it is another way's.
+ */
+int nexthops_adopt(struct nexthops *hops, const uint8_t source[16], const uint8_t destination[16],
+		   uint32_t index) WARN_UNUSED;
+void nexthops_adopted(struct nexthops *hops);
+
 /* Asks again for every way. Thread: control. */
 void nexthops_refresh(struct nexthops *hops);
 
@@ -176,6 +205,58 @@ typedef void events_fn(void *context, uint32_t slot, uint64_t id);
 int events_new(int map_fd, struct io_loop *loop, events_fn *on_end, void *context,
 	       struct events **ret) WARN_UNUSED;
 void events_free(struct events *events); /* NULL is allowed */
+
+/* --- Pinned maps (pin.c) ---------------------------------------------------------------------- */
+
+/* As pin_open(), of what is there: for whoever looks, without a lock; for whoever takes it away.
+ * Return: 0; -ENOENT; -EBUSY: a daemon has it; another -errno. */
+int pin_open_to_read(const char *directory, struct pin **ret) WARN_UNUSED;
+int pin_open_to_discard(const char *directory, struct pin **ret) WARN_UNUSED;
+
+/* Return: the descriptor of the map; -ENOENT; another -errno. */
+int pin_map(const struct pin *pin, const char *name) WARN_UNUSED;
+/* Return: 0; -ENOENT: nothing whole is pinned; -EPROTO. */
+int pin_read_meta(const struct pin *pin, struct flow_meta *ret) WARN_UNUSED;
+/* Pins every map of @object. Return: 0; -errno. */
+int pin_store(const struct pin *pin, const struct bpf_object *object,
+	      const struct flow_meta *meta) WARN_UNUSED;
+/* Before the load: its maps are those that are pinned. Return: 0; -errno. */
+int pin_reuse(const struct pin *pin, struct bpf_object *object) WARN_UNUSED;
+/* Removes everything that is pinned. What programs still use lives on. */
+void pin_clear(const struct pin *pin);
+/* The cookie of our network namespace. */
+uint64_t pin_netns(void);
+
+/* --- The pinned array of pairs, to be read (leftover.c) --------------------------------------- */
+
+struct leftover {
+	struct flow_meta meta;
+	uint32_t map_id, element_size, count;
+	const char *elements;
+};
+
+/* Return: 0; -ENOENT: nothing is pinned; -EPROTO; another -errno. To be closed in any case. */
+int leftover_open(const struct pin *pin, struct leftover *ret) WARN_UNUSED;
+void leftover_close(struct leftover *leftover);
+/* Of whatever version. */
+enum gate_state leftover_state(const struct leftover *leftover, uint32_t index);
+uint32_t leftover_count_spliced(const struct leftover *leftover);
+/* Whether its elements are struct flow_pair. */
+bool leftover_is_readable(const struct leftover *leftover);
+const void *leftover_element(const struct leftover *leftover, uint32_t index);
+
+/* --- Programs of a daemon that is gone (detach.c) --------------------------------------------- */
+
+/* @map_id: of its `pairs`. */
+void detach_programs(uint32_t map_id);
+
+/* --- What an earlier daemon has left (adopt.c) ------------------------------------------------ */
+
+/* Return: 0: the maps are to be taken over, and *@max_flows is theirs; -ENOENT: there are none, or
+ * none that anybody needs; -EPROTO: they are needed, but not ours to read (logged). */
+int adopt_choose(const struct pin *pin, uint32_t *max_flows) WARN_UNUSED;
+/* Sweeps the maps, and makes what is alive a list of pairs of ours. */
+void adopt_pairs(struct splice *splice);
 
 /* --- All of it
  * ------------------------------------------------------------------------------------------- */
@@ -199,6 +280,12 @@ struct splice {
 	struct io_watch watch;
 	struct io_timer refresh;
 
+	const struct pin *pin;       /* NULL: nothing outlives us */
+	bool has_pinned;             /* what is pinned is ours to remove */
+	struct splice_pair *adopted; /* that nobody has taken yet */
+	bool *is_adopted;            /* by slot; written by the control thread alone */
+	_Atomic uint32_t nlasting;   /* joined pairs that stay when we go */
+
 	void (*on_end)(void *context, uint32_t slot, uint64_t id); /* NULL: nobody asks */
 	void *context;
 };
@@ -215,7 +302,18 @@ struct splice_pair {
 	uint32_t nflows; /* of the directions that are in `buckets` */
 	int client_fd, backend_fd;
 	bool is_joined;
+	bool is_adopted;          /* @backend_fd is ours then, or -1 */
+	struct splice_pair *next; /* adopted, and not taken yet */
 	struct flow_key keys[FLOW_DIRECTIONS];
 };
+
+/* RST to both ends of a joined pair, built from what was recorded. */
+void splice_pair_reset(const struct splice_pair *pair);
+
+/* An address of the tables, with v4-mapped ones as IPv4. */
+void address_from_key(const uint8_t ip[16], uint16_t port, struct address *ret);
+
+/* Adds up what every CPU has counted. @map_fd: of `verdicts`. */
+void verdicts_read(int map_fd, uint64_t ret[FLOW_VERDICT_COUNT]);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FULLNESS 4 /* flows in a bucket of ten on average */
@@ -132,4 +133,46 @@ void flow_table_remove(struct flow_bucket *buckets, uint32_t nbuckets,
 		return;
 	if (take_out(&buckets[choice.bucket[1]], place))
 		__atomic_sub_fetch(&buckets[choice.bucket[0]].overflowed, 1, __ATOMIC_RELEASE);
+}
+
+static void sweep_bucket(struct flow_bucket *bucket, uint32_t npairs, const bool *is_alive)
+{
+	for (uint32_t i = 0; i < FLOW_BUCKET_PLACES; i++) {
+		uint32_t pair = (bucket->place[i] - 1) / 2;
+
+		if (bucket->place[i] && (pair >= npairs || !is_alive[pair]))
+			__atomic_store_n(&bucket->place[i], 0, __ATOMIC_RELEASE);
+	}
+}
+
+/* Of every bucket: how many of its flows are in their second one. */
+static void count_overflowed(const struct flow_bucket *buckets, uint32_t nbuckets,
+			     const struct flow_pair *pairs, uint16_t *counts)
+{
+	for (uint32_t b = 0; b < nbuckets; b++)
+		for (uint32_t i = 0; i < FLOW_BUCKET_PLACES; i++) {
+			uint32_t place = buckets[b].place[i], first;
+
+			if (!place)
+				continue;
+			first = choose(key_at(pairs, place), nbuckets).bucket[0];
+			if (first != b)
+				counts[first]++;
+		}
+}
+
+/* Counts that are too high cost a second look alone: so they stay where there is no memory. */
+void flow_table_sweep(struct flow_bucket *buckets, uint32_t nbuckets, const struct flow_pair *pairs,
+		      uint32_t npairs, const bool *is_alive)
+{
+	uint16_t *counts = calloc(nbuckets, sizeof(*counts));
+
+	for (uint32_t b = 0; b < nbuckets; b++)
+		sweep_bucket(&buckets[b], npairs, is_alive);
+	if (!counts)
+		return;
+	count_overflowed(buckets, nbuckets, pairs, counts);
+	for (uint32_t b = 0; b < nbuckets; b++)
+		__atomic_store_n(&buckets[b].overflowed, counts[b], __ATOMIC_RELEASE);
+	free(counts);
 }

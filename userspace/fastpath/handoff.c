@@ -94,7 +94,7 @@ static void open_gate(struct splice_pair *pair, const struct legs *legs,
 }
 
 /* The pair may have ended since it was joined; who ends it closes the gate first. */
-static void allow_short_way(struct flow_pair *shared)
+void handoff_allow_short_way(struct flow_pair *shared)
 {
 	for (int allowed = 1; allowed >= 0; allowed--) {
 		__atomic_store_n(&shared->in[FLOW_UP].is_spliced, allowed, __ATOMIC_SEQ_CST);
@@ -120,7 +120,7 @@ static int swap(struct splice_pair *pair, struct legs *legs, __u64 word)
 	if (!__atomic_compare_exchange_n(&pair->shared->gate, &word, gate_word(GATE_SPLICED, 0),
 					 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return -EAGAIN;
-	allow_short_way(pair->shared);
+	handoff_allow_short_way(pair->shared);
 	return 0;
 }
 

@@ -210,6 +210,55 @@ void nexthops_put(struct nexthops *hops, uint32_t index)
 	pthread_mutex_unlock(&hops->lock);
 }
 
+/* --- What an earlier daemon has left
+ * --------------------------------------------------------------- */
+
+/* What the map says stays in force until the kernel has been asked again. */
+static int take_over(struct nexthops *hops, const struct way *way, uint32_t index)
+{
+	struct entry *entry = &hops->entries[index];
+
+	*entry = (struct entry){.way = *way, .next = *bucket_of(hops, way)};
+	if (bpf_map_lookup_elem(hops->map_fd, &index, &entry->nexthop) < 0)
+		return -errno;
+	*bucket_of(hops, way) = index;
+	if (hops->used <= index)
+		hops->used = index + 1;
+	return 0;
+}
+
+int nexthops_adopt(struct nexthops *hops, const uint8_t source[16], const uint8_t destination[16],
+		   uint32_t index)
+{
+	struct way way;
+	int err = 0;
+
+	if (index >= hops->capacity)
+		return -ERANGE;
+	memcpy(way.source, source, sizeof(way.source));
+	memcpy(way.destination, destination, sizeof(way.destination));
+	if (!hops->entries[index].refs)
+		err = take_over(hops, &way, index);
+	else if (memcmp(&hops->entries[index].way, &way, sizeof(way)) != 0)
+		err = -EEXIST;
+	if (!err)
+		hops->entries[index].refs++;
+	return err;
+}
+
+void nexthops_adopted(struct nexthops *hops)
+{
+	for (uint32_t index = 0; index < hops->used; index++) {
+		if (hops->entries[index].refs)
+			continue;
+		hops->entries[index].next = hops->free_head;
+		hops->free_head = index;
+	}
+}
+
+/* --- News
+ * ------------------------------------------------------------------------------------------ */
+
 static void refresh_one(struct nexthops *hops, uint32_t index)
 {
 	struct entry *entry = &hops->entries[index];

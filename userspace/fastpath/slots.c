@@ -69,3 +69,15 @@ void slots_give(struct slots *slots, uint64_t now_ms, uint32_t slot)
 	slots->count++;
 	pthread_mutex_unlock(&slots->lock);
 }
+
+void slots_remove(struct slots *slots, const bool *is_taken)
+{
+	uint32_t kept = 0;
+
+	pthread_mutex_lock(&slots->lock);
+	for (uint32_t i = 0; i < slots->count; i++)
+		if (!is_taken[slots->ring[i].index])
+			slots->ring[kept++] = slots->ring[i];
+	slots->count = kept;
+	pthread_mutex_unlock(&slots->lock);
+}

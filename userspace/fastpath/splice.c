@@ -105,7 +105,42 @@ static size_t buckets_size(const struct splice *splice)
 	return splice->nbuckets * sizeof(struct flow_bucket);
 }
 
-static int load_ingress(struct splice *splice)
+static int set_sizes(struct splice *splice)
+{
+	struct tc_ingress_bpf *ingress = splice->ingress;
+	int err = bpf_map__set_max_entries(ingress->maps.buckets, splice->nbuckets);
+
+	if (!err)
+		err = bpf_map__set_max_entries(ingress->maps.pairs, splice->max_flows);
+	return err ? err : bpf_map__set_max_entries(ingress->maps.nexthops, splice->max_flows);
+}
+
+/* Without, everything works as long as we live. */
+static int pin_maps(struct splice *splice)
+{
+	const struct flow_meta meta = {
+		.abi_version = FLOW_ABI_VERSION,
+		.max_flows = splice->max_flows,
+		.netns = pin_netns(),
+		.backend_key = offsetof(struct flow_pair, in[FLOW_DOWN].key),
+	};
+	int err;
+
+	if (!splice->pin)
+		return 0;
+	pin_clear(splice->pin);
+	err = pin_store(splice->pin, splice->ingress->obj, &meta);
+	if (err) {
+		log_warn("splice: the maps cannot be pinned: connections end with the daemon: %s",
+			 strerror(-err));
+		pin_clear(splice->pin);
+		splice->pin = NULL;
+	}
+	splice->has_pinned = !err;
+	return 0;
+}
+
+static int load_ingress(struct splice *splice, bool is_adopting)
 {
 	struct tc_ingress_bpf *ingress = tc_ingress_bpf__open();
 	int err;
@@ -114,12 +149,13 @@ static int load_ingress(struct splice *splice)
 		return -errno;
 	splice->ingress = ingress;
 	ingress->rodata->bucket_mask = splice->nbuckets - 1;
-	err = bpf_map__set_max_entries(ingress->maps.buckets, splice->nbuckets);
+	if (is_adopting)
+		err = pin_reuse(splice->pin, ingress->obj);
+	else
+		err = set_sizes(splice);
 	if (!err)
-		err = bpf_map__set_max_entries(ingress->maps.pairs, splice->max_flows);
-	if (!err)
-		err = bpf_map__set_max_entries(ingress->maps.nexthops, splice->max_flows);
-	return err ? err : tc_ingress_bpf__load(ingress);
+		err = tc_ingress_bpf__load(ingress);
+	return err || is_adopting ? err : pin_maps(splice);
 }
 
 /* Return: NULL, with errno. */
@@ -139,13 +175,13 @@ static int map_arrays(struct splice *splice)
 	return splice->buckets ? 0 : -errno;
 }
 
-static int load(struct splice *splice, const char **ret_why)
+static int load(struct splice *splice, bool is_adopting, const char **ret_why)
 {
 	int err;
 
 	*ret_why = "the packet programs cannot be loaded";
 	fastpath_log_libbpf();
-	err = load_ingress(splice);
+	err = load_ingress(splice, is_adopting);
 	if (err)
 		return err;
 	splice->egress = tc_egress_bpf__open_and_load();
@@ -169,34 +205,60 @@ static int follow_ends(struct splice *splice)
 			  splice, &splice->events);
 }
 
-static int start(struct splice *splice, const char **ret_why)
+static int make_tables(struct splice *splice)
 {
-	int err = load(splice, ret_why);
+	splice->slots = slots_new(splice->max_flows);
+	splice->owners = calloc(splice->max_flows, sizeof(*splice->owners));
+	splice->is_adopted = calloc(splice->max_flows, sizeof(*splice->is_adopted));
+	if (!splice->slots || !splice->owners || !splice->is_adopted)
+		return -ENOMEM;
+	return attach_new(splice->ingress->progs.tc_ingress, splice->egress->progs.tc_egress,
+			  &splice->attach);
+}
+
+/* The programs are attached last: until then those of an earlier daemon do their work. */
+static int start(struct splice *splice, bool is_adopting, const char **ret_why)
+{
+	int err = load(splice, is_adopting, ret_why);
 
 	if (err)
 		return err;
 	*ret_why = "out of memory";
-	splice->slots = slots_new(splice->max_flows);
-	splice->owners = calloc(splice->max_flows, sizeof(*splice->owners));
-	if (!splice->slots || !splice->owners)
-		return -ENOMEM;
-	err = attach_new(splice->ingress->progs.tc_ingress, splice->egress->progs.tc_egress,
-			 &splice->attach);
+	err = make_tables(splice);
 	if (err)
 		return err;
 	*ret_why = "rtnetlink cannot be used";
 	err = nexthops_new(bpf_map__fd(splice->ingress->maps.nexthops), splice->max_flows,
 			   splice->attach, &splice->nexthops);
-	if (!err)
-		err = follow_network(splice);
+	if (err)
+		return err;
+	if (is_adopting)
+		adopt_pairs(splice);
+	splice->has_pinned |= is_adopting;
+	err = follow_network(splice);
+	if (err)
+		return err;
+	nexthops_refresh(splice->nexthops);
 	*ret_why = "the ends of connections cannot be heard of";
-	return err ? err : follow_ends(splice);
+	return follow_ends(splice);
+}
+
+/* Return: 0 with *@ret_is_adopting; -EPROTO. */
+static int look_for_leftover(struct splice *splice, bool *ret_is_adopting, const char **ret_why)
+{
+	int err = splice->pin ? adopt_choose(splice->pin, &splice->max_flows) : -ENOENT;
+
+	*ret_why = "connections of an earlier daemon are in the way: "
+		   "'sluicectl flows --discard' ends them";
+	*ret_is_adopting = !err;
+	return err == -ENOENT ? 0 : err;
 }
 
 int splice_new(const struct splice_options *options, struct io_loop *loop, struct splice **ret,
 	       const char **ret_why)
 {
 	struct splice *splice = calloc(1, sizeof(*splice));
+	bool is_adopting;
 	int err;
 
 	*ret_why = "out of memory";
@@ -206,17 +268,30 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 	splice->on_end = options->on_end;
 	splice->context = options->context;
 	splice->max_flows = options->max_flows ? options->max_flows : DEFAULT_MAX_FLOWS;
-	splice->nbuckets = flow_table_size(2 * splice->max_flows);
 	pthread_mutex_init(&splice->table_lock, NULL);
 	splice->reset_fd[0] = reset_open(AF_INET);
 	splice->reset_fd[1] = reset_open(AF_INET6);
-	err = start(splice, ret_why);
+	splice->pin = options->pin;
+	err = look_for_leftover(splice, &is_adopting, ret_why);
+	splice->nbuckets = flow_table_size(2 * splice->max_flows);
+	if (!err)
+		err = start(splice, is_adopting, ret_why);
 	if (err) {
 		splice_free(splice);
 		return err;
 	}
 	*ret = splice;
 	return 0;
+}
+
+static void forget_adopted(struct splice *splice)
+{
+	while (splice->adopted) {
+		struct splice_pair *next = splice->adopted->next;
+
+		splice_pair_leave(splice->adopted);
+		splice->adopted = next;
+	}
 }
 
 void splice_free(struct splice *splice)
@@ -227,10 +302,17 @@ void splice_free(struct splice *splice)
 	io_watch_stop(&splice->watch);
 	io_timer_stop(splice->loop, &splice->refresh);
 	nl_socket_free(splice->monitor);
-	attach_free(splice->attach);
+	if (splice->nlasting)
+		attach_leave(splice->attach);
+	else
+		attach_free(splice->attach);
+	if (splice->has_pinned && !splice->nlasting)
+		pin_clear(splice->pin);
+	forget_adopted(splice);
 	nexthops_free(splice->nexthops);
 	slots_free(splice->slots);
 	free(splice->owners);
+	free(splice->is_adopted);
 	if (splice->pairs)
 		munmap(splice->pairs, pairs_size(splice));
 	if (splice->buckets)
@@ -492,11 +574,26 @@ static void reset_end(const struct splice_pair *pair, enum flow_direction direct
 		(void)reset_send(fd, &leaving, sent, seen->seq_end);
 }
 
+void splice_pair_reset(const struct splice_pair *pair)
+{
+	reset_end(pair, FLOW_UP);
+	reset_end(pair, FLOW_DOWN);
+}
+
 static void close_gate(struct flow_pair *shared)
 {
 	__atomic_store_n(&shared->gate, gate_word(GATE_PASS, 0), __ATOMIC_SEQ_CST);
 	__atomic_store_n(&shared->in[FLOW_UP].is_spliced, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&shared->in[FLOW_DOWN].is_spliced, 0, __ATOMIC_RELEASE);
+}
+
+/* The programs no longer know the pair, so its port may go. */
+static void forget(struct splice_pair *pair)
+{
+	pair->splice->nlasting--;
+	pair->splice->is_adopted[pair->slot] = false;
+	if (pair->backend_fd >= 0)
+		close(pair->backend_fd);
 }
 
 void splice_pair_close(struct splice_pair *pair, bool is_reset)
@@ -506,15 +603,40 @@ void splice_pair_close(struct splice_pair *pair, bool is_reset)
 	if (pair->shared)
 		close_gate(pair->shared);
 	remove_flows(pair);
-	if (is_reset && pair->is_joined) {
-		reset_end(pair, FLOW_UP);
-		reset_end(pair, FLOW_DOWN);
-	}
+	if (is_reset && pair->is_joined)
+		splice_pair_reset(pair);
+	if (pair->is_adopted)
+		forget(pair);
 	for (uint32_t i = 0; i < pair->nnexthops; i++)
 		nexthops_put(splice->nexthops, pair->nexthop[i]);
 	if (pair->shared) {
 		splice->owners[pair->slot] = NULL;
+		/* Who looks at the tables later finds nothing to adopt. */
+		__atomic_store_n(&pair->shared->gate, gate_word(GATE_FREE, 0), __ATOMIC_RELEASE);
 		slots_give(splice->slots, clock_monotonic_ms(), pair->slot);
 	}
+	free(pair);
+}
+
+bool splice_can_leave(const struct splice *splice)
+{
+	return splice->pin;
+}
+
+uint32_t splice_lasting(const struct splice *splice)
+{
+	return splice->nlasting;
+}
+
+/* Its slot and its next hops stay in use. */
+void splice_pair_leave(struct splice_pair *pair)
+{
+	struct splice *splice = pair->splice;
+
+	splice->owners[pair->slot] = NULL;
+	if (!pair->is_adopted)
+		splice->nlasting++;
+	else if (pair->backend_fd >= 0)
+		close(pair->backend_fd);
 	free(pair);
 }

@@ -2,20 +2,47 @@
 /*
  * The end of the daemon:
  *
- *   close listeners ─► wait for connections ─► deadline: reset them ─► stop workers
+ *   close listeners ─► leave what is spliced to the next daemon, if it can be left
+ *                      ─► wait for connections ─► deadline: reset them ─► stop workers
  *                      ─► retire the snapshot ─► all snapshots freed: on_drained
  */
+#include "fastpath/splice.h"
+#include "proxy/adopted.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>
 
 #define LOOK_MS 10
 
+static bool leaves_spliced(const struct server *server)
+{
+	return server->shared.splice && splice_can_leave(server->shared.splice) &&
+	       server->snapshot->config->acceleration.on_stop == CONFIG_STOP_KEEP;
+}
+
+/* They need nobody: it would be idle to wait for them. */
+static void leave_spliced(struct server *server)
+{
+	for (uint32_t w = 0; w < server->nworkers; w++)
+		worker_leave_spliced(server->workers[w]);
+	adopted_leave(server);
+}
+
 static void reset_sessions(struct server *server)
 {
 	server->is_reset = true;
+	adopted_reset(server);
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		worker_reset_sessions(server->workers[w]);
+}
+
+static void say_what_is_left(const struct server *server)
+{
+	uint32_t count = server->shared.splice ? splice_lasting(server->shared.splice) : 0;
+
+	if (count)
+		log_info("drain: %u spliced connections go on in the kernel, for the next daemon",
+			 count);
 }
 
 static void finish(struct server *server)
@@ -27,6 +54,7 @@ static void finish(struct server *server)
 		server->workers[w] = NULL;
 	}
 	server->nworkers = 0;
+	say_what_is_left(server);
 	server->snapshot = NULL;
 	snapshot_retire(snapshot);
 }
@@ -42,7 +70,7 @@ static bool is_idle(struct server *server)
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		if (!atomic_load(&server->workers[w]->is_quiet))
 			return false;
-	return atomic_load(&server->shared.active) == 0;
+	return atomic_load(&server->shared.active) == 0 && server->nadopted == 0;
 }
 
 static void on_look(struct io_timer *timer)
@@ -55,7 +83,7 @@ static void on_look(struct io_timer *timer)
 	}
 	if (!server->is_reset && io_loop_now_ms(server->loop) >= server->deadline_ms) {
 		log_warn("drain: the deadline has passed: %u connections are reset",
-			 atomic_load(&server->shared.active));
+			 atomic_load(&server->shared.active) + server->nadopted);
 		reset_sessions(server);
 	}
 	io_timer_start(server->loop, &server->drain_timer, LOOK_MS);
@@ -76,6 +104,8 @@ void server_drain(struct server *server, void (*on_drained)(void *context), void
 	server->drain_timer.on_expire = on_look;
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		worker_drain(server->workers[w]);
+	if (leaves_spliced(server))
+		leave_spliced(server);
 	io_timer_start(server->loop, &server->drain_timer, LOOK_MS);
 }
 

@@ -8,6 +8,7 @@
  * connection that never is stays with the relay.
  */
 #include "proxy/handoff.h"
+#include "core/hash.h"
 #include "core/log.h"
 #include "proxy/tunnel.h"
 
@@ -187,23 +188,37 @@ static uint64_t next_look_ms(const struct splice_traffic *traffic, uint64_t idle
 	return limit_ms && left_ms < LOOK_MAX_MS ? left_ms : LOOK_MAX_MS;
 }
 
+uint64_t handoff_judge(const struct splice_traffic *traffic, uint64_t idle_limit_ms,
+		       enum connection_end *ret_end)
+{
+	if (traffic->is_reset_by_client)
+		*ret_end = CONNECTION_END_CLIENT_RESET;
+	else if (traffic->is_reset_by_backend)
+		*ret_end = CONNECTION_END_BACKEND_RESET;
+	else if (traffic->is_superseded || (traffic->is_over && traffic->idle_ms >= LINGER_MS))
+		*ret_end = CONNECTION_END_DONE;
+	else if (!traffic->is_over && idle_limit_ms && traffic->idle_ms >= idle_limit_ms)
+		*ret_end = CONNECTION_END_IDLE_TIMEOUT;
+	else
+		return next_look_ms(traffic, idle_limit_ms);
+	return 0;
+}
+
 static void look_for_end(struct tunnel *tunnel)
 {
-	uint64_t idle_limit_ms = tunnel->idle_timeout_ms;
 	struct splice_traffic traffic;
+	enum connection_end end;
+	enum io_close_how how;
+	uint64_t wait_ms;
 
 	splice_pair_traffic(tunnel->handoff.pair, &traffic);
-	if (traffic.is_reset_by_client || traffic.is_reset_by_backend)
-		tunnel_end(tunnel,
-			   traffic.is_reset_by_client ? CONNECTION_END_CLIENT_RESET
-						      : CONNECTION_END_BACKEND_RESET,
-			   IO_CLOSE_FIN, IO_CLOSE_FIN);
-	else if (traffic.is_superseded || (traffic.is_over && traffic.idle_ms >= LINGER_MS))
-		tunnel_end(tunnel, CONNECTION_END_DONE, IO_CLOSE_FIN, IO_CLOSE_FIN);
-	else if (!traffic.is_over && idle_limit_ms && traffic.idle_ms >= idle_limit_ms)
-		tunnel_end(tunnel, CONNECTION_END_IDLE_TIMEOUT, IO_CLOSE_RESET, IO_CLOSE_RESET);
-	else
-		start_timer(tunnel, next_look_ms(&traffic, idle_limit_ms));
+	wait_ms = handoff_judge(&traffic, tunnel->idle_timeout_ms, &end);
+	if (wait_ms) {
+		start_timer(tunnel, wait_ms);
+		return;
+	}
+	how = end == CONNECTION_END_IDLE_TIMEOUT ? IO_CLOSE_RESET : IO_CLOSE_FIN;
+	tunnel_end(tunnel, end, how, how);
 }
 
 static void on_timer(struct io_timer *timer)
@@ -266,6 +281,29 @@ void handoff_on_over(struct tunnel *tunnel)
 {
 	if (tunnel->handoff.state == HANDOFF_JOINED)
 		look_for_end(tunnel);
+}
+
+bool handoff_leave(struct tunnel *tunnel)
+{
+	struct handoff *handoff = &tunnel->handoff;
+	struct splice_traffic traffic;
+
+	if (handoff->state != HANDOFF_JOINED)
+		return false;
+	splice_pair_traffic(handoff->pair, &traffic);
+	if (traffic.is_over)
+		return false;
+	io_timer_stop(loop_of(tunnel), &handoff->timer);
+	handoff_account(tunnel);
+	splice_pair_leave(handoff->pair);
+	handoff->pair = NULL;
+	handoff->state = HANDOFF_NEVER;
+	return true;
+}
+
+uint32_t handoff_hash(const char *name)
+{
+	return (uint32_t)hash_bytes(slice_from_str(name), 0);
 }
 
 void handoff_interrupt(struct tunnel *tunnel)

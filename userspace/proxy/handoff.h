@@ -4,6 +4,7 @@
 
 #include "fastpath/splice.h"
 #include "io/timer.h"
+#include "proxy/inspect.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +48,21 @@ void handoff_end(struct tunnel *tunnel, bool is_reset);
 
 /* The programs say that the joined connection is over. */
 void handoff_on_over(struct tunnel *tunnel);
+
+/* Leaves the connection to a later daemon, if it is joined and not over: then the owner closes its
+ * streams, of which nobody hears. Return: whether it has. */
+bool handoff_leave(struct tunnel *tunnel);
+
+/**
+ * What a joined connection has come to.
+ * @idle_limit_ms: 0: none.
+ * Return: when to look again, at the latest, in milliseconds; 0: it is over, as *@ret_end says.
+ */
+uint64_t handoff_judge(const struct splice_traffic *traffic, uint64_t idle_limit_ms,
+		       enum connection_end *ret_end);
+
+/* Names are too long for the kernel's table: a later daemon knows its own by their hash. */
+uint32_t handoff_hash(const char *name);
 
 /* A direction of the relay has ended: what is left of the connection stays where it is. */
 void handoff_interrupt(struct tunnel *tunnel);

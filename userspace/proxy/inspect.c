@@ -2,6 +2,7 @@
 /* What the admin interface shows of a running server. */
 #include "proxy/inspect.h"
 #include "core/clock.h"
+#include "proxy/adopted.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ void server_describe(struct server *server, struct server_facts *ret)
 		.reload_failures = server->reload_failures,
 		.workers = server->nworkers,
 		.io_backend = io_backend_name(server->io_backend),
-		.connections_active = atomic_load(&server->shared.active),
+		.connections_active = atomic_load(&server->shared.active) + server->nadopted,
 		.connections_total = atomic_load(&server->shared.total),
 	};
 }
@@ -160,6 +161,8 @@ int server_list_connections(struct server *server, size_t limit,
 	gathering->limit = limit;
 	gathering->on_done = on_done;
 	gathering->context = context;
+	gathering->count = adopted_describe(server, gathering->rows, limit);
+	gathering->total = server->nadopted;
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		if (worker_list(server->workers[w], limit, on_rows, gathering) == 0)
 			asked++;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The session's last state: a tunnel carries the bytes between its two sockets. */
-#include "core/hash.h"
 #include "proxy/session.h"
 
 /* A backend that resets before it has said anything is ill. */
@@ -13,12 +12,6 @@ static void on_end(struct tunnel *tunnel, enum connection_end end, enum io_close
 	    tunnel->down.first_byte_us == 0)
 		pool_view_report_reset(session->pool_view, session->endpoint);
 	session_end(session, end, client, backend);
-}
-
-/* Names are too long for the kernel's table; a later daemon knows its own by their hash. */
-static uint32_t hash_name(const char *name)
-{
-	return (uint32_t)hash_bytes(slice_from_str(name), 0);
 }
 
 /* What intake has read goes to the backend before anything newer. */
@@ -41,8 +34,8 @@ void relay_start(struct session *session)
 		.idle_timeout_ms = session->listener->config->idle_timeout_ms,
 		.label = {.id = session->id,
 			  .accepted_us = session->accepted_wall_us,
-			  .listener_hash = hash_name(session->listener->config->name),
-			  .pool_hash = hash_name(session_pool_config(session)->name)},
+			  .listener_hash = handoff_hash(session->listener->config->name),
+			  .pool_hash = handoff_hash(session_pool_config(session)->name)},
 		.is_ack_held = true,
 		.on_end = on_end,
 	};

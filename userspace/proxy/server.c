@@ -3,6 +3,7 @@
  * next. */
 #include "core/clock.h"
 #include "fastpath/splice.h"
+#include "proxy/adopted.h"
 #include "proxy/server_internal.h"
 #include "upstream/events.h"
 
@@ -190,15 +191,18 @@ static void on_spliced_over(void *context, uint32_t slot, uint64_t id)
 	struct server *server = context;
 	uint32_t worker = id & 0xff;
 
-	if (worker < server->nworkers && server->workers[worker])
+	if (splice_is_adopted(server->shared.splice, slot))
+		adopted_on_over(server, slot, id);
+	else if (worker < server->nworkers && server->workers[worker])
 		worker_on_spliced_over(server->workers[worker], slot, id);
 }
 
 /* Asked for, but never needed: what cannot be spliced is relayed. */
-static void start_splice(struct server *server, const struct config *config)
+static void start_splice(struct server *server, const struct config *config, struct pin *pin)
 {
 	const struct splice_options options = {
 		.max_flows = config->acceleration.max_flows,
+		.pin = pin,
 		.on_end = on_spliced_over,
 		.context = server,
 	};
@@ -248,6 +252,7 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 		return NULL;
 	server->loop = loop;
 	server->shared.control = loop;
+	list_init(&server->adopted);
 	server->nworkers = count_workers(config);
 	server->started_wall_us = clock_wall_us();
 	server->shared.nworkers = server->nworkers;
@@ -260,7 +265,7 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	return NULL;
 }
 
-int server_start(struct config *config, struct io_loop *loop, struct server **ret,
+int server_start(struct config *config, struct io_loop *loop, struct pin *pin, struct server **ret,
 		 struct strbuf *ret_errors)
 {
 	struct server *server = server_alloc(config, loop);
@@ -270,7 +275,7 @@ int server_start(struct config *config, struct io_loop *loop, struct server **re
 	if (!server)
 		return -ENOMEM;
 	balance_accepts(server, config);
-	start_splice(server, config);
+	start_splice(server, config, pin);
 	err = make_snapshot(server, config, &snapshot, ret_errors);
 	if (err)
 		goto fail;
@@ -281,6 +286,7 @@ int server_start(struct config *config, struct io_loop *loop, struct server **re
 	err = put_in_force(server, snapshot, ret_errors);
 	if (err)
 		goto fail_snapshot;
+	adopted_start(server);
 	*ret = server;
 	return 0;
 fail_snapshot:
@@ -323,6 +329,10 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 		{old->acceleration.mode != new->acceleration.mode, "acceleration.mode"},
 		{old->acceleration.max_flows != new->acceleration.max_flows,
 		 "acceleration.max_flows"},
+		{differs(old->acceleration.instance, new->acceleration.instance),
+		 "acceleration.instance"},
+		{differs(old->acceleration.pin_path, new->acceleration.pin_path),
+		 "acceleration.pin_path"},
 		{differs(old->user, new->user), "user"},
 		{differs(old->group, new->group), "group"},
 		{differs(old->admin.socket, new->admin.socket), "admin.socket"},

@@ -24,6 +24,10 @@ struct server {
 	uint64_t pinged_ms; /* when the workers were asked for a sign of life */
 	enum io_backend io_backend;
 
+	struct list_node adopted; /* connections of an earlier daemon: adopted.c */
+	uint32_t nadopted;
+	struct io_timer adopted_tend;
+
 	bool is_draining, is_reset; /* is_reset: the deadline has passed */
 	uint64_t deadline_ms;
 	struct io_timer drain_timer;

@@ -184,7 +184,8 @@ static void finish_if_closed(struct session *session)
 	counter_add(&session->counters->ends[session->end], 1);
 	histogram_observe(&session->counters->session_time,
 			  session->ended_us - session->accepted_us);
-	lines = worker_view_log(session->view);
+	/* What goes on is logged by who sees its end. */
+	lines = session->end == CONNECTION_END_LEFT ? NULL : worker_view_log(session->view);
 	if (lines)
 		write_access_log(session, lines);
 	session_free(session);
@@ -209,6 +210,12 @@ void session_end(struct session *session, enum connection_end end, enum io_close
 	io_stream_close(&session->client, client);
 	if (session->has_backend_stream)
 		io_stream_close(&session->backend, backend);
+}
+
+void session_leave(struct session *session)
+{
+	if (session->state == CONNECTION_RELAY && handoff_leave(&session->tunnel))
+		session_end(session, CONNECTION_END_LEFT, IO_CLOSE_FIN, IO_CLOSE_FIN);
 }
 
 void session_reset(struct session *session, enum connection_end end)

@@ -93,6 +93,9 @@ void session_end(struct session *session, enum connection_end end, enum io_close
 /* Both sides at once, with RST. */
 void session_reset(struct session *session, enum connection_end end);
 
+/* If it is spliced, and not over, it goes on in the kernel, and the session ends. */
+void session_leave(struct session *session);
+
 /* The address that the client connected to. */
 void session_local(const struct session *session, struct address *ret);
 

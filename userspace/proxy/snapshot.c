@@ -90,7 +90,8 @@ static struct listener_stats *take_listener_stats(const struct snapshot_options 
 			return stats;
 		}
 	}
-	return listener_stats_new(name, options->workers);
+	/* One part more, for the control thread: connections of an earlier daemon. */
+	return listener_stats_new(name, options->workers + 1);
 }
 
 static struct pool_stats *take_pool_stats(const struct snapshot_options *options, const char *name)

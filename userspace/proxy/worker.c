@@ -150,14 +150,28 @@ static void on_drain(struct io_message *message)
 	admission_close(worker);
 }
 
+static void on_leave(struct io_message *message)
+{
+	struct worker *worker = container_of(message, struct worker, leave);
+
+	worker->is_leaving = true;
+	list_for_each (node, &worker->sessions)
+		session_leave(list_entry(node, struct session, node));
+}
+
 static void on_reset(struct io_message *message)
 {
 	struct worker *worker = container_of(message, struct worker, reset);
 
 	worker->is_reset = true;
 	admission_drop_parked(worker);
-	list_for_each_safe (node, &worker->sessions)
-		session_reset(list_entry(node, struct session, node), CONNECTION_END_SHUTDOWN);
+	list_for_each_safe (node, &worker->sessions) {
+		struct session *session = list_entry(node, struct session, node);
+
+		if (worker->is_leaving)
+			session_leave(session);
+		session_reset(session, CONNECTION_END_SHUTDOWN);
+	}
 }
 
 static void on_ping(struct io_message *message)
@@ -197,6 +211,11 @@ int worker_adopt(struct worker *worker, struct snapshot *snapshot)
 void worker_drain(struct worker *worker)
 {
 	io_loop_post(worker->loop, &worker->drain);
+}
+
+void worker_leave_spliced(struct worker *worker)
+{
+	io_loop_post(worker->loop, &worker->leave);
 }
 
 void worker_reset_sessions(struct worker *worker)
@@ -323,8 +342,13 @@ static void on_tend(struct io_timer *timer)
 {
 	struct worker *worker = container_of(timer, struct worker, tend);
 
-	list_for_each (node, &worker->sessions)
-		session_tend(list_entry(node, struct session, node));
+	list_for_each (node, &worker->sessions) {
+		struct session *session = list_entry(node, struct session, node);
+
+		session_tend(session);
+		if (worker->is_leaving)
+			session_leave(session);
+	}
 	io_timer_start(worker->loop, &worker->tend, TEND_MS);
 }
 
@@ -359,6 +383,7 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	worker->load = shared->loads ? reuseport_load(shared->loads, index) : NULL;
 	worker->tend.on_expire = on_tend;
 	worker->drain.on_message = on_drain;
+	worker->leave.on_message = on_leave;
 	worker->reset.on_message = on_reset;
 	worker->stop.on_message = on_stop;
 	worker->answered_ms = clock_monotonic_ms();

@@ -54,7 +54,8 @@ struct worker {
 	_Atomic uint32_t *load; /* nsessions for the kernel's balancing of accepts; NULL: none */
 	uint32_t nparked;       /* accepted, waiting for a connection limit */
 	bool is_draining;
-	bool is_reset; /* the drain's deadline has passed: nobody is served any more */
+	bool is_leaving; /* spliced connections, to a later daemon */
+	bool is_reset;   /* the drain's deadline has passed: nobody is served any more */
 	pthread_t thread;
 	struct io_loop *loop;
 	struct worker_shared *shared;
@@ -69,7 +70,7 @@ struct worker {
 	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */
 	struct client_hello hello;    /* scratch of whoever parses one now */
 	/* What must not fail for want of memory. */
-	struct io_message drain, reset, stop;
+	struct io_message drain, leave, reset, stop;
 };
 
 /**
@@ -84,6 +85,9 @@ int worker_adopt(struct worker *worker, struct snapshot *snapshot) WARN_UNUSED;
 
 /* Close the listeners; connections go on. Once. */
 void worker_drain(struct worker *worker);
+
+/* Leave every spliced connection to a later daemon, and those that still become it. Once. */
+void worker_leave_spliced(struct worker *worker);
 
 /* Reset every connection, and those that still come. Once, after worker_drain(). */
 void worker_reset_sessions(struct worker *worker);

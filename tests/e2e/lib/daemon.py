@@ -2,10 +2,14 @@
 """sluiced under test: its configuration, its life, and sluicectl beside it."""
 import json
 import os
+import pathlib
 import signal
 import subprocess
+import zlib
 
 from .paths import SLUICECTL, SLUICED
+
+PINS = pathlib.Path("/sys/fs/bpf/sluice")
 from .process import Process, unix_answers, wait_until
 
 SANITIZER_EXIT = 99
@@ -30,13 +34,18 @@ class Sluiced:
         self.config_path = directory / f"{name}.yaml"
         self.socket_path = directory / f"{name}.sock"
         self.process = None
+        # Daemons of one test are one instance, in turn.
+        self.instance = f"e2e-{os.getpid()}-{zlib.crc32(str(directory).encode()):08x}"
 
     # --- Configuration -------------------------------------------------------
     def complete(self, config):
         """Adds what every test wants unless the test says otherwise."""
         defaults = {"workers": 2, "io": self.io, "drain_timeout": "10s",
                     "admin": {"socket": str(self.socket_path)}}
-        return {**defaults, **config}
+        config = {**defaults, **config}
+        if config.get("acceleration", {}).get("mode") == "splice":
+            config["acceleration"] = {"instance": self.instance, **config["acceleration"]}
+        return config
 
     def write(self, config):
         text = config if isinstance(config, str) else json.dumps(self.complete(config), indent=1)
@@ -98,6 +107,23 @@ class Sluiced:
         if self.process and self.process.is_running():
             self.process.child.kill()
             self.process.child.wait()
+
+    # --- What outlives it ----------------------------------------------------
+    def pins(self):
+        """Names of what is pinned."""
+        return sorted(os.listdir(PINS / self.instance)) if (PINS / self.instance).exists() else []
+
+    def discard(self):
+        """Nothing is left behind on the machine, whatever the test has done."""
+        if self.pins():
+            for device in json.loads(self.namespace.run("ip", "-j", "link").stdout):
+                for way in ("ingress", "egress"):
+                    self.namespace.run("tc", "filter", "delete", "dev", device["ifname"], way,
+                                       "prio", "197", check=False)
+        for name in self.pins():
+            (PINS / self.instance / name).unlink()
+        if (PINS / self.instance).exists():
+            (PINS / self.instance).rmdir()
 
     # --- sluicectl -----------------------------------------------------------
     def ctl(self, *argv, check=True, timeout=20):

@@ -90,7 +90,7 @@ static int set_up(void **state)
 	write_config(f, f->origin_port, "");
 	assert_int_equal(config_load(f->path, &config, &errors), 0);
 	assert_int_equal(io_loop_new(&options, &f->loop), 0);
-	assert_int_equal(server_start(config, f->loop, &f->server, &errors), 0);
+	assert_int_equal(server_start(config, f->loop, NULL, &f->server, &errors), 0);
 	server_for_each_listener(f->server, find_port, f);
 	strbuf_done(&errors);
 	*state = f;
