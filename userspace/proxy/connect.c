@@ -142,7 +142,9 @@ static void connect_endpoint(struct session *session)
 	session->has_backend_stream = true;
 	io_timer_start(session->worker->loop, &session->timer, pool->connect_timeout_ms);
 	io_stream_connect(&session->backend, &session->endpoint->address);
-	intake_watch(session);
+	/* With TLS a client's early FIN would be taken for a reset: it stays in its socket. */
+	if (!session->listener->tls && !pool_tls(pool_view_pool(session->pool_view)))
+		intake_watch(session);
 }
 
 static void pick(struct session *session)
