@@ -384,6 +384,9 @@ static int take_trailer(struct h1_body *body, struct slice bytes, size_t *ret)
 
 	if (keep_trailer(body, slice_of(bytes.ptr, len)))
 		return -EPROTO;
+	/* Said at once: behind it nobody knows where the trailer ends. */
+	if (newline && (body->trailer_len < 2 || body->trailer[body->trailer_len - 2] != '\r'))
+		return refuse(body, H1_DEFECT_BARE_LF);
 	body->state = newline ? BODY_TRAILER : BODY_TRAILER_LINE;
 	*ret = len;
 	return 0;
