@@ -191,6 +191,10 @@ bpf-test-build: $(BPF_TEST_BIN)
 bpf-test: bpf-test-build ## run the tests of the kernel side (as root)
 	@set -e; for t in $(BPF_TEST_BIN); do $$t; done
 
+.PHONY: model
+model: ## check the model of the hand-over with spin (TEST=name narrows down)
+	@tests/model/run $(TEST)
+
 fuzz-build: $(FUZZ_BIN)
 fuzz: ## run every fuzzer (FUZZ_SECONDS=30; TEST=name for one)
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-build

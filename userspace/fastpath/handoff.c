@@ -2,13 +2,13 @@
 /*
  * The switch of a pair from its sockets to the programs, without losing or reordering a byte:
  *
- *   gate read ─► both sides quiet ─► TCP_REPAIR ─► numbers ─► translations ─► gate swapped
- *                       │                             │                           │
- *                       └────── -EAGAIN ◄── leave repair, forget translations ◄───┘
+ *   gate read ─► both quiet ─► TCP_REPAIR ─► numbers ─► still quiet ─► translations ─► gate swapped
+ *                    │                                       │                            │
+ *                    └──────────── -EAGAIN ◄──── leave repair, forget translations ◄──────┘
  *
  * The programs record a packet before they count it at the gate. So if the gate can be swapped from
  * the word that was read first, the records were complete, and every packet in them has reached its
- * socket, because the socket says the same numbers.
+ * socket, because the socket says the same numbers. tests/model/ checks this order of steps.
  */
 #include "core/clock.h"
 #include "fastpath/fastpath_internal.h"
@@ -104,12 +104,18 @@ void handoff_allow_short_way(struct flow_pair *shared)
 	}
 }
 
-/* Both sockets are in repair mode. */
+/*
+ * Both sockets are in repair mode. The numbers come before the look at the queues: a byte that
+ * comes between the two is then missing in the numbers; the other way round it would be in them,
+ * unread.
+ */
 static int swap(struct splice_pair *pair, struct legs *legs, __u64 word)
 {
 	struct flow_record seen[FLOW_DIRECTIONS];
 	int err = read_numbers(pair, legs);
 
+	if (!err)
+		err = read_legs(pair, legs);
 	if (err)
 		return err;
 	memcpy(seen, pair->shared->seen, sizeof(seen));
@@ -132,11 +138,7 @@ static int repair_and_swap(struct splice_pair *pair, struct legs *legs, __u64 wo
 		return err;
 	err = leg_enter_repair(pair->backend_fd);
 	if (!err) {
-		/* What came before repair mode was in force is told by these, not by the first
-		 * look. */
-		err = read_legs(pair, legs);
-		if (!err)
-			err = swap(pair, legs, word);
+		err = swap(pair, legs, word);
 		if (err)
 			leg_leave_repair(pair->backend_fd);
 	}
