@@ -226,11 +226,16 @@ enum config_on_stop {
 	CONFIG_STOP_RESET,
 };
 
+enum config_hook { CONFIG_HOOK_AUTO, CONFIG_HOOK_XDP, CONFIG_HOOK_TC };
+
 struct config_acceleration {
 	enum config_acceleration_mode mode;
-	uint32_t after;       /* 0: bytes, of both directions, before a connection is handed over */
-	uint32_t max_flows;   /* 262144 connections in the kernel at once */
+	uint32_t after;     /* 0: bytes, of both directions, before a connection is handed over */
+	uint32_t max_flows; /* 262144 connections in the kernel at once */
 	enum config_on_stop on_stop;
+	enum config_hook hook;
+	const char **interfaces; /* names of devices; none: all */
+	size_t ninterfaces;
 	const char *pin_path; /* directory on bpffs; NULL: nothing outlives the daemon */
 	const char *instance; /* directory in it: "default" */
 };

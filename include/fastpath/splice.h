@@ -8,6 +8,7 @@
 #include "io/loop.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -44,8 +45,18 @@ enum splice_reason {
 
 const char *splice_reason_name(enum splice_reason reason);
 
+/* Where packets are taken, device by device. */
+enum splice_hook {
+	SPLICE_HOOK_AUTO, /* at XDP where the driver can redirect there, otherwise at TC */
+	SPLICE_HOOK_XDP,  /* at XDP where the driver takes the program at all */
+	SPLICE_HOOK_TC,
+};
+
 struct splice_options {
 	uint32_t max_flows; /* pairs; 0: 262144 */
+	enum splice_hook hook;
+	const char *const *interfaces; /* names; borrowed for the call */
+	size_t ninterfaces;            /* 0: every Ethernet-like device, and lo */
 	/* Where what is joined outlives us, and where we find what outlived others; borrowed until
 	 * splice_free(). NULL: nothing does. */
 	const struct pin *pin;
@@ -57,8 +68,8 @@ struct splice_options {
 };
 
 /**
- * Loads the programs, attaches them (TC ingress, and egress for option matching) to every
- * Ethernet-like device, follows links, routes and neighbours over rtnetlink on @loop.
+ * Loads the programs, attaches them (TC ingress, and egress for option matching; XDP by
+ * @options->hook) to devices, follows links, routes and neighbours over rtnetlink on @loop.
  * Return: 0; -EPERM; -ENOTSUP with @ret_why (static text) where the kernel lacks something; -errno.
  * Thread: control, as everything here unless said otherwise.
  */
@@ -68,6 +79,28 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 /* Detaches the programs and removes what is pinned, unless joined pairs outlive us: adopted ones
  * that were not closed, and those that were left. NULL is allowed. */
 void splice_free(struct splice *splice);
+
+struct splice_facts {
+	uint32_t pairs, max_pairs; /* in use: observed or joined */
+	uint64_t verdicts[FLOW_VERDICT_COUNT];
+};
+
+/* A dozen system calls. Thread: any. */
+void splice_describe(struct splice *splice, struct splice_facts *ret);
+
+/* Longest text of a device's @why, with its end. */
+#define SPLICE_WHY_SIZE 128
+
+struct splice_device {
+	const char *name, *driver; /* driver: "" where there is none */
+	const char *hook;          /* "xdp", "tc" or "none" */
+	const char *why;           /* it has no better one; "" at XDP */
+};
+
+/* Every device there is. Texts are borrowed for the call. Thread: any. */
+void splice_for_each_device(struct splice *splice,
+			    void (*visit)(const struct splice_device *device, void *context),
+			    void *context);
 
 /* SO_MARK etc. of a backend socket before it connects, so that its SYN offers what the client's leg
  * has. @client_fd is established. Thread: any. Return: 0; -errno, harmless. */
@@ -140,6 +173,23 @@ struct splice_traffic {
 	bool is_superseded; /* is over, and a new connection has begun on its tuple */
 	bool is_reset_by_client, is_reset_by_backend;
 };
+
+/* By the devices that its packets arrive on. */
+#define SPLICE_RUNGS(X)      \
+	X(TC, "splice-tc")   \
+	X(XDP, "splice-xdp") \
+	X(MIXED, "splice-mixed") /* one direction at TC, the other at XDP */
+
+enum splice_rung {
+#define X(name, text) SPLICE_RUNG_##name,
+	SPLICE_RUNGS(X)
+#undef X
+};
+
+const char *splice_rung_name(enum splice_rung rung);
+
+/* As things stand now. Thread: any that the pair cannot be closed under. */
+enum splice_rung splice_pair_rung(const struct splice_pair *pair);
 
 /* Reads shared memory, no system call. Thread: any. */
 void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *ret);

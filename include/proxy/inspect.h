@@ -4,6 +4,7 @@
 
 #include "core/address.h"
 #include "core/compiler.h"
+#include "fastpath/splice.h"
 #include "metrics/histogram.h"
 #include "proxy/server.h"
 #include "upstream/pool.h"
@@ -81,6 +82,19 @@ struct listener_row {
 void server_for_each_listener(struct server *server,
 			      void (*visit)(const struct listener_row *row, void *context),
 			      void *context);
+
+struct acceleration_facts {
+	const char *mode;           /* as configured */
+	const char *why;            /* connections stay with the relay; NULL: they do not */
+	struct splice_facts splice; /* zero where there is none */
+};
+
+void server_describe_acceleration(struct server *server, struct acceleration_facts *ret);
+
+/* The devices that packet splice has seen. */
+void server_for_each_device(struct server *server,
+			    void (*visit)(const struct splice_device *device, void *context),
+			    void *context);
 
 struct pool_row {
 	const char *name;

@@ -67,7 +67,7 @@ def test_ends_at_any_moment_of_a_hand_over_lose_nothing(net, sluice, traffic_ser
 
 
 def test_what_cannot_be_spliced_is_relayed_and_says_why(net, sluice, named_origin, tmp_path, keep):
-    local = keep(Origin(net.proxy, ("127.0.0.1", 7001), say_name, "local"))
+    local = keep(Origin(net.proxy, (PROXY, 7001), say_name, "local"))
     v6 = named_origin("v6", (BACKEND6, 7002))
     sluice.start({**SPLICE, "listeners": [
         listener(pool="local"), listener(pool="v6", name="family", bind=["0.0.0.0:8002"]),

@@ -6,6 +6,7 @@
  */
 #include "admin/admin_internal.h"
 #include "core/clock.h"
+#include "fastpath/flows.h"
 #include "metrics/prometheus.h"
 
 /* In the order of the page. Bytes "received" and "sent" are so as seen from the daemon. */
@@ -19,6 +20,13 @@
 	X(CONFIG_LOADED, "config_last_reload_timestamp_seconds", "gauge",                          \
 	  "When the configuration in force was loaded, in seconds since 1970")                     \
 	X(RELOAD_FAILURES, "config_reload_failures_total", "counter", "Reloads that were refused") \
+	X(SPLICE_AVAILABLE, "splice_available", "gauge",                                           \
+	  "Whether connections can be handed to the kernel: 1 or 0")                               \
+	X(SPLICE_PAIRS, "splice_pairs", "gauge", "Pairs of connections that the programs know")    \
+	X(SPLICE_PAIRS_MAX, "splice_pairs_max", "gauge", "Pairs that there is room for")           \
+	X(SPLICE_DEVICE, "splice_device", "gauge", "1 for the hook that a device's packets take")  \
+	X(SPLICE_VERDICTS, "splice_verdicts_total", "counter",                                     \
+	  "Packets by what the programs decided; each program that a packet passes counts it")     \
 	X(CONNECTIONS_ACTIVE, "listener_connections_active", "gauge", "Open connections")          \
 	X(CONNECTIONS_ACCEPTED, "listener_connections_accepted_total", "counter",                  \
 	  "Connections accepted")                                                                  \
@@ -101,6 +109,30 @@ static void add_process(struct page *page, struct server *server)
 	add(page, METRIC_CONFIG_GENERATION, NULL, facts.config_generation);
 	add(page, METRIC_CONFIG_LOADED, NULL, facts.loaded_wall_us / 1000000);
 	add(page, METRIC_RELOAD_FAILURES, NULL, facts.reload_failures);
+}
+
+static void add_device(const struct splice_device *device, void *context)
+{
+	add(context, METRIC_SPLICE_DEVICE,
+	    (labels_t[]){{"device", device->name}, {"hook", device->hook}, {NULL, NULL}}, 1);
+}
+
+static void add_acceleration(struct page *page, struct server *server)
+{
+	struct acceleration_facts facts;
+
+	server_describe_acceleration(server, &facts);
+	add(page, METRIC_SPLICE_AVAILABLE, NULL, !facts.why);
+	if (facts.why)
+		return;
+	add(page, METRIC_SPLICE_PAIRS, NULL, facts.splice.pairs);
+	add(page, METRIC_SPLICE_PAIRS_MAX, NULL, facts.splice.max_pairs);
+	for (uint32_t i = 0; i < FLOW_VERDICT_COUNT; i++)
+		add(page, METRIC_SPLICE_VERDICTS,
+		    (labels_t[]){{"verdict", flow_verdict_name((enum flow_verdict)i)},
+				 {NULL, NULL}},
+		    facts.splice.verdicts[i]);
+	server_for_each_device(server, add_device, page);
 }
 
 static void add_listener(const struct listener_row *row, void *context)
@@ -199,6 +231,7 @@ void metrics_page(struct server *server, struct strbuf *out)
 	struct page page = {.now_ms = clock_monotonic_ms()};
 
 	add_process(&page, server);
+	add_acceleration(&page, server);
 	server_for_each_listener(server, add_listener, &page);
 	server_for_each_pool(server, add_pool, &page);
 	join(&page, out);

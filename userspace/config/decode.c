@@ -82,7 +82,8 @@ static size_t decode_scalar(struct decoder *decoder, const struct option *option
 		report_kind(decoder, option, node, expected(option, wanted));
 		return 0;
 	}
-	if (option->zero_word && slice_equal_str(node->text, option->zero_word)) {
+	if (option->zero_word && !option->is_list &&
+	    slice_equal_str(node->text, option->zero_word)) {
 		memset(field, 0, option->type->size);
 		return 1;
 	}
@@ -123,7 +124,7 @@ static void *alloc_list(struct decoder *decoder, size_t count, size_t size)
 	return array;
 }
 
-/* A single scalar counts as a list of one. */
+/* A single scalar counts as a list of one, but for the word that stands for an empty one. */
 static void decode_scalar_list(struct decoder *decoder, const struct option *option,
 			       const struct node *node, void *base)
 {
@@ -136,6 +137,9 @@ static void decode_scalar_list(struct decoder *decoder, const struct option *opt
 		report_kind(decoder, option, node, "a list");
 		return;
 	}
+	if (node->kind == NODE_SCALAR && option->zero_word &&
+	    slice_equal_str(node->text, option->zero_word))
+		return;
 	if (!first && option->is_required)
 		diagnose(decoder->diagnostics, node, "%s is an empty list; expected at least one",
 			 option->name);

@@ -46,6 +46,13 @@ static const struct word on_stop_words[] = {
 	{},
 };
 
+static const struct word hook_words[] = {
+	{"auto", CONFIG_HOOK_AUTO},
+	{"xdp", CONFIG_HOOK_XDP},
+	{"tc", CONFIG_HOOK_TC},
+	{},
+};
+
 static const struct option acceleration_options[] = {
 	{.name = "mode",
 	 .type = &type_word,
@@ -68,6 +75,20 @@ static const struct option acceleration_options[] = {
 	 .help = "Connections in the kernel at once, some 600 bytes each; further ones stay with "
 		 "the "
 		 "daemon."},
+	{.name = "hook",
+	 .type = &type_word,
+	 FIELD(config_acceleration, hook),
+	 .words = hook_words,
+	 .default_text = "auto",
+	 .help = "Where packets are taken: xdp: in the driver, where it can; tc: behind it. auto "
+		 "is xdp where the driver can redirect, but for virtual devices."},
+	{.name = "interfaces",
+	 .type = &type_name,
+	 LIST(config_acceleration, interfaces),
+	 .zero_word = "auto",
+	 .default_text = "auto",
+	 .help = "Devices that get the packet programs, by name, also when they appear later; "
+		 "auto: all that are Ethernet-like, and lo."},
 	{.name = "pin_path",
 	 .type = &type_path,
 	 FIELD(config_acceleration, pin_path),

@@ -1,127 +1,158 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Attaches the programs to devices: clsact, with a priority and a handle of our own, so that
- * others' filters stay as they are. The clsact qdisc itself is left when we go: somebody may have
- * come to rely on it, and an empty one costs nothing. Links come from route.c.
+ * Which device has which of the programs. Links come from route.c, what a driver can do from
+ * device_xdp.c; hook_tc.c and hook_xdp.c do it. A device with XDP has TC behind it, for what XDP
+ * leaves, and for the SYNs that go out.
  */
 #include "core/log.h"
 #include "fastpath/fastpath_internal.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <net/if.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct link {
-	uint32_t ifindex, mtu;
-	bool is_attached;
-	char name[IF_NAMESIZE];
+	struct link_facts facts;
+	struct device_xdp xdp;
+	bool has_tc, has_xdp;
+	char why[SPLICE_WHY_SIZE]; /* it has no XDP, or nothing */
 };
 
 struct attach {
-	const struct bpf_program *ingress, *egress;
-	pthread_mutex_t lock; /* of the table: workers ask for MTUs */
+	struct attach_options options; /* but for the names */
+	char **names;                  /* of devices that get programs; none: all do */
+	size_t nnames;
+	pthread_mutex_t lock; /* of the table: workers ask for links */
 	struct link *links;
-	size_t nlinks;
+	size_t nlinks, nxdp;
 };
 
-int attach_new(const struct bpf_program *ingress, const struct bpf_program *egress,
-	       struct attach **ret)
+/* The configuration that they come from may be replaced by the next one. */
+static int copy_names(struct attach *attach, const struct attach_options *options)
+{
+	if (options->ninterfaces == 0)
+		return 0;
+	attach->names = calloc(options->ninterfaces, sizeof(*attach->names));
+	if (!attach->names)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->ninterfaces; i++) {
+		attach->names[i] = strdup(options->interfaces[i]);
+		if (!attach->names[i])
+			return -ENOMEM;
+		attach->nnames++;
+	}
+	return 0;
+}
+
+int attach_new(const struct attach_options *options, struct attach **ret)
 {
 	struct attach *attach = calloc(1, sizeof(*attach));
 
 	if (!attach)
 		return -ENOMEM;
 	pthread_mutex_init(&attach->lock, NULL);
-	attach->ingress = ingress;
-	attach->egress = egress;
+	attach->options = *options;
+	if (copy_names(attach, options) < 0) {
+		attach_leave(attach);
+		return -ENOMEM;
+	}
 	*ret = attach;
 	return 0;
 }
 
-/* --- One filter ------------------------------------------------------------------------------- */
+/* --- One device ------------------------------------------------------------------------------- */
 
-/* A daemon that was killed leaves its filters; they are known by the program's name. */
-static bool is_ours(uint32_t prog_id, const struct bpf_program *program)
+static bool is_wanted(const struct attach *attach, const char *name)
 {
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(prog_id);
+	for (size_t i = 0; i < attach->nnames; i++)
+		if (strcmp(attach->names[i], name) == 0)
+			return true;
+	return attach->nnames == 0;
+}
+
+static const char *xdp_obstacle(const struct attach *attach, const struct link *link)
+{
+	if (!attach->options.xdp)
+		return "the program for XDP is not loaded";
+	if (link->facts.is_loopback)
+		return "lo has no driver";
+	return device_xdp_obstacle(&link->xdp, attach->options.hook);
+}
+
+/* Drivers before 6.3 that send for others do so at the latest with a program of their own. */
+static void note_xdp(struct attach *attach, struct link *link)
+{
+	link->has_xdp = true;
+	attach->nxdp++;
+	device_xdp_query(link->facts.ifindex, &link->xdp);
+	if (!link->xdp.is_told)
+		link->xdp.can_send = strcmp(link->xdp.driver, "veth") != 0;
+	link->why[0] = '\0';
+	log_info("splice: device %s (%s): at XDP", link->facts.name, link->xdp.driver);
+}
+
+static void attach_xdp(struct attach *attach, struct link *link)
+{
+	const char *obstacle = xdp_obstacle(attach, link);
+	uint32_t other = 0;
 	int err;
 
-	if (fd < 0)
-		return false;
-	err = bpf_obj_get_info_by_fd(fd, &info, &len);
-	close(fd);
-	return !err && strncmp(info.name, bpf_program__name(program), sizeof(info.name) - 1) == 0;
-}
-
-static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
-		      const struct bpf_program *program)
-{
-	struct bpf_tc_hook hook = {
-		.sz = sizeof(hook),
-		.ifindex = (int)ifindex,
-		.attach_point = point,
-	};
-	struct bpf_tc_opts wanted = {
-		.sz = sizeof(wanted),
-		.handle = HOOK_TC_HANDLE,
-		.priority = HOOK_TC_PRIORITY,
-	};
-	struct bpf_tc_opts present = wanted;
-	int err = bpf_tc_hook_create(&hook);
-
-	if (err && err != -EEXIST)
-		return err;
-	if (bpf_tc_query(&hook, &present) == 0) {
-		if (!is_ours(present.prog_id, program))
-			return -EBUSY;
-		wanted.flags = BPF_TC_F_REPLACE;
+	if (obstacle) {
+		hook_xdp_detach(link->facts.ifindex); /* an earlier daemon's */
+		snprintf(link->why, sizeof(link->why), "%s", obstacle);
+		return;
 	}
-	wanted.prog_fd = bpf_program__fd(program);
-	return bpf_tc_attach(&hook, &wanted);
-}
-
-static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-	const struct bpf_tc_hook hook = {
-		.sz = sizeof(hook),
-		.ifindex = (int)ifindex,
-		.attach_point = point,
-	};
-	const struct bpf_tc_opts ours = {
-		.sz = sizeof(ours),
-		.handle = HOOK_TC_HANDLE,
-		.priority = HOOK_TC_PRIORITY,
-	};
-
-	(void)bpf_tc_detach(&hook, &ours);
+	err = hook_xdp_attach(link->facts.ifindex, attach->options.xdp, &other);
+	if (!err) {
+		note_xdp(attach, link);
+		return;
+	}
+	if (other)
+		snprintf(link->why, sizeof(link->why),
+			 "another's XDP program is attached (id %u) and stays", other);
+	else
+		snprintf(link->why, sizeof(link->why), "its driver (%s) refuses XDP: %s",
+			 link->xdp.driver, strerror(-err));
+	log_info("splice: device %s: at TC, not XDP: %s", link->facts.name, link->why);
 }
 
 static void attach_link(struct attach *attach, struct link *link)
 {
-	int err = attach_one(link->ifindex, BPF_TC_EGRESS, attach->egress);
+	int err;
 
-	if (!err) {
-		err = attach_one(link->ifindex, BPF_TC_INGRESS, attach->ingress);
-		if (err)
-			detach_one(link->ifindex, BPF_TC_EGRESS);
+	if (!is_wanted(attach, link->facts.name)) {
+		snprintf(link->why, sizeof(link->why), "acceleration.interfaces leaves it out");
+		return;
 	}
-	link->is_attached = !err;
-	if (err)
-		log_info("splice: device %s stays without: %s", link->name, strerror(-err));
+	err = hook_tc_attach(link->facts.ifindex, attach->options.ingress, attach->options.egress);
+	if (err) {
+		snprintf(link->why, sizeof(link->why), "TC: %s", strerror(-err));
+		log_info("splice: device %s stays without: %s", link->facts.name, strerror(-err));
+		return;
+	}
+	link->has_tc = true;
+	device_xdp_query(link->facts.ifindex, &link->xdp);
+	attach_xdp(attach, link);
+}
+
+static void detach_link(const struct link *link)
+{
+	if (link->has_xdp)
+		hook_xdp_detach(link->facts.ifindex);
+	if (link->has_tc)
+		hook_tc_detach(link->facts.ifindex);
 }
 
 void attach_leave(struct attach *attach)
 {
 	if (!attach)
 		return;
+	for (size_t i = 0; i < attach->nnames; i++)
+		free(attach->names[i]);
 	pthread_mutex_destroy(&attach->lock);
+	free(attach->names);
 	free(attach->links);
 	free(attach);
 }
@@ -130,12 +161,8 @@ void attach_free(struct attach *attach)
 {
 	if (!attach)
 		return;
-	for (size_t i = 0; i < attach->nlinks; i++) {
-		if (!attach->links[i].is_attached)
-			continue;
-		detach_one(attach->links[i].ifindex, BPF_TC_INGRESS);
-		detach_one(attach->links[i].ifindex, BPF_TC_EGRESS);
-	}
+	for (size_t i = 0; i < attach->nlinks; i++)
+		detach_link(&attach->links[i]);
 	attach_leave(attach);
 }
 
@@ -144,36 +171,32 @@ void attach_free(struct attach *attach)
 static struct link *find(struct attach *attach, uint32_t ifindex)
 {
 	for (size_t i = 0; i < attach->nlinks; i++)
-		if (attach->links[i].ifindex == ifindex)
+		if (attach->links[i].facts.ifindex == ifindex)
 			return &attach->links[i];
 	return NULL;
 }
 
-static struct link *add(struct attach *attach, uint32_t ifindex, const char *name)
+static void add(struct attach *attach, const struct link_facts *facts)
 {
 	struct link *links = realloc(attach->links, (attach->nlinks + 1) * sizeof(*links));
-	struct link *link;
 
 	if (!links)
-		return NULL;
+		return;
 	attach->links = links;
-	link = &links[attach->nlinks++];
-	*link = (struct link){.ifindex = ifindex};
-	strncpy(link->name, name, sizeof(link->name) - 1);
-	attach_link(attach, link);
-	return link;
+	links[attach->nlinks] = (struct link){.facts = *facts};
+	attach_link(attach, &links[attach->nlinks++]);
 }
 
-void attach_on_link(struct attach *attach, uint32_t ifindex, uint32_t mtu, const char *name)
+void attach_on_link(struct attach *attach, const struct link_facts *facts)
 {
 	struct link *link;
 
 	pthread_mutex_lock(&attach->lock);
-	link = find(attach, ifindex);
-	if (!link)
-		link = add(attach, ifindex, name);
+	link = find(attach, facts->ifindex);
 	if (link)
-		link->mtu = mtu;
+		link->facts = *facts;
+	else
+		add(attach, facts);
 	pthread_mutex_unlock(&attach->lock);
 }
 
@@ -183,19 +206,62 @@ void attach_on_link_gone(struct attach *attach, uint32_t ifindex)
 
 	pthread_mutex_lock(&attach->lock);
 	link = find(attach, ifindex);
-	if (link)
+	if (link) {
+		attach->nxdp -= link->has_xdp;
 		*link = attach->links[--attach->nlinks];
+	}
 	pthread_mutex_unlock(&attach->lock);
 }
 
-uint32_t attach_mtu(struct attach *attach, uint32_t ifindex)
+void attach_on_xdp_change(struct attach *attach, uint32_t ifindex, const struct device_xdp *xdp)
 {
-	const struct link *link;
-	uint32_t mtu;
+	struct link *link;
 
 	pthread_mutex_lock(&attach->lock);
 	link = find(attach, ifindex);
-	mtu = link && link->is_attached ? link->mtu : 0;
+	if (link) {
+		link->xdp.is_told = xdp->is_told;
+		link->xdp.can_redirect = xdp->can_redirect;
+		link->xdp.can_send = xdp->can_send;
+	}
 	pthread_mutex_unlock(&attach->lock);
-	return mtu;
+}
+
+bool attach_look(struct attach *attach, uint32_t ifindex, struct attached *ret)
+{
+	const struct link *link;
+	bool has_tc;
+
+	pthread_mutex_lock(&attach->lock);
+	link = find(attach, ifindex);
+	has_tc = link && link->has_tc;
+	if (has_tc)
+		*ret = (struct attached){
+			.facts = link->facts,
+			.has_xdp = link->has_xdp,
+			.takes_xdp = attach->nxdp > 0 && link->xdp.can_send,
+		};
+	pthread_mutex_unlock(&attach->lock);
+	return has_tc;
+}
+
+void attach_for_each(struct attach *attach,
+		     void (*visit)(const struct splice_device *device, void *context),
+		     void *context)
+{
+	pthread_mutex_lock(&attach->lock);
+	for (size_t i = 0; i < attach->nlinks; i++) {
+		const struct link *link = &attach->links[i];
+		const struct splice_device device = {
+			.name = link->facts.name,
+			.driver = link->xdp.driver,
+			.hook = link->has_xdp  ? "xdp"
+				: link->has_tc ? "tc"
+					       : "none",
+			.why = link->why,
+		};
+
+		visit(&device, context);
+	}
+	pthread_mutex_unlock(&attach->lock);
 }

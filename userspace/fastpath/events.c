@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The ring buffer `ends`, from the programs to the control loop: which pairs are over. */
 #include "fastpath/fastpath_internal.h"
+#include "io/watch.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>

@@ -6,8 +6,7 @@
 #include "core/address.h"
 #include "core/compiler.h"
 #include "fastpath/splice.h"
-#include "io/timer.h"
-#include "io/watch.h"
+#include "io/loop.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,6 +40,7 @@ bool slots_take(struct slots *slots, uint64_t now_ms, uint32_t *ret_slot) WARN_U
 void slots_give(struct slots *slots, uint64_t now_ms, uint32_t slot);
 /* Those of @is_taken, by slot, are in use already. Before any other call. */
 void slots_remove(struct slots *slots, const bool *is_taken);
+uint32_t slots_used(struct slots *slots);
 
 /* --- Legs: pure parts of a hand-off (legs.c) -------------------------------------------------- */
 
@@ -122,23 +122,90 @@ int reset_open(int family);
 #define HOOK_TC_PRIORITY 0xc5
 #define HOOK_TC_HANDLE   1
 
-/* --- Links: attaches the programs to devices (attach.c)
- * --------------------------------------------- */
+/* --- The hooks (hook_tc.c, hook_xdp.c) -------------------------------------------------------- */
+
+/* A daemon that was killed leaves its programs; they are known by their names. */
+bool hook_is_ours(uint32_t prog_id, const char *name);
+
+/* Ingress and egress, in place of what a killed daemon left. Return: 0; -EBUSY: others have taken
+ * our place; -errno. */
+int hook_tc_attach(uint32_t ifindex, const struct bpf_program *ingress,
+		   const struct bpf_program *egress) WARN_UNUSED;
+void hook_tc_detach(uint32_t ifindex);
+
+/* In the driver. Return: 0; -EBUSY with *@ret_other, the id of a program of others; -errno. */
+int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program,
+		    uint32_t *ret_other) WARN_UNUSED;
+/* If it is ours that is there, or a killed daemon's. */
+void hook_xdp_detach(uint32_t ifindex);
+
+/* --- What drivers can do at XDP (device_xdp.c) --------------------------------------------------
+ */
+
+#define DRIVER_NAME_SIZE 32
+
+struct device_xdp {
+	char driver[DRIVER_NAME_SIZE]; /* "": not known */
+	bool is_told;                  /* by the kernel; otherwise judged by the driver's name */
+	bool can_redirect;             /* runs programs itself, and they may redirect */
+	bool can_send;                 /* what programs of other devices redirect to it */
+};
+
+void device_xdp_query(uint32_t ifindex, struct device_xdp *ret);
+
+/* Return: NULL: try it; or why not, static. */
+const char *device_xdp_obstacle(const struct device_xdp *device, enum splice_hook hook);
 
 struct attach;
 
-/* @ingress, @egress: borrowed. Return: 0; -ENOMEM. */
-int attach_new(const struct bpf_program *ingress, const struct bpf_program *egress,
-	       struct attach **ret) WARN_UNUSED;
+/* A non-blocking socket that hears of changes. Return: NULL: the kernel does not tell. */
+struct nl_sock *device_xdp_monitor_new(void) WARN_UNUSED;
+/* Return: whether something has changed. */
+bool device_xdp_monitor_read(struct nl_sock *sock, struct attach *attach);
+
+/* --- Links: which device has which program (attach.c) -------------------------------------------
+ */
+
+struct link_facts {
+	uint32_t ifindex, mtu;
+	uint8_t mac[6];
+	bool is_loopback;
+	char name[16]; /* IF_NAMESIZE */
+};
+
+/* Programs are borrowed; names for the call only. */
+struct attach_options {
+	const struct bpf_program *ingress, *egress;
+	const struct bpf_program *xdp; /* NULL: none */
+	enum splice_hook hook;
+	const char *const *interfaces;
+	size_t ninterfaces; /* 0: all */
+};
+
+/* Return: 0; -ENOMEM. */
+int attach_new(const struct attach_options *options, struct attach **ret) WARN_UNUSED;
 /* Detaches. NULL is allowed. */
 void attach_free(struct attach *attach);
 /* The programs stay where they are. NULL is allowed. */
 void attach_leave(struct attach *attach);
 /* A device is there, has changed, or has gone. Thread: control. */
-void attach_on_link(struct attach *attach, uint32_t ifindex, uint32_t mtu, const char *name);
+void attach_on_link(struct attach *attach, const struct link_facts *facts);
 void attach_on_link_gone(struct attach *attach, uint32_t ifindex);
-/* Return: the device's MTU; 0 if the programs are not attached to it. Thread: any. */
-uint32_t attach_mtu(struct attach *attach, uint32_t ifindex);
+/* @xdp: all but the driver's name. */
+void attach_on_xdp_change(struct attach *attach, uint32_t ifindex, const struct device_xdp *xdp);
+
+struct attached {
+	struct link_facts facts;
+	bool has_xdp;
+	bool takes_xdp; /* some device has XDP, and this one sends what it redirects */
+};
+
+/* Return: false: the programs are not attached to it. Thread: any. */
+bool attach_look(struct attach *attach, uint32_t ifindex, struct attached *ret);
+
+void attach_for_each(struct attach *attach,
+		     void (*visit)(const struct splice_device *device, void *context),
+		     void *context);
 
 /* --- Netlink (route.c) --------------------------------------------------------------------------
  */
@@ -150,15 +217,20 @@ struct route {
 	bool is_local; /* to ourselves */
 };
 
+struct nlattr;
+
 /* Return: the socket; NULL. */
 struct nl_sock *route_socket_new(void) WARN_UNUSED;
+
+/* An address attribute; v4-mapped for IPv4. */
+void route_map_address(struct nlattr *attribute, uint8_t ret[16]);
 
 /* Asks the kernel for the way to @destination; both addresses v4-mapped for IPv4.
  * Return: 0; -ENETUNREACH or another -errno. */
 int route_query(struct nl_sock *sock, const uint8_t source[16], const uint8_t destination[16],
 		struct route *ret) WARN_UNUSED;
 
-/* Tells @attach of every Ethernet-like device. Return: 0; -errno. */
+/* Tells @attach of every Ethernet-like device and of lo. Return: 0; -errno. */
 int route_list_links(struct nl_sock *sock, struct attach *attach) WARN_UNUSED;
 
 /* A non-blocking socket that hears of links, addresses and routes. Return: NULL on failure. */
@@ -168,10 +240,51 @@ struct nl_sock *route_monitor_new(void) WARN_UNUSED;
  * Sets *@ret_lost when news were lost. */
 bool route_monitor_read(struct nl_sock *sock, struct attach *attach, bool *ret_lost);
 
+/* --- Neighbours: link layer addresses (neighbour.c) ----------------------------------------------
+ */
+
+#define NEIGHBOUR_BUCKETS 1024
+
+struct neighbour_key {
+	uint32_t ifindex;
+	uint8_t ip[16]; /* v4-mapped for IPv4 */
+};
+
+struct neighbour_facts {
+	struct neighbour_key key;
+	uint16_t state; /* NUD_… */
+	bool is_known;
+	uint8_t mac[6]; /* zero if it is not known */
+};
+
+struct neighbour {
+	struct neighbour *next; /* of the bucket */
+	uint32_t refs;
+	struct neighbour_facts facts;
+};
+
+struct neighbours;
+struct nexthops;
+
+/* Return: NULL: out of memory or descriptors. */
+struct neighbours *neighbours_new(void) WARN_UNUSED;
+void neighbours_free(struct neighbours *neighbours); /* NULL is allowed */
+/* Takes a reference. A new one is asked of the kernel. Return: NULL: out of memory. */
+struct neighbour *neighbours_get(struct neighbours *neighbours, const struct neighbour_key *key);
+void neighbours_put(struct neighbours *neighbours, struct neighbour *neighbour); /* or NULL */
+/* Return: the neighbour, if it is one of ours and its address is another now; NULL. */
+struct neighbour *neighbours_update(struct neighbours *neighbours,
+				    const struct neighbour_facts *facts);
+/* Has the kernel make sure of the neighbours in @bucket, and reads them. */
+void neighbours_tend(struct neighbours *neighbours, uint32_t bucket,
+		     void (*on_change)(struct neighbour *neighbour, void *context), void *context);
+
+/* A non-blocking socket that hears of changes, for @hops. Return: NULL on failure. */
+struct nl_sock *neighbour_monitor_new(void) WARN_UNUSED;
+void neighbour_monitor_read(struct nl_sock *sock, struct nexthops *hops);
+
 /* --- Next hops (nexthop.c)
  * -------------------------------------------------------------------------- */
-
-struct nexthops;
 
 /* @map_fd: of `nexthops`, with @capacity elements. Return: 0; -ENOMEM; -errno. */
 int nexthops_new(int map_fd, uint32_t capacity, struct attach *attach,
@@ -195,6 +308,24 @@ void nexthops_adopted(struct nexthops *hops);
 
 /* Asks again for every way. Thread: control. */
 void nexthops_refresh(struct nexthops *hops);
+
+/* Takes up what a neighbour has become. Thread: control. */
+void nexthops_on_neighbour(struct nexthops *hops, const struct neighbour_facts *facts);
+/* Has the kernel make sure of the neighbours that XDP sends to. Thread: control. */
+void nexthops_tend(struct nexthops *hops);
+
+/* @index: held. Thread: any. */
+void nexthops_look(struct nexthops *hops, uint32_t index, struct flow_nexthop *ret);
+
+/* --- News of the network (network.c) ------------------------------------------------------------
+ */
+
+struct network;
+
+/* Tells @attach of the links that there are, and both of what changes. Thread: control. */
+int network_follow(struct io_loop *loop, struct attach *attach, struct nexthops *nexthops,
+		   struct network **ret) WARN_UNUSED;
+void network_free(struct network *network); /* NULL is allowed */
 
 /* --- Ends (events.c) -------------------------------------------------------------------------- */
 
@@ -264,7 +395,8 @@ void adopt_pairs(struct splice *splice);
 struct splice {
 	struct tc_ingress_bpf *ingress;
 	struct tc_egress_bpf *egress;
-	struct flow_pair *pairs; /* the maps, shared with the programs */
+	struct xdp_ingress_bpf *xdp; /* NULL: everything at TC */
+	struct flow_pair *pairs;     /* the maps, shared with the programs */
 	struct flow_bucket *buckets;
 	void **owners; /* by slot: of the pair that is there, as its observer said */
 	uint32_t max_flows, nbuckets;
@@ -275,10 +407,8 @@ struct splice {
 	struct nexthops *nexthops;
 	struct events *events;
 
-	struct nl_sock *monitor;
+	struct network *network;
 	struct io_loop *loop;
-	struct io_watch watch;
-	struct io_timer refresh;
 
 	const struct pin *pin;       /* NULL: nothing outlives us */
 	bool has_pinned;             /* what is pinned is ours to remove */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The array `nexthops`: an element for each way that joined flows take (source and destination
- * address), shared and counted. Workers add ways, the control thread asks for all of them again
- * when rtnetlink has news. One lock; a worker asks the kernel (some microseconds) only for a way
- * that no other flow takes.
+ * address), shared and counted. neighbour.c has the link layer addresses for XDP. Workers add ways,
+ * the control thread asks for all of them again when rtnetlink has news. One lock; a worker asks
+ * the kernel (some microseconds) only for a way that no other flow takes.
  */
 #include "core/hash.h"
 #include "fastpath/fastpath_internal.h"
@@ -26,12 +26,14 @@ struct entry {
 	uint32_t refs;
 	uint32_t next; /* of the same bucket, or of the free ones */
 	struct flow_nexthop nexthop;
+	struct neighbour *neighbour; /* NULL: XDP does not send there */
 };
 
 struct nexthops {
 	pthread_mutex_t lock;
 	struct nl_sock *sock;
 	struct attach *attach;
+	struct neighbours *neighbours;
 	int map_fd;
 	uint32_t capacity, buckets; /* buckets: a power of two */
 	uint32_t used;              /* elements that ever were in use */
@@ -64,7 +66,8 @@ int nexthops_new(int map_fd, uint32_t capacity, struct attach *attach, struct ne
 	hops->heads = malloc(hops->buckets * sizeof(*hops->heads));
 	hops->entries = calloc(capacity, sizeof(*hops->entries));
 	hops->sock = route_socket_new();
-	if (!hops->heads || !hops->entries || !hops->sock) {
+	hops->neighbours = neighbours_new();
+	if (!hops->heads || !hops->entries || !hops->sock || !hops->neighbours) {
 		nexthops_free(hops);
 		return -ENOMEM;
 	}
@@ -78,6 +81,7 @@ void nexthops_free(struct nexthops *hops)
 	if (!hops)
 		return;
 	nl_socket_free(hops->sock);
+	neighbours_free(hops->neighbours);
 	free(hops->heads);
 	free(hops->entries);
 	pthread_mutex_destroy(&hops->lock);
@@ -118,6 +122,8 @@ static void give(struct nexthops *hops, uint32_t index)
 {
 	uint32_t *link = bucket_of(hops, &hops->entries[index].way);
 
+	neighbours_put(hops->neighbours, hops->entries[index].neighbour);
+	hops->entries[index].neighbour = NULL;
 	while (*link != index)
 		link = &hops->entries[*link].next;
 	*link = hops->entries[index].next;
@@ -128,9 +134,9 @@ static void give(struct nexthops *hops, uint32_t index)
 /* --- The ways
  * -------------------------------------------------------------------------------------- */
 
-/* Return: NONE; LOOPBACK; NO_NEXTHOP. Then @ret is gone. */
+/* Return: NONE; LOOPBACK; NO_NEXTHOP. Then @ret is gone. @ret_attached is valid if not. */
 static enum splice_reason resolve(struct nexthops *hops, const struct way *way,
-				  struct flow_nexthop *ret)
+				  struct flow_nexthop *ret, struct attached *ret_attached)
 {
 	struct route route;
 	uint32_t mtu;
@@ -138,15 +144,46 @@ static enum splice_reason resolve(struct nexthops *hops, const struct way *way,
 	*ret = (struct flow_nexthop){};
 	if (route_query(hops->sock, way->source, way->destination, &route) < 0)
 		return SPLICE_REASON_NO_NEXTHOP;
-	if (route.is_local)
-		return SPLICE_REASON_LOOPBACK;
-	mtu = attach_mtu(hops->attach, route.ifindex);
-	if (!mtu)
-		return SPLICE_REASON_NO_NEXTHOP;
+	if (!attach_look(hops->attach, route.ifindex, ret_attached) ||
+	    route.is_local != ret_attached->facts.is_loopback)
+		return route.is_local ? SPLICE_REASON_LOOPBACK : SPLICE_REASON_NO_NEXTHOP;
+	mtu = ret_attached->facts.mtu;
 	ret->ifindex = route.ifindex;
 	ret->mtu = route.mtu && route.mtu < mtu ? route.mtu : mtu;
+	ret->flags = route.is_local ? NEXTHOP_LOCAL : 0;
 	memcpy(ret->gateway, route.gateway, sizeof(ret->gateway));
 	return SPLICE_REASON_NONE;
+}
+
+static void take_link_addresses(struct entry *entry)
+{
+	struct flow_nexthop *nexthop = &entry->nexthop;
+
+	nexthop->flags &= (uint16_t)~NEXTHOP_MAC_VALID;
+	if (!entry->neighbour || !entry->neighbour->facts.is_known)
+		return;
+	nexthop->flags |= NEXTHOP_MAC_VALID;
+	memcpy(nexthop->destination_mac, entry->neighbour->facts.mac,
+	       sizeof(nexthop->destination_mac));
+}
+
+/* @nexthop and @attached are what resolve() gave. The neighbour before is let go. */
+static void fill(struct nexthops *hops, struct entry *entry, const struct flow_nexthop *nexthop,
+		 const struct attached *attached)
+{
+	struct neighbour *before = entry->neighbour;
+	struct neighbour_key key = {.ifindex = nexthop->ifindex};
+
+	memcpy(key.ip, nexthop->gateway, sizeof(key.ip));
+	entry->nexthop = *nexthop;
+	entry->neighbour = NULL;
+	if (nexthop->ifindex && attached->takes_xdp) {
+		memcpy(entry->nexthop.source_mac, attached->facts.mac,
+		       sizeof(entry->nexthop.source_mac));
+		entry->neighbour = neighbours_get(hops->neighbours, &key);
+	}
+	neighbours_put(hops->neighbours, before);
+	take_link_addresses(entry);
 }
 
 static int publish(struct nexthops *hops, uint32_t index)
@@ -156,8 +193,9 @@ static int publish(struct nexthops *hops, uint32_t index)
 
 static enum splice_reason add(struct nexthops *hops, const struct way *way, uint32_t *ret_index)
 {
+	struct attached attached = {};
 	struct flow_nexthop nexthop;
-	enum splice_reason reason = resolve(hops, way, &nexthop);
+	enum splice_reason reason = resolve(hops, way, &nexthop, &attached);
 	struct entry *entry;
 	uint32_t index;
 
@@ -167,8 +205,9 @@ static enum splice_reason add(struct nexthops *hops, const struct way *way, uint
 	if (index == NONE)
 		return SPLICE_REASON_TABLE_FULL;
 	entry = &hops->entries[index];
-	*entry = (struct entry){.way = *way, .nexthop = nexthop, .next = *bucket_of(hops, way)};
+	*entry = (struct entry){.way = *way, .next = *bucket_of(hops, way)};
 	*bucket_of(hops, way) = index;
+	fill(hops, entry, &nexthop, &attached);
 	if (publish(hops, index) < 0) {
 		give(hops, index);
 		return SPLICE_REASON_KERNEL;
@@ -262,15 +301,15 @@ void nexthops_adopted(struct nexthops *hops)
 static void refresh_one(struct nexthops *hops, uint32_t index)
 {
 	struct entry *entry = &hops->entries[index];
-	struct flow_nexthop nexthop;
+	struct flow_nexthop before = entry->nexthop, nexthop;
+	struct attached attached = {};
 
 	if (!entry->refs)
 		return;
-	(void)resolve(hops, &entry->way, &nexthop);
-	if (memcmp(&nexthop, &entry->nexthop, sizeof(nexthop)) == 0)
-		return;
-	entry->nexthop = nexthop;
-	(void)publish(hops, index); /* an update of an array's element cannot fail */
+	(void)resolve(hops, &entry->way, &nexthop, &attached);
+	fill(hops, entry, &nexthop, &attached);
+	if (memcmp(&before, &entry->nexthop, sizeof(before)) != 0)
+		(void)publish(hops, index); /* an update of an array's element cannot fail */
 }
 
 /* The lock is let go between entries, so that workers do not wait for all of them. */
@@ -286,4 +325,51 @@ void nexthops_refresh(struct nexthops *hops)
 		refresh_one(hops, index);
 		pthread_mutex_unlock(&hops->lock);
 	}
+}
+
+/* --- Neighbours --------------------------------------------------------------------------------
+ */
+
+static void on_neighbour_change(struct neighbour *neighbour, void *context)
+{
+	struct nexthops *hops = context;
+
+	for (uint32_t index = 0; index < hops->used; index++) {
+		struct entry *entry = &hops->entries[index];
+
+		if (!entry->refs || entry->neighbour != neighbour)
+			continue;
+		take_link_addresses(entry);
+		(void)publish(hops, index);
+	}
+}
+
+void nexthops_on_neighbour(struct nexthops *hops, const struct neighbour_facts *facts)
+{
+	struct neighbour *changed;
+
+	pthread_mutex_lock(&hops->lock);
+	changed = neighbours_update(hops->neighbours, facts);
+	if (changed)
+		on_neighbour_change(changed, hops);
+	pthread_mutex_unlock(&hops->lock);
+}
+
+void nexthops_tend(struct nexthops *hops)
+{
+	for (uint32_t bucket = 0; bucket < NEIGHBOUR_BUCKETS; bucket++) {
+		pthread_mutex_lock(&hops->lock);
+		neighbours_tend(hops->neighbours, bucket, on_neighbour_change, hops);
+		pthread_mutex_unlock(&hops->lock);
+	}
+}
+
+/* --- What a pair takes -------------------------------------------------------------------------
+ */
+
+void nexthops_look(struct nexthops *hops, uint32_t index, struct flow_nexthop *ret)
+{
+	pthread_mutex_lock(&hops->lock);
+	*ret = hops->entries[index].nexthop;
+	pthread_mutex_unlock(&hops->lock);
 }

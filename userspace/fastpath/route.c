@@ -10,6 +10,7 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <stdio.h>
 #include <string.h>
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -36,7 +37,7 @@ struct answer {
 	bool is_complete;
 };
 
-static void map_address(struct nlattr *attribute, uint8_t ret[16])
+void route_map_address(struct nlattr *attribute, uint8_t ret[16])
 {
 	if (nla_len(attribute) == 4) {
 		memcpy(ret, mapped_prefix, sizeof(mapped_prefix));
@@ -83,7 +84,7 @@ static int on_route(struct nl_msg *message, void *context)
 	if (attributes[RTA_OIF])
 		route->ifindex = nla_get_u32(attributes[RTA_OIF]);
 	if (attributes[RTA_GATEWAY])
-		map_address(attributes[RTA_GATEWAY], route->gateway);
+		route_map_address(attributes[RTA_GATEWAY], route->gateway);
 	if (attributes[RTA_VIA])
 		read_via(attributes[RTA_VIA], route->gateway);
 	if (attributes[RTA_METRICS] && !is_learnt(body, attributes) &&
@@ -150,6 +151,23 @@ int route_query(struct nl_sock *sock, const uint8_t source[16], const uint8_t de
 /* --- Links
  * ----------------------------------------------------------------------------------------- */
 
+/* Loopback frames have a link layer header as Ethernet's are. */
+static void tell_link(struct attach *attach, const struct ifinfomsg *body,
+		      struct nlattr *attributes[])
+{
+	struct nlattr *mac = attributes[IFLA_ADDRESS];
+	struct link_facts facts = {
+		.ifindex = (uint32_t)body->ifi_index,
+		.mtu = nla_get_u32(attributes[IFLA_MTU]),
+		.is_loopback = body->ifi_type == ARPHRD_LOOPBACK,
+	};
+
+	snprintf(facts.name, sizeof(facts.name), "%s", nla_get_string(attributes[IFLA_IFNAME]));
+	if (mac && nla_len(mac) == sizeof(facts.mac))
+		memcpy(facts.mac, nla_data(mac), sizeof(facts.mac));
+	attach_on_link(attach, &facts);
+}
+
 static int on_link(struct nl_msg *message, void *context)
 {
 	struct nlattr *attributes[IFLA_MAX + 1];
@@ -160,12 +178,11 @@ static int on_link(struct nl_msg *message, void *context)
 	if (header->nlmsg_type == RTM_DELLINK && body->ifi_family == AF_UNSPEC)
 		attach_on_link_gone(attach, (uint32_t)body->ifi_index);
 	if (header->nlmsg_type != RTM_NEWLINK || body->ifi_family != AF_UNSPEC ||
-	    body->ifi_type != ARPHRD_ETHER ||
+	    (body->ifi_type != ARPHRD_ETHER && body->ifi_type != ARPHRD_LOOPBACK) ||
 	    nlmsg_parse(header, sizeof(*body), attributes, IFLA_MAX, NULL) < 0)
 		return NL_SKIP;
 	if (attributes[IFLA_MTU] && attributes[IFLA_IFNAME])
-		attach_on_link(attach, (uint32_t)body->ifi_index, nla_get_u32(attributes[IFLA_MTU]),
-			       nla_get_string(attributes[IFLA_IFNAME]));
+		tell_link(attach, body, attributes);
 	return NL_OK;
 }
 

@@ -37,6 +37,16 @@ void slots_free(struct slots *slots)
 	free(slots);
 }
 
+uint32_t slots_used(struct slots *slots)
+{
+	uint32_t used;
+
+	pthread_mutex_lock(&slots->lock);
+	used = slots->capacity - slots->count;
+	pthread_mutex_unlock(&slots->lock);
+	return used;
+}
+
 static bool is_rested(const struct slot *slot, uint64_t now_ms)
 {
 	return !slot->free_since_ms || now_ms - slot->free_since_ms >= SLOT_REST_MS;

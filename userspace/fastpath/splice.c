@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Packet splice as the proxy sees it: loads the programs, keeps the maps and the pairs in them.
- * The switch itself is in handoff.c, devices in attach.c, ways in nexthop.c and route.c.
+ * The switch itself is in handoff.c, devices in attach.c, ways in nexthop.c, news in network.c.
  */
 #include "fastpath/splice.h"
 #include "core/clock.h"
@@ -11,12 +11,13 @@
 
 #include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
+#include "xdp_ingress.skel.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/tcp.h>
-#include <netlink/socket.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,6 @@
 
 #define DEFAULT_MAX_FLOWS 262144
 #define MAXSEG_MAX        32767 /* the kernel's own limit */
-#define REFRESH_DELAY_MS  20    /* changes of routes come in bursts */
 
 static const char *const reason_names[] = {
 #define X(name, text) [SPLICE_REASON_##name] = text,
@@ -39,57 +39,31 @@ const char *splice_reason_name(enum splice_reason reason)
 	return reason_names[reason];
 }
 
-/* --- News of the network -------------------------------------------------------------------------
- */
+static const char *const rung_names[] = {
+#define X(name, text) [SPLICE_RUNG_##name] = text,
+	SPLICE_RUNGS(X)
+#undef X
+};
 
-static void on_refresh(struct io_timer *timer)
+const char *splice_rung_name(enum splice_rung rung)
 {
-	nexthops_refresh(container_of(timer, struct splice, refresh)->nexthops);
+	return rung_names[rung];
 }
 
-static void list_links_again(struct splice *splice)
+void splice_for_each_device(struct splice *splice,
+			    void (*visit)(const struct splice_device *device, void *context),
+			    void *context)
 {
-	struct nl_sock *sock = route_socket_new();
-
-	if (!sock || route_list_links(sock, splice->attach) < 0)
-		log_warn("splice: devices cannot be listed: new ones stay without");
-	nl_socket_free(sock);
+	attach_for_each(splice->attach, visit, context);
 }
 
-static void on_news(struct io_watch *watch, uint32_t ready)
+void splice_describe(struct splice *splice, struct splice_facts *ret)
 {
-	struct splice *splice = container_of(watch, struct splice, watch);
-	bool is_lost;
-
-	(void)ready;
-	if (!route_monitor_read(splice->monitor, splice->attach, &is_lost))
-		return;
-	if (is_lost)
-		list_links_again(splice);
-	if (!io_timer_is_pending(&splice->refresh))
-		io_timer_start(splice->loop, &splice->refresh, REFRESH_DELAY_MS);
-}
-
-/* The monitor first: what changes while the links are listed is heard afterwards. */
-static int follow_network(struct splice *splice)
-{
-	struct nl_sock *sock;
-	int err;
-
-	splice->monitor = route_monitor_new();
-	sock = route_socket_new();
-	if (!splice->monitor || !sock) {
-		nl_socket_free(sock);
-		return -ENOMEM;
-	}
-	err = route_list_links(sock, splice->attach);
-	nl_socket_free(sock);
-	if (err)
-		return err;
-	splice->refresh.on_expire = on_refresh;
-	splice->watch.on_ready = on_news;
-	return io_watch_start(&splice->watch, splice->loop, nl_socket_get_fd(splice->monitor),
-			      IO_READABLE);
+	*ret = (struct splice_facts){
+		.pairs = slots_used(splice->slots),
+		.max_pairs = splice->max_flows,
+	};
+	verdicts_read(bpf_map__fd(splice->ingress->maps.verdicts), ret->verdicts);
 }
 
 /* --- Start and end
@@ -175,6 +149,41 @@ static int map_arrays(struct splice *splice)
 	return splice->buckets ? 0 : -errno;
 }
 
+/* The maps are the same, by their names. */
+static int share_maps(struct xdp_ingress_bpf *xdp, const struct tc_ingress_bpf *ingress)
+{
+	const struct bpf_map *shared;
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, xdp->obj)
+	{
+		shared = bpf_object__find_map_by_name(ingress->obj, bpf_map__name(map));
+		if (!err && shared && !bpf_map__is_internal(map))
+			err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
+	}
+	return err;
+}
+
+/* What XDP does TC can do as well. */
+static void load_xdp(struct splice *splice)
+{
+	struct xdp_ingress_bpf *xdp = xdp_ingress_bpf__open();
+	int err = xdp ? share_maps(xdp, splice->ingress) : -errno;
+
+	if (!err) {
+		xdp->rodata->bucket_mask = splice->nbuckets - 1;
+		err = xdp_ingress_bpf__load(xdp);
+	}
+	if (!err) {
+		splice->xdp = xdp;
+		return;
+	}
+	log_info("splice: everything at TC: the program for XDP cannot be loaded: %s",
+		 strerror(-err));
+	xdp_ingress_bpf__destroy(xdp);
+}
+
 static int load(struct splice *splice, bool is_adopting, const char **ret_why)
 {
 	int err;
@@ -205,6 +214,20 @@ static int follow_ends(struct splice *splice)
 			  splice, &splice->events);
 }
 
+static int make_attach(struct splice *splice, const struct splice_options *options)
+{
+	const struct attach_options attach = {
+		.ingress = splice->ingress->progs.tc_ingress,
+		.egress = splice->egress->progs.tc_egress,
+		.xdp = splice->xdp ? splice->xdp->progs.xdp_ingress : NULL,
+		.hook = options->hook,
+		.interfaces = options->interfaces,
+		.ninterfaces = options->ninterfaces,
+	};
+
+	return attach_new(&attach, &splice->attach);
+}
+
 static int make_tables(struct splice *splice)
 {
 	splice->slots = slots_new(splice->max_flows);
@@ -212,19 +235,23 @@ static int make_tables(struct splice *splice)
 	splice->is_adopted = calloc(splice->max_flows, sizeof(*splice->is_adopted));
 	if (!splice->slots || !splice->owners || !splice->is_adopted)
 		return -ENOMEM;
-	return attach_new(splice->ingress->progs.tc_ingress, splice->egress->progs.tc_egress,
-			  &splice->attach);
+	return 0;
 }
 
 /* The programs are attached last: until then those of an earlier daemon do their work. */
-static int start(struct splice *splice, bool is_adopting, const char **ret_why)
+static int start(struct splice *splice, const struct splice_options *options, bool is_adopting,
+		 const char **ret_why)
 {
 	int err = load(splice, is_adopting, ret_why);
 
 	if (err)
 		return err;
+	if (options->hook != SPLICE_HOOK_TC)
+		load_xdp(splice);
 	*ret_why = "out of memory";
 	err = make_tables(splice);
+	if (!err)
+		err = make_attach(splice, options);
 	if (err)
 		return err;
 	*ret_why = "rtnetlink cannot be used";
@@ -235,7 +262,7 @@ static int start(struct splice *splice, bool is_adopting, const char **ret_why)
 	if (is_adopting)
 		adopt_pairs(splice);
 	splice->has_pinned |= is_adopting;
-	err = follow_network(splice);
+	err = network_follow(splice->loop, splice->attach, splice->nexthops, &splice->network);
 	if (err)
 		return err;
 	nexthops_refresh(splice->nexthops);
@@ -275,7 +302,7 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 	err = look_for_leftover(splice, &is_adopting, ret_why);
 	splice->nbuckets = flow_table_size(2 * splice->max_flows);
 	if (!err)
-		err = start(splice, is_adopting, ret_why);
+		err = start(splice, options, is_adopting, ret_why);
 	if (err) {
 		splice_free(splice);
 		return err;
@@ -299,9 +326,7 @@ void splice_free(struct splice *splice)
 	if (!splice)
 		return;
 	events_free(splice->events);
-	io_watch_stop(&splice->watch);
-	io_timer_stop(splice->loop, &splice->refresh);
-	nl_socket_free(splice->monitor);
+	network_free(splice->network);
 	if (splice->nlasting)
 		attach_leave(splice->attach);
 	else
@@ -318,6 +343,7 @@ void splice_free(struct splice *splice)
 	if (splice->buckets)
 		munmap(splice->buckets, buckets_size(splice));
 	pthread_mutex_destroy(&splice->table_lock);
+	xdp_ingress_bpf__destroy(splice->xdp);
 	tc_egress_bpf__destroy(splice->egress);
 	tc_ingress_bpf__destroy(splice->ingress);
 	for (size_t i = 0; i < ARRAY_SIZE(splice->reset_fd); i++)
@@ -394,6 +420,42 @@ static enum splice_reason compare_announced(const struct splice_pair *pair, stru
 	return reason;
 }
 
+/* A packet from a device reaches a local socket only at an address of `lo` itself (bpf/lib has
+ * why); one from `lo` reaches any. */
+static bool is_loopback_address(const uint8_t ip[16])
+{
+	struct in6_addr address;
+
+	memcpy(&address, ip, sizeof(address));
+	return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && ip[12] == 127);
+}
+
+static bool is_local(const struct splice_pair *pair, enum flow_direction direction)
+{
+	struct flow_nexthop nexthop;
+
+	nexthops_look(pair->splice->nexthops, pair->nexthop[direction], &nexthop);
+	return nexthop.flags & NEXTHOP_LOCAL;
+}
+
+static enum splice_reason compare_local(const struct splice_pair *pair, enum splice_reason reason)
+{
+	const struct flow_key *to;
+	bool is_up, is_down;
+
+	if (pair->nnexthops < FLOW_DIRECTIONS)
+		return reason;
+	is_up = is_local(pair, FLOW_UP);
+	is_down = is_local(pair, FLOW_DOWN);
+	to = &pair->keys[is_up ? FLOW_DOWN : FLOW_UP];
+	/* Whatever size either sends through `lo` the other takes. */
+	if (is_up && is_down)
+		return reason == SPLICE_REASON_MSS ? SPLICE_REASON_NONE : reason;
+	if (reason == SPLICE_REASON_NONE && (is_up || is_down) && !is_loopback_address(to->source))
+		return SPLICE_REASON_LOOPBACK;
+	return reason;
+}
+
 static enum splice_reason compare(struct splice_pair *pair)
 {
 	struct leg client = {.key = pair->keys[FLOW_UP]}, backend = {.key = pair->keys[FLOW_DOWN]};
@@ -409,7 +471,7 @@ static enum splice_reason compare(struct splice_pair *pair)
 		reason = legs_compare(&client, &backend, mtu_up);
 	if (reason == SPLICE_REASON_MSS)
 		reason = compare_announced(pair, &client, &backend, mtu_up);
-	return reason;
+	return compare_local(pair, reason);
 }
 
 static enum splice_reason insert_flow(struct splice_pair *pair, enum flow_direction direction)
@@ -543,6 +605,32 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
 	};
 	ret->is_superseded = pair->is_joined && gate_state_of(word) != GATE_SPLICED;
 	ret->is_over = flow_is_over(pair->shared) || ret->is_superseded;
+}
+
+/* Packets of a direction arrive on the device that the other one leaves by. */
+static bool is_at_xdp(const struct splice_pair *pair, enum flow_direction direction)
+{
+	enum flow_direction other = direction == FLOW_UP ? FLOW_DOWN : FLOW_UP;
+	struct flow_nexthop in, out;
+	struct attached attached;
+
+	nexthops_look(pair->splice->nexthops, pair->nexthop[other], &in);
+	nexthops_look(pair->splice->nexthops, pair->nexthop[direction], &out);
+	return out.flags & NEXTHOP_MAC_VALID &&
+	       attach_look(pair->splice->attach, in.ifindex, &attached) && attached.has_xdp;
+}
+
+enum splice_rung splice_pair_rung(const struct splice_pair *pair)
+{
+	bool is_up, is_down;
+
+	if (pair->nnexthops < FLOW_DIRECTIONS)
+		return SPLICE_RUNG_TC;
+	is_up = is_at_xdp(pair, FLOW_UP);
+	is_down = is_at_xdp(pair, FLOW_DOWN);
+	return is_up && is_down   ? SPLICE_RUNG_XDP
+	       : is_up || is_down ? SPLICE_RUNG_MIXED
+				  : SPLICE_RUNG_TC;
 }
 
 /*

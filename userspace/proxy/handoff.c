@@ -339,6 +339,7 @@ void handoff_end(struct tunnel *tunnel, bool is_reset)
 	if (!handoff->pair)
 		return;
 	handoff_account(tunnel);
+	handoff->rung = splice_pair_rung(handoff->pair);
 	splice_pair_close(handoff->pair, is_reset);
 	handoff->pair = NULL;
 	handoff->state = HANDOFF_NEVER;
@@ -346,7 +347,12 @@ void handoff_end(struct tunnel *tunnel, bool is_reset)
 
 const char *handoff_rung(const struct tunnel *tunnel)
 {
-	return tunnel->handoff.was_joined ? "splice-tc" : "relay";
+	const struct handoff *handoff = &tunnel->handoff;
+
+	if (!handoff->was_joined)
+		return "relay";
+	return splice_rung_name(handoff->state == HANDOFF_JOINED ? splice_pair_rung(handoff->pair)
+								 : handoff->rung);
 }
 
 const char *handoff_reason(const struct tunnel *tunnel)

@@ -33,7 +33,8 @@ struct handoff {
 	enum splice_reason reason; /* why it is not spliced */
 	struct splice_pair *pair;  /* from OBSERVED on */
 	bool was_joined;
-	uint8_t nrested; /* pumps */
+	enum splice_rung rung; /* the last, of one that was joined */
+	uint8_t nrested;       /* pumps */
 	uint8_t tries;
 	uint32_t delay_ms;
 	struct io_timer timer;

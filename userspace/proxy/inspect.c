@@ -25,6 +25,27 @@ void server_describe(struct server *server, struct server_facts *ret)
 	};
 }
 
+void server_describe_acceleration(struct server *server, struct acceleration_facts *ret)
+{
+	static const char *const modes[] = {
+		[CONFIG_AUTO] = "auto",
+		[CONFIG_OFF] = "off",
+		[CONFIG_SPLICE] = "splice",
+	};
+
+	*ret = (struct acceleration_facts){.mode = modes[server->mode], .why = server->why_relay};
+	if (server->shared.splice)
+		splice_describe(server->shared.splice, &ret->splice);
+}
+
+void server_for_each_device(struct server *server,
+			    void (*visit)(const struct splice_device *device, void *context),
+			    void *context)
+{
+	if (server->shared.splice)
+		splice_for_each_device(server->shared.splice, visit, context);
+}
+
 /* Return: how many of the snapshot's bindings are @listener's, put into @ret. */
 static size_t collect_binds(const struct snapshot *snapshot, uint32_t listener, struct address *ret)
 {

@@ -200,8 +200,16 @@ static void on_spliced_over(void *context, uint32_t slot, uint64_t id)
 /* Asked for, but never needed: what cannot be spliced is relayed. */
 static void start_splice(struct server *server, const struct config *config, struct pin *pin)
 {
+	static const enum splice_hook hooks[] = {
+		[CONFIG_HOOK_AUTO] = SPLICE_HOOK_AUTO,
+		[CONFIG_HOOK_XDP] = SPLICE_HOOK_XDP,
+		[CONFIG_HOOK_TC] = SPLICE_HOOK_TC,
+	};
 	const struct splice_options options = {
 		.max_flows = config->acceleration.max_flows,
+		.hook = hooks[config->acceleration.hook],
+		.interfaces = config->acceleration.interfaces,
+		.ninterfaces = config->acceleration.ninterfaces,
 		.pin = pin,
 		.on_end = on_spliced_over,
 		.context = server,
@@ -209,9 +217,12 @@ static void start_splice(struct server *server, const struct config *config, str
 	const char *why;
 	int err;
 
-	if (config->acceleration.mode != CONFIG_SPLICE)
+	server->mode = config->acceleration.mode;
+	server->why_relay = "the configuration does not ask for more";
+	if (server->mode != CONFIG_SPLICE)
 		return;
 	err = splice_new(&options, server->loop, &server->shared.splice, &why);
+	server->why_relay = err ? why : NULL;
 	if (err)
 		log_warn("acceleration: connections stay with the relay: %s: %s", why,
 			 strerror(-err));
@@ -316,6 +327,17 @@ static bool differs(const char *a, const char *b)
 	return a && b ? strcmp(a, b) != 0 : a != b;
 }
 
+static bool have_other_interfaces(const struct config_acceleration *old,
+				  const struct config_acceleration *new)
+{
+	if (old->ninterfaces != new->ninterfaces)
+		return true;
+	for (size_t i = 0; i < old->ninterfaces; i++)
+		if (differs(old->interfaces[i], new->interfaces[i]))
+			return true;
+	return false;
+}
+
 /* What the new file asks for and only a restart can give. */
 static void warn_of_restart(const struct config *old, const struct config *new,
 			    struct strbuf *warnings)
@@ -329,6 +351,9 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 		{old->acceleration.mode != new->acceleration.mode, "acceleration.mode"},
 		{old->acceleration.max_flows != new->acceleration.max_flows,
 		 "acceleration.max_flows"},
+		{old->acceleration.hook != new->acceleration.hook, "acceleration.hook"},
+		{have_other_interfaces(&old->acceleration, &new->acceleration),
+		 "acceleration.interfaces"},
 		{differs(old->acceleration.instance, new->acceleration.instance),
 		 "acceleration.instance"},
 		{differs(old->acceleration.pin_path, new->acceleration.pin_path),

@@ -23,6 +23,8 @@ struct server {
 	uint64_t started_wall_us;
 	uint64_t pinged_ms; /* when the workers were asked for a sign of life */
 	enum io_backend io_backend;
+	enum config_acceleration_mode mode; /* at start */
+	const char *why_relay; /* connections stay with the relay; static; NULL: they do not */
 
 	struct list_node adopted; /* connections of an earlier daemon: adopted.c */
 	uint32_t nadopted;

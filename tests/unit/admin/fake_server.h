@@ -24,6 +24,7 @@ struct server {
 	struct histogram times;
 	uint64_t ends[CONNECTION_END_COUNT];
 	bool is_draining;
+	const char *why_relay;
 	uint32_t generation;
 	struct connection_row rows[3];
 	size_t limit_asked;
@@ -105,6 +106,26 @@ void server_describe(struct server *server, struct server_facts *ret)
 		.connections_active = 3,
 		.connections_total = 10,
 	};
+}
+
+void server_describe_acceleration(struct server *server, struct acceleration_facts *ret)
+{
+	*ret = (struct acceleration_facts){
+		.mode = "splice",
+		.why = server->why_relay,
+		.splice = {.pairs = 2, .max_pairs = 64, .verdicts = {[FLOW_VERDICT_SPLICED] = 9}},
+	};
+}
+
+void server_for_each_device(struct server *server,
+			    void (*visit)(const struct splice_device *device, void *context),
+			    void *context)
+{
+	(void)server;
+	visit(&(struct splice_device){.name = "eth0", .driver = "ice", .hook = "xdp", .why = ""},
+	      context);
+	visit(&(struct splice_device){.name = "lo", .driver = "", .hook = "tc", .why = "slow"},
+	      context);
 }
 
 bool server_is_draining(const struct server *server)

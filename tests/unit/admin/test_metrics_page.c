@@ -37,6 +37,10 @@ static void page_has_every_object(void **state)
 	assert_has_line(page,
 			"sluice_build_info{version=\"" SLUICE_VERSION "\",io_backend=\"epoll\"} 1");
 	assert_has_line(page, "sluice_process_start_time_seconds 1764000000");
+	assert_has_line(page, "sluice_splice_available 1");
+	assert_has_line(page, "sluice_splice_pairs 2");
+	assert_has_line(page, "sluice_splice_verdicts_total{verdict=\"spliced\"} 9");
+	assert_has_line(page, "sluice_splice_device{device=\"eth0\",hook=\"xdp\"} 1");
 	assert_has_line(page, "sluice_listener_connections_accepted_total{listener=\"web\"} 10");
 	assert_has_line(page, "sluice_listener_connection_ends_total{listener=\"web\","
 			      "reason=\"done\"} 3");

@@ -143,7 +143,8 @@ static void the_reference_file_loads_with_all_defaults(void **state)
 	config_render_reference(&out);
 	full = parse(out.text);
 	assert_same(full, plain, config, workers, io);
-	assert_same(&full->acceleration, &plain->acceleration, config_acceleration, mode, on_stop);
+	assert_same(&full->acceleration, &plain->acceleration, config_acceleration, mode, hook);
+	assert_int_equal(full->acceleration.ninterfaces, 0);
 	assert_string_equal(full->acceleration.pin_path, plain->acceleration.pin_path);
 	assert_string_equal(full->acceleration.instance, plain->acceleration.instance);
 	assert_int_equal(full->drain_timeout_ms, plain->drain_timeout_ms);
