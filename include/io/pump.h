@@ -74,10 +74,16 @@ void io_pump_resume(struct io_pump *pump);
 
 /*
  * For whoever may have the bytes moved by others: goes on reading (at rest it begins again), but
- * keeps what comes, the end and errors too, and calls on_held. io_pump_resume() hands it on, from
- * the loop, and ends the hold; it may be called in on_held.
+ * keeps what comes and calls on_held. io_pump_resume() hands it on, from the loop, and ends the
+ * hold; so does another hold, for what it does not keep. Both may be called in on_held. A FIN that
+ * was kept is not remembered but read anew: bytes may have come to stand before it.
  */
-void io_pump_hold(struct io_pump *pump);
+enum io_pump_hold {
+	IO_PUMP_HOLD_END, /* a FIN alone */
+	IO_PUMP_HOLD_ALL, /* bytes and errors too */
+};
+
+void io_pump_hold(struct io_pump *pump, enum io_pump_hold what);
 
 /* Whether it moves its bytes by splice(2) now. */
 bool io_pump_is_spliced(const struct io_pump *pump);

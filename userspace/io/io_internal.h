@@ -211,6 +211,8 @@ void io_stream_received(struct io_stream *stream, struct io_buf *buf);
 void io_stream_recv_ended(struct io_stream *stream, int status);
 /* What was just delivered is delivered again, before all else, once receiving is started anew. */
 void io_stream_put_back(struct io_stream *stream, struct io_buf *buf);
+/* A FIN that was just delivered is to be read again. */
+void io_stream_forget_end(struct io_stream *stream);
 /* As io_stream_recv_stop(), and what the kernel had already handed over is let go too. */
 void io_stream_recv_drop(struct io_stream *stream);
 /* The kernel took @count bytes off the queue. May be called anywhere: callbacks come later. */

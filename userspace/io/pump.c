@@ -8,10 +8,11 @@
 
 #include "io/io_internal.h"
 
-#define PUMP_PAUSED (1u << 0) /* too much waits for the sink */
-#define PUMP_EOF    (1u << 1) /* the source has ended, the sink's queue has not run empty yet */
-#define PUMP_RESTS  (1u << 2) /* its owner wants the source left alone */
-#define PUMP_HOLDS  (1u << 3) /* its owner wants to know before anything is handed on */
+#define PUMP_PAUSED    (1u << 0) /* too much waits for the sink */
+#define PUMP_EOF       (1u << 1) /* the source has ended, the sink's queue has not run empty yet */
+#define PUMP_RESTS     (1u << 2) /* its owner wants the source left alone */
+#define PUMP_HOLDS     (1u << 3) /* its owner wants to know before anything is handed on */
+#define PUMP_HOLDS_END (1u << 4) /* before a FIN is */
 
 /* Reads in a row before a pump changes to large buffers, and back. */
 #define ENTER_LARGE 8
@@ -126,22 +127,31 @@ static void go_on(struct io_pump *pump)
 
 void io_pump_resume(struct io_pump *pump)
 {
-	pump->flags &= ~(PUMP_RESTS | PUMP_HOLDS);
+	pump->flags &= ~(PUMP_RESTS | PUMP_HOLDS | PUMP_HOLDS_END);
 	go_on(pump);
 }
 
-void io_pump_hold(struct io_pump *pump)
+void io_pump_hold(struct io_pump *pump, enum io_pump_hold what)
 {
-	pump->flags &= ~PUMP_RESTS;
-	pump->flags |= PUMP_HOLDS;
+	pump->flags &= ~(PUMP_RESTS | PUMP_HOLDS | PUMP_HOLDS_END);
+	pump->flags |= what == IO_PUMP_HOLD_ALL ? PUMP_HOLDS : PUMP_HOLDS_END;
 	go_on(pump);
 }
 
-/* The end is told once more when the source is started again. */
-static void hold(struct io_pump *pump, struct io_buf *buf)
+static bool must_hold(const struct io_pump *pump, const struct io_buf *buf, int status)
+{
+	bool is_fin = !buf && status == 0;
+
+	return pump->flags & (is_fin ? PUMP_HOLDS | PUMP_HOLDS_END : PUMP_HOLDS);
+}
+
+/* An error is told once more when the source is started again; a FIN is read again. */
+static void hold(struct io_pump *pump, struct io_buf *buf, int status)
 {
 	if (buf)
 		io_stream_put_back(pump->from, buf);
+	else if (status == 0)
+		io_stream_forget_end(pump->from);
 	io_stream_recv_stop(pump->from);
 	pump->on_held(pump);
 }
@@ -194,8 +204,8 @@ static void received_bytes(struct io_pump *pump, struct io_buf *buf)
 
 void io_pump_received(struct io_pump *pump, struct io_buf *buf, int status)
 {
-	if (unlikely(pump->flags & PUMP_HOLDS)) {
-		hold(pump, buf);
+	if (unlikely(must_hold(pump, buf, status))) {
+		hold(pump, buf, status);
 		return;
 	}
 	if (buf) {

@@ -91,6 +91,11 @@ void io_stream_put_back(struct io_stream *stream, struct io_buf *buf)
 	stream->unread = buf;
 }
 
+void io_stream_forget_end(struct io_stream *stream)
+{
+	stream->flags &= ~(STREAM_RECV_ENDED | STREAM_RECV_END_DUE);
+}
+
 /* The kernel tells of a reset once; had the sender heard it, this would look like a FIN. */
 static void tell_end(struct io_stream *stream)
 {

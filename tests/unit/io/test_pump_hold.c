@@ -106,7 +106,7 @@ static void bytes_wait_for_resume_and_keep_their_order(void **state)
 	struct way way;
 
 	open_way(&way, fixture);
-	io_pump_hold(&way.pump);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_ALL);
 	recorder_send(&way.left, "one ", 4);
 	run_until(fixture, way.helds == 1);
 	recorder_send(&way.left, "two", 3);
@@ -124,7 +124,7 @@ static void the_end_waits_too_behind_the_bytes(void **state)
 	struct way way;
 
 	open_way(&way, fixture);
-	io_pump_hold(&way.pump);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_ALL);
 	recorder_send(&way.left, "last", 4);
 	io_stream_shutdown(&way.left.stream);
 	run_until(fixture, way.helds);
@@ -143,7 +143,7 @@ static void an_end_alone_is_held_once(void **state)
 	struct way way;
 
 	open_way(&way, fixture);
-	io_pump_hold(&way.pump);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_ALL);
 	io_stream_shutdown(&way.left.stream);
 	run_until(fixture, way.helds);
 	run_for(fixture, 10);
@@ -155,13 +155,48 @@ static void an_end_alone_is_held_once(void **state)
 	close_way(&way, fixture);
 }
 
+static void bytes_pass_a_hold_of_the_end(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct way way;
+
+	open_way(&way, fixture);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_END);
+	recorder_send(&way.left, "through", 7);
+	run_until(fixture, has(&way.right, "through"));
+	assert_int_equal(way.helds, 0);
+	io_stream_shutdown(&way.left.stream);
+	run_until(fixture, way.helds);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_END);
+	run_until(fixture, way.helds == 2);
+	assert_int_equal(way.ends, 0);
+	io_pump_resume(&way.pump);
+	run_until(fixture, way.ends);
+	assert_int_equal(way.end, IO_PUMP_EOF);
+	close_way(&way, fixture);
+}
+
+static void a_reset_passes_a_hold_of_the_end(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct way way;
+
+	open_way(&way, fixture);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_END);
+	io_stream_close(&way.left.stream, IO_CLOSE_RESET);
+	run_until(fixture, way.ends);
+	assert_int_equal(way.end, IO_PUMP_RECV_ERROR);
+	assert_int_equal(way.helds, 0);
+	close_way(&way, fixture);
+}
+
 static void a_reset_waits_and_then_ends_the_pump(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
 	struct way way;
 
 	open_way(&way, fixture);
-	io_pump_hold(&way.pump);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_ALL);
 	io_stream_close(&way.left.stream, IO_CLOSE_RESET);
 	run_until(fixture, way.helds);
 	io_pump_resume(&way.pump);
@@ -177,10 +212,10 @@ static void resumed_in_the_callback_it_goes_on_at_once(void **state)
 
 	open_way(&way, fixture);
 	way.resumes_at_once = true;
-	io_pump_hold(&way.pump);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_ALL);
 	recorder_send(&way.left, "now", 3);
 	run_until(fixture, has(&way.right, "now"));
-	io_pump_hold(&way.pump);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_ALL);
 	recorder_send(&way.left, " again", 6);
 	run_until(fixture, has(&way.right, "now again"));
 	assert_int_equal(way.helds, 2);
@@ -198,7 +233,7 @@ static void from_rest_it_reads_again(void **state)
 	recorder_send(&way.left, "quiet", 5);
 	run_for(fixture, 10);
 	assert_int_equal(way.helds, 0);
-	io_pump_hold(&way.pump);
+	io_pump_hold(&way.pump, IO_PUMP_HOLD_ALL);
 	run_until(fixture, way.helds);
 	assert_int_equal(way.right.len, 0);
 	io_pump_resume(&way.pump);
@@ -212,6 +247,8 @@ int main(void)
 		ON_BOTH(bytes_wait_for_resume_and_keep_their_order),
 		ON_BOTH(the_end_waits_too_behind_the_bytes),
 		ON_BOTH(an_end_alone_is_held_once),
+		ON_BOTH(bytes_pass_a_hold_of_the_end),
+		ON_BOTH(a_reset_passes_a_hold_of_the_end),
 		ON_BOTH(a_reset_waits_and_then_ends_the_pump),
 		ON_BOTH(resumed_in_the_callback_it_goes_on_at_once),
 		ON_BOTH(from_rest_it_reads_again),
