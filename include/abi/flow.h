@@ -209,9 +209,9 @@ static inline int flow_is_over(const struct flow_pair *pair)
 	return (up | down) & FLOW_SEEN_RST || (up & down & ended) == ended;
 }
 
-/* Record of the ring buffer `ends`: a pair is over, or has given way since. Writers: the programs,
- * once a pair but for a race of its directions; reader: the daemon. When full, a record is lost:
- * the daemon also looks at its pairs now and then. */
+/* Record of the ring buffer `ends`: a pair is over, or has given way since. Writers: the programs, once a pair but for a
+ * race of its directions; reader: the daemon. When full, a record is lost: the daemon also looks
+ * at its pairs now and then. */
 struct flow_event {
 	__u64 id; /* of the pair when it was over: its element may serve another one since */
 	__u32 pair;
