@@ -17,7 +17,7 @@
  * defaults are filled in. Units are in the names. schema.c says what each option means.
  */
 enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
-enum config_acceleration_mode { CONFIG_AUTO, CONFIG_OFF, CONFIG_SPLICE };
+enum config_acceleration_mode { CONFIG_AUTO, CONFIG_OFF, CONFIG_SPLICE, CONFIG_SOCKMAP };
 enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
 enum config_mode { CONFIG_MODE_TCP };
 enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };

@@ -35,7 +35,6 @@ struct splice_pair;
 	X(TABLE_FULL, "table_full")                                                              \
 	X(TUPLE_IN_USE, "tuple_in_use")                                                          \
 	X(NEVER_QUIET, "never_quiet") /* no quiet moment was found yet */                        \
-	X(KERNEL_TLS, "kernel_tls")   /* a socket that encrypts by itself */                     \
 	X(KERNEL, "kernel")           /* a system call failed */
 
 enum splice_reason {

@@ -117,7 +117,7 @@ struct connection_row {
 	char listener[64], pool[64], endpoint[128];
 	struct address client, local, backend; /* backend: no address before one is chosen */
 	enum connection_state state;
-	const char *rung;             /* "relay" or "splice-tc" */
+	const char *rung;             /* "relay", "splice-tc" or "sockmap" */
 	const char *reason;           /* why it is not on a better one; "adopted" */
 	uint64_t bytes_in, bytes_out; /* from the client, to the client */
 	uint64_t age_ms, idle_ms;

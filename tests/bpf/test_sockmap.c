@@ -353,7 +353,7 @@ static void sockets_that_are_not_plain_tcp_are_refused(void **state)
 	expect_refusal(pair.sockmap, pair.near, local[0], SPLICE_REASON_NOT_TCP_SOCKETS);
 	expect_refusal(pair.sockmap, local[0], pair.far, SPLICE_REASON_NOT_TCP_SOCKETS);
 	upper_fd = pair.far;
-	expect_refusal(pair.sockmap, pair.near, pair.far, SPLICE_REASON_KERNEL_TLS);
+	expect_refusal(pair.sockmap, pair.near, pair.far, SPLICE_REASON_TLS);
 	upper_fd = -1;
 	join(&pair);
 	close(local[0]);

@@ -17,6 +17,7 @@ static const struct word io_words[] = {
 static const struct word acceleration_words[] = {
 	{"auto", CONFIG_AUTO},
 	{"splice", CONFIG_SPLICE},
+	{"sockmap", CONFIG_SOCKMAP},
 	{"off", CONFIG_OFF},
 	{},
 };
@@ -59,8 +60,9 @@ static const struct option acceleration_options[] = {
 	 FIELD(config_acceleration, mode),
 	 .words = acceleration_words,
 	 .default_text = "auto",
-	 .help = "splice: hand established connections to the kernel; off: forward in the daemon "
-		 "alone. auto is the daemon alone for now."},
+	 .help = "splice: hand established connections to the kernel; sockmap: let it move bytes "
+		 "between their sockets, which seldom pays; off: forward in the daemon alone. auto "
+		 "is the daemon alone for now."},
 	{.name = "after",
 	 .type = &type_size,
 	 FIELD(config_acceleration, after),

@@ -229,7 +229,7 @@ static enum splice_reason judge(int fd)
 	if (!is_tcp(fd))
 		return SPLICE_REASON_NOT_TCP_SOCKETS;
 	if (has_upper_protocol(fd))
-		return SPLICE_REASON_KERNEL_TLS;
+		return SPLICE_REASON_TLS;
 	return SPLICE_REASON_NONE;
 }
 

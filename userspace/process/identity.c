@@ -22,11 +22,19 @@ static const uint64_t kept_capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE |
 /* Programs that read packets, and resets in another's name: for those who ask for splice alone. */
 static const uint64_t splice_capabilities = UINT64_C(1) << CAP_PERFMON | UINT64_C(1) << CAP_NET_RAW;
 
+/* A program that reads what sockets have counted. */
+static const uint64_t sockmap_capabilities = UINT64_C(1) << CAP_PERFMON;
+
 static uint64_t wanted_capabilities(const struct config *config)
 {
-	bool is_splice = config->acceleration.mode == CONFIG_SPLICE;
-
-	return kept_capabilities | (is_splice ? splice_capabilities : 0);
+	switch (config->acceleration.mode) {
+	case CONFIG_SPLICE:
+		return kept_capabilities | splice_capabilities;
+	case CONFIG_SOCKMAP:
+		return kept_capabilities | sockmap_capabilities;
+	default:
+		return kept_capabilities;
+	}
 }
 
 void identity_raise_descriptor_limit(void)

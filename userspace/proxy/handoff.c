@@ -10,6 +10,7 @@
 #include "proxy/handoff.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "proxy/sockmap_rung.h"
 #include "proxy/tunnel.h"
 
 #include <errno.h>
@@ -252,12 +253,16 @@ void handoff_start(struct tunnel *tunnel)
 	const struct config_acceleration *config = &tunnel->config->acceleration;
 	struct handoff *handoff = &tunnel->handoff;
 
-	if (config->mode != CONFIG_SPLICE) {
+	if (config->mode != CONFIG_SPLICE && config->mode != CONFIG_SOCKMAP) {
 		handoff->reason = SPLICE_REASON_OFF;
 		return;
 	}
 	if (tunnel->client->layer || tunnel->backend->layer) {
 		handoff->reason = SPLICE_REASON_TLS;
+		return;
+	}
+	if (config->mode == CONFIG_SOCKMAP) {
+		sockmap_rung_start(tunnel);
 		return;
 	}
 	if (!tunnel->splice) {
@@ -311,6 +316,8 @@ void handoff_interrupt(struct tunnel *tunnel)
 	struct handoff *handoff = &tunnel->handoff;
 	bool was_resting = handoff->state == HANDOFF_RESTING;
 
+	if (handoff->sockmap_rung)
+		sockmap_rung_interrupt(tunnel);
 	if (handoff->state == HANDOFF_NEVER || handoff->state == HANDOFF_JOINED)
 		return;
 	io_timer_stop(loop_of(tunnel), &handoff->timer);
@@ -324,6 +331,8 @@ void handoff_account(struct tunnel *tunnel)
 	struct handoff *handoff = &tunnel->handoff;
 	struct splice_traffic traffic;
 
+	if (handoff->sockmap_rung)
+		sockmap_rung_account(tunnel);
 	if (handoff->state != HANDOFF_JOINED)
 		return;
 	splice_pair_traffic(handoff->pair, &traffic);
@@ -335,6 +344,8 @@ void handoff_end(struct tunnel *tunnel, bool is_reset)
 {
 	struct handoff *handoff = &tunnel->handoff;
 
+	if (handoff->sockmap_rung)
+		sockmap_rung_end(tunnel);
 	io_timer_stop(loop_of(tunnel), &handoff->timer);
 	if (!handoff->pair)
 		return;
@@ -349,6 +360,8 @@ const char *handoff_rung(const struct tunnel *tunnel)
 {
 	const struct handoff *handoff = &tunnel->handoff;
 
+	if (handoff->was_redirected)
+		return "sockmap";
 	if (!handoff->was_joined)
 		return "relay";
 	return splice_rung_name(handoff->state == HANDOFF_JOINED ? splice_pair_rung(handoff->pair)
@@ -365,6 +378,8 @@ uint64_t handoff_last_activity_ms(const struct tunnel *tunnel)
 	struct splice_traffic traffic;
 	uint64_t now_ms;
 
+	if (tunnel->handoff.sockmap_rung)
+		return sockmap_rung_last_activity_ms(tunnel);
 	if (tunnel->handoff.state != HANDOFF_JOINED)
 		return 0;
 	splice_pair_traffic(tunnel->handoff.pair, &traffic);

@@ -33,12 +33,14 @@ struct handoff {
 	enum splice_reason reason; /* why it is not spliced */
 	struct splice_pair *pair;  /* from OBSERVED on */
 	bool was_joined;
-	enum splice_rung rung; /* the last, of one that was joined */
-	uint8_t nrested;       /* pumps */
+	enum splice_rung rung;             /* the last, of one that was joined */
+	bool was_redirected;               /* by the sockmap rung */
+	struct sockmap_rung *sockmap_rung; /* in place of what is below; NULL */
+	uint8_t nrested;                   /* pumps */
 	uint8_t tries;
 	uint32_t delay_ms;
 	struct io_timer timer;
-	uint64_t bytes_up, bytes_down; /* spliced only, up to the end */
+	uint64_t bytes_up, bytes_down; /* not through the pumps, up to the end */
 };
 
 /* The relay has begun. */

@@ -31,6 +31,7 @@ void relay_start(struct session *session)
 		.config = session->view->snapshot->config,
 		.counters = session->counters,
 		.splice = session->worker->shared->splice,
+		.sockmap = session->worker->shared->sockmap,
 		.idle_timeout_ms = session->listener->config->idle_timeout_ms,
 		.label = {.id = session->id,
 			  .accepted_us = session->accepted_wall_us,

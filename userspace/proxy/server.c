@@ -2,6 +2,7 @@
 /* Start and reload: from a configuration to running workers, and from one configuration to the
  * next. */
 #include "core/clock.h"
+#include "fastpath/sockmap.h"
 #include "fastpath/splice.h"
 #include "proxy/adopted.h"
 #include "proxy/server_internal.h"
@@ -228,6 +229,19 @@ static void start_splice(struct server *server, const struct config *config, str
 			 strerror(-err));
 }
 
+static void start_sockmap(struct server *server, const struct config *config)
+{
+	const char *why;
+	int err;
+
+	if (config->acceleration.mode != CONFIG_SOCKMAP)
+		return;
+	err = sockmap_new(config->acceleration.max_flows, &server->shared.sockmap, &why);
+	if (err)
+		log_warn("acceleration: connections stay with the relay: %s: %s", why,
+			 strerror(-err));
+}
+
 /* A connection takes two descriptors; some are left for health checks, DNS and the admin. */
 static uint32_t count_possible_connections(void)
 {
@@ -287,6 +301,7 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 		return -ENOMEM;
 	balance_accepts(server, config);
 	start_splice(server, config, pin);
+	start_sockmap(server, config);
 	err = make_snapshot(server, config, &snapshot, ret_errors);
 	if (err)
 		goto fail;
@@ -315,6 +330,7 @@ void server_free(struct server *server)
 	source_table_free(server->shared.sources);
 	reuseport_loads_free(server->shared.loads);
 	splice_free(server->shared.splice);
+	sockmap_free(server->shared.sockmap);
 	tls_ticket_keys_free(server->ticket_keys);
 	free(server->workers);
 	free(server);

@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+struct sockmap;
 struct splice;
 
 /*
@@ -30,7 +31,8 @@ struct tunnel {
 	struct io_stream *client, *backend;
 	const struct config *config; /* acceleration and limits; outlives the tunnel */
 	struct listener_counters *counters;
-	struct splice *splice;     /* NULL: it stays with the relay */
+	struct splice *splice;     /* NULL: it is not spliced */
+	struct sockmap *sockmap;   /* NULL: its bytes are not redirected */
 	uint32_t idle_timeout_ms;  /* 0: none */
 	bool is_ack_held;          /* socket_hold_ack() was said of the backend's socket */
 	struct splice_label label; /* for those who look at it in the kernel; no owner */

@@ -22,6 +22,7 @@
  * A worker: a thread with a loop, its listening sockets and its connections. Workers share nothing
  * but the atomics of struct worker_shared; the control thread speaks to them by messages.
  */
+struct sockmap;
 struct splice;
 
 struct worker_shared {
@@ -32,7 +33,8 @@ struct worker_shared {
 	_Atomic uint64_t total;    /* connections since the start */
 	struct source_table *sources;
 	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
-	struct splice *splice;         /* NULL: connections stay with the relay */
+	struct splice *splice;         /* NULL: connections are not spliced */
+	struct sockmap *sockmap;       /* NULL: their bytes are not redirected */
 };
 
 /* A snapshot as one worker sees it. Held by connections and acceptors; references are plain

@@ -118,7 +118,7 @@ static const struct {
 	{"io: select\n" L P,
 	 "1:5: io: \"select\" is unknown; expected one of auto, io_uring, epoll\n"},
 	{"acceleration: {mode: on}\n" L P,
-	 "1:22: mode: \"on\" is unknown; expected one of auto, splice, off\n"},
+	 "1:22: mode: \"on\" is unknown; expected one of auto, splice, sockmap, off\n"},
 	{"log: {level: trace, format: xml}\n" L P,
 	 "1:14: level: \"trace\" is unknown; expected one of error, warn, info, debug\n"
 	 "1:29: format: \"xml\" is unknown; expected one of text, json\n"},
