@@ -109,10 +109,10 @@ $(OUT)/sluiced: $(OUT)/main.o $(call archives,$(filter-out ctl,$(upto7)))
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_ALL)
 
-$(OUT)/sluicectl: $(call archives,ctl core)
+$(OUT)/sluicectl: $(call archives,ctl fastpath io core)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ -Wl,--whole-archive $(OUT)/ctl.a -Wl,--no-whole-archive \
-		$(OUT)/core.a $(LIBS_ALL)
+		-Wl,--start-group $(filter-out %/ctl.a,$^) -Wl,--end-group $(LIBS_ALL)
 
 define archive_rule
 $(OUT)/$(1).a: $(call objects,$(1)) $(OUT)/$(1).members

@@ -76,6 +76,35 @@ static void append_config(struct server *server, const struct server_facts *fact
 	reply_end(out, '{');
 }
 
+static void append_device(const struct splice_device *device, void *context)
+{
+	struct strbuf *out = context;
+
+	reply_begin(out, NULL, '{');
+	reply_text(out, "name", device->name);
+	reply_text(out, "driver", device->driver);
+	reply_text(out, "hook", device->hook);
+	reply_text(out, "why", device->why);
+	reply_end(out, '{');
+}
+
+static void append_acceleration(struct server *server, struct strbuf *out)
+{
+	struct acceleration_facts facts;
+
+	server_describe_acceleration(server, &facts);
+	reply_begin(out, "acceleration", '{');
+	reply_text(out, "mode", facts.mode);
+	reply_bool(out, "available", !facts.why);
+	reply_text(out, "why", facts.why);
+	reply_count(out, "pairs", facts.splice.pairs);
+	reply_count(out, "max_pairs", facts.splice.max_pairs);
+	reply_begin(out, "devices", '[');
+	server_for_each_device(server, append_device, out);
+	reply_end(out, '[');
+	reply_end(out, '{');
+}
+
 void control_status(struct server *server, struct strbuf *out)
 {
 	struct view listeners = {0}, pools = {.now_ms = clock_monotonic_ms()};
@@ -95,6 +124,7 @@ void control_status(struct server *server, struct strbuf *out)
 	reply_text(out, "io_backend", facts.io_backend);
 	reply_count(out, "workers", facts.workers);
 	append_config(server, &facts, out);
+	append_acceleration(server, out);
 	reply_count(out, "connections_active", facts.connections_active);
 	reply_count(out, "connections_total", facts.connections_total);
 	reply_count(out, "listeners", listeners.rows);

@@ -19,7 +19,7 @@
 /* What the process exits with; sluicectl(1) documents them. */
 enum ctl_exit {
 	CTL_EXIT_OK = 0,
-	CTL_EXIT_FAILED = 1,      /* the daemon refused or failed */
+	CTL_EXIT_FAILED = 1,      /* the daemon refused or failed; doctor: something is missing */
 	CTL_EXIT_USAGE = 2,       /* the command line is wrong */
 	CTL_EXIT_UNREACHABLE = 3, /* no answer from the daemon */
 };
@@ -48,6 +48,7 @@ enum ctl_command {
 	CTL_COMMAND_RELOAD,
 	CTL_COMMAND_TOP,
 	CTL_COMMAND_METRICS,
+	CTL_COMMAND_DOCTOR,
 	CTL_COMMAND_VERSION,
 	CTL_COMMAND_COUNT,
 };
@@ -244,6 +245,9 @@ void top_render(const struct top_frame *frame, const struct ctl_screen *screen, 
 
 /* top.c. Return: enum ctl_exit. */
 int top_run(const struct ctl_options *options, struct ctl_screen *screen);
+
+/* doctor.c. Return: enum ctl_exit. */
+int doctor_run(const struct ctl_options *options, const struct ctl_screen *screen);
 
 /* --- terminal.c: raw mode and the alternate screen --------------------------------- */
 

@@ -50,6 +50,15 @@ static const struct {
 		 "apart (one if -n is not given).\n"},
 	[CTL_COMMAND_METRICS] = {"metrics", "metrics in Prometheus' text format",
 				 "The same text as GET /metrics of the address `admin.listen`.\n"},
+	[CTL_COMMAND_DOCTOR] =
+		{"doctor", "what this machine can do, and what to change",
+		 "Looks at kernel, privileges, devices, limits and sysctls, and at what the daemon "
+		 "has\n"
+		 "attached, if it answers. Each finding is ok, note (to be known), warn (works, "
+		 "worse\n"
+		 "than it could) or missing (keeps connections from a better rung). Exit code 1: "
+		 "something\n"
+		 "is missing. Run it as the daemon's user, in its network namespace.\n"},
 	[CTL_COMMAND_VERSION] = {"version", "versions of daemon and sluicectl", ""},
 };
 

@@ -16,7 +16,7 @@ static const char *const names[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_POOLS] = "pools",       [CTL_COMMAND_CONNECTIONS] = "connections",
 	[CTL_COMMAND_ENDPOINT] = "endpoint", [CTL_COMMAND_RELOAD] = "reload",
 	[CTL_COMMAND_TOP] = "top",           [CTL_COMMAND_METRICS] = "metrics",
-	[CTL_COMMAND_VERSION] = "version",
+	[CTL_COMMAND_DOCTOR] = "doctor",     [CTL_COMMAND_VERSION] = "version",
 };
 
 enum {

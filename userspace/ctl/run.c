@@ -126,5 +126,7 @@ int ctl_run(int argc, char **argv, struct ctl_screen *screen)
 	}
 	if (options.command == CTL_COMMAND_TOP)
 		return top_run(&options, screen);
+	if (options.command == CTL_COMMAND_DOCTOR)
+		return doctor_run(&options, screen);
 	return ask(&options, screen);
 }

@@ -53,6 +53,29 @@ static void add_linef(struct strbuf *out, const struct ctl_screen *screen, const
 	add_line(out, screen, label, text);
 }
 
+/* "12 of 262144 pairs; eth0 xdp, lo tc" */
+static void add_acceleration(struct strbuf *out, const struct ctl_screen *screen,
+			     const json_t *acceleration)
+{
+	struct strbuf text = {0};
+	const json_t *device;
+
+	if (!acceleration)
+		return;
+	strbuf_printf(&text, "%s: ", member_text(acceleration, "mode"));
+	if (json_is_true(json_object_get(acceleration, "available")))
+		strbuf_printf(&text, "%u of %u pairs",
+			      (unsigned)member_count(acceleration, "pairs"),
+			      (unsigned)member_count(acceleration, "max_pairs"));
+	else
+		strbuf_printf(&text, "relay: %s", member_text(acceleration, "why"));
+	for (size_t i = 0; (device = member_element(acceleration, "devices", i)); i++)
+		strbuf_printf(&text, "%s %s %s", i ? "," : ";", member_text(device, "name"),
+			      member_text(device, "hook"));
+	add_line(out, screen, "acceleration", text.is_failed ? "" : text.text);
+	strbuf_done(&text);
+}
+
 void view_status(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	const json_t *config = json_object_get(result, "config");
@@ -71,6 +94,7 @@ void view_status(const json_t *result, const struct ctl_screen *screen, struct s
 	add_linef(out, screen, "connections", "%s open, %s in all",
 		  text_count(member_count(result, "connections_active"), active),
 		  text_count(member_count(result, "connections_total"), total));
+	add_acceleration(out, screen, json_object_get(result, "acceleration"));
 	add_linef(out, screen, "listeners", "%u", (unsigned)member_count(result, "listeners"));
 	add_linef(out, screen, "pools", "%u, with %u of %u endpoints available",
 		  (unsigned)member_count(result, "pools"),

@@ -136,6 +136,8 @@ void hook_tc_detach(uint32_t ifindex);
 /* In the driver. Return: 0; -EBUSY with *@ret_other, the id of a program of others; -errno. */
 int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program,
 		    uint32_t *ret_other) WARN_UNUSED;
+/* Return: the id of the program there, in whatever mode; 0: none. */
+uint32_t hook_xdp_look(uint32_t ifindex, bool *ret_is_ours);
 /* If it is ours that is there, or a killed daemon's. */
 void hook_xdp_detach(uint32_t ifindex);
 

@@ -28,6 +28,16 @@ static int query(uint32_t ifindex, uint32_t *ret_id)
 	return 0;
 }
 
+uint32_t hook_xdp_look(uint32_t ifindex, bool *ret_is_ours)
+{
+	uint32_t id = 0;
+
+	if (query(ifindex, &id) < 0)
+		return 0;
+	*ret_is_ours = id && hook_is_ours(id, PROGRAM_NAME);
+	return id;
+}
+
 /* What a daemon left behind that was killed; nobody else's in its place, should it change now. */
 static int replace(uint32_t ifindex, const struct bpf_program *program, uint32_t old_id)
 {

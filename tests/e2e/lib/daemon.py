@@ -23,6 +23,12 @@ _REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
             "WARNING: ThreadSanitizer")
 
 
+# With E2E_UNPRIVILEGED set, every daemon runs without capabilities and without acceleration. It is
+# still root by name, so that it may use the files of the tests.
+_UNPRIVILEGED = bool(os.environ.get("E2E_UNPRIVILEGED"))
+_NO_CAPABILITIES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
+
+
 class Sluiced:
     """One daemon. Configurations are written as JSON, which is YAML too."""
 
@@ -42,6 +48,8 @@ class Sluiced:
         """Adds what every test wants unless the test says otherwise."""
         defaults = {"workers": 2, "io": self.io, "drain_timeout": "10s",
                     "admin": {"socket": str(self.socket_path)}}
+        if _UNPRIVILEGED:
+            defaults["acceleration"] = {"mode": "off"}
         config = {**defaults, **config}
         if config.get("acceleration", {}).get("mode") == "splice":
             config["acceleration"] = {"instance": self.instance, **config["acceleration"]}
@@ -67,6 +75,8 @@ class Sluiced:
         """Starts without waiting. `prefix`: a command that runs sluiced, like setpriv."""
         if config is not None:
             self.write(config)
+        if _UNPRIVILEGED:
+            prefix = (*_NO_CAPABILITIES, *prefix)
         self.process = Process([*prefix, SLUICED, "-c", self.config_path], self.directory, self.name,
                                self.namespace, self._environment(dict(env)), **options)
         return self

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FASTPATH_MACHINE_H
+#define SLUICE_FASTPATH_MACHINE_H
+
+#include "core/compiler.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * What packet splice would find on this machine, for `sluicectl doctor`: asked and tried, not
+ * concluded from versions, and nothing is left behind. Thread: any, one at a time.
+ */
+struct machine_device {
+	const char *name, *driver;    /* driver: "" where there is none */
+	const char *xdp_obstacle;     /* why `hook: auto` takes TC; NULL: it takes XDP */
+	bool can_redirect, can_send;  /* at XDP: from the device; into it */
+	uint32_t xdp_id;              /* of the XDP program that is attached; 0: none */
+	bool is_xdp_ours, is_tc_ours; /* programs of a sluiced are attached */
+	uint32_t other_filters;       /* at TC ingress */
+};
+
+/* Every Ethernet-like device, and lo. Texts are borrowed for the call. */
+void machine_for_each_device(void (*visit)(const struct machine_device *device, void *context),
+			     void *context);
+
+/* Loads the programs and lets them go. Return: 0; -errno. */
+int machine_try_tc(void);
+int machine_try_xdp(void);
+
+/* Whether the kernel has what the sockmap rung is made of. Needs CAP_BPF. */
+bool machine_has_sockmap(void);
+
+#endif
