@@ -39,6 +39,7 @@ static void on_client_ready(struct io_stream *stream, const struct tls_result *r
 	struct session *session = container_of(stream, struct session, client);
 
 	session->client_tls.failure = result->failure;
+	tls_counters_add(&session->counters->tls, result);
 	if (result->failure == TLS_FAILURE_NONE) {
 		on_client_secured(session);
 		return;
@@ -77,6 +78,7 @@ void secure_client(struct session *session)
 		return;
 	}
 	session->state = CONNECTION_TLS_HANDSHAKE;
+	io_stream_recv_stop(&session->client);
 	give_back_intake(session);
 	if (tls_accept(session->listener->tls, &session->client, &start, &session->client_session) <
 	    0)
@@ -88,9 +90,12 @@ void secure_client(struct session *session)
 static void on_backend_ready(struct io_stream *stream, const struct tls_result *result)
 {
 	struct session *session = container_of(stream, struct session, backend);
+	const struct snapshot *snapshot = session->view->snapshot;
 	struct tls_facts facts;
 
 	session->backend_tls.failure = result->failure;
+	tls_counters_add(&snapshot->pools[session->pool]->by_worker[session->worker->index].tls,
+			 result);
 	if (result->failure == TLS_FAILURE_NONE) {
 		tls_session_facts(session->backend_session, &facts);
 		keep_facts(&session->backend_tls, &facts);
