@@ -13,7 +13,6 @@
 #include "tls/session.h"
 #include "tls/tls_internal.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -59,7 +58,8 @@ static void fail(struct tls_session *session, enum tls_failure failure, const ch
 
 static void fail_by_openssl(struct tls_session *session)
 {
-	unsigned long error = ERR_peek_error();
+	/* The last one is TLS's own; what stands before it is why. */
+	unsigned long error = ERR_peek_last_error();
 	long verdict = SSL_get_verify_result(session->ssl);
 	enum tls_failure failure = tls_failure_of(error);
 	const char *reason = ERR_reason_error_string(error);
@@ -124,7 +124,7 @@ static void on_timeout(struct io_timer *timer)
 /* The peer has ended, or what came is not to be trusted. */
 static void end_reading(struct tls_session *session, int error)
 {
-	unsigned long reason = ERR_peek_error();
+	unsigned long reason = ERR_peek_last_error();
 	int status = -EBADMSG;
 
 	ERR_clear_error();
@@ -351,9 +351,10 @@ static void resume(struct tls_session *session)
 
 	if (!session->cache)
 		return;
-	known = tls_session_cache_find(session->cache, session->cache_id);
+	known = tls_session_cache_take(session->cache, session->cache_id);
 	if (known)
 		SSL_set_session(session->ssl, known);
+	SSL_SESSION_free(known);
 }
 
 int tls_connect(const struct tls_client_context *context, const struct tls_target *target,

@@ -185,8 +185,9 @@ void tls_wire_release(struct tls_session *session);
 
 /* Keeps what endpoints send for later. */
 void tls_session_cache_use(SSL_CTX *ctx);
-/* Return: borrowed; NULL: none. */
-SSL_SESSION *tls_session_cache_find(const struct tls_session_cache *cache, uint64_t id);
+/* Return: a reference; NULL: none. */
+SSL_SESSION *tls_session_cache_take(struct tls_session_cache *cache, uint64_t id) WARN_UNUSED;
+/* Takes over the caller's reference. */
 void tls_session_cache_store(struct tls_session_cache *cache, uint64_t id, SSL_SESSION *session);
 
 #endif

@@ -1,0 +1,935 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tls/session.h"
+#include "unit/io/io_fixture.h"
+#include "unit/tls/pki.h"
+
+#include <openssl/ssl.h>
+#include <signal.h>
+
+static struct pki pki;
+
+/* --- A session of ours ----------------------------------------------------------------- */
+
+struct side {
+	struct recorder recorder;
+	struct tls_session *session;
+	int readies;
+	enum tls_failure failure;
+	char reason[128];
+	bool is_resumed;
+};
+
+static void on_ready(struct io_stream *stream, const struct tls_result *result)
+{
+	struct side *side = container_of(stream, struct side, recorder.stream);
+
+	side->readies++;
+	side->failure = result->failure;
+	side->is_resumed = result->is_resumed;
+	snprintf(side->reason, sizeof(side->reason), "%s", result->reason ? result->reason : "");
+	io_loop_stop(stream->loop);
+}
+
+/* What a test may change before side_accept() and side_connect(). */
+struct setting {
+	struct fixture *fixture;
+	struct config_certificate certificate;
+	struct config_tls server;
+	struct config_pool_tls client;
+	struct tls_ticket_keys *keys;
+	struct tls_server_context *server_context;
+	struct tls_client_context *client_context;
+	struct tls_pacer *pacer;
+	struct tls_session_cache *cache;
+	const char *server_name;
+	uint32_t timeout_ms;
+	int fds[2];
+};
+
+static void setting_init(struct setting *setting, struct fixture *fixture)
+{
+	*setting = (struct setting){
+		.fixture = fixture,
+		.certificate = pki_certificate(&pki, "a.test"),
+		.client = {.is_enabled = true, .is_verified = true, .ca = pki_file(&pki, "ca.pem")},
+		.keys = tls_ticket_keys_new(),
+		.pacer = tls_pacer_new(fixture->loop, 8),
+		.server_name = "a.test",
+		.timeout_ms = 10000,
+	};
+	setting->server = (struct config_tls){
+		.certificates = &setting->certificate,
+		.ncertificates = 1,
+		.max_version = CONFIG_TLS_1_3,
+		.has_tickets = true,
+		.ticket_lifetime_ms = 3600000,
+	};
+}
+
+static struct tls_server_context *make_server(struct setting *setting, const char *name)
+{
+	struct tls_server_context *context = NULL;
+	struct strbuf errors = {};
+	int err = tls_server_context_new(&setting->server, name, "t.yaml", setting->keys, &context,
+					 &errors);
+
+	if (err)
+		print_error("%s\n", errors.text ? errors.text : "no message");
+	assert_int_equal(err, 0);
+	strbuf_done(&errors);
+	return context;
+}
+
+static void setting_make(struct setting *setting)
+{
+	struct strbuf errors = {};
+
+	setting->server_context = make_server(setting, "web");
+	assert_int_equal(tls_client_context_new(&setting->client, "t.yaml",
+						&setting->client_context, &errors),
+			 0);
+	strbuf_done(&errors);
+}
+
+static void setting_done(struct setting *setting)
+{
+	tls_server_context_free(setting->server_context);
+	tls_client_context_free(setting->client_context);
+	tls_ticket_keys_free(setting->keys);
+	tls_session_cache_free(setting->cache);
+	tls_pacer_free(setting->pacer);
+	pki_certificate_done(&setting->certificate);
+	pki_file_done(&setting->client.ca);
+	pki_file_done(&setting->client.cert);
+	pki_file_done(&setting->client.key);
+	pki_file_done(&setting->server.client_ca);
+	pki_file_done(&setting->server.client_crl);
+}
+
+static struct tls_start start_of(const struct setting *setting)
+{
+	return (struct tls_start){
+		.pacer = setting->pacer,
+		.timeout_ms = setting->timeout_ms,
+		.on_ready = on_ready,
+	};
+}
+
+static void side_accept(struct side *side, struct setting *setting, int fd)
+{
+	struct tls_start start = start_of(setting);
+
+	*side = (struct side){};
+	recorder_init(&side->recorder, setting->fixture, fd);
+	assert_int_equal(
+		tls_accept(setting->server_context, &side->recorder.stream, &start, &side->session),
+		0);
+}
+
+static void side_connect(struct side *side, struct setting *setting, int fd)
+{
+	struct tls_start start = start_of(setting);
+	const struct tls_target target = {
+		.server = setting->server_name, .cache = setting->cache, .id = 1};
+
+	*side = (struct side){};
+	recorder_init(&side->recorder, setting->fixture, fd);
+	assert_int_equal(tls_connect(setting->client_context, &target, &side->recorder.stream,
+				     &start, &side->session),
+			 0);
+}
+
+/* Both ends are ours. */
+static void open_both(struct setting *setting, struct side *server, struct side *client)
+{
+	tcp_pair(setting->fds);
+	side_accept(server, setting, setting->fds[0]);
+	side_connect(client, setting, setting->fds[1]);
+	assert_int_equal(server->readies + client->readies, 0);
+	run_until(setting->fixture, server->readies && client->readies);
+}
+
+static void close_both(struct setting *setting, struct side *server, struct side *client)
+{
+	recorder_done(&client->recorder, setting->fixture);
+	recorder_done(&server->recorder, setting->fixture);
+	assert_int_equal(server->readies, 1);
+	assert_int_equal(client->readies, 1);
+}
+
+static void send_text(struct side *side, const char *text)
+{
+	recorder_send(&side->recorder, text, strlen(text));
+}
+
+static void plain_bytes_cross_both_ways_and_close_notify_is_the_end(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+	struct tls_facts facts;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	assert_int_equal(server.failure, TLS_FAILURE_NONE);
+	assert_int_equal(client.failure, TLS_FAILURE_NONE);
+	tls_session_facts(server.session, &facts);
+	assert_string_equal(facts.version, "TLSv1.3");
+	assert_string_equal(facts.sni, "a.test");
+	assert_false(facts.has_peer_certificate);
+	io_stream_recv_start(&server.recorder.stream);
+	io_stream_recv_start(&client.recorder.stream);
+	send_text(&client, "question");
+	send_text(&server, "answer");
+	run_until(setting.fixture, server.recorder.len == 8 && client.recorder.len == 6);
+	assert_memory_equal(server.recorder.bytes, "question", 8);
+	assert_memory_equal(client.recorder.bytes, "answer", 6);
+	io_stream_shutdown(&client.recorder.stream);
+	run_until(setting.fixture, server.recorder.ends);
+	assert_int_equal(server.recorder.end_status, 0);
+	/* Half closed: the other direction goes on. */
+	send_text(&server, "more");
+	run_until(setting.fixture, client.recorder.len == 10);
+	io_stream_close(&server.recorder.stream, IO_CLOSE_FIN);
+	run_until(setting.fixture, client.recorder.ends);
+	assert_int_equal(client.recorder.end_status, 0);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
+static void send_pattern(struct side *side, size_t *sent, size_t total)
+{
+	while (*sent < total && side->recorder.stream.queued < 200000) {
+		char bytes[20011];
+		size_t len = total - *sent < sizeof(bytes) ? total - *sent : sizeof(bytes);
+
+		for (size_t i = 0; i < len; i++)
+			bytes[i] = (char)pattern_at(*sent + i);
+		recorder_send(&side->recorder, bytes, len);
+		*sent += len;
+		if (*sent == total)
+			io_stream_shutdown(&side->recorder.stream);
+	}
+}
+
+static void megabytes_cross_at_once(void **state)
+{
+	const size_t total = 3000017;
+	struct setting setting;
+	struct side server, client;
+	size_t up = 0, down = 0;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	io_stream_recv_start(&server.recorder.stream);
+	io_stream_recv_start(&client.recorder.stream);
+	while (!server.recorder.ends || !client.recorder.ends) {
+		send_pattern(&client, &up, total);
+		send_pattern(&server, &down, total);
+		run_until(setting.fixture, true);
+		assert_int_equal(io_loop_run(setting.fixture->loop), 0);
+	}
+	assert_int_equal(server.recorder.len, total);
+	assert_int_equal(client.recorder.len, total);
+	assert_pattern(server.recorder.bytes, 0, total);
+	assert_pattern(client.recorder.bytes, 0, total);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
+/* --- Against OpenSSL in memory, so that each byte can be cut and changed ---------------- */
+
+struct peer {
+	SSL_CTX *ctx;
+	SSL *ssl;
+	BIO *in, *out;
+	int fd;
+	char plain[65536];
+	size_t nplain;
+};
+
+static void peer_init(struct peer *peer, int fd, int version)
+{
+	*peer = (struct peer){.ctx = SSL_CTX_new(TLS_client_method()), .fd = fd};
+	SSL_CTX_set_min_proto_version(peer->ctx, version);
+	SSL_CTX_set_max_proto_version(peer->ctx, version);
+	peer->ssl = SSL_new(peer->ctx);
+	peer->in = BIO_new(BIO_s_mem());
+	peer->out = BIO_new(BIO_s_mem());
+	SSL_set_bio(peer->ssl, peer->in, peer->out);
+	SSL_set_connect_state(peer->ssl);
+	SSL_set_tlsext_host_name(peer->ssl, "a.test");
+}
+
+static void peer_done(struct peer *peer)
+{
+	SSL_free(peer->ssl);
+	SSL_CTX_free(peer->ctx);
+	if (peer->fd >= 0)
+		close(peer->fd);
+}
+
+/* Lets the loop take what is there; a handshake may have to wait for another round. */
+static void settle(struct setting *setting)
+{
+	run_for(setting->fixture, 1);
+	run_for(setting->fixture, 1);
+}
+
+static void peer_hear(struct peer *peer)
+{
+	char bytes[65536];
+	ssize_t len;
+
+	while ((len = recv(peer->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		BIO_write(peer->in, bytes, (int)len);
+}
+
+/* What it has to say goes out in two parts, cut behind @cut bytes. */
+static void peer_say(struct peer *peer, struct setting *setting, size_t cut)
+{
+	char *bytes;
+	size_t len = (size_t)BIO_get_mem_data(peer->out, &bytes);
+	size_t first = cut < len ? cut : len;
+
+	if (first)
+		assert_int_equal(send(peer->fd, bytes, first, MSG_NOSIGNAL), first);
+	if (first < len)
+		run_for(setting->fixture, 1);
+	else
+		settle(setting);
+	if (len > first) {
+		assert_int_equal(send(peer->fd, bytes + first, len - first, MSG_NOSIGNAL),
+				 len - first);
+		settle(setting);
+	}
+	BIO_reset(peer->out);
+}
+
+static void peer_shake_hands(struct peer *peer, struct setting *setting, size_t cut)
+{
+	for (int i = 0; i < 10 && SSL_do_handshake(peer->ssl) != 1; i++) {
+		peer_say(peer, setting, cut);
+		peer_hear(peer);
+	}
+	peer_say(peer, setting, cut);
+	assert_true(SSL_is_init_finished(peer->ssl));
+}
+
+static void peer_read(struct peer *peer)
+{
+	int len;
+
+	peer_hear(peer);
+	while ((len = SSL_read(peer->ssl, peer->plain + peer->nplain,
+			       (int)(sizeof(peer->plain) - peer->nplain))) > 0)
+		peer->nplain += (size_t)len;
+}
+
+static void open_with_peer(struct setting *setting, struct side *server, struct peer *peer,
+			   int version, size_t cut)
+{
+	unix_pair(setting->fds);
+	side_accept(server, setting, setting->fds[0]);
+	peer_init(peer, setting->fds[1], version);
+	peer_shake_hands(peer, setting, cut);
+	assert_int_equal(server->readies, 1);
+	assert_int_equal(server->failure, TLS_FAILURE_NONE);
+	io_stream_recv_start(&server->recorder.stream);
+}
+
+static void close_with_peer(struct setting *setting, struct side *server, struct peer *peer)
+{
+	recorder_done(&server->recorder, setting->fixture);
+	peer_done(peer);
+}
+
+static void handshake_cut_anywhere(void **state, int version)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	for (size_t cut = 1; cut < 400; cut += cut < 120 ? 1 : 7) {
+		open_with_peer(&setting, &server, &peer, version, cut);
+		SSL_write(peer.ssl, "x", 1);
+		peer_say(&peer, &setting, 1000);
+		assert_int_equal(server.recorder.len, 1);
+		close_with_peer(&setting, &server, &peer);
+	}
+	setting_done(&setting);
+}
+
+static void handshake_may_be_cut_at_each_byte(void **state)
+{
+	handshake_cut_anywhere(state, TLS1_3_VERSION);
+	handshake_cut_anywhere(state, TLS1_2_VERSION);
+}
+
+static void record_may_be_cut_at_each_byte(void **state)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+	size_t expected = 0;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_with_peer(&setting, &server, &peer, TLS1_3_VERSION, 10000);
+	for (size_t cut = 0; cut < 70; cut++) {
+		SSL_write(peer.ssl, "0123456789", 10);
+		SSL_write(peer.ssl, "abcdef", 6);
+		peer_say(&peer, &setting, cut);
+		expected += 16;
+		assert_int_equal(server.recorder.len, expected);
+		assert_memory_equal(server.recorder.bytes + expected - 16, "0123456789abcdef", 16);
+	}
+	close_with_peer(&setting, &server, &peer);
+	setting_done(&setting);
+}
+
+static void fin_without_close_notify_is_truncation(void **state)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_with_peer(&setting, &server, &peer, TLS1_3_VERSION, 10000);
+	SSL_write(peer.ssl, "half", 4);
+	peer_say(&peer, &setting, 10000);
+	shutdown(peer.fd, SHUT_WR);
+	run_until(setting.fixture, server.recorder.ends);
+	assert_int_equal(server.recorder.len, 4);
+	assert_int_equal(server.recorder.end_status, -ECONNABORTED);
+	close_with_peer(&setting, &server, &peer);
+	setting_done(&setting);
+}
+
+/* Each byte of a record in turn: length, content, tag. What was good before it is delivered. */
+static void changed_record_is_never_delivered(void **state)
+{
+	struct setting setting;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	for (size_t at = 0; at < 5 + 4 + 1 + 16; at++) {
+		struct side server;
+		struct peer peer;
+		char record[128], *bytes;
+		size_t len;
+
+		open_with_peer(&setting, &server, &peer, TLS1_3_VERSION, 10000);
+		SSL_write(peer.ssl, "good", 4);
+		peer_say(&peer, &setting, 10000);
+		SSL_write(peer.ssl, "evil", 4);
+		len = (size_t)BIO_get_mem_data(peer.out, &bytes);
+		assert_int_equal(len, 5 + 4 + 1 + 16);
+		memcpy(record, bytes, len);
+		record[at] ^= 1;
+		send(peer.fd, record, len, MSG_NOSIGNAL);
+		shutdown(peer.fd, SHUT_WR);
+		run_until(setting.fixture, server.recorder.ends);
+		assert_int_equal(server.recorder.len, 4);
+		assert_true(server.recorder.end_status == -EBADMSG ||
+			    server.recorder.end_status == -ECONNABORTED);
+		close_with_peer(&setting, &server, &peer);
+	}
+	setting_done(&setting);
+}
+
+static void renegotiation_is_refused_and_the_session_goes_on(void **state)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+	int result;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_with_peer(&setting, &server, &peer, TLS1_2_VERSION, 10000);
+	assert_int_equal(SSL_renegotiate(peer.ssl), 1);
+	result = SSL_do_handshake(peer.ssl);
+	assert_true(result <= 0);
+	peer_say(&peer, &setting, 10000);
+	peer_hear(&peer);
+	result = SSL_do_handshake(peer.ssl);
+	assert_true(result <= 0);
+	/* OpenSSL's client gives up by itself on the alert no_renegotiation. */
+	assert_int_equal(SSL_get_error(peer.ssl, result), SSL_ERROR_SSL);
+	assert_int_equal(server.readies, 1);
+	assert_int_equal(server.recorder.ends, 0);
+	send_text(&server, "still here");
+	close_with_peer(&setting, &server, &peer);
+	setting_done(&setting);
+}
+
+static void keys_may_be_updated_in_mid_stream(void **state)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_with_peer(&setting, &server, &peer, TLS1_3_VERSION, 10000);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(SSL_key_update(peer.ssl, i % 2 ? SSL_KEY_UPDATE_REQUESTED
+								: SSL_KEY_UPDATE_NOT_REQUESTED),
+				 1);
+		SSL_write(peer.ssl, "up", 2);
+		peer_say(&peer, &setting, (size_t)i);
+		send_text(&server, "down");
+		settle(&setting);
+		peer_read(&peer);
+	}
+	assert_int_equal(server.recorder.len, 40);
+	assert_int_equal(peer.nplain, 80);
+	close_with_peer(&setting, &server, &peer);
+	setting_done(&setting);
+}
+
+static void bytes_behind_the_last_flight_are_kept(void **state)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	unix_pair(setting.fds);
+	side_accept(&server, &setting, setting.fds[0]);
+	peer_init(&peer, setting.fds[1], TLS1_3_VERSION);
+	assert_true(SSL_do_handshake(peer.ssl) <= 0);
+	peer_say(&peer, &setting, 10000);
+	peer_hear(&peer);
+	assert_int_equal(SSL_do_handshake(peer.ssl), 1);
+	SSL_write(peer.ssl, "at once", 7);
+	SSL_shutdown(peer.ssl);
+	peer_say(&peer, &setting, 10000);
+	shutdown(peer.fd, SHUT_WR);
+	settle(&setting);
+	assert_int_equal(server.readies, 1);
+	assert_int_equal(server.recorder.len, 0);
+	io_stream_recv_start(&server.recorder.stream);
+	run_until(setting.fixture, server.recorder.ends);
+	assert_int_equal(server.recorder.len, 7);
+	assert_int_equal(server.recorder.end_status, 0);
+	close_with_peer(&setting, &server, &peer);
+	setting_done(&setting);
+}
+
+/* --- Failures ---------------------------------------------------------------------------- */
+
+static void fail_with(struct setting *setting, struct side *server, const char *bytes)
+{
+	unix_pair(setting->fds);
+	side_accept(server, setting, setting->fds[0]);
+	assert_int_equal(send(setting->fds[1], bytes, strlen(bytes), MSG_NOSIGNAL), strlen(bytes));
+}
+
+static void done_failed(struct setting *setting, struct side *server)
+{
+	recorder_done(&server->recorder, setting->fixture);
+	assert_int_equal(server->readies, 1);
+	close(setting->fds[1]);
+}
+
+static void plain_http_is_told_from_tls(void **state)
+{
+	struct setting setting;
+	struct side server;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	fail_with(&setting, &server, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+	run_until(setting.fixture, server.readies);
+	assert_int_equal(server.failure, TLS_FAILURE_NOT_TLS);
+	done_failed(&setting, &server);
+	setting_done(&setting);
+}
+
+static void silence_ends_with_the_timeout(void **state)
+{
+	struct setting setting;
+	struct side server;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	setting.timeout_ms = 20;
+	fail_with(&setting, &server, "\x16\x03\x01");
+	run_until(setting.fixture, server.readies);
+	assert_int_equal(server.failure, TLS_FAILURE_TIMEOUT);
+	done_failed(&setting, &server);
+	setting_done(&setting);
+}
+
+static void fin_in_the_handshake_is_told(void **state)
+{
+	struct setting setting;
+	struct side server;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	fail_with(&setting, &server, "\x16\x03\x01");
+	shutdown(setting.fds[1], SHUT_WR);
+	run_until(setting.fixture, server.readies);
+	assert_int_equal(server.failure, TLS_FAILURE_GONE);
+	done_failed(&setting, &server);
+	setting_done(&setting);
+}
+
+static void owner_may_close_during_the_handshake(void **state)
+{
+	struct setting setting;
+	struct side server;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	fail_with(&setting, &server, "\x16\x03\x01");
+	settle(&setting);
+	recorder_done(&server.recorder, setting.fixture);
+	assert_int_equal(server.readies, 0);
+	close(setting.fds[1]);
+	setting_done(&setting);
+}
+
+static void versions_below_the_oldest_are_refused(void **state)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+
+	setting_init(&setting, fixture_of(state));
+	setting.server.min_version = CONFIG_TLS_1_3;
+	setting_make(&setting);
+	unix_pair(setting.fds);
+	side_accept(&server, &setting, setting.fds[0]);
+	peer_init(&peer, setting.fds[1], TLS1_2_VERSION);
+	assert_true(SSL_do_handshake(peer.ssl) <= 0);
+	peer_say(&peer, &setting, 10000);
+	assert_int_equal(server.failure, TLS_FAILURE_VERSION);
+	close_with_peer(&setting, &server, &peer);
+	setting_done(&setting);
+}
+
+/* The second one gets its place when the first is through. */
+static void handshakes_beyond_the_limit_wait_in_line(void **state)
+{
+	struct setting setting;
+	struct side servers[2];
+	struct peer peers[2];
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	tls_pacer_set_limit(setting.pacer, 1);
+	for (int i = 0; i < 2; i++) {
+		unix_pair(setting.fds);
+		side_accept(&servers[i], &setting, setting.fds[0]);
+		peer_init(&peers[i], setting.fds[1], TLS1_3_VERSION);
+		assert_true(SSL_do_handshake(peers[i].ssl) <= 0);
+		peer_say(&peers[i], &setting, 10000);
+		peer_hear(&peers[i]);
+	}
+	assert_true(BIO_pending(peers[0].in) > 0);
+	assert_int_equal(BIO_pending(peers[1].in), 0);
+	peer_shake_hands(&peers[0], &setting, 10000);
+	assert_int_equal(servers[0].readies, 1);
+	assert_int_equal(servers[1].readies, 0);
+	while (BIO_pending(peers[1].in) == 0) {
+		settle(&setting);
+		peer_hear(&peers[1]);
+	}
+	peer_shake_hands(&peers[1], &setting, 10000);
+	assert_int_equal(servers[1].readies, 1);
+	for (int i = 0; i < 2; i++)
+		close_with_peer(&setting, &servers[i], &peers[i]);
+	setting_done(&setting);
+}
+
+/* --- Who is who -------------------------------------------------------------------------- */
+
+static void client_refuses_another_name(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	setting.server_name = "b.test";
+	open_both(&setting, &server, &client);
+	assert_int_equal(client.failure, TLS_FAILURE_CERTIFICATE);
+	assert_string_equal(client.reason, "hostname mismatch");
+	assert_int_equal(server.failure, TLS_FAILURE_REFUSED);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
+static void client_refuses_an_unknown_authority(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+	struct pki other;
+
+	pki_init(&other);
+	setting_init(&setting, fixture_of(state));
+	pki_file_done(&setting.client.ca);
+	setting.client.ca = pki_file(&other, "ca.pem");
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	assert_int_equal(client.failure, TLS_FAILURE_CERTIFICATE);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+	pki_done(&other);
+}
+
+static void client_that_verifies_must_know_whom(void **state)
+{
+	struct setting setting;
+	struct recorder recorder;
+	struct tls_session *session;
+	const struct tls_target target = {};
+	struct tls_start start;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	start = start_of(&setting);
+	unix_pair(setting.fds);
+	recorder_init(&recorder, setting.fixture, setting.fds[0]);
+	assert_int_equal(
+		tls_connect(setting.client_context, &target, &recorder.stream, &start, &session),
+		-EINVAL);
+	recorder_done(&recorder, setting.fixture);
+	close(setting.fds[1]);
+	setting_done(&setting);
+}
+
+static void ask_for_certificates(struct setting *setting, enum config_client_auth mode)
+{
+	setting->server.client_auth = mode;
+	setting->server.client_ca = pki_file(&pki, "ca.pem");
+}
+
+static void show_certificate(struct setting *setting, const char *name)
+{
+	struct config_certificate certificate = pki_certificate(&pki, name);
+
+	setting->client.cert = certificate.cert;
+	setting->client.key = certificate.key;
+}
+
+static void required_certificate_must_be_there(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+
+	setting_init(&setting, fixture_of(state));
+	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_REQUIRED);
+	setting_make(&setting);
+	tcp_pair(setting.fds);
+	side_accept(&server, &setting, setting.fds[0]);
+	side_connect(&client, &setting, setting.fds[1]);
+	run_until(setting.fixture, server.readies);
+	assert_int_equal(server.failure, TLS_FAILURE_CERTIFICATE);
+	recorder_done(&server.recorder, setting.fixture);
+	recorder_done(&client.recorder, setting.fixture);
+	setting_done(&setting);
+}
+
+static void certificate_of_a_client_is_told(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+	char fingerprint[TLS_FINGERPRINT_SIZE], *subject;
+
+	setting_init(&setting, fixture_of(state));
+	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_REQUIRED);
+	show_certificate(&setting, "client");
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	assert_int_equal(server.failure, TLS_FAILURE_NONE);
+	assert_int_equal(tls_session_peer(server.session, &subject, fingerprint), 0);
+	assert_string_equal(subject, "CN=client");
+	assert_int_equal(strlen(fingerprint), 64);
+	free(subject);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
+static void optional_certificate_may_be_absent(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+	char fingerprint[TLS_FINGERPRINT_SIZE], *subject;
+
+	setting_init(&setting, fixture_of(state));
+	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_OPTIONAL);
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	assert_int_equal(server.failure, TLS_FAILURE_NONE);
+	assert_int_equal(tls_session_peer(server.session, &subject, fingerprint), -ENOENT);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
+static void with_revocations(void **state, const char *crl, enum tls_failure expected)
+{
+	struct setting setting;
+	struct side server, client;
+
+	setting_init(&setting, fixture_of(state));
+	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_REQUIRED);
+	setting.server.client_crl = pki_file(&pki, crl);
+	show_certificate(&setting, "client");
+	setting_make(&setting);
+	tcp_pair(setting.fds);
+	side_accept(&server, &setting, setting.fds[0]);
+	side_connect(&client, &setting, setting.fds[1]);
+	run_until(setting.fixture, server.readies);
+	assert_int_equal(server.failure, expected);
+	recorder_done(&server.recorder, setting.fixture);
+	recorder_done(&client.recorder, setting.fixture);
+	setting_done(&setting);
+}
+
+static void revoked_certificate_is_refused(void **state)
+{
+	with_revocations(state, "empty.crl", TLS_FAILURE_NONE);
+	with_revocations(state, "client.crl", TLS_FAILURE_CERTIFICATE);
+}
+
+/* --- Resumption --------------------------------------------------------------------------- */
+
+/* Return: whether the second of two connections was resumed. */
+static bool resumes(struct setting *setting, struct tls_server_context *second)
+{
+	struct tls_server_context *first = setting->server_context;
+	struct side server, client;
+	bool is_resumed;
+
+	setting->cache = tls_session_cache_new();
+	open_both(setting, &server, &client);
+	assert_int_equal(client.failure, TLS_FAILURE_NONE);
+	assert_false(server.is_resumed);
+	/* Tickets of TLS 1.3 come behind the handshake, and are read like bytes. */
+	io_stream_recv_start(&client.recorder.stream);
+	send_text(&server, "x");
+	run_until(setting->fixture, client.recorder.len == 1);
+	close_both(setting, &server, &client);
+	setting->server_context = second;
+	open_both(setting, &server, &client);
+	assert_int_equal(client.failure, TLS_FAILURE_NONE);
+	assert_int_equal(server.is_resumed, client.is_resumed);
+	is_resumed = server.is_resumed;
+	close_both(setting, &server, &client);
+	setting->server_context = first;
+	tls_session_cache_free(setting->cache);
+	setting->cache = NULL;
+	return is_resumed;
+}
+
+static void resumption_follows_the_ticket_keys(void **state)
+{
+	struct setting setting;
+	struct tls_ticket_keys *other_keys = tls_ticket_keys_new(), *keys;
+	struct tls_server_context *same, *elsewhere, *other;
+
+	setting_init(&setting, fixture_of(state));
+	for (unsigned version = CONFIG_TLS_1_2; version <= CONFIG_TLS_1_3; version++) {
+		setting.server.min_version = setting.server.max_version = version;
+		setting_make(&setting);
+		keys = setting.keys;
+		same = make_server(&setting, "web");
+		elsewhere = make_server(&setting, "other listener");
+		setting.keys = other_keys;
+		other = make_server(&setting, "web");
+		setting.keys = keys;
+		assert_true(resumes(&setting, setting.server_context));
+		/* Another worker's, or the one after a reload. */
+		assert_true(resumes(&setting, same));
+		assert_false(resumes(&setting, other));
+		/* TLS 1.2 breaks off where the listener is another one. */
+		if (version == CONFIG_TLS_1_3)
+			assert_false(resumes(&setting, elsewhere));
+		tls_server_context_free(same);
+		tls_server_context_free(elsewhere);
+		tls_server_context_free(other);
+		tls_server_context_free(setting.server_context);
+		tls_client_context_free(setting.client_context);
+		setting.server_context = NULL;
+		setting.client_context = NULL;
+	}
+	tls_ticket_keys_free(other_keys);
+	setting_done(&setting);
+}
+
+static void without_tickets_nothing_is_resumed(void **state)
+{
+	struct setting setting;
+
+	setting_init(&setting, fixture_of(state));
+	setting.server.has_tickets = false;
+	setting_make(&setting);
+	assert_false(resumes(&setting, setting.server_context));
+	setting_done(&setting);
+}
+
+static int group_setup(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *client;
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	pki_init(&pki);
+	pki_issue(&pki, "a.test", "DNS:a.test");
+	client = pki_issue_for(&pki, key, "client", NULL, 30);
+	pki_revoke(&pki, client, "client.crl");
+	pki_revoke(&pki, NULL, "empty.crl");
+	X509_free(client);
+	EVP_PKEY_free(key);
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	pki_done(&pki);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_BOTH(plain_bytes_cross_both_ways_and_close_notify_is_the_end),
+		ON_BOTH(megabytes_cross_at_once),
+		ON(epoll, handshake_may_be_cut_at_each_byte, fixture_setup),
+		ON_BOTH(record_may_be_cut_at_each_byte),
+		ON_BOTH(fin_without_close_notify_is_truncation),
+		ON_BOTH(changed_record_is_never_delivered),
+		ON_BOTH(renegotiation_is_refused_and_the_session_goes_on),
+		ON_BOTH(keys_may_be_updated_in_mid_stream),
+		ON_BOTH(bytes_behind_the_last_flight_are_kept),
+		ON_BOTH(plain_http_is_told_from_tls),
+		ON_BOTH(silence_ends_with_the_timeout),
+		ON_BOTH(fin_in_the_handshake_is_told),
+		ON_BOTH(owner_may_close_during_the_handshake),
+		ON_BOTH(versions_below_the_oldest_are_refused),
+		ON_BOTH(handshakes_beyond_the_limit_wait_in_line),
+		ON_BOTH(client_refuses_another_name),
+		ON_BOTH(client_refuses_an_unknown_authority),
+		ON_BOTH(client_that_verifies_must_know_whom),
+		ON_BOTH(required_certificate_must_be_there),
+		ON_BOTH(certificate_of_a_client_is_told),
+		ON_BOTH(optional_certificate_may_be_absent),
+		ON_BOTH(revoked_certificate_is_refused),
+		ON_BOTH(resumption_follows_the_ticket_keys),
+		ON_BOTH(without_tickets_nothing_is_resumed),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
