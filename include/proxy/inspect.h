@@ -7,6 +7,8 @@
 #include "fastpath/splice.h"
 #include "metrics/histogram.h"
 #include "proxy/server.h"
+#include "tls/context.h"
+#include "tls/failure.h"
 #include "upstream/pool.h"
 
 #include <stdbool.h>
@@ -67,6 +69,13 @@ enum connection_state {
 
 const char *connection_state_name(enum connection_state state);
 
+/* Handshakes of a listener or a pool. */
+struct tls_row {
+	bool is_enabled;
+	uint64_t full, resumed;
+	uint64_t failed[TLS_FAILURE_COUNT]; /* by reason */
+};
+
 struct listener_row {
 	const char *name;
 	const char *mode;
@@ -77,6 +86,9 @@ struct listener_row {
 	uint64_t bytes_in, bytes_out;       /* from clients, to clients */
 	const uint64_t *ends;               /* connections by enum connection_end */
 	const struct histogram *session_time;
+	struct tls_row tls;
+	const struct tls_certificate_row *certificates;
+	size_t ncertificates;
 };
 
 void server_for_each_listener(struct server *server,
@@ -103,6 +115,7 @@ struct pool_row {
 	uint32_t waiting;
 	uint64_t connect_failures, retries;
 	const struct histogram *connect_time;
+	struct tls_row tls;
 };
 
 void server_for_each_pool(struct server *server,
@@ -122,6 +135,9 @@ struct connection_row {
 	uint64_t bytes_in, bytes_out; /* from the client, to the client */
 	uint64_t age_ms, idle_ms;
 	char sni[256];
+	const char *tls_version, *tls_cipher; /* with the client; NULL: none */
+	bool is_tls_resumed;
+	const char *backend_tls_version; /* with the endpoint; NULL: none */
 };
 
 /**

@@ -59,6 +59,10 @@ static void append_row(const struct connection_row *row, struct strbuf *out)
 	reply_seconds(out, "age_seconds", row->age_ms * 1000);
 	reply_seconds(out, "idle_seconds", row->idle_ms * 1000);
 	reply_text(out, "sni", row->sni);
+	reply_text(out, "tls_version", row->tls_version);
+	reply_text(out, "tls_cipher", row->tls_cipher);
+	reply_bool(out, "tls_resumed", row->is_tls_resumed);
+	reply_text(out, "backend_tls_version", row->backend_tls_version);
 	reply_end(out, '{');
 }
 

@@ -143,6 +143,43 @@ static void append_ends(const uint64_t *ends, struct strbuf *out)
 	reply_end(out, '{');
 }
 
+static void append_tls(const struct tls_row *row, struct strbuf *out)
+{
+	reply_count(out, "full", row->full);
+	reply_count(out, "resumed", row->resumed);
+	reply_begin(out, "failed", '{');
+	for (unsigned i = TLS_FAILURE_NONE + 1; i < TLS_FAILURE_COUNT; i++)
+		reply_count(out, tls_failure_name((enum tls_failure)i), row->failed[i]);
+	reply_end(out, '{');
+}
+
+static void append_certificate(const struct tls_certificate_row *row, struct strbuf *out)
+{
+	int64_t now_s = (int64_t)(clock_wall_us() / 1000000);
+
+	reply_begin(out, NULL, '{');
+	reply_text(out, "file", row->file);
+	reply_text(out, "name", row->name);
+	reply_count(out, "names", row->nnames);
+	reply_text(out, "key", row->kind);
+	append_time(out, "not_after",
+		    row->not_after_s > 0 ? (uint64_t)row->not_after_s * 1000000 : 0);
+	reply_count(out, "expires_in_seconds",
+		    row->not_after_s > now_s ? (uint64_t)(row->not_after_s - now_s) : 0);
+	reply_end(out, '{');
+}
+
+static void append_listener_tls(const struct listener_row *row, struct strbuf *out)
+{
+	reply_begin(out, "tls", '{');
+	append_tls(&row->tls, out);
+	reply_begin(out, "certificates", '[');
+	for (size_t i = 0; i < row->ncertificates; i++)
+		append_certificate(&row->certificates[i], out);
+	reply_end(out, '[');
+	reply_end(out, '{');
+}
+
 static void append_listener(const struct listener_row *row, void *context)
 {
 	struct strbuf *out = context;
@@ -162,6 +199,8 @@ static void append_listener(const struct listener_row *row, void *context)
 	reply_count(out, "bytes_out", row->bytes_out);
 	append_ends(row->ends, out);
 	append_quantiles(out, "session_seconds", row->session_time);
+	if (row->tls.is_enabled)
+		append_listener_tls(row, out);
 	reply_end(out, '{');
 }
 
@@ -227,6 +266,11 @@ static void append_pool(const struct pool_row *row, void *context)
 	reply_count(out, "connect_failures", row->connect_failures);
 	reply_count(out, "retries", row->retries);
 	append_quantiles(out, "connect_seconds", row->connect_time);
+	if (row->tls.is_enabled) {
+		reply_begin(out, "tls", '{');
+		append_tls(&row->tls, out);
+		reply_end(out, '{');
+	}
 	reply_begin(out, "endpoints", '[');
 	pool_for_each(row->pool, append_endpoint, view);
 	reply_end(out, '[');

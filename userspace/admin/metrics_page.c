@@ -41,6 +41,16 @@
 	X(LISTENER_SENT, "listener_sent_bytes_total", "counter", "Bytes sent to clients")          \
 	X(SESSION_DURATION, "listener_session_duration_seconds", "histogram",                      \
 	  "From accept to the end of a connection")                                                \
+	X(LISTENER_HANDSHAKES, "listener_tls_handshakes_total", "counter",                         \
+	  "TLS handshakes with clients that were completed")                                       \
+	X(LISTENER_TLS_FAILURES, "listener_tls_handshake_failures_total", "counter",               \
+	  "TLS handshakes with clients that failed, by reason")                                    \
+	X(CERTIFICATE_EXPIRY, "listener_certificate_expiry_timestamp_seconds", "gauge",            \
+	  "When a certificate ends, in seconds since 1970")                                        \
+	X(POOL_HANDSHAKES, "pool_tls_handshakes_total", "counter",                                 \
+	  "TLS handshakes with endpoints that were completed")                                     \
+	X(POOL_TLS_FAILURES, "pool_tls_handshake_failures_total", "counter",                       \
+	  "TLS handshakes with endpoints that failed, by reason")                                  \
 	X(CONNECT_DURATION, "pool_connect_duration_seconds", "histogram",                          \
 	  "Time that successful connects to endpoints took")                                       \
 	X(POOL_CONNECT_FAILURES, "pool_connect_failures_total", "counter", "Connects that failed") \
@@ -135,6 +145,35 @@ static void add_acceleration(struct page *page, struct server *server)
 	server_for_each_device(server, add_device, page);
 }
 
+/* @whose: the label of a listener or a pool. */
+static void add_tls(struct page *page, enum metric completed, enum metric failed, labels_t *whose,
+		    const struct tls_row *row)
+{
+	if (!row->is_enabled)
+		return;
+	add(page, completed, (labels_t[]){*whose, {"kind", "full"}, {NULL, NULL}}, row->full);
+	add(page, completed, (labels_t[]){*whose, {"kind", "resumed"}, {NULL, NULL}}, row->resumed);
+	for (unsigned i = TLS_FAILURE_NONE + 1; i < TLS_FAILURE_COUNT; i++)
+		add(page, failed,
+		    (labels_t[]){*whose,
+				 {"reason", tls_failure_name((enum tls_failure)i)},
+				 {NULL, NULL}},
+		    row->failed[i]);
+}
+
+static void add_certificates(struct page *page, const struct listener_row *row)
+{
+	for (size_t i = 0; i < row->ncertificates; i++)
+		add(page, METRIC_CERTIFICATE_EXPIRY,
+		    (labels_t[]){{"listener", row->name},
+				 {"file", row->certificates[i].file},
+				 {"name", row->certificates[i].name},
+				 {NULL, NULL}},
+		    row->certificates[i].not_after_s > 0
+			    ? (uint64_t)row->certificates[i].not_after_s
+			    : 0);
+}
+
 static void add_listener(const struct listener_row *row, void *context)
 {
 	labels_t labels[] = {{"listener", row->name}, {NULL, NULL}};
@@ -152,6 +191,8 @@ static void add_listener(const struct listener_row *row, void *context)
 				 {"reason", connection_end_name((enum connection_end)i)},
 				 {NULL, NULL}},
 		    row->ends[i]);
+	add_tls(page, METRIC_LISTENER_HANDSHAKES, METRIC_LISTENER_TLS_FAILURES, labels, &row->tls);
+	add_certificates(page, row);
 	prometheus_histogram(&page->samples[METRIC_SESSION_DURATION],
 			     families[METRIC_SESSION_DURATION].name, labels, row->session_time);
 }
@@ -204,6 +245,7 @@ static void add_pool(const struct pool_row *row, void *context)
 
 	prometheus_histogram(&page->samples[METRIC_CONNECT_DURATION],
 			     families[METRIC_CONNECT_DURATION].name, labels, row->connect_time);
+	add_tls(page, METRIC_POOL_HANDSHAKES, METRIC_POOL_TLS_FAILURES, labels, &row->tls);
 	add(page, METRIC_POOL_CONNECT_FAILURES, labels, row->connect_failures);
 	add(page, METRIC_POOL_RETRIES, labels, row->retries);
 	add(page, METRIC_POOL_WAITING, labels, row->waiting);

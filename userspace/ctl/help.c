@@ -19,14 +19,15 @@ static const struct {
 		 "connections that the endpoint reset; TIME is the pool's median time to connect "
 		 "and\n"
 		 "the endpoint's average of connect and first-byte time.\n"},
-	[CTL_COMMAND_CONNECTIONS] = {"connections [FILTERS]", "open connections",
-				     "Filters, all of which must hold:\n"
-				     "  --listener NAME   of this listener\n"
-				     "  --pool NAME       sent to this pool\n"
-				     "  --endpoint ADDR   connected to this endpoint\n"
-				     "  --state STATE     proxy_header, client_hello, queued, "
-				     "connecting, relay, closing\n"
-				     "  --limit N         show at most N (100; up to 65536)\n"},
+	[CTL_COMMAND_CONNECTIONS] =
+		{"connections [FILTERS]", "open connections",
+		 "Filters, all of which must hold:\n"
+		 "  --listener NAME   of this listener\n"
+		 "  --pool NAME       sent to this pool\n"
+		 "  --endpoint ADDR   connected to this endpoint\n"
+		 "  --state STATE     proxy_header, client_hello, tls_handshake,\n"
+		 "                    queued, connecting, relay, closing\n"
+		 "  --limit N         show at most N (100; up to 65536)\n"},
 	[CTL_COMMAND_ENDPOINT] = {"endpoint POOL ADDRESS ACTION", "steer an endpoint",
 				  "ADDRESS is an endpoint's name or address as `sluicectl pools` "
 				  "shows it; a name that\n"

@@ -5,6 +5,8 @@
 
 #include <stdarg.h>
 
+#define EXPIRES_SOON_S (14 * 86400)
+
 const char *member_text(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -116,6 +118,93 @@ static void add_binds(struct table *table, const json_t *binds)
 	strbuf_done(&text);
 }
 
+static void add_certificate(struct table *table, const char *listener, const json_t *row)
+{
+	double left = member_number(row, "expires_in_seconds");
+	enum table_colour colour = left <= 0               ? TABLE_BAD
+				   : left < EXPIRES_SOON_S ? TABLE_WARN
+							   : TABLE_PLAIN;
+	char text[TEXT_VALUE_SIZE];
+
+	table_add(table, TABLE_BOLD, listener);
+	table_add(table, TABLE_PLAIN, member_text(row, "file"));
+	table_add(table, TABLE_PLAIN, member_text(row, "name"));
+	table_add(table, TABLE_PLAIN, member_text(row, "key"));
+	table_add(table, colour, left <= 0 ? "expired" : text_duration(left, text));
+}
+
+/* Nothing where no listener has TLS. */
+static void view_certificates(const json_t *result, const struct ctl_screen *screen,
+			      struct strbuf *out)
+{
+	static const struct table_column columns[] = {
+		{.title = "LISTENER", .is_shrinkable = true},
+		{.title = "CERTIFICATE", .is_shrinkable = true},
+		{.title = "NAME", .is_shrinkable = true},
+		{.title = "KEY"},
+		{.title = "EXPIRES IN", .is_right = true},
+	};
+	const json_t *listener, *row;
+	struct table table;
+	size_t count = 0;
+
+	table_init(&table, columns, ARRAY_SIZE(columns));
+	for (size_t i = 0; (listener = member_element(result, "listeners", i)); i++) {
+		const json_t *tls = json_object_get(listener, "tls");
+
+		for (size_t j = 0; (row = member_element(tls, "certificates", j)); j++, count++)
+			add_certificate(&table, member_text(listener, "name"), row);
+	}
+	if (count > 0) {
+		strbuf_append_str(out, "\n");
+		table_render(&table, screen, 0, out);
+	}
+	table_done(&table);
+}
+
+static double sum_of_members(const json_t *object)
+{
+	const char *key;
+	json_t *value;
+	double sum = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+		sum += json_number_value(value);
+	return sum;
+}
+
+/* The same for handshakes. */
+static void view_handshakes(const json_t *result, const struct ctl_screen *screen,
+			    struct strbuf *out)
+{
+	static const struct table_column columns[] = {
+		{.title = "LISTENER", .is_shrinkable = true},
+		{.title = "FULL HANDSHAKES", .is_right = true},
+		{.title = "RESUMED", .is_right = true},
+		{.title = "FAILED", .is_right = true},
+	};
+	const json_t *listener, *tls;
+	struct table table;
+	size_t count = 0;
+
+	table_init(&table, columns, ARRAY_SIZE(columns));
+	for (size_t i = 0; (listener = member_element(result, "listeners", i)); i++) {
+		tls = json_object_get(listener, "tls");
+		if (!tls)
+			continue;
+		table_add(&table, TABLE_BOLD, member_text(listener, "name"));
+		table_add_count(&table, member_count(tls, "full"));
+		table_add_count(&table, member_count(tls, "resumed"));
+		table_add_count(&table, (uint64_t)sum_of_members(json_object_get(tls, "failed")));
+		count++;
+	}
+	if (count > 0) {
+		strbuf_append_str(out, "\n");
+		table_render(&table, screen, 0, out);
+	}
+	table_done(&table);
+}
+
 void view_listeners(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	static const struct table_column columns[] = {
@@ -150,6 +239,8 @@ void view_listeners(const json_t *result, const struct ctl_screen *screen, struc
 	}
 	table_render(&table, screen, 0, out);
 	table_done(&table);
+	view_handshakes(result, screen, out);
+	view_certificates(result, screen, out);
 }
 
 const char *view_endpoint_state(const json_t *endpoint, char ret[TEXT_VALUE_SIZE],
@@ -294,6 +385,7 @@ void view_connections(const json_t *result, const struct ctl_screen *screen, str
 		{.title = "IDLE", .is_right = true},
 		{.title = "IN", .is_right = true},
 		{.title = "OUT", .is_right = true},
+		{.title = "TLS"},
 		{.title = "SNI", .is_shrinkable = true},
 	};
 	const json_t *rows = json_object_get(result, "connections"), *row;
@@ -313,6 +405,7 @@ void view_connections(const json_t *result, const struct ctl_screen *screen, str
 		table_add_duration(&table, member_number(row, "idle_seconds"));
 		table_add_bytes(&table, member_count(row, "bytes_in"));
 		table_add_bytes(&table, member_count(row, "bytes_out"));
+		add_or_dash(&table, member_text(row, "tls_version"));
 		add_or_dash(&table, member_text(row, "sni"));
 	}
 	table_render(&table, screen, 0, out);

@@ -98,6 +98,16 @@ static const char *or_dash(const char *text)
 	return text && text[0] ? text : "-";
 }
 
+/* "TLSv1.3:TLS_AES_128_GCM_SHA256:resumed", why there is none, or "-". */
+static void append_leg(struct strbuf *out, const struct secure_leg *leg)
+{
+	if (leg->version)
+		strbuf_printf(out, "%s:%s%s", leg->version, leg->cipher,
+			      leg->is_resumed ? ":resumed" : "");
+	else
+		strbuf_append_str(out, leg->failure ? tls_failure_name(leg->failure) : "-");
+}
+
 static void format_text(const struct access_record *r, struct strbuf *out)
 {
 	char client[ADDRESS_TEXT_SIZE], local[ADDRESS_TEXT_SIZE], backend[ADDRESS_TEXT_SIZE];
@@ -115,8 +125,12 @@ static void format_text(const struct access_record *r, struct strbuf *out)
 	append_ms(out, r->first_byte_us);
 	strbuf_append_str(out, "/");
 	append_ms(out, (int64_t)r->duration_us);
-	strbuf_printf(out, " tries=%u end=%s rung=%s sni=%s\n", r->tries,
+	strbuf_printf(out, " tries=%u end=%s rung=%s sni=%s tls=", r->tries,
 		      connection_end_name(r->end), r->rung, or_dash(r->sni));
+	append_leg(out, &r->client_tls);
+	strbuf_append_str(out, "/");
+	append_leg(out, &r->backend_tls);
+	strbuf_append_str(out, "\n");
 }
 
 static void json_text(struct strbuf *out, const char *name, const char *text)
@@ -141,6 +155,18 @@ static void json_us(struct strbuf *out, const char *name, int64_t us)
 		strbuf_printf(out, ",\"%s\":%" PRId64, name, us);
 }
 
+static void json_leg(struct strbuf *out, const char *name, const struct secure_leg *leg)
+{
+	if (!leg->version && !leg->failure)
+		return;
+	strbuf_printf(out, ",\"%s\":{", name);
+	if (leg->version)
+		strbuf_printf(out, "\"version\":\"%s\",\"cipher\":\"%s\",\"resumed\":%s}",
+			      leg->version, leg->cipher, leg->is_resumed ? "true" : "false");
+	else
+		strbuf_printf(out, "\"failure\":\"%s\"}", tls_failure_name(leg->failure));
+}
+
 static void format_json(const struct access_record *r, struct strbuf *out)
 {
 	char time[CLOCK_RFC3339_SIZE];
@@ -156,6 +182,8 @@ static void format_json(const struct access_record *r, struct strbuf *out)
 	json_text(out, "endpoint", r->endpoint);
 	json_address(out, "backend", r->backend);
 	json_text(out, "sni", r->sni);
+	json_leg(out, "client_tls", &r->client_tls);
+	json_leg(out, "backend_tls", &r->backend_tls);
 	strbuf_printf(out, ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64, r->bytes_in,
 		      r->bytes_out);
 	json_us(out, "queue_us", r->queue_us);

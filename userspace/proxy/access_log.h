@@ -6,6 +6,7 @@
 #include "core/compiler.h"
 #include "core/strbuf.h"
 #include "proxy/inspect.h"
+#include "tls/failure.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,12 +26,20 @@ struct access_log {
 	_Atomic uint64_t dropped; /* bytes */
 };
 
+/* What is told of TLS on one leg. Static texts; NULL: no handshake was completed. */
+struct secure_leg {
+	const char *version, *cipher;
+	bool is_resumed;
+	enum tls_failure failure; /* of the last handshake */
+};
+
 /* What a line says. Texts are borrowed; addresses may be none. */
 struct access_record {
 	uint64_t started_wall_us;
 	uint64_t id;
 	uint32_t worker;
 	const char *listener, *pool, *endpoint, *sni; /* NULL: none */
+	struct secure_leg client_tls, backend_tls;
 	const struct address *client, *peer, *local, *backend;
 	uint64_t bytes_in, bytes_out;
 	int64_t queue_us, connect_us, first_byte_us; /* -1: did not come to that */

@@ -57,6 +57,33 @@ static size_t collect_binds(const struct snapshot *snapshot, uint32_t listener, 
 	return count;
 }
 
+struct certificate_list {
+	struct tls_certificate_row *rows;
+	size_t count;
+};
+
+static void add_certificate(const struct tls_certificate_row *row, void *context)
+{
+	struct certificate_list *list = context;
+
+	list->rows[list->count++] = *row;
+}
+
+/* Without memory they are not shown. */
+static void collect_certificates(const struct snapshot_listener *listener, struct listener_row *ret)
+{
+	struct certificate_list list = {};
+
+	if (!listener->tls)
+		return;
+	list.rows = calloc(listener->config->tls.ncertificates, sizeof(*list.rows));
+	if (!list.rows)
+		return;
+	tls_server_context_visit(listener->tls, add_certificate, &list);
+	ret->certificates = list.rows;
+	ret->ncertificates = list.count;
+}
+
 static void visit_listener(const struct snapshot *snapshot, uint32_t index, struct address *binds,
 			   void (*visit)(const struct listener_row *row, void *context),
 			   void *context)
@@ -82,7 +109,11 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 	row.spliced = counter_read(&sum.spliced);
 	row.bytes_in = counter_read(&sum.bytes_in);
 	row.bytes_out = counter_read(&sum.bytes_out);
+	row.tls.is_enabled = listener->tls;
+	tls_counters_read(&sum.tls, &row.tls);
+	collect_certificates(listener, &row);
 	visit(&row, context);
+	free((void *)(uintptr_t)row.certificates);
 }
 
 void server_for_each_listener(struct server *server,
@@ -121,6 +152,8 @@ void server_for_each_pool(struct server *server,
 		pool_stats_sum(snapshot->pools[i], &sum);
 		row.connect_failures = counter_read(&sum.connect_failures);
 		row.retries = counter_read(&sum.retries);
+		row.tls.is_enabled = snapshot->pool_tls[i];
+		tls_counters_read(&sum.tls, &row.tls);
 		visit(&row, context);
 	}
 }

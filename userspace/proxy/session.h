@@ -9,10 +9,10 @@
 #include "core/slice.h"
 #include "io/stream.h"
 #include "io/timer.h"
+#include "proxy/access_log.h"
 #include "proxy/inspect.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
-#include "tls/failure.h"
 #include "upstream/pool.h"
 
 #include <stdbool.h>
@@ -27,13 +27,6 @@
  * States that a listener does not need are skipped. From each state session_end() leads to CLOSING;
  * the session is freed when both streams have closed.
  */
-/* What is told of TLS on one leg. Static texts; NULL: no handshake was completed. */
-struct secure_leg {
-	const char *version, *cipher;
-	bool is_resumed;
-	enum tls_failure failure; /* of the last handshake */
-};
-
 struct session {
 	struct list_node node; /* the worker's */
 	struct worker *worker;

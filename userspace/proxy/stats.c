@@ -55,6 +55,30 @@ static void add(struct counter *to, const struct counter *from)
 	counter_add(to, counter_read(from));
 }
 
+static void add_tls(struct tls_counters *to, const struct tls_counters *from)
+{
+	add(&to->full, &from->full);
+	add(&to->resumed, &from->resumed);
+	for (size_t i = 0; i < TLS_FAILURE_COUNT; i++)
+		add(&to->failed[i], &from->failed[i]);
+}
+
+void tls_counters_add(struct tls_counters *counters, const struct tls_result *result)
+{
+	if (result->failure)
+		counter_add(&counters->failed[result->failure], 1);
+	else
+		counter_add(result->is_resumed ? &counters->resumed : &counters->full, 1);
+}
+
+void tls_counters_read(const struct tls_counters *counters, struct tls_row *ret)
+{
+	ret->full = counter_read(&counters->full);
+	ret->resumed = counter_read(&counters->resumed);
+	for (size_t i = 0; i < TLS_FAILURE_COUNT; i++)
+		ret->failed[i] = counter_read(&counters->failed[i]);
+}
+
 void listener_stats_sum(const struct listener_stats *stats, struct listener_counters *ret)
 {
 	for (uint32_t w = 0; w < stats->head.workers; w++) {
@@ -67,6 +91,7 @@ void listener_stats_sum(const struct listener_stats *stats, struct listener_coun
 		add(&ret->bytes_out, &part->bytes_out);
 		for (size_t i = 0; i < CONNECTION_END_COUNT; i++)
 			add(&ret->ends[i], &part->ends[i]);
+		add_tls(&ret->tls, &part->tls);
 		histogram_merge(&ret->session_time, &part->session_time);
 	}
 }
@@ -78,6 +103,7 @@ void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret)
 
 		add(&ret->connect_failures, &part->connect_failures);
 		add(&ret->retries, &part->retries);
+		add_tls(&ret->tls, &part->tls);
 		histogram_merge(&ret->connect_time, &part->connect_time);
 	}
 }

@@ -5,6 +5,7 @@
 #include "core/compiler.h"
 #include "metrics/histogram.h"
 #include "proxy/inspect.h"
+#include "tls/session.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -13,9 +14,15 @@
  * What is counted for a listener and for a pool. They are found by name in the next configuration,
  * so that a reload does not set them back. Each worker writes its own part, readers add them up.
  */
+struct tls_counters {
+	struct counter full, resumed;             /* handshakes that were completed */
+	struct counter failed[TLS_FAILURE_COUNT]; /* by reason */
+};
+
 struct listener_counters {
 	struct counter accepted, refused, spliced, bytes_in, bytes_out;
 	struct counter ends[CONNECTION_END_COUNT];
+	struct tls_counters tls;
 	struct histogram session_time;
 } CACHE_ALIGNED;
 
@@ -33,6 +40,7 @@ struct listener_stats {
 
 struct pool_counters {
 	struct counter connect_failures, retries;
+	struct tls_counters tls;
 	struct histogram connect_time;
 } CACHE_ALIGNED;
 
@@ -48,6 +56,10 @@ struct pool_stats *pool_stats_new(const char *name, uint32_t workers) WARN_UNUSE
 /* Thread: any. */
 void stats_ref(struct stats_head *head);
 void stats_unref(struct stats_head *head); /* NULL is allowed */
+
+/* Counts the end of a handshake. Thread: the worker's. */
+void tls_counters_add(struct tls_counters *counters, const struct tls_result *result);
+void tls_counters_read(const struct tls_counters *counters, struct tls_row *ret);
 
 /* Adds all workers' parts to @ret, which is zero. Thread: any. */
 void listener_stats_sum(const struct listener_stats *stats, struct listener_counters *ret);

@@ -126,13 +126,36 @@ static void connections_say_how_many_are_not_shown(void **state)
 	      "\"listener\":\"web\",\"endpoint\":\"\",\"state\":\"client_hello\",\"rung\":"
 	      "\"relay\","
 	      "\"age_seconds\":0.25,\"idle_seconds\":0,\"bytes_in\":517,\"bytes_out\":0,"
-	      "\"sni\":\"\\u001b[2J\"}]}",
+	      "\"tls_version\":\"TLSv1.3\",\"sni\":\"\\u001b[2J\"}]}",
 	      0,
 	      "ID  CLIENT          LISTENER  ENDPOINT  STATE         RUNG     AGE  IDLE     IN  "
-	      "OUT  SNI\n"
+	      "OUT  TLS      SNI\n"
 	      "17  192.0.2.1:4711  web       -         client_hello  relay  250ms     -  517 B  0 "
-	      "B  ?[2J\n"
+	      "B  TLSv1.3  ?[2J\n"
 	      "1 of 3 open connections shown\n");
+}
+
+static void listeners_with_tls_show_handshakes_and_certificates(void **state)
+{
+	(void)state;
+	check(view_listeners,
+	      "{\"listeners\":[{\"name\":\"web\",\"mode\":\"tcp\",\"binds\":[\":443\"],"
+	      "\"tls\":{\"full\":7,\"resumed\":5,\"failed\":{\"timeout\":1,\"version\":2},"
+	      "\"certificates\":[{\"file\":\"a.pem\",\"name\":\"a.test\",\"key\":\"ECDSA\","
+	      "\"expires_in_seconds\":0},{\"file\":\"b.pem\",\"name\":\"b.test\",\"key\":"
+	      "\"RSA\",\"expires_in_seconds\":864000}]}},"
+	      "{\"name\":\"plain\",\"mode\":\"tcp\",\"binds\":[\":80\"]}]}",
+	      0,
+	      "LISTENER  BIND  MODE  ACTIVE  ACCEPTED  REFUSED   IN  OUT  P50  P99\n"
+	      "web       :443  tcp        0         0        0  0 B  0 B    -    -\n"
+	      "plain     :80   tcp        0         0        0  0 B  0 B    -    -\n"
+	      "\n"
+	      "LISTENER  FULL HANDSHAKES  RESUMED  FAILED\n"
+	      "web                     7        5       3\n"
+	      "\n"
+	      "LISTENER  CERTIFICATE  NAME    KEY    EXPIRES IN\n"
+	      "web       a.pem        a.test  ECDSA     expired\n"
+	      "web       b.pem        b.test  RSA        10d00h\n");
 }
 
 static void orders_are_confirmed(void **state)
@@ -158,6 +181,7 @@ int main(void)
 		cmocka_unit_test(pools_fit_the_screen),
 		cmocka_unit_test(endpoint_state_names_what_keeps_it_out),
 		cmocka_unit_test(connections_say_how_many_are_not_shown),
+		cmocka_unit_test(listeners_with_tls_show_handshakes_and_certificates),
 		cmocka_unit_test(orders_are_confirmed),
 	};
 

@@ -66,7 +66,7 @@ static void text_line_says_who_where_how_much_and_why(void **state)
 			    "1970-01-01T00:00:01.000000Z web 192.0.2.7:50000 -> 198.51.100.1:443 "
 			    "api/api-1 [2001:db8::5]:8443 in=10 out=2000 "
 			    "ms=-/1.500/0.250/60000.000 tries=1 end=done rung=relay "
-			    "sni=shop.example\n");
+			    "sni=shop.example tls=-/-\n");
 	strbuf_done(&line);
 }
 
