@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS with clients and endpoints that are not ours: openssl, curl, Python's ssl, nginx."""
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from lib import origins
+from lib.configs import FRONT, listener, pool, simple
+from lib.netns import BACKEND, PROXY
+from lib.pki import Authority
+from lib.process import can_connect, wait_until
+
+ORIGIN = (BACKEND, 7000)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    made = Authority(tmp_path_factory.mktemp("pki"))
+    made.first = made.issue("first.test")
+    made.first_rsa = made.issue("first.test", rsa=True)
+    made.shop = made.issue("*.shop.test", label="shop")
+    made.exact = made.issue("www.shop.test")
+    made.client = made.issue("client.test")
+    made.revoked = made.issue("revoked.test")
+    made.revoke(made.revoked)
+    made.lists = made.crl()
+    return made
+
+
+@pytest.fixture
+def origin(named_origin):
+    return named_origin("a", ORIGIN)
+
+
+def tls_config(authority, origin, *certificates, **tls):
+    rows = [c.row() for c in certificates or [authority.first]]
+    return simple(origin, listener_options={"tls": {"certificates": rows, **tls}})
+
+
+def context(authority, certificate=None, versions=None):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_verify_locations(authority.cert)
+    if certificate:
+        made.load_cert_chain(certificate.cert, certificate.key)
+    if versions:
+        made.minimum_version = made.maximum_version = versions
+    return made
+
+
+def connect(net, authority, name="first.test", **options):
+    sock = net.client.connect(FRONT)
+    sock.settimeout(10)
+    return context(authority, **options).wrap_socket(sock, server_hostname=name)
+
+
+def names_of(sock):
+    return [value for _, value in sock.getpeercert()["subjectAltName"]]
+
+
+def handshakes(sluice):
+    return sluice.listeners()["front"]["tls"]
+
+
+# --- Versions, names, keys ----------------------------------------------------
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_bytes_both_ways(net, sluice, authority, origin, version):
+    sluice.start(tls_config(authority, origin))
+    with connect(net, authority, versions=version) as sock:
+        assert sock.version() == {771: "TLSv1.2", 772: "TLSv1.3"}[version]
+        assert origins.read_line(sock) == "a"
+        sock.sendall(b"hello\n")
+        assert origins.read_line(sock) == "hello"
+        row = sluice.connections()[0]
+        assert (row["tls_version"], row["sni"]) == (sock.version(), "first.test")
+        assert row["tls_cipher"] == sock.cipher()[0]
+    assert handshakes(sluice)["full"] == 1
+
+
+@pytest.mark.parametrize("name,expected", [
+    ("first.test", "first.test"), ("www.shop.test", "www.shop.test"),
+    ("WWW.SHOP.TEST", "www.shop.test"), ("api.shop.test", "*.shop.test")])
+def test_certificate_follows_the_name(net, sluice, authority, origin, name, expected):
+    sluice.start(tls_config(authority, origin, authority.first, authority.shop, authority.exact))
+    with connect(net, authority, name) as sock:
+        assert names_of(sock) == [expected]
+
+
+def test_an_unknown_name_gets_the_first_certificate(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin, authority.first, authority.shop))
+    for options in ([], ["-servername", "elsewhere.example"]):
+        assert "CN = first.test" in origins.s_client(net.client, FRONT, *options)
+
+
+def test_rsa_and_ecdsa_side_by_side(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin, authority.first, authority.first_rsa))
+    for algorithm, key in (("RSA-PSS+SHA256", "rsaEncryption"), ("ECDSA+SHA256", "id-ecPublicKey")):
+        text = origins.s_client(net.client, FRONT, "-servername", "first.test", "-sigalgs",
+                                algorithm)
+        assert f"a:PKEY: {key}" in text, text
+
+
+@pytest.mark.parametrize("options,word", [
+    (["-tls1"], "version"), (["-tls1_1"], "version"),
+    (["-tls1_2", "-cipher", "AES128-SHA"], "no_cipher")])
+def test_what_is_too_old_is_refused(net, sluice, authority, origin, options, word):
+    sluice.start(tls_config(authority, origin))
+    text = origins.s_client(net.client, FRONT, *options, "-cipher", "ALL:@SECLEVEL=0"
+                            if "-cipher" not in options else "AES128-SHA:@SECLEVEL=0")
+    assert "Cipher is (NONE)" in text or "alert" in text, text
+    wait_until(lambda: handshakes(sluice)["failed"][word] == 1, 5, "the failure is counted")
+
+
+def test_profile_modern_is_tls_1_3_alone(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin, profile="modern"))
+    assert "Cipher is (NONE)" in origins.s_client(net.client, FRONT, "-tls1_2")
+    assert "New, TLSv1.3" in origins.s_client(net.client, FRONT)
+
+
+def test_alpn(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin, alpn=["h2", "http/1.1"]))
+    assert "ALPN protocol: h2" in origins.s_client(net.client, FRONT, "-alpn", "http/1.1,h2")
+    assert "ALPN protocol: http/1.1" in origins.s_client(net.client, FRONT, "-alpn", "http/1.1")
+    assert "No ALPN negotiated" in origins.s_client(net.client, FRONT)
+    assert "alert no application protocol" in origins.s_client(net.client, FRONT, "-alpn", "xyz")
+
+
+def test_renegotiation_is_refused(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin))
+    argv = net.client.command(["openssl", "s_client", "-tls1_2", "-connect", f"{PROXY}:8000"])
+    done = subprocess.run(argv, input="R\n", text=True, capture_output=True, timeout=20)
+    assert "no renegotiation" in done.stdout + done.stderr, done.stderr
+    assert handshakes(sluice)["full"] == 1
+
+
+def test_routes_by_name_with_tls(net, sluice, authority, named_origin):
+    one, two = named_origin("one", (BACKEND, 7001)), named_origin("two", (BACKEND, 7002))
+    rows = [c.row() for c in (authority.first, authority.shop)]
+    sluice.start({
+        "listeners": [listener("one", tls={"certificates": rows},
+                               routes=[{"match": {"sni": "*.shop.test"}, "pool": "two"}])],
+        "pools": [pool(one, name="one"), pool(two, name="two")]})
+    for name, expected in (("first.test", "one"), ("api.shop.test", "two")):
+        with connect(net, authority, name) as sock:
+            assert origins.read_line(sock) == expected
+
+
+def test_curl_fetches_through_proxy_protocol_and_tls(net, sluice, authority, tmp_path, keep):
+    backend = origins.nginx(net.backend, tmp_path, "server { listen 7000; return 200 served; }")
+    keep(backend).wait_ready(lambda: can_connect(net.backend, ORIGIN))
+    config = tls_config(authority, f"{BACKEND}:7000")
+    config["listeners"][0]["proxy_protocol"] = {"accept": ["0.0.0.0/0"]}
+    sluice.start(config)
+    argv = ["curl", "-sS", "--haproxy-protocol", "--cacert", authority.cert, "--resolve",
+            f"first.test:8000:{PROXY}", "https://first.test:8000/"]
+    done = subprocess.run(net.client.command(argv), text=True, capture_output=True, timeout=20)
+    assert done.stdout == "served", done.stderr
+
+
+# --- Certificates of clients ----------------------------------------------------
+@pytest.mark.parametrize("mode", ["optional", "required"])
+@pytest.mark.parametrize("shown", [None, "client", "revoked"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_client_certificates(net, sluice, authority, origin, mode, shown, version):
+    sluice.start(tls_config(authority, origin, client_auth={
+        "mode": mode, "ca": str(authority.cert), "crl": str(authority.lists)}))
+    certificate = getattr(authority, shown) if shown else None
+    is_welcome = shown == "client" or (shown is None and mode == "optional")
+    try:
+        with connect(net, authority, certificate=certificate, versions=version) as sock:
+            assert origins.read_line(sock) == "a" and is_welcome
+    except OSError as error:
+        assert not is_welcome, error
+    count = handshakes(sluice)
+    assert (count["full"], count["failed"]["certificate"]) == ((1, 0) if is_welcome else (0, 1))
+
+
+# --- Resumption -------------------------------------------------------------------
+def resume(net, authority, tmp_path, version):
+    """s_client twice with one session: whether the second was resumed."""
+    file = tmp_path / "session"
+    argv = ["openssl", "s_client", "-connect", f"{PROXY}:8000", f"-tls{version}", "-servername",
+            "first.test", "-CAfile", str(authority.cert)]
+    texts = []
+    for more in (["-sess_out", str(file)], ["-sess_in", str(file)]):
+        child = subprocess.Popen(net.client.command(argv + more), stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        time.sleep(0.4)  # the tickets of TLS 1.3 come behind the handshake
+        texts.append(child.communicate("", timeout=20)[0])
+    assert "New, TLSv1." in texts[0], texts[0]
+    return "Reused, TLSv1." in texts[1]
+
+
+@pytest.mark.parametrize("version", ["1_2", "1_3"])
+def test_tickets_resume_on_any_worker_and_after_a_reload(net, sluice, authority, origin, tmp_path,
+                                                         version):
+    config = tls_config(authority, origin)
+    sluice.start({**config, "workers": 4})
+    for _ in range(4):
+        assert resume(net, authority, tmp_path, version)
+    assert handshakes(sluice)["resumed"] == 4
+    sluice.reload({**config, "workers": 4, "drain_timeout": "11s"})
+    assert resume(net, authority, tmp_path, version)
+
+
+def test_without_tickets_nothing_is_resumed(net, sluice, authority, origin, tmp_path):
+    sluice.start(tls_config(authority, origin, tickets=False))
+    assert not resume(net, authority, tmp_path, "1_2")
+
+
+def test_sessions_of_endpoints_are_resumed(net, sluice, authority, named_origin):
+    origin = named_origin("a", ORIGIN)
+    client = {"ca": str(authority.cert), "server_name": "first.test"}
+    sluice.start({
+        "workers": 1,
+        "listeners": [listener("hop", name="front"),
+                      listener("main", name="back", bind=[f"{PROXY}:8441"],
+                               tls={"certificates": [authority.first.row()]})],
+        "pools": [pool(f"{PROXY}:8441", name="hop", tls=client), pool(origin)]})
+    for _ in range(6):
+        with net.client.connect(FRONT) as sock:
+            assert origins.read_line(sock) == "a"
+    count = sluice.pools()["hop"]["tls"]
+    assert (count["full"], count["resumed"]) == (1, 5)
+
+
+# --- To endpoints -------------------------------------------------------------------
+@pytest.fixture
+def nginx_tls(net, authority, tmp_path, keep):
+    """An nginx that speaks TLS, and asks for a client's certificate at port 7444."""
+    def server(port, more=""):
+        return (f"server {{ listen {port} ssl; "
+                f"ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {authority.first.cert}; "
+                f"ssl_certificate_key {authority.first.key}; {more} "
+                f"location / {{ return 200 \"$ssl_protocol $ssl_server_name $ssl_client_verify\"; "
+                f"}} }}")
+    http = server(7443) + server(7444, f"ssl_verify_client on; "
+                                       f"ssl_client_certificate {authority.cert};")
+    process = origins.nginx(net.backend, tmp_path, http)
+    return keep(process).wait_ready(lambda: can_connect(net.backend, (BACKEND, 7444)))
+
+
+def fetch(net):
+    with net.client.connect(FRONT) as sock:
+        sock.settimeout(10)
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return origins.read_all(sock).partition(b"\r\n\r\n")[2].decode()
+
+
+def test_endpoints_are_verified(net, sluice, authority, nginx_tls):
+    def config(port=7443, **tls):
+        return simple(f"{BACKEND}:{port}", tls=tls, connect_retries=0)
+    good = {"ca": str(authority.cert), "server_name": "first.test"}
+    sluice.start(config(**good))
+    assert fetch(net) == "TLSv1.3 first.test NONE"
+    for bad in ({}, {"ca": str(authority.cert)},
+                {"ca": str(authority.cert), "server_name": "other.test"}):
+        sluice.reload(config(**bad))
+        with pytest.raises(ConnectionError):
+            fetch(net)
+    assert sluice.listeners()["front"]["ends"]["backend_tls_failed"] == 3
+    assert sluice.pools()["main"]["tls"]["failed"]["certificate"] == 3
+    sluice.reload(config(verify=False))
+    assert fetch(net).startswith("TLSv1.3")
+    sluice.reload(config(7444, **good, **authority.client.row()))
+    assert fetch(net).endswith("SUCCESS")
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tls", "http"])
+def test_health_checks_use_the_pools_tls(net, sluice, authority, nginx_tls, kind):
+    tls = {"ca": str(authority.cert), "server_name": "first.test"}
+    config = simple(f"{BACKEND}:7443", tls=tls, health={kind: {}, "interval": "100ms", "timeout": "100ms"})
+    sluice.start(config)
+    wait_until(lambda: sluice.endpoints("main")[f"{BACKEND}:7443"]["health"] == "up", 5, "up")
+    config["pools"][0]["tls"]["server_name"] = "other.test"
+    sluice.reload(config)
+    wait_until(lambda: sluice.endpoints("main")[f"{BACKEND}:7443"]["health"] == "down", 5, "down")
+
+
+# --- Faults -----------------------------------------------------------------------
+def test_a_slow_handshake_ends_with_the_timeout(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin, handshake_timeout="300ms"))
+    silent = [net.client.connect(FRONT) for _ in range(20)]
+    started = time.monotonic()
+    silent[0].sendall(b"\x16\x03\x01")
+    for sock in silent:
+        sock.settimeout(10)
+        try:
+            while sock.recv(1000):  # perhaps an alert
+                pass
+        except ConnectionError:
+            pass
+    assert time.monotonic() - started < 5
+    assert handshakes(sluice)["failed"]["timeout"] == 20
+
+
+def test_plain_http_is_refused_and_counted(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin))
+    with net.client.connect(FRONT) as sock:
+        sock.settimeout(10)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: first.test\r\n\r\n")
+        assert b"HTTP" not in origins.read_all(sock)
+    assert handshakes(sluice)["failed"]["not_tls"] == 1
+    assert origin.accepted == 0
+
+
+def test_abandoned_handshakes_leave_nothing_behind(net, sluice, authority, origin):
+    sluice.start(tls_config(authority, origin))
+    hello = ssl.MemoryBIO()
+    bio = context(authority).wrap_bio(ssl.MemoryBIO(), hello, server_hostname="first.test")
+    with pytest.raises(ssl.SSLWantReadError):
+        bio.do_handshake()
+    bytes_ = hello.read()
+    for i in range(60):
+        sock = net.client.connect(FRONT)
+        if i % 3:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        sock.sendall(bytes_[:len(bytes_) * (i % 4) // 3])
+        sock.close()
+    wait_until(lambda: sluice.active() == 0, 5, "all are gone")
+    with connect(net, authority) as sock:
+        assert origins.read_line(sock) == "a"
+
+
+def test_a_fin_without_close_notify_goes_on_as_a_reset(net, sluice, authority, named_origin):
+    seen = []
+
+    def watch(sock, _):
+        try:
+            seen.append(len(origins.read_all(sock)))
+        except ConnectionResetError:
+            seen.append("reset")
+    origin = named_origin("watch", ORIGIN, watch)
+    sluice.start(tls_config(authority, origin))
+    sock = connect(net, authority)
+    sock.sendall(b"half a request")
+    wait_until(lambda: sluice.connections()[0]["bytes_in"] == 14, 5, "the bytes are there")
+    raw = socket.socket(fileno=sock.detach())
+    raw.shutdown(socket.SHUT_WR)
+    wait_until(lambda: seen, 5, "the origin hears of it")
+    assert seen == ["reset"]
+    assert sluice.listeners()["front"]["ends"]["client_truncated"] == 1
+    raw.close()
+
+
+def test_handshakes_wait_for_their_place(net, sluice, authority, origin):
+    """One at a time: a client that stalls keeps its place until its time is over."""
+    config = tls_config(authority, origin, handshake_timeout="1s")
+    sluice.start({**config, "workers": 1, "limits": {"tls_handshakes": 1}})
+    with net.client.connect(FRONT) as stalled:
+        stalled.sendall(b"\x16\x03\x01")
+        wait_until(lambda: sluice.active() == 1, 5, "it is there")
+        time.sleep(0.2)
+        started = time.monotonic()
+        try:
+            connect(net, authority).close()
+        except OSError:
+            pass
+        assert time.monotonic() - started > 0.5
+    with connect(net, authority) as sock:
+        assert origins.read_line(sock) == "a"
+
+
+# --- Reload -----------------------------------------------------------------------
+def test_reload_swaps_certificates_without_losing_a_connection(net, sluice, authority, origin):
+    first, second = tls_config(authority, origin, authority.first), tls_config(
+        authority, origin, authority.exact)
+    sluice.start(first)
+    stop, errors, rounds = threading.Event(), [], []
+
+    def go_on():
+        while not stop.is_set():
+            try:
+                name = "first.test"
+                sock = net.client.connect(FRONT)
+                made = context(authority)
+                made.check_hostname = False
+                with made.wrap_socket(sock, server_hostname=name) as tls:
+                    assert origins.read_line(tls) == "a"
+                    rounds.append(names_of(tls)[0])
+            except (OSError, AssertionError) as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=go_on) for _ in range(4)]
+    with connect(net, authority) as old:
+        assert origins.read_line(old) == "a"
+        for thread in threads:
+            thread.start()
+        for i in range(6):
+            time.sleep(0.15)
+            sluice.reload(second if i % 2 == 0 else first)
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+        old.sendall(b"still here\n")
+        assert origins.read_line(old) == "still here"
+    assert not errors, errors[:3]
+    assert set(rounds) == {"first.test", "www.shop.test"}
+
+
+def test_a_reload_that_cannot_read_a_file_changes_nothing(net, sluice, authority, origin,
+                                                          tmp_path):
+    sluice.start(tls_config(authority, origin))
+    broken = tls_config(authority, origin)
+    broken["listeners"][0]["tls"]["certificates"][0]["cert"] = str(tmp_path / "absent.pem")
+    sluice.write(broken)
+    done = sluice.ctl("reload", check=False)
+    assert done.returncode != 0 and "absent.pem" in done.stderr + done.stdout
+    check = sluice.check()
+    assert check.returncode == 2 and f"{sluice.config_path}:" in check.stderr
+    with connect(net, authority) as sock:
+        assert origins.read_line(sock) == "a"
+
+
+# --- What is told -----------------------------------------------------------------
+def test_the_access_log_and_metrics_tell_of_tls(net, sluice, authority, origin, tmp_path):
+    log = tmp_path / "access.log"
+    config = tls_config(authority, origin)
+    config["access_log"] = {"path": str(log), "format": "json"}
+    sluice.start(config)
+    with connect(net, authority) as sock:
+        assert origins.read_line(sock) == "a"
+        cipher = sock.cipher()[0]
+        sock.unwrap()
+    wait_until(lambda: log.exists() and log.read_text(), 5, "the line is written")
+    line = json.loads(log.read_text())
+    assert line["client_tls"] == {"version": "TLSv1.3", "cipher": cipher, "resumed": False}
+    assert (line["sni"], line["bytes_out"]) == ("first.test", 2)
+    metrics = sluice.ctl("metrics")
+    assert 'sluice_listener_tls_handshakes_total{listener="front",kind="full"} 1' in metrics
+    expiry = [m for m in metrics.splitlines()
+              if m.startswith("sluice_listener_certificate_expiry_timestamp_seconds{")]
+    assert 29 * 86400 < float(expiry[0].split()[-1]) - time.time() < 31 * 86400
+    assert "first.test" in sluice.ctl("listeners")
+
+
+def test_the_key_log_is_written_only_where_asked_for(net, sluice, authority, origin, tmp_path):
+    keys = tmp_path / "keys.log"
+    sluice.start(tls_config(authority, origin, key_log=str(keys)))
+    connect(net, authority).close()
+    assert "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text()
+    assert keys.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_stapled_answer_reaches_the_client(net, sluice, authority, origin, tmp_path):
+    answer, request = tmp_path / "staple.der", tmp_path / "request.der"
+    common = ["-issuer", authority.cert, "-cert", authority.first.cert]
+    database = tmp_path / "index.txt"
+    serial = subprocess.run(["openssl", "x509", "-in", authority.first.cert, "-noout", "-serial"],
+                            check=True, capture_output=True, text=True).stdout.strip()[7:]
+    database.write_text(f"V\t331231235959Z\t\t{serial}\tunknown\t/CN=first.test\n")
+    for argv in (["ocsp", *common, "-no_nonce", "-reqout", request],
+                 ["ocsp", "-index", database, "-rsigner", authority.cert, "-rkey", authority.key,
+                  "-CA", authority.cert, "-reqin", request, "-respout", answer, "-ndays", "1"]):
+        subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True)
+    config = tls_config(authority, origin)
+    config["listeners"][0]["tls"]["certificates"][0]["ocsp"] = str(answer)
+    sluice.start(config)
+    assert "OCSP Response Status: successful" in origins.s_client(net.client, FRONT, "-status")
