@@ -184,7 +184,7 @@ $(BUILD)/fuzz/targets/%: tests/fuzz/%.c $(OUT)/flags $(call archives,$(filter-ou
 # TEST=room or TEST=room/test_module narrows it down.
 chosen = $(if $(TEST),$(filter $(1)/$(TEST) $(1)/$(TEST)/% $(1)/$(notdir $(TEST)),$(2)),$(2))
 
-.PHONY: unit-build unit bpf-test-build bpf-test fuzz-build fuzz e2e check
+.PHONY: unit-build unit bpf-test-build bpf-test fuzz-build fuzz e2e soak check
 unit-build: $(call chosen,$(OUT)/unit,$(UNIT_BIN))
 unit: unit-build ## run the unit tests (TEST=room/test_module narrows down, VARIANT=asan)
 	@set -e; for t in $(call chosen,$(OUT)/unit,$(UNIT_BIN)); do $$t; done
@@ -204,6 +204,9 @@ fuzz: ## run every fuzzer (FUZZ_SECONDS=30; TEST=name for one)
 
 e2e: all ## end-to-end tests against this build (TEST=pytest expression; as root)
 	@SLUICE_BUILD=$(abspath $(OUT)) $(PYTHON) -m pytest tests/e2e $(if $(TEST),-k '$(TEST)')
+
+soak: all ## 20,000 spliced connections of all kinds through bad lines (as root)
+	@E2E_SCALE=20 SLUICE_BUILD=$(abspath $(OUT)) $(PYTHON) -m pytest -s tests/e2e/test_splice_soak.py
 
 check: ## install what is missing and run every test (STEPS="unit e2e" narrows it down)
 	@scripts/setup test

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import pathlib
+import subprocess
 import threading
 
 from .configs import simple
@@ -78,3 +80,35 @@ def together(count, talk, timeout=90):
     for thread in threads:
         thread.join(timeout)
     return failures + [(n, "hangs") for n, thread in enumerate(threads) if thread.is_alive()]
+
+
+# --- The maps -------------------------------------------------------------------------------------
+def _bpftool(*argv):
+    return json.loads(subprocess.run(["bpftool", "-j", *map(str, argv)], check=True,
+                                     capture_output=True, text=True).stdout)
+
+
+def _map_ids(sluice):
+    """Of all maps that the daemon holds."""
+    for path in pathlib.Path(f"/proc/{sluice.process.pid}/fdinfo").iterdir():
+        for line in path.read_text().splitlines():
+            if line.startswith("map_id:"):
+                yield int(line.split()[1])
+
+
+def dump_map(sluice, name):
+    """The values of one of the daemon's maps, as BTF has them."""
+    shown = (_bpftool("map", "show", "id", number) for number in set(_map_ids(sluice)))
+    number = next(row["id"] for row in shown if row["name"] == name)
+    return [row["formatted"]["value"] for row in _bpftool("map", "dump", "id", number)]
+
+
+GATE_COUNT_BITS, GATE_OBSERVE, GATE_SPLICED = 48, 1, 2
+
+
+def assert_maps_empty(sluice):
+    """No flow is known, no pair is watched or spliced."""
+    for bucket in dump_map(sluice, "buckets"):
+        assert not any(bucket["place"]) and not bucket["overflowed"], bucket
+    states = {pair["gate"] >> GATE_COUNT_BITS for pair in dump_map(sluice, "pairs")}
+    assert not states & {GATE_OBSERVE, GATE_SPLICED}, states

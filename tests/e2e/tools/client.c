@@ -3,6 +3,7 @@
  * The traffic tool's client: keeps a number of connections going, each a checked transfer both
  * ways, and prints one JSON object with how they ended.
  */
+#include "pattern.h"
 #include "traffic.h"
 
 #include <errno.h>
@@ -32,9 +33,33 @@ struct client {
 	uint64_t started, ended, idle; /* idle: complete, and held open */
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t sent, received;
+	uint64_t to_abort, to_be_reset; /* connections that shall end so */
 	uint64_t begun_us;
 	bool is_winding_up, has_said_holding;
+	char odd[256]; /* of the first connection that ended as it should not */
 };
+
+static bool is_odd(const struct link *link)
+{
+	enum outcome outcome = link->transfer.outcome;
+
+	if (outcome == OUTCOME_RESET)
+		return !link->request.reset_after;
+	return outcome != OUTCOME_OK && outcome != OUTCOME_ABORTED;
+}
+
+static void note_odd(struct client *client, const struct link *link)
+{
+	const struct request *r = &link->request;
+	const struct transfer *t = &link->transfer;
+
+	snprintf(client->odd, sizeof(client->odd),
+		 "%llu %s: up %llu of %llu, down %llu of %llu, order %u, resets %llu %llu",
+		 (unsigned long long)r->id, outcome_name(t->outcome), (unsigned long long)t->sent,
+		 (unsigned long long)r->up, (unsigned long long)t->received,
+		 (unsigned long long)r->down, r->order, (unsigned long long)t->reset_after,
+		 (unsigned long long)r->reset_after);
+}
 
 static void account(struct client *client, struct link *link)
 {
@@ -42,16 +67,55 @@ static void account(struct client *client, struct link *link)
 	client->outcomes[link->transfer.outcome]++;
 	client->sent += link->transfer.sent;
 	client->received += link->transfer.received;
+	if (is_odd(link) && !client->odd[0])
+		note_odd(client, link);
 	if (link->is_counted)
 		client->idle--;
 	link->is_used = false;
 }
 
-static void fill_request(const struct client *client, struct link *link)
+/* Of all magnitudes up to @most. */
+static uint64_t any_size(uint64_t random, uint64_t most)
+{
+	return (random >> 8) % ((most >> random % 16) + 1);
+}
+
+/* Return: where a connection of so many bytes is reset; 0: not at all, as 15 of 16. */
+static uint64_t any_reset(uint64_t random, uint64_t bytes)
+{
+	return random % 16 || !bytes ? 0 : 1 + (random >> 8) % bytes;
+}
+
+/* Makes of a connection one of many kinds. */
+static void mix(struct client *client, struct link *link)
+{
+	struct request *request = &link->request;
+	uint64_t random[8], bytes;
+
+	for (size_t i = 0; i < 8; i++)
+		random[i] = pattern_word(request->seed, i);
+	request->order = random[0] % 3; /* all but CLOSE_HOLD */
+	request->up = any_size(random[1], request->up);
+	request->down = any_size(random[2], request->down);
+	bytes = request->up + request->down;
+	link->transfer.reset_after = any_reset(random[3], bytes);
+	if (!link->transfer.reset_after)
+		request->reset_after = any_reset(random[4], bytes);
+	if (random[5] % 4) {
+		request->burst = 1 + bytes / (1 + random[6] % 24); /* at most so many pauses */
+		request->pause_us = 500 + random[7] % 40000;
+	}
+	request->keepalive_s = 2;
+	client->to_abort += link->transfer.reset_after != 0;
+	client->to_be_reset += request->reset_after != 0;
+}
+
+static void fill_request(struct client *client, struct link *link)
 {
 	const struct plan *plan = client->plan;
+	struct request *request = &link->request;
 
-	link->request = (struct request){
+	*request = (struct request){
 		.magic = REQUEST_MAGIC,
 		.order = plan->order,
 		.id = client->started,
@@ -61,18 +125,23 @@ static void fill_request(const struct client *client, struct link *link)
 		.read_rate = plan->peer_read_rate,
 		.reset_after = plan->peer_reset_after,
 	};
+	link->transfer.reset_after = plan->reset_after;
+	if (plan->mixed)
+		mix(client, link);
 	link->transfer = (struct transfer){
 		.epoll = client->epoll,
 		.owner = link,
 		.events = EPOLLIN | EPOLLOUT,
-		.send_seed = link->request.seed,
-		.send_total = plan->up,
-		.receive_seed = ~link->request.seed,
-		.receive_total = plan->down,
+		.send_seed = request->seed,
+		.send_total = request->up,
+		.receive_seed = ~request->seed,
+		.receive_total = request->down,
 		.read_rate = plan->read_rate,
-		.reset_after = plan->reset_after,
-		.waits_for_fin = plan->order == CLOSE_SERVER,
-		.holds = plan->order == CLOSE_HOLD,
+		.reset_after = link->transfer.reset_after,
+		.burst = request->burst,
+		.pause_us = request->pause_us,
+		.waits_for_fin = request->order == CLOSE_SERVER,
+		.holds = request->order == CLOSE_HOLD,
 		.started_us = now_us(),
 	};
 }
@@ -111,6 +180,8 @@ static void start_link(struct client *client, struct link *link)
 		account(client, link);
 		return;
 	}
+	if (link->request.keepalive_s)
+		transfer_keep_alive(fd, (int)link->request.keepalive_s);
 	epoll_ctl(client->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
@@ -164,11 +235,12 @@ static void fill_links(struct client *client)
 	}
 }
 
-/* Clocked reading: epoll does not watch those. */
+/* What goes by the clock: epoll does not watch those. */
 static void visit_slow(struct client *client)
 {
 	for (size_t i = 0; i < client->nlinks; i++)
-		on_event(client, &client->links[i]);
+		if (transfer_is_clocked(&client->links[i].transfer))
+			on_event(client, &client->links[i]);
 }
 
 static void let_go(struct client *client)
@@ -219,7 +291,9 @@ static int report(const struct client *client)
 	for (int o = OUTCOME_OK; o < OUTCOME_COUNT; o++)
 		printf(", \"%s\": %llu", outcome_name((enum outcome)o),
 		       (unsigned long long)client->outcomes[o]);
-	printf("}\n");
+	printf(", \"to_abort\": %llu, \"to_be_reset\": %llu, \"odd\": \"%s\"}\n",
+	       (unsigned long long)client->to_abort, (unsigned long long)client->to_be_reset,
+	       client->odd);
 	return good == client->started ? 0 : 1;
 }
 
@@ -242,8 +316,7 @@ static void run(struct client *client)
 		n = epoll_wait(client->epoll, events, 256, TICK_MS);
 		for (int i = 0; i < n; i++)
 			on_event(client, events[i].data.ptr);
-		if (plan->read_rate)
-			visit_slow(client);
+		visit_slow(client);
 		if (plan->order == CLOSE_HOLD)
 			say_holding(client);
 		if (until_told && !client->is_winding_up && input_ended())

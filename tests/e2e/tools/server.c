@@ -20,7 +20,7 @@ struct session {
 	struct transfer transfer;
 	struct request request;
 	size_t have;                            /* bytes of the request */
-	struct session *next_slow, **slow_link; /* among those that read slowly */
+	struct session *next_slow, **slow_link; /* among those that go by the clock */
 };
 
 static struct session *slow_sessions;
@@ -68,10 +68,14 @@ static void begin(struct session *session)
 	t->receive_total = request->up;
 	t->read_rate = request->read_rate;
 	t->reset_after = request->reset_after;
+	t->burst = request->burst;
+	t->pause_us = request->pause_us;
+	if (request->keepalive_s)
+		transfer_keep_alive(t->fd, (int)request->keepalive_s);
 	t->waits_for_fin = request->order == CLOSE_CLIENT;
 	t->holds = request->order == CLOSE_HOLD;
 	t->started_us = now_us();
-	if (t->read_rate)
+	if (transfer_is_clocked(t))
 		slow_add(session);
 }
 

@@ -24,7 +24,9 @@ static int usage(void)
 			"(bytes/s),\n"
 			"         reset-after, peer-reset-after (bytes both ways), source (an "
 			"ADDRESS), seed,\n"
-			"         timeout (ms)\n");
+			"         timeout (ms), mixed (1: sizes, orders, pauses and resets "
+			"differ;\n"
+			"         up and down are the most)\n");
 	return 2;
 }
 
@@ -44,6 +46,7 @@ static uint64_t *number_of(struct plan *plan, const char *name)
 		{"peer-reset-after", &plan->peer_reset_after},
 		{"seed", &plan->seed},
 		{"timeout", &plan->timeout_ms},
+		{"mixed", &plan->mixed},
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {

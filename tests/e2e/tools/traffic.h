@@ -17,6 +17,7 @@ struct plan {
 	uint64_t peer_reset_after;
 	uint64_t seed;
 	uint64_t timeout_ms;
+	uint64_t mixed; /* not 0: each connection differs, up and down are the most */
 	enum close_order order;
 };
 

@@ -8,6 +8,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -40,6 +42,15 @@ uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+void transfer_keep_alive(int fd, int seconds)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+}
+
 void transfer_end(struct transfer *transfer, enum outcome outcome)
 {
 	if (outcome == OUTCOME_ABORTED) {
@@ -52,9 +63,10 @@ void transfer_end(struct transfer *transfer, enum outcome outcome)
 	transfer->outcome = outcome;
 }
 
+/* ENOTCONN is what shutdown() says after a reset. */
 static void end_by_errno(struct transfer *transfer)
 {
-	if (errno == ECONNRESET || errno == EPIPE)
+	if (errno == ECONNRESET || errno == EPIPE || errno == ENOTCONN)
 		transfer_end(transfer, OUTCOME_RESET);
 	else if (errno == ECONNREFUSED)
 		transfer_end(transfer, OUTCOME_REFUSED);
@@ -86,6 +98,22 @@ static uint64_t read_allowance(const struct transfer *transfer)
 		return CHUNK;
 	due = (now_us() - transfer->started_us) * transfer->read_rate / 1000000;
 	return due > transfer->received ? due - transfer->received : 0;
+}
+
+/* How much may have been sent by now, pauses considered. */
+static uint64_t send_allowance(const struct transfer *transfer)
+{
+	uint64_t due;
+
+	if (transfer->burst == 0)
+		return CHUNK;
+	due = ((now_us() - transfer->started_us) / transfer->pause_us + 1) * transfer->burst;
+	return due > transfer->sent ? due - transfer->sent : 0;
+}
+
+bool transfer_is_clocked(const struct transfer *transfer)
+{
+	return transfer->read_rate || transfer->burst;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -131,7 +159,7 @@ static bool may_send(const struct transfer *transfer)
 static bool send_some(struct transfer *transfer)
 {
 	uint64_t left = least(transfer->send_total - transfer->sent, until_reset(transfer));
-	size_t len = (size_t)least(CHUNK, left);
+	size_t len = (size_t)least(least(CHUNK, send_allowance(transfer)), left);
 	ssize_t put;
 
 	if (len == 0 || !may_send(transfer))
@@ -163,10 +191,10 @@ static void watch(struct transfer *transfer)
 {
 	struct epoll_event event = {.data.ptr = transfer->owner};
 
-	/* A slow reader is asked again by the clock, not by epoll. */
+	/* Who reads slowly or sends in bursts is asked again by the clock, not by epoll. */
 	if (!transfer->fin_seen && transfer->read_rate == 0)
 		event.events |= EPOLLIN;
-	if (transfer->sent < transfer->send_total && may_send(transfer))
+	if (transfer->sent < transfer->send_total && may_send(transfer) && !transfer->burst)
 		event.events |= EPOLLOUT;
 	if (event.events == transfer->events)
 		return;

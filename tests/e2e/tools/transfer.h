@@ -45,6 +45,8 @@ struct request {
 	uint64_t up, down;    /* bytes from the client, to the client; this header not counted */
 	uint64_t read_rate;   /* of the server, bytes a second; 0: as fast as it can */
 	uint64_t reset_after; /* the server resets after so many bytes both ways; 0: never */
+	uint64_t burst, pause_us; /* either end pauses after so many bytes that it sent; 0: never */
+	uint64_t keepalive_s;     /* of both ends; 0: none */
 };
 
 #define REQUEST_MAGIC 0x51c1ce01u
@@ -57,6 +59,7 @@ struct transfer {
 	uint64_t send_seed, send_total, sent;
 	uint64_t receive_seed, receive_total, received;
 	uint64_t read_rate, reset_after, started_us;
+	uint64_t burst, pause_us;
 	bool waits_for_fin; /* sends only after the peer's FIN */
 	bool holds;         /* says no FIN by itself */
 	bool fin_sent, fin_seen;
@@ -69,6 +72,12 @@ uint64_t now_us(void);
 /* Sends and receives what is possible now, and renews what epoll watches.
  * Return: true while the transfer is open; when false its fd is closed and outcome is set. */
 bool transfer_step(struct transfer *transfer);
+
+/* For the RST that is lost: nobody sends it again unasked. */
+void transfer_keep_alive(int fd, int seconds);
+
+/* Something of it goes by the clock: it wants a step now and then, whatever epoll says. */
+bool transfer_is_clocked(const struct transfer *transfer);
 
 /* All bytes of both streams are through. */
 bool transfer_is_complete(const struct transfer *transfer);
