@@ -172,7 +172,7 @@ def test_both_ends_believe_the_reset_of_an_idle_connection(told, sluice, version
 
 @pytest.mark.parametrize("version", ["IPv4", "IPv6"])
 def test_both_ends_believe_the_reset_of_a_drain(told, sluice, version):
-    sock, origin = told(version)
+    sock, origin = told(version, acceleration={"on_stop": "reset"})
     assert exchange(sock, MEBIBYTE)
     sluice.stop()
     assert ask.ended(sock)[0] == "reset"
