@@ -28,9 +28,10 @@ struct http_field {
  */
 struct http_fields {
 	struct http_field *items;
-	uint32_t count, cap;                            /* slots used, and in all */
-	struct arena *arena;                            /* where the list grows; outlives it */
-	uint64_t present[(HTTP_FIELD_COUNT + 63) / 64]; /* ids that may be in it; never too few */
+	uint32_t count, cap;                             /* slots used, and in all */
+	struct arena *arena;                             /* where the list grows; outlives it */
+	uint64_t present[(HTTP_FIELD_COUNT + 63) / 64];  /* ids that may be in it; never too few */
+	uint64_t repeated[(HTTP_FIELD_COUNT + 63) / 64]; /* ids that may be in it more than once */
 };
 
 /* Empties the list; its memory stays. */

@@ -99,6 +99,7 @@ struct h1_parser {
 	enum h1_defect defect;
 	/* The rest is the parser's own. */
 	uint8_t phase;                   /* enum h1_phase */
+	uint16_t id;                     /* of the name before @colon */
 	uint32_t at, start, colon, line; /* offsets into the head */
 	const char *base;                /* where the head began at the last call */
 };

@@ -72,7 +72,8 @@ static void check_same(const struct decoded *a, const struct decoded *b)
 	check(a->err == b->err && a->body.is_done == b->body.is_done);
 	check(a->body.defect == b->body.defect);
 	check(a->body.payload == b->body.payload);
-	check(a->used == b->used);
+	/* How much of a bad trailer line was taken before it was refused may differ. */
+	check(a->err || a->used == b->used);
 	check(a->passed_len == b->passed_len && memcmp(a->passed, b->passed, a->passed_len) == 0);
 }
 

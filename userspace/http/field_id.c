@@ -31,16 +31,48 @@ static uint32_t field_key(struct slice name)
 	return (uint32_t)name.len | last << 8 | middle << 16 | late << 24;
 }
 
-/* @known is in lower case. Folds letters alone: "\r" must not pass for "-". */
+static uint64_t load8(const char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return word;
+}
+
+/* All bytes of a name of one to seven, some of them twice. */
+static uint64_t load_short(const char *at, size_t len)
+{
+	uint32_t first, last;
+
+	if (len < 4)
+		return (uint64_t)(unsigned char)at[0] | (uint64_t)(unsigned char)at[len / 2] << 8 |
+		       (uint64_t)(unsigned char)at[len - 1] << 16;
+	memcpy(&first, at, sizeof(first));
+	memcpy(&last, at + len - 4, sizeof(last));
+	return first | (uint64_t)last << 32;
+}
+
+/* Whether eight bytes are the same but for the case of letters. Only what is a letter in @known is
+ * folded: "\r" must not pass for "-". */
+static bool is_same8(uint64_t known, uint64_t other)
+{
+	uint64_t letters = known >> 1 & UINT64_C(0x2020202020202020);
+
+	return ((known ^ other) & ~letters) == 0;
+}
+
+/* @known is in lower case and has the length of @name. Longer names are compared by words, the last
+ * of which overlaps the one before. */
 static bool is_name(const char *known, struct slice name)
 {
-	for (size_t i = 0; i < name.len; i++) {
-		unsigned fold = (unsigned char)known[i] >> 1 & 0x20;
+	size_t at = 0;
 
-		if (((unsigned char)name.ptr[i] ^ (unsigned char)known[i]) & ~fold)
+	if (name.len < 8)
+		return is_same8(load_short(known, name.len), load_short(name.ptr, name.len));
+	for (; at + 8 < name.len; at += 8)
+		if (!is_same8(load8(known + at), load8(name.ptr + at)))
 			return false;
-	}
-	return true;
+	return is_same8(load8(known + name.len - 8), load8(name.ptr + name.len - 8));
 }
 
 enum http_field_id http_field_id(struct slice name)

@@ -17,9 +17,10 @@ void http_fields_clear(struct http_fields *fields)
 {
 	fields->count = 0;
 	memset(fields->present, 0, sizeof(fields->present));
+	memset(fields->repeated, 0, sizeof(fields->repeated));
 }
 
-static int grow(struct http_fields *fields)
+int http_fields_grow(struct http_fields *fields)
 {
 	uint32_t cap = fields->cap ? fields->cap * 2 : FIRST_CAP;
 	struct http_field *items;
@@ -33,15 +34,6 @@ static int grow(struct http_fields *fields)
 		memcpy(items, fields->items, fields->count * sizeof(*items));
 	fields->items = items;
 	fields->cap = cap;
-	return 0;
-}
-
-int http_fields_push(struct http_fields *fields, const struct http_field *field)
-{
-	if (unlikely(fields->count == fields->cap) && grow(fields))
-		return -ENOMEM;
-	fields->items[fields->count++] = *field;
-	fields->present[field->id / 64] |= UINT64_C(1) << (field->id % 64);
 	return 0;
 }
 
@@ -63,16 +55,16 @@ const struct http_field *http_fields_next(const struct http_fields *fields,
 	return NULL;
 }
 
-static bool may_have(const struct http_fields *fields, enum http_field_id id)
+static bool has_bit(const uint64_t *bits, enum http_field_id id)
 {
-	return fields->present[id / 64] >> (id % 64) & 1;
+	return bits[id / 64] >> (id % 64) & 1;
 }
 
 /* The first field of the name from index @from on. */
 static struct http_field *find_from(const struct http_fields *fields, uint32_t from,
 				    enum http_field_id id, struct slice name)
 {
-	if (!may_have(fields, id))
+	if (!has_bit(fields->present, id))
 		return NULL;
 	for (uint32_t i = from; i < fields->count; i++) {
 		struct http_field *field = &fields->items[i];
@@ -93,6 +85,8 @@ const struct http_field *http_fields_find(const struct http_fields *fields, enum
 const struct http_field *http_fields_find_next(const struct http_fields *fields,
 					       const struct http_field *field)
 {
+	if (!has_bit(fields->repeated, (enum http_field_id)field->id))
+		return NULL;
 	return find_from(fields, (uint32_t)(field - fields->items) + 1,
 			 (enum http_field_id)field->id, field->name);
 }

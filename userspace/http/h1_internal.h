@@ -62,11 +62,8 @@ static inline enum h1_defect h1_line_defect(char c, enum h1_defect other)
  */
 int h1_take_line_end(struct h1_parser *parser, struct slice bytes, enum h1_defect other);
 
-/* The limits in force. */
-const struct h1_limits *h1_limits_of(const struct h1_parser *parser);
-
-/* @bytes cut to the limit of the head. */
-struct slice h1_within_limit(const struct h1_parser *parser, struct slice bytes);
+/* @bytes cut to the limit of the head; sets parser->limits where none are. */
+struct slice h1_within_limit(struct h1_parser *parser, struct slice bytes);
 
 /* -EAGAIN becomes -EPROTO where no more bytes may come. */
 int h1_refuse_endless(struct h1_parser *parser, int err, struct slice bytes);
@@ -75,7 +72,7 @@ int h1_refuse_endless(struct h1_parser *parser, int err, struct slice bytes);
  * -EPROTO. */
 int h1_take_version(struct h1_parser *parser, struct slice bytes, enum http_version *ret);
 
-/* Field lines and the empty one that ends them, from H1_FIELD_BEGIN on. */
+/* Field lines and the empty one that ends them, from H1_FIELD_BEGIN on; parser->limits are set. */
 int h1_take_fields(struct h1_parser *parser, struct slice bytes, struct http_fields *fields);
 
 /* Takes a complete target apart. Return: the defect. */

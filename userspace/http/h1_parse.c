@@ -8,7 +8,6 @@
 #include "http/h1_scan.h"
 
 #include "http/h1_internal.h"
-#include "http/list.h"
 
 const struct h1_limits h1_limits_default = {
 	.line = 8192, .field = 16384, .head = 65536, .fields = 128};
@@ -34,21 +33,19 @@ const char *h1_defect_text(enum h1_defect defect)
 
 /* --- Limits --------------------------------------------------------------------------- */
 
-const struct h1_limits *h1_limits_of(const struct h1_parser *parser)
+struct slice h1_within_limit(struct h1_parser *parser, struct slice bytes)
 {
-	return parser->limits ? parser->limits : &h1_limits_default;
-}
+	uint32_t max;
 
-struct slice h1_within_limit(const struct h1_parser *parser, struct slice bytes)
-{
-	uint32_t max = h1_limits_of(parser)->head;
-
+	if (!parser->limits)
+		parser->limits = &h1_limits_default;
+	max = parser->limits->head;
 	return slice_of(bytes.ptr, bytes.len < max ? bytes.len : max);
 }
 
 int h1_refuse_endless(struct h1_parser *parser, int err, struct slice bytes)
 {
-	if (err == -EAGAIN && bytes.len >= h1_limits_of(parser)->head)
+	if (err == -EAGAIN && bytes.len >= parser->limits->head)
 		return h1_refuse(parser, H1_DEFECT_HEAD_TOO_LARGE);
 	return err;
 }
@@ -81,6 +78,9 @@ int h1_take_version(struct h1_parser *parser, struct slice bytes, enum http_vers
 {
 	const char *text = bytes.ptr + parser->start;
 
+	if (parser->at == parser->start && bytes.len - parser->at >= 8 &&
+	    memcmp(text, "HTTP/1.1", 8) == 0)
+		parser->at += 8;
 	while (parser->at - parser->start < 8) {
 		if (parser->at == bytes.len)
 			return -EAGAIN;
@@ -117,40 +117,54 @@ static int begin_field(struct h1_parser *parser, struct slice bytes,
 			parser->phase = H1_END;
 		return err;
 	}
-	if (fields->count >= h1_limits_of(parser)->fields)
+	if (fields->count >= parser->limits->fields)
 		return h1_refuse(parser, H1_DEFECT_FIELDS_TOO_MANY);
 	parser->phase = H1_FIELD_NAME;
 	return 0;
 }
 
+static void end_name(struct h1_parser *parser, struct slice bytes, const char *colon, uint16_t id)
+{
+	parser->id = id;
+	parser->colon = (uint32_t)(colon - bytes.ptr);
+	parser->at = parser->colon + 1;
+	parser->phase = H1_FIELD_VALUE;
+}
+
 static int take_name(struct h1_parser *parser, struct slice bytes)
 {
-	uint32_t limit = h1_limits_of(parser)->field;
-	const char *end = h1_line_end(parser, bytes, limit);
-	const char *at = scan_class(bytes.ptr + parser->at, end, CHAR_TOKEN);
+	uint32_t limit = parser->limits->field;
+	const char *end = h1_line_end(parser, bytes, limit), *start = bytes.ptr + parser->line, *at;
 
+	at = scan_class(bytes.ptr + parser->at, end, CHAR_TOKEN);
 	if (unlikely(at == end))
 		return h1_want_more(parser, at, bytes, limit, H1_DEFECT_FIELD_TOO_LONG);
 	if (unlikely(*at != ':'))
 		return h1_refuse(parser, http_is_blank(*at) ? H1_DEFECT_NAME_BLANK
 							    : H1_DEFECT_NAME_INVALID);
-	parser->colon = (uint32_t)(at - bytes.ptr);
-	parser->at = parser->colon + 1;
-	parser->phase = H1_FIELD_VALUE;
+	end_name(parser, bytes, at, (uint16_t)http_field_id(slice_of(start, (size_t)(at - start))));
 	return 0;
 }
 
-/* The line from parser->line to parser->at is whole and good. */
+static struct slice trim(const char *from, const char *to)
+{
+	while (from < to && http_is_blank(*from))
+		from++;
+	while (from < to && http_is_blank(to[-1]))
+		to--;
+	return slice_of(from, (size_t)(to - from));
+}
+
+/* The line from parser->line to @value_end is whole and good. */
 static int keep_field(struct h1_parser *parser, struct slice bytes, uint32_t value_end,
 		      struct http_fields *fields)
 {
-	struct http_field field = {
+	const struct http_field field = {
 		.name = slice_of(bytes.ptr + parser->line, parser->colon - parser->line),
-		.value = http_trim(
-			slice_of(bytes.ptr + parser->colon + 1, value_end - parser->colon - 1)),
+		.value = trim(bytes.ptr + parser->colon + 1, bytes.ptr + value_end),
+		.id = parser->id,
 	};
 
-	field.id = (uint16_t)http_field_id(field.name);
 	if (http_fields_push(fields, &field))
 		return h1_refuse(parser, H1_DEFECT_NO_MEMORY);
 	parser->phase = H1_FIELD_BEGIN;
@@ -159,7 +173,7 @@ static int keep_field(struct h1_parser *parser, struct slice bytes, uint32_t val
 
 static int take_value(struct h1_parser *parser, struct slice bytes, struct http_fields *fields)
 {
-	uint32_t limit = h1_limits_of(parser)->field, value_end;
+	uint32_t limit = parser->limits->field, value_end;
 	const char *end = h1_line_end(parser, bytes, limit);
 	const char *at = scan_value(bytes.ptr + parser->at, end);
 	int err;
@@ -171,13 +185,47 @@ static int take_value(struct h1_parser *parser, struct slice bytes, struct http_
 	return err ? err : keep_field(parser, bytes, value_end, fields);
 }
 
+/**
+ * A line that is there as a whole and has nothing wrong with it, as nearly all are: the same as the
+ * phases do, at once. Any other is left to them, to be judged or waited for.
+ * Return: whether it was taken.
+ */
+static bool take_good_line(struct h1_parser *parser, struct slice bytes, struct http_fields *fields)
+{
+	const struct h1_limits *limits = parser->limits;
+	const char *line = bytes.ptr + parser->at, *colon, *stop, *end;
+	struct http_field field;
+
+	parser->line = parser->at;
+	end = h1_line_end(parser, bytes, limits->field);
+	colon = find_colon(line, end);
+	if (!colon || fields->count >= limits->fields)
+		return false;
+	field.name = slice_of(line, (size_t)(colon - line));
+	field.id = (uint16_t)http_field_id(field.name);
+	/* Known names are tokens. */
+	if (field.id == HTTP_FIELD_OTHER && !http_is_token(field.name))
+		return false;
+	stop = scan_value(colon + 1, end);
+	if (end - stop < 2 || stop[0] != '\r' || stop[1] != '\n')
+		return false;
+	field.value = trim(colon + 1, stop);
+	if (http_fields_push(fields, &field))
+		return false;
+	parser->at = (uint32_t)(stop + 2 - bytes.ptr);
+	return true;
+}
+
 int h1_take_fields(struct h1_parser *parser, struct slice bytes, struct http_fields *fields)
 {
 	int err = 0;
 
 	while (!err && parser->phase != H1_END) {
-		if (parser->phase == H1_FIELD_BEGIN)
+		if (parser->phase == H1_FIELD_BEGIN) {
+			if (take_good_line(parser, bytes, fields))
+				continue;
 			err = begin_field(parser, bytes, fields);
+		}
 		if (!err && parser->phase == H1_FIELD_NAME)
 			err = take_name(parser, bytes);
 		if (!err && parser->phase == H1_FIELD_VALUE)

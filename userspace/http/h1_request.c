@@ -50,7 +50,7 @@ static int take_method(struct h1_parser *parser, struct slice bytes, struct http
 
 static int take_target(struct h1_parser *parser, struct slice bytes, struct http_request *request)
 {
-	const struct h1_limits *limits = h1_limits_of(parser);
+	const struct h1_limits *limits = parser->limits;
 	const char *start = bytes.ptr + parser->start;
 	const char *end = h1_line_end(parser, bytes, limits->line);
 	const char *at = scan_visible(bytes.ptr + parser->at, end);

@@ -39,7 +39,7 @@ static int take_status(struct h1_parser *parser, struct slice bytes, struct http
 /* The space before the reason is a must, yet live servers leave it out where there is no reason. */
 static int take_reason(struct h1_parser *parser, struct slice bytes, struct http_response *response)
 {
-	uint32_t limit = h1_limits_of(parser)->line;
+	uint32_t limit = parser->limits->line;
 	const char *start = bytes.ptr + parser->start;
 	const char *end = h1_line_end(parser, bytes, limit);
 	const char *at = scan_value(bytes.ptr + parser->at, end);

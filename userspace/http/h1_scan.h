@@ -23,6 +23,30 @@ static inline const char *scan_class(const char *at, const char *end, enum http_
 	return at;
 }
 
+/* The first colon among the next thirty-two bytes. Return: NULL where there is none, or fewer
+ * bytes, or no way to find it at once. */
+static inline const char *find_colon(const char *at, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i colon = _mm_set1_epi8(':');
+	const __m128i *words = (const __m128i *)(const void *)at;
+	unsigned mask;
+
+	if (end - at < 32)
+		return NULL;
+	mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(words), colon));
+	if (!mask)
+		mask = (unsigned)_mm_movemask_epi8(
+			       _mm_cmpeq_epi8(_mm_loadu_si128(words + 1), colon))
+		       << 16;
+	return mask ? at + __builtin_ctz(mask) : NULL;
+#else
+	(void)at;
+	(void)end;
+	return NULL;
+#endif
+}
+
 /* The first byte that may not stand in a value: a control character but the tab. */
 static inline const char *scan_value(const char *at, const char *end)
 {

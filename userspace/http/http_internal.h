@@ -5,6 +5,7 @@
 #include "core/slice.h"
 #include "http/fields.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -59,11 +60,22 @@ static inline void http_slice_rebase(struct slice *slice, const char *from, size
 		slice->ptr = to + ((uintptr_t)slice->ptr - (uintptr_t)from);
 }
 
-/**
- * Appends a field whose name and value the caller has checked.
- * Return: 0; -ENOMEM, also where the list must not grow for want of an arena.
- */
-int http_fields_push(struct http_fields *fields, const struct http_field *field) WARN_UNUSED;
+/* Makes room for more. Return: 0; -ENOMEM, also for want of an arena. */
+int http_fields_grow(struct http_fields *fields) WARN_UNUSED;
+
+/* Appends a field whose name and value the caller has checked. Return: 0; -ENOMEM. */
+static inline int http_fields_push(struct http_fields *fields, const struct http_field *field)
+{
+	uint64_t bit = UINT64_C(1) << (field->id % 64);
+	unsigned word = field->id / 64;
+
+	if (unlikely(fields->count == fields->cap) && http_fields_grow(fields))
+		return -ENOMEM;
+	fields->items[fields->count++] = *field;
+	fields->repeated[word] |= fields->present[word] & bit;
+	fields->present[word] |= bit;
+	return 0;
+}
 
 #define HTTP_TEXT(literal) slice_of(literal, sizeof(literal) - 1)
 
