@@ -19,7 +19,7 @@
 enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
 enum config_acceleration_mode { CONFIG_AUTO, CONFIG_OFF, CONFIG_SPLICE, CONFIG_SOCKMAP };
 enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
-enum config_mode { CONFIG_MODE_TCP };
+enum config_mode { CONFIG_MODE_TCP, CONFIG_MODE_HTTP };
 enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CONFIG_HEALTH_HTTP };
 enum config_tls_profile { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN };
@@ -126,6 +126,13 @@ struct config_route {
 	size_t nsource;
 	uint16_t *port; /* destination ports, host order */
 	size_t nport;
+	/* Mode http alone. */
+	const char **host; /* lower case; wildcards as above */
+	size_t nhost;
+	const char **path, **path_prefix; /* begin with "/"; one condition together */
+	size_t npath, npath_prefix;
+	const char **method;
+	size_t nmethod;
 	const char *pool_name;
 	size_t pool;   /* index into config.pools */
 	uint32_t line; /* in the file */
@@ -135,6 +142,16 @@ struct config_bind {
 	struct address address; /* the first port of a range */
 	uint16_t last_port;     /* the same as the address's port for a single one */
 	uint32_t line, column;  /* in the file */
+};
+
+struct config_http {
+	uint32_t request_timeout_ms;   /* 10s: for a head, from its first byte */
+	uint32_t keepalive_timeout_ms; /* 75s: between two requests; 0: never */
+	uint32_t body_timeout_ms;      /* 30s: without a byte of a body, either way; 0: never */
+	uint32_t max_body_bytes;       /* 0: no limit */
+	uint32_t max_line_bytes;       /* 8 KiB: the request line */
+	uint32_t max_head_bytes;       /* 64 KiB */
+	uint32_t max_fields;           /* 128 */
 };
 
 struct config_listener {
@@ -155,6 +172,7 @@ struct config_listener {
 	uint32_t idle_timeout_ms;         /* 1h; 0: never */
 	uint32_t keepalive_ms;            /* 60s: TCP keep-alive on both legs; 0: off */
 	struct config_tls tls;
+	struct config_http http; /* mode http */
 	struct config_route *routes;
 	size_t nroutes;
 	bool has_default_pool;
@@ -197,6 +215,12 @@ struct config_outlier {
 	uint32_t max_ejected_percent;  /* 50: of the pool; at least one endpoint may go */
 };
 
+struct config_pool_http {
+	uint32_t response_timeout_ms; /* 60s: from the request's end to the answer's head */
+	uint32_t idle_timeout_ms;     /* 30s: an idle connection is kept for so long */
+	uint32_t idle_connections;    /* 256: of a worker, to all endpoints; 0: none are kept */
+};
+
 struct config_pool {
 	const char *name;
 	enum config_balance balance;
@@ -216,7 +240,8 @@ struct config_pool {
 	struct address source_address; /* no address: the kernel chooses */
 	bool is_transparent;           /* connect from the client's own address (IP_TRANSPARENT) */
 	struct config_pool_tls tls;
-	bool is_bound; /* some listener or route uses it */
+	struct config_pool_http http; /* for listeners of mode http */
+	bool is_bound;                /* some listener or route uses it */
 	uint32_t line;
 };
 

@@ -245,6 +245,26 @@ static void check_ways(struct checker *checker, const struct node *node)
 			 "a listener has neither pool nor routes; expected one of them");
 }
 
+/* A condition that could never be looked at is a mistake, not one that never holds. */
+static void check_conditions(struct checker *checker, const struct config_listener *listener,
+			     const struct node *route)
+{
+	static const char *const of_tcp[] = {"sni", "alpn", NULL};
+	static const char *const of_http[] = {"host", "path", "path_prefix", "method", NULL};
+	bool is_http = listener->mode == CONFIG_MODE_HTTP;
+
+	for (const char *const *name = is_http ? of_tcp : of_http; *name; name++) {
+		const struct node *condition = node_member(node_member(route, "match"), *name);
+
+		if (condition)
+			diagnose(checker->diagnostics, condition,
+				 "%s is not for mode %s; expected a condition of %s", *name,
+				 is_http ? "http" : "tcp",
+				 is_http ? "host, path, path_prefix, method, source, port"
+					 : "sni, alpn, source, port");
+	}
+}
+
 static void check_listener(struct checker *checker, const struct pool_names *names,
 			   struct config_listener *listener, const struct node *node)
 {
@@ -253,9 +273,11 @@ static void check_listener(struct checker *checker, const struct pool_names *nam
 	listener->has_default_pool = resolve_pool(checker, names, listener->default_pool_name,
 						  node_member(node, "pool"),
 						  &listener->default_pool);
-	for (size_t i = 0; item && i < listener->nroutes; i++, item = item->next)
+	for (size_t i = 0; item && i < listener->nroutes; i++, item = item->next) {
+		check_conditions(checker, listener, item);
 		(void)resolve_pool(checker, names, listener->routes[i].pool_name,
 				   node_member(item, "pool"), &listener->routes[i].pool);
+	}
 	check_ways(checker, node);
 	check_catch_alls(checker, node);
 	check_limit(checker, node, "max_connections_per_source",

@@ -158,7 +158,7 @@ struct option_type {
 extern const struct option_type type_boolean, type_flag, type_count, type_size, type_duration,
 	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
-	type_alpn, type_url_path, type_host, type_file, type_mapping;
+	type_alpn, type_url_path, type_method, type_host, type_file, type_mapping;
 
 /* What parse functions return is NULL or what is wrong, as above. */
 const char *parse_count(struct slice text, uint64_t *ret);

@@ -2,9 +2,36 @@
 /* The part of the schema table that is about listeners; schema.c says how to read it. */
 #include "config/config_internal.h"
 
-static const struct word mode_words[] = {{"tcp", CONFIG_MODE_TCP}, {}};
+static const struct word mode_words[] = {
+	{"tcp", CONFIG_MODE_TCP},
+	{"http", CONFIG_MODE_HTTP},
+	{},
+};
 
 static const struct option match_options[] = {
+	{.name = "host",
+	 .type = &type_sni,
+	 LIST(config_route, host),
+	 .example = "[\"www.example.com\", \"*.shop.example\"]",
+	 .help = "Mode http: names in the Host field, without port; wildcards as with sni."},
+	{.name = "path",
+	 .type = &type_url_path,
+	 LIST(config_route, path),
+	 .example = "[/login]",
+	 .help = "Mode http: whole paths, without query."},
+	{.name = "path_prefix",
+	 .type = &type_url_path,
+	 LIST(config_route, path_prefix),
+	 .example = "[/api]",
+	 .help = "Mode http: beginnings of paths that end at a slash: /api holds for /api and "
+		 "/api/x, "
+		 "not for /apis. Together with path one condition, of which one member has to "
+		 "hold."},
+	{.name = "method",
+	 .type = &type_method,
+	 LIST(config_route, method),
+	 .example = "[GET, HEAD]",
+	 .help = "Mode http: methods."},
 	{.name = "sni",
 	 .type = &type_sni,
 	 LIST(config_route, sni),
@@ -69,6 +96,53 @@ static const struct option proxy_accept_options[] = {
 
 static const struct schema schema_proxy_accept = {SCHEMA("proxy_protocol", proxy_accept_options)};
 
+static const struct option http_options[] = {
+	{.name = "request_timeout",
+	 .type = &type_duration,
+	 FIELD(config_http, request_timeout_ms),
+	 RANGE(1, 10 * MINUTE),
+	 .default_text = "10s",
+	 .help = "How long a request's head may take from its first byte to its last; then 408."},
+	{.name = "keepalive_timeout",
+	 .type = &type_duration,
+	 FIELD(config_http, keepalive_timeout_ms),
+	 RANGE(0, DAY),
+	 .default_text = "75s",
+	 .help = "How long a connection may wait for its next request; 0: for ever."},
+	{.name = "body_timeout",
+	 .type = &type_duration,
+	 FIELD(config_http, body_timeout_ms),
+	 RANGE(0, DAY),
+	 .default_text = "30s",
+	 .help = "The longest pause in a body, of request or response; 0: any."},
+	{.name = "max_body",
+	 .type = &type_size,
+	 FIELD(config_http, max_body_bytes),
+	 RANGE(0, UINT32_MAX),
+	 .default_text = "0",
+	 .help = "Bytes of a request's body; more is answered 413. 0: no limit."},
+	{.name = "max_line",
+	 .type = &type_size,
+	 FIELD(config_http, max_line_bytes),
+	 RANGE(128, 1048576),
+	 .default_text = "8KiB",
+	 .help = "Bytes of the request line; more is answered 414."},
+	{.name = "max_head",
+	 .type = &type_size,
+	 FIELD(config_http, max_head_bytes),
+	 RANGE(1024, 1048576),
+	 .default_text = "64KiB",
+	 .help = "Bytes of a request's head, and of a response's; more is answered 431."},
+	{.name = "max_fields",
+	 .type = &type_count,
+	 FIELD(config_http, max_fields),
+	 RANGE(8, 10000),
+	 .default_text = "128",
+	 .help = "Header fields of a request; more is answered 431."},
+};
+
+static const struct schema schema_http = {SCHEMA("http", http_options)};
+
 static const struct option listener_options[] = {
 	{.name = "name",
 	 .type = &type_name,
@@ -89,7 +163,9 @@ static const struct option listener_options[] = {
 	 .words = mode_words,
 	 .problem = "is not supported by this version",
 	 .default_text = "tcp",
-	 .help = "What is done with connections; tcp joins each with one to an endpoint."},
+	 .help = "What is done with connections: tcp joins each with one to an endpoint, http "
+		 "reads "
+		 "requests (HTTP/1.0 and 1.1) and sends each where its route says."},
 	{.name = "v6only",
 	 .type = &type_boolean,
 	 FIELD(config_listener, is_v6only),
@@ -152,6 +228,11 @@ static const struct option listener_options[] = {
 	 FIELD(config_listener, tls),
 	 .help = "TLS with clients; what goes on to the pool is plain, unless the pool has tls "
 		 "too."},
+	{.name = "http",
+	 .type = &type_mapping,
+	 .members = &schema_http,
+	 FIELD(config_listener, http),
+	 .help = "Of mode: http."},
 	{.name = "routes",
 	 .type = &type_mapping,
 	 .members = &schema_route,

@@ -274,6 +274,30 @@ static const struct option pool_prefix_options[] = {
 
 static const struct schema schema_pool_prefix = {SCHEMA("source_prefix", pool_prefix_options)};
 
+static const struct option pool_http_options[] = {
+	{.name = "response_timeout",
+	 .type = &type_duration,
+	 FIELD(config_pool_http, response_timeout_ms),
+	 RANGE(1, DAY),
+	 .default_text = "60s",
+	 .help = "From the end of a request to the head of its answer; then 504."},
+	{.name = "idle_timeout",
+	 .type = &type_duration,
+	 FIELD(config_pool_http, idle_timeout_ms),
+	 RANGE(1, DAY),
+	 .default_text = "30s",
+	 .help = "How long a connection is kept for the next request. Best less than what the "
+		 "endpoints allow."},
+	{.name = "idle_connections",
+	 .type = &type_count,
+	 FIELD(config_pool_http, idle_connections),
+	 RANGE(0, 65536),
+	 .default_text = "256",
+	 .help = "Connections that each worker keeps, to all endpoints together; 0: none."},
+};
+
+static const struct schema schema_pool_http = {SCHEMA("http", pool_http_options)};
+
 static const struct option pool_options[] = {
 	{.name = "name",
 	 .type = &type_name,
@@ -325,6 +349,11 @@ static const struct option pool_options[] = {
 	 RANGE(0, 7),
 	 .default_text = "2",
 	 .help = "Further tries after the first fails, on other endpoints while there are any."},
+	{.name = "http",
+	 .type = &type_mapping,
+	 .members = &schema_pool_http,
+	 FIELD(config_pool, http),
+	 .help = "For listeners of mode: http."},
 	{.name = "queue",
 	 .type = &type_mapping,
 	 .members = &schema_queue,

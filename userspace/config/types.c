@@ -508,6 +508,34 @@ const struct option_type type_url_path = {
 	.schema = schema_url_path,
 };
 
+static const char *read_method(struct reading *reading, struct slice text, void *field)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < 'A' || text.ptr[i] > 'Z')
+			return "is not a method";
+	return text.len ? store_text(reading, text, field) : "is empty";
+}
+
+static void expect_method(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "a method such as GET");
+}
+
+static void schema_method(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "\"type\": \"string\", \"pattern\": \"^[A-Z]+$\"");
+}
+
+const struct option_type type_method = {
+	.name = "method",
+	.size = sizeof(char *),
+	.read = read_method,
+	.expect = expect_method,
+	.schema = schema_method,
+};
+
 static const char *read_host(struct reading *reading, struct slice text, void *field)
 {
 	if (!is_visible_ascii(text))

@@ -158,10 +158,18 @@ static const struct {
 	 "at most 0777\n"},
 	{LISTENER(", v6only: yes") P,
 	 "1:53: v6only: \"yes\" is not a boolean; expected true or false\n"},
-	{LISTENER(", mode: http") P,
-	 "1:51: mode: \"http\" is not supported by this version; expected tcp\n"},
+	{LISTENER(", mode: dispatch") P,
+	 "1:51: mode: \"dispatch\" is not supported by this version; expected one of tcp, http\n"},
+	{LISTENER(", mode: http, routes: [{match: {sni: [a.b], host: [a.b]}, pool: p}]") P,
+	 "1:80: sni is not for mode http; expected a condition of host, path, path_prefix, method, "
+	 "source, port\n"},
+	{LISTENER(", routes: [{match: {path: [/a]}, pool: p}]") P,
+	 "1:69: path is not for mode tcp; expected a condition of sni, alpn, source, port\n"},
+	{LISTENER(", mode: http, routes: [{match: {path: [a], method: [get]}, pool: p}]") P,
+	 "1:82: path: \"a\" does not begin with \"/\"; expected a path such as /healthz\n"
+	 "1:95: method: \"get\" is not a method; expected a method such as GET\n"},
 	{LISTENER(", mode: tpc") P,
-	 "1:51: mode: \"tpc\" is not supported by this version; expected tcp\n"},
+	 "1:51: mode: \"tpc\" is not supported by this version; expected one of tcp, http\n"},
 	{LISTENER(", backlog: 0") P,
 	 "1:54: backlog: \"0\" is out of range; expected a number from 1 to 65535\n"},
 	{LISTENER(", keepalive: 10h") P, "1:56: keepalive: \"10h\" is out of range; expected a "
@@ -313,8 +321,10 @@ static const struct {
 	{ROUTES("{match: {source: here}, pool: p}") P,
 	 "1:62: source: \"here\" is not a network; expected a network such as 10.0.0.0/8 or "
 	 "2001:db8::/32\n"},
-	{ROUTES("{match: {host: x}, pool: p}") P,
-	 "1:54: unknown option \"host\" in match; expected one of sni, alpn, source, port\n"},
+	{ROUTES("{match: {cookie: x}, pool: p}") P,
+	 "1:54: unknown option \"cookie\" in match; expected one of host, path, path_prefix, "
+	 "method, "
+	 "sni, alpn, source, port\n"},
 	{ROUTES("{match: {sni: a}}, {pool: p}") P,
 	 "1:45: a route has no pool; expected a name of letters, digits, \"_\", \".\" and \"-\"\n"},
 	{ROUTES("{pool: p}, {pool: p}") P,
@@ -333,7 +343,7 @@ static const struct {
 	 "*:8000-8010 or unix:/run/x.sock\n"
 	 "1:23: unknown option \"bidn\" in a listener; expected one of name, bind, mode, v6only, "
 	 "backlog, socket_mode, proxy_protocol, max_connections, max_connections_per_source, "
-	 "client_hello_timeout, idle_timeout, keepalive, tls, routes, pool; did you mean "
+	 "client_hello_timeout, idle_timeout, keepalive, tls, http, routes, pool; did you mean "
 	 "\"bind\"?\n"},
 	/* Names between listeners and pools */
 	{"listeners: [{name: l, bind: ':80', pool: p}, {name: l, bind: ':81', pool: p}]\n" P,
