@@ -31,6 +31,9 @@ struct io_buf *io_buf_new(struct io_loop *loop, uint32_t cap) WARN_UNUSED;
  */
 struct io_buf *io_buf_take_like(struct io_loop *loop, const struct io_buf *model) WARN_UNUSED;
 
+/* The same for what is sent soon: from the pool of receive buffers while that has plenty. */
+struct io_buf *io_buf_new_brief(struct io_loop *loop, uint32_t cap) WARN_UNUSED;
+
 /* Whether others wait for it: then it should not be held for long. */
 bool io_buf_is_pooled(const struct io_buf *buf);
 

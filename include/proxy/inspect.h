@@ -51,6 +51,37 @@ enum connection_end {
 
 const char *connection_end_name(enum connection_end end);
 
+/* Why an exchange ended; the same words in the access log and in metrics. */
+#define EXCHANGE_ENDS(X)                                                              \
+	X(OPEN, "open")                                                               \
+	X(DONE, "done")                                                               \
+	X(BAD_REQUEST, "bad_request") /* malformed: the log has the defect */         \
+	X(TOO_LARGE, "too_large")     /* head or body above its limit */              \
+	X(NO_ROUTE, "no_route")                                                       \
+	X(REQUEST_TIMEOUT, "request_timeout") /* the client stalled while it asked */ \
+	X(CLIENT_GONE, "client_gone")         /* before the answer was whole */       \
+	X(CLIENT_STALLED, "client_stalled")   /* it no longer took its answer */      \
+	X(NO_ENDPOINT, "no_endpoint")                                                 \
+	X(QUEUE_FULL, "queue_full")                                                   \
+	X(QUEUE_TIMEOUT, "queue_timeout")                                             \
+	X(CONNECT_FAILED, "connect_failed")                                           \
+	X(BACKEND_RESET, "backend_reset") /* closed or reset before it answered */    \
+	X(BACKEND_TIMEOUT, "backend_timeout")                                         \
+	X(BAD_ANSWER, "bad_answer") /* not HTTP as it should be */                    \
+	X(ANSWER_CUT, "answer_cut") /* the backend ended in mid-body */               \
+	X(UPGRADED, "upgraded")     /* a tunnel since */                              \
+	X(NO_MEMORY, "no_memory")                                                     \
+	X(SHUTDOWN, "shutdown")
+
+enum exchange_end {
+#define X(name, text) EXCHANGE_END_##name,
+	EXCHANGE_ENDS(X)
+#undef X
+		EXCHANGE_END_COUNT
+};
+
+const char *exchange_end_name(enum exchange_end end);
+
 /* What a connection is doing. */
 #define CONNECTION_STATES(X)                                                          \
 	X(PROXY_HEADER, "proxy_header")   /* waits for the PROXY header */            \
@@ -58,6 +89,7 @@ const char *connection_end_name(enum connection_end end);
 	X(TLS_HANDSHAKE, "tls_handshake") /* with the client */                       \
 	X(QUEUED, "queued")               /* waits for an endpoint below its limit */ \
 	X(CONNECTING, "connecting")                                                   \
+	X(HTTP, "http") /* requests and their answers */                              \
 	X(RELAY, "relay")                                                             \
 	X(CLOSING, "closing")
 

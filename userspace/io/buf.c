@@ -99,6 +99,15 @@ struct io_buf *io_buf_take_like(struct io_loop *loop, const struct io_buf *model
 	return buf ? buf : io_buf_new(loop, len);
 }
 
+struct io_buf *io_buf_new_brief(struct io_loop *loop, uint32_t cap)
+{
+	struct io_buf_pool *pool = &loop->pools[IO_POOL_SMALL];
+
+	if (cap <= pool->size && !io_buf_pool_is_scarce(pool))
+		return io_buf_take(pool);
+	return io_buf_new(loop, cap);
+}
+
 bool io_buf_is_pooled(const struct io_buf *buf)
 {
 	return buf->id != IO_BUF_FROM_HEAP;

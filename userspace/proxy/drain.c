@@ -70,7 +70,8 @@ static bool is_idle(struct server *server)
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		if (!atomic_load(&server->workers[w]->is_quiet))
 			return false;
-	return atomic_load(&server->shared.active) == 0 && server->nadopted == 0;
+	return atomic_load(&server->shared.active) == 0 &&
+	       atomic_load(&server->shared.backends) == 0 && server->nadopted == 0;
 }
 
 static void on_look(struct io_timer *timer)

@@ -93,7 +93,7 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 	struct listener_counters sum = {};
 	struct listener_row row = {
 		.name = listener->config->name,
-		.mode = "tcp",
+		.mode = listener->config->mode == CONFIG_MODE_HTTP ? "http" : "tcp",
 		.binds = binds,
 		.nbinds = collect_binds(snapshot, index, binds),
 		.active = atomic_load(&listener->stats->active),

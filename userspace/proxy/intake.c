@@ -165,6 +165,11 @@ static void on_client_known(struct session *session)
 			      err == -EUSERS ? CONNECTION_END_LIMIT : CONNECTION_END_NO_MEMORY);
 		return;
 	}
+	if (listener->mode == CONFIG_MODE_HTTP) {
+		io_timer_stop(session->worker->loop, &session->timer);
+		secure_client(session);
+		return;
+	}
 	if (!tcp_route_table_needs_hello(session->listener->routes)) {
 		route(session, NULL);
 		return;

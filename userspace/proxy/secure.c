@@ -20,6 +20,15 @@ static void keep_facts(struct secure_leg *leg, const struct tls_facts *facts)
 	};
 }
 
+/* Bytes of the client can be read as plain text from here on. */
+static void go_on(struct session *session)
+{
+	if (session->listener->config->mode != CONFIG_MODE_HTTP)
+		connect_start(session);
+	else if (http_client_start(session) < 0)
+		session_reset(session, CONNECTION_END_NO_MEMORY);
+}
+
 /* --- The client -------------------------------------------------------------------- */
 
 static void on_client_secured(struct session *session)
@@ -31,7 +40,7 @@ static void on_client_secured(struct session *session)
 	/* Only shown: a lack of memory here costs a name in the log, nothing else. */
 	if (!session->sni && facts.sni)
 		session->sni = strdup(facts.sni);
-	connect_start(session);
+	go_on(session);
 }
 
 static void on_client_ready(struct io_stream *stream, const struct tls_result *result)
@@ -74,7 +83,7 @@ void secure_client(struct session *session)
 	};
 
 	if (!session->listener->tls) {
-		connect_start(session);
+		go_on(session);
 		return;
 	}
 	session->state = CONNECTION_TLS_HANDSHAKE;

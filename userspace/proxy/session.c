@@ -166,6 +166,7 @@ static void session_free(struct session *session)
 	for (size_t i = 0; i < ARRAY_SIZE(session->sources); i++)
 		source_table_give(worker->shared->sources, session->sources[i]);
 	intake_release(session);
+	http_client_free(session->http);
 	atomic_fetch_sub(&session->listener->stats->active, 1);
 	atomic_fetch_sub(&worker->shared->active, 1);
 	list_remove(&session->node);
@@ -178,7 +179,7 @@ static void session_free(struct session *session)
 
 static void finish_if_closed(struct session *session)
 {
-	struct strbuf *lines;
+	struct strbuf *lines = NULL;
 
 	if (!session->is_client_closed || session->has_backend_stream)
 		return;
@@ -186,8 +187,9 @@ static void finish_if_closed(struct session *session)
 	counter_add(&session->counters->ends[session->end], 1);
 	histogram_observe(&session->counters->session_time,
 			  session->ended_us - session->accepted_us);
-	/* What goes on is logged by who sees its end. */
-	lines = session->end == CONNECTION_END_LEFT ? NULL : worker_view_log(session->view);
+	/* What goes on is logged by who sees its end; mode http logs each request. */
+	if (session->end != CONNECTION_END_LEFT && !session->http)
+		lines = worker_view_log(session->view);
 	if (lines)
 		write_access_log(session, lines);
 	session_free(session);
@@ -204,6 +206,7 @@ void session_end(struct session *session, enum connection_end end, enum io_close
 	if (session->view->snapshot->access_log)
 		session_local(session, &session->local_address);
 	tunnel_stop(&session->tunnel, client == IO_CLOSE_RESET);
+	http_client_stop(session->http);
 	session->state = CONNECTION_CLOSING;
 	session->end = end;
 	session->ended_us = io_loop_now_us(loop);
@@ -227,7 +230,12 @@ void session_reset(struct session *session, enum connection_end end)
 
 static void on_client_recv(struct io_stream *stream, struct io_buf *buf, int status)
 {
-	intake_on_recv(container_of(stream, struct session, client), buf, status);
+	struct session *session = container_of(stream, struct session, client);
+
+	if (session->state == CONNECTION_HTTP)
+		http_client_on_recv(session->http, buf, status);
+	else
+		intake_on_recv(session, buf, status);
 }
 
 static void on_client_closed(struct io_stream *stream)
@@ -256,8 +264,12 @@ static void on_backend_closed(struct io_stream *stream)
 
 static void on_client_sent(struct io_stream *stream, int status)
 {
-	(void)status;
-	tunnel_on_sent(&container_of(stream, struct session, client)->tunnel);
+	struct session *session = container_of(stream, struct session, client);
+
+	if (session->state == CONNECTION_HTTP)
+		http_client_on_sent(session->http, status);
+	else
+		tunnel_on_sent(&session->tunnel);
 }
 
 static void on_backend_sent(struct io_stream *stream, int status)
@@ -292,6 +304,9 @@ static void on_timer(struct io_timer *timer)
 		connect_on_timeout(session);
 		break;
 	case CONNECTION_TLS_HANDSHAKE:
+	case CONNECTION_HTTP:
+		http_client_on_timeout(session->http);
+		break;
 	case CONNECTION_RELAY:
 	case CONNECTION_CLOSING:
 		break;

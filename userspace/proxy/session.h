@@ -10,6 +10,7 @@
 #include "io/stream.h"
 #include "io/timer.h"
 #include "proxy/access_log.h"
+#include "proxy/http_client.h"
 #include "proxy/inspect.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
@@ -43,8 +44,9 @@ struct session {
 	uint16_t port;      /* that the client connected to, host order */
 
 	struct io_stream client, backend;
-	struct io_timer timer; /* of the states before RELAY */
-	struct tunnel tunnel;  /* in RELAY, and for the log afterwards */
+	struct io_timer timer;    /* of the states before RELAY */
+	struct http_client *http; /* in HTTP */
+	struct tunnel tunnel;     /* in RELAY, and for the log afterwards */
 
 	/* What has come from the client before the relay begins. */
 	struct io_buf *intake_head, **intake_tail;

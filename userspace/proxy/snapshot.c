@@ -109,6 +109,18 @@ static struct pool_stats *take_pool_stats(const struct snapshot_options *options
 	return pool_stats_new(name, options->workers);
 }
 
+static void set_http_limits(struct snapshot_listener *listener)
+{
+	const struct config_http *config = &listener->config->http;
+
+	listener->http_limits = h1_limits_default;
+	listener->http_limits.line = config->max_line_bytes;
+	listener->http_limits.head = config->max_head_bytes;
+	listener->http_limits.fields = config->max_fields;
+	listener->body_limits = h1_body_limits_default;
+	listener->body_limits.payload = config->max_body_bytes;
+}
+
 static int add_listeners(struct snapshot *snapshot, const struct snapshot_options *options,
 			 struct strbuf *ret_errors)
 {
@@ -121,9 +133,11 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 
 		listener->config = &config->listeners[i];
 		listener->routes = tcp_route_table_new(listener->config);
+		listener->http_routes = http_route_table_new(listener->config);
 		listener->stats = take_listener_stats(options, listener->config->name);
-		if (!listener->routes || !listener->stats)
+		if (!listener->routes || !listener->http_routes || !listener->stats)
 			return -ENOMEM;
+		set_http_limits(listener);
 		err = add_binds(snapshot, options, i, ret_errors);
 		if (err && !first_err)
 			first_err = err;
@@ -206,6 +220,7 @@ void snapshot_discard(struct snapshot *snapshot)
 		binding_unref(snapshot->bindings[i].binding);
 	for (size_t i = 0; snapshot->listeners && i < config->nlisteners; i++) {
 		tcp_route_table_free(snapshot->listeners[i].routes);
+		http_route_table_free(snapshot->listeners[i].http_routes);
 		if (snapshot->listeners[i].stats)
 			stats_unref(&snapshot->listeners[i].stats->head);
 		tls_server_context_free(snapshot->listeners[i].tls);

@@ -9,6 +9,9 @@
 #include "proxy/access_log.h"
 #include "proxy/binding.h"
 #include "proxy/stats.h"
+#include "http/h1_body.h"
+#include "http/h1_parse.h"
+#include "route/http_route.h"
 #include "route/tcp_route.h"
 #include "tls/context.h"
 #include "upstream/upstream.h"
@@ -23,7 +26,10 @@
  */
 struct snapshot_listener {
 	const struct config_listener *config;
-	struct tcp_route_table *routes;
+	struct tcp_route_table *routes;       /* mode tcp */
+	struct http_route_table *http_routes; /* mode http, with what its parsers are told */
+	struct h1_limits http_limits;
+	struct h1_body_limits body_limits;
 	struct listener_stats *stats;
 	struct tls_server_context *tls; /* NULL: plain */
 };

@@ -92,7 +92,12 @@ void listener_stats_sum(const struct listener_stats *stats, struct listener_coun
 		for (size_t i = 0; i < CONNECTION_END_COUNT; i++)
 			add(&ret->ends[i], &part->ends[i]);
 		add_tls(&ret->tls, &part->tls);
+		for (size_t i = 0; i < ARRAY_SIZE(part->answers); i++)
+			add(&ret->answers[i], &part->answers[i]);
+		for (size_t i = 0; i < EXCHANGE_END_COUNT; i++)
+			add(&ret->exchange_ends[i], &part->exchange_ends[i]);
 		histogram_merge(&ret->session_time, &part->session_time);
+		histogram_merge(&ret->exchange_time, &part->exchange_time);
 	}
 }
 

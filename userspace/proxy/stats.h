@@ -24,6 +24,9 @@ struct listener_counters {
 	struct counter ends[CONNECTION_END_COUNT];
 	struct tls_counters tls;
 	struct histogram session_time;
+	/* Mode http: requests by the answer's class, 1xx to 5xx, and by their end. */
+	struct counter answers[5], exchange_ends[EXCHANGE_END_COUNT];
+	struct histogram exchange_time;
 } CACHE_ALIGNED;
 
 struct stats_head {

@@ -130,6 +130,8 @@ static void on_adopt(struct io_message *message)
 
 	if (view && admission_adopt(worker, view) == 0) {
 		worker->view = view;
+		/* They stand under the old rules. */
+		http_backends_close_idle(&worker->backends);
 		tls_pacer_set_limit(worker->tls_pacer,
 				    view->snapshot->config->limits.tls_handshakes);
 		worker_view_unref(old);
@@ -148,6 +150,13 @@ static void on_drain(struct io_message *message)
 
 	worker->is_draining = true;
 	admission_close(worker);
+	http_backends_close_idle(&worker->backends);
+	list_for_each_safe (node, &worker->sessions) {
+		struct session *session = list_entry(node, struct session, node);
+
+		if (session->state == CONNECTION_HTTP)
+			http_client_drain(session->http);
+	}
 }
 
 static void on_leave(struct io_message *message)
@@ -388,6 +397,7 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	worker->stop.on_message = on_stop;
 	worker->answered_ms = clock_monotonic_ms();
 	list_init(&worker->sessions);
+	http_backends_init(&worker->backends);
 	admission_init(worker);
 	err = io_loop_new(options, &worker->loop);
 	if (err)
@@ -414,6 +424,7 @@ void worker_stop(struct worker *worker)
 		return;
 	io_loop_post(worker->loop, &worker->stop);
 	pthread_join(worker->thread, NULL);
+	exchanges_forget(worker);
 	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);
 	free(worker);

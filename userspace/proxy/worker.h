@@ -8,6 +8,7 @@
 #include "io/loop.h"
 #include "io/timer.h"
 #include "proxy/inspect.h"
+#include "proxy/http_backend.h"
 #include "proxy/snapshot.h"
 #include "proxy/source_table.h"
 #include "tls/client_hello.h"
@@ -31,6 +32,7 @@ struct worker_shared {
 	uint32_t descriptor_limit; /* connections that there are descriptors for */
 	_Atomic uint32_t active;   /* open connections of all workers */
 	_Atomic uint64_t total;    /* connections since the start */
+	_Atomic uint32_t backends; /* connections of mode http to endpoints, idle ones too */
 	struct source_table *sources;
 	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
 	struct splice *splice;         /* NULL: connections are not spliced */
@@ -65,6 +67,8 @@ struct worker {
 	struct list_node acceptors;
 	struct list_node sessions;
 	struct tls_pacer *tls_pacer;
+	struct http_backends backends;   /* idle ones */
+	struct exchange *free_exchanges; /* to be used again */
 	struct io_timer unpark;
 	struct io_timer tend;
 	uint64_t next_id;

@@ -1,0 +1,481 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mode http: requests reach the backend and answers the client, whatever their framing."""
+import hashlib
+import json
+import signal
+import socket
+import time
+
+import pytest
+
+from lib.configs import FRONT, listener, pool
+from lib.netns import BACKEND, CLIENT
+from lib.process import wait_until
+from lib.web import Client, Reader, Web, answer, body_of, field, in_chunks, said
+
+
+def config(*endpoints, routes=None, http=None, pool_http=None, top=None, pools=(), **options):
+    front = listener(mode="http", http=http or {}, **options)
+    if routes is not None:
+        front["routes"] = routes
+    front = {key: value for key, value in front.items() if value is not None}
+    main = pool(*endpoints, http=pool_http or {}) if endpoints else None
+    return {"listeners": [front], "pools": [*([main] if main else []), *pools], **(top or {})}
+
+
+@pytest.fixture
+def web(net, keep):
+    return keep(Web(net.backend, (BACKEND, 7000)))
+
+
+@pytest.fixture
+def front(sluice, web):
+    sluice.start(config(web))
+    return web
+
+
+# --- One request ----------------------------------------------------------------
+def test_backend_is_asked_what_the_client_asked(net, front):
+    with Client(net) as client:
+        got = client.ask("/a/b%20c?x=%2F&y", fields=[("Accept", "text/plain"), ("X-Own", "1")])
+    assert got.status == 200
+    assert said(got)["first"] == "GET /a/b%20c?x=%2F&y HTTP/1.1"
+    assert field(got, "host") == "www.example"
+    assert field(got, "accept") == "text/plain"
+    assert field(got, "x-own") == "1"
+
+
+def test_backend_learns_of_the_client_and_of_us(net, front):
+    with Client(net) as client:
+        got = client.ask(fields=[("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=6.6.6.6")])
+    assert field(got, "x-forwarded-for") == CLIENT
+    assert field(got, "x-forwarded-proto") == "http"
+    assert field(got, "x-forwarded-host") == "www.example"
+    assert field(got, "forwarded") is None
+    assert field(got, "via") == "1.1 sluice"
+    assert got.get("via") == "1.1 sluice"
+
+
+def test_fields_of_the_connection_stay_on_it(net, front):
+    with Client(net) as client:
+        got = client.ask(fields=[("Connection", "keep-alive, X-Hop"), ("X-Hop", "1"),
+                                 ("Keep-Alive", "timeout=5"), ("TE", "gzip"),
+                                 ("Proxy-Connection", "keep-alive")])
+    for name in ("connection", "x-hop", "keep-alive", "te", "proxy-connection"):
+        assert field(got, name) is None, name
+
+
+def test_absolute_form_is_asked_in_origin_form(net, front):
+    with Client(net) as client:
+        got = client.ask("http://www.example/p?q")
+    assert said(got)["first"] == "GET /p?q HTTP/1.1"
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 16384, 100_000, 5_000_000])
+def test_request_bodies_arrive_whole(net, front, size):
+    body = body_of(size)
+    with Client(net) as client:
+        got = client.ask("/", "POST", body=body, fields=[] if body else [("Content-Length", "0")])
+        assert said(got)["length"] == size
+        assert said(got)["body"] == hashlib.sha256(body).hexdigest()
+        client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                    in_chunks(body, 3000))
+        got = client.answer()
+        assert said(got)["body"] == hashlib.sha256(body).hexdigest()
+
+
+def test_chunk_extensions_and_trailers_are_not_passed_on(net, front):
+    with Client(net) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"5;name=value\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n")
+        assert said(client.answer())["length"] == 5
+    assert front.seen[0].trailers == []
+
+
+def test_request_cut_at_each_byte_is_read_the_same(net, front):
+    request = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    for cut in range(1, len(request)):
+        with Client(net) as client:
+            client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.send(request[:cut])
+            time.sleep(0.002)
+            client.send(request[cut:])
+            assert said(client.answer())["length"] == 3
+
+
+def test_expectation_is_the_backends_to_meet(net, front):
+    with Client(net) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+                    b"Expect: 100-continue\r\n\r\n")
+        assert client.answer().status == 100
+        client.send(b"body")
+        assert said(client.answer())["length"] == 4
+
+
+# --- Answers --------------------------------------------------------------------
+@pytest.mark.parametrize("how", ["", "/chunked", "/close"])
+@pytest.mark.parametrize("size", [0, 1, 8000, 70_000, 3_000_000])
+def test_answers_arrive_whole(net, front, size, how):
+    with Client(net) as client:
+        for _ in range(2):
+            got = client.ask(f"/size/{size}{how}")
+            assert got.body == body_of(size)
+            assert got.get("connection") is None
+
+
+@pytest.mark.parametrize("how", ["", "/chunked", "/close"])
+def test_client_of_http_1_0_gets_no_chunks(net, front, how):
+    with Client(net) as client:
+        got = client.ask(f"/size/5000{how}", version="1.0", host=None)
+        assert got.get("transfer-encoding") is None
+        assert got.body == body_of(5000)
+        assert client.is_closed()
+
+
+def test_http_1_0_may_ask_to_stay(net, front):
+    with Client(net) as client:
+        for _ in range(3):
+            got = client.ask("/size/10", version="1.0", fields=[("Connection", "keep-alive")])
+            assert got.get("connection") == "keep-alive"
+            assert got.body == body_of(10)
+
+
+def test_head_has_the_length_and_no_body(net, front):
+    front.on("/h", lambda sock, m: sock.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 12345\r\n\r\n"))
+    with Client(net) as client:
+        got = client.ask("/h", "HEAD")
+        assert got.get("content-length") == "12345"
+        assert client.ask("/size/3").body == body_of(3)
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_status_without_a_body(net, front, status):
+    front.on("/n", lambda sock, m: sock.sendall(f"HTTP/1.1 {status}\r\nETag: \"x\"\r\n\r\n".encode()))
+    with Client(net) as client:
+        got = client.ask("/n")
+        assert got.status == int(status[:3])
+        assert got.get("transfer-encoding") is None
+        assert client.ask("/size/3").body == body_of(3)
+
+
+def test_interim_answers_come_before_the_final_one(net, front):
+    front.on("/early", lambda sock, m: (
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), answer(sock, b"end"))[1])
+    with Client(net) as client:
+        first = client.ask("/early")
+        assert (first.status, first.get("link")) == (103, "</a>")
+        assert client.answer().body == b"end"
+
+
+def test_answer_before_the_body_ends_the_connection(net, front):
+    """An error that does not wait for the upload reaches the client; the rest is not another request."""
+    def refuse(sock, _origin):
+        Reader(sock).line()
+        answer(sock, b"no", "403 Forbidden")
+        time.sleep(0.3)
+
+    front.origin._handle = refuse
+    with Client(net) as client:
+        client.send(b"POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegin")
+        got = client.answer()
+        assert (got.status, got.body) == (403, b"no")
+        assert got.get("connection") == "close"
+        assert client.is_closed()
+
+
+# --- Connections ----------------------------------------------------------------
+def test_connections_carry_one_request_after_another(net, front):
+    with Client(net) as client:
+        for i in range(50):
+            assert client.ask(f"/size/{i}").body == body_of(i)
+    assert front.accepted == 1
+
+
+def test_pipelined_requests_are_answered_in_order(net, front):
+    with Client(net) as client:
+        client.send(b"".join(b"GET /size/%d HTTP/1.1\r\nHost: a\r\n\r\n" % i for i in range(40)))
+        for i in range(40):
+            assert client.answer().body == body_of(i)
+
+
+def test_request_behind_a_body_in_one_segment(net, front):
+    with Client(net) as client:
+        client.send(b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+                    b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert said(client.answer())["first"].startswith("POST /1 ")
+        assert said(client.answer())["first"].startswith("GET /2 ")
+
+
+def test_client_that_says_close_is_closed(net, front):
+    with Client(net) as client:
+        got = client.ask(fields=[("Connection", "close")])
+        assert got.get("connection") == "close"
+        assert client.is_closed()
+
+
+def test_client_that_has_said_fin_gets_its_answer(net, front):
+    with Client(net) as client:
+        client.send(b"GET /size/100 HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.answer().body == body_of(100)
+        assert client.is_closed()
+
+
+def test_dead_kept_connection_is_replaced_for_a_get(net, front):
+    """The backend closes while it idles, or just as the next request is on its way."""
+    front.on("/last", lambda sock, m: (answer(sock, b"last"), False)[1])
+    with Client(net) as client:
+        for _ in range(20):
+            assert client.ask("/last").body == b"last"
+            assert client.ask("/size/5").body == body_of(5)
+
+
+def test_post_is_not_sent_twice(net, front):
+    front.on("/drop", lambda sock, m: False)
+    with Client(net) as client:
+        assert client.ask("/size/1").status == 200
+        assert client.ask("/drop", "POST", body=b"x").status == 502
+    assert sum(m.first.startswith("POST /drop") for m in front.seen) == 1
+
+
+def test_upgrade_becomes_a_tunnel(net, front):
+    def switch(sock, message):
+        assert message.get("upgrade") == "echo" and message.get("connection").lower() == "upgrade"
+        sock.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\n"
+                     b"Connection: Upgrade\r\n\r\nhello")
+        while data := sock.recv(65536):
+            sock.sendall(data)
+        return False
+
+    front.on("/ws", switch)
+    with Client(net) as client:
+        client.send(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nahead")
+        got = client.answer()
+        assert (got.status, got.get("upgrade"), got.get("connection").lower()) == (
+            101, "echo", "upgrade")
+        assert client.reader.exactly(10) == b"helloahead"
+        for size in (1, 1000, 300_000):
+            client.send(body_of(size))
+            assert client.reader.exactly(size) == body_of(size)
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.reader.to_end() == b""
+
+
+# --- Routes ---------------------------------------------------------------------
+def test_routes_by_host_path_and_method(net, sluice, keep):
+    names = ("plain", "host", "wild", "prefix", "exact", "write")
+    webs = {name: keep(Web(net.backend, (BACKEND, 7001 + i))) for i, name in enumerate(names)}
+    sluice.start(config(
+        routes=[{"match": {"host": ["shop.example"]}, "pool": "host"},
+                {"match": {"host": ["*.shop.example"]}, "pool": "wild"},
+                {"match": {"path_prefix": ["/api/"]}, "pool": "prefix"},
+                {"match": {"path": ["/api/login"]}, "pool": "exact"},
+                {"match": {"path_prefix": ["/api"], "method": ["POST"]}, "pool": "write"}],
+        pools=[pool(web, name=name) for name, web in webs.items()], pool="plain"))
+
+    def served_by(path="/", host="other.example", method="GET"):
+        before = {name: len(web.seen) for name, web in webs.items()}
+        with Client(net) as client:
+            assert client.ask(path, method, host=host).status == 200
+        return [n for n, web in webs.items() if len(web.seen) > before[n]]
+
+    assert served_by() == ["plain"]
+    assert served_by(host="SHOP.example:8000") == ["host"]
+    assert served_by(host="a.b.shop.example") == ["wild"]
+    assert served_by("/api/x?y") == ["prefix"]
+    assert served_by("/api") == ["prefix"]
+    assert served_by("/apis") == ["plain"]
+    assert served_by("/x/../%61pi/y") == ["prefix"]
+    assert served_by("/api/login") == ["exact"]
+    assert served_by("/api/z", method="POST") == ["write"]
+    assert served_by("/api/login", host="shop.example") == ["host"]
+
+
+# --- What goes wrong ------------------------------------------------------------
+def test_no_route_is_404(net, sluice, web):
+    sluice.start(config(routes=[{"match": {"host": ["a.example"]}, "pool": "main"}],
+                        pools=[pool(web)], pool=None))
+    with Client(net) as client:
+        got = client.ask(fields=[("Accept", "application/json")])
+        assert (got.status, got.get("content-type")) == (404, "application/json")
+        assert client.ask(host="a.example").status == 200
+
+
+def test_dead_endpoint_is_502_and_another_one_is_tried(net, sluice, web):
+    sluice.start(config(f"{BACKEND}:7099", web.text, pools=[pool(f"{BACKEND}:7098", name="dead")],
+                        routes=[{"match": {"path": ["/dead"]}, "pool": "dead"}]))
+    with Client(net) as client:
+        assert client.ask("/dead").status == 502
+        for _ in range(4):
+            assert client.ask("/size/9").body == body_of(9)
+
+
+def test_slow_backend_is_504(net, sluice, web):
+    web.on("/slow", lambda sock, m: time.sleep(3))
+    sluice.start(config(web, pool_http={"response_timeout": "300ms"}))
+    with Client(net) as client:
+        assert client.ask("/slow").status == 504
+        assert client.ask("/size/1").status == 200
+
+
+@pytest.mark.parametrize("junk", [b"rubbish\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n",
+                                  b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+                                  b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx",
+                                  b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", b""])
+def test_bad_answer_is_502(net, front, junk):
+    front.on("/junk", lambda sock, m: (sock.sendall(junk), False)[1])
+    with Client(net) as client:
+        assert client.ask("/junk", "POST", body=b"x").status == 502
+        assert client.ask("/size/1").status == 200
+
+
+def test_answer_that_is_cut_short_is_not_taken_for_whole(net, front):
+    def cut(sock, _message):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 10)
+        return False
+
+    def cut_chunks(sock, _message):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        return False
+
+    front.on("/cut", cut)
+    front.on("/chunks", cut_chunks)
+    for path in ("/cut", "/chunks"):
+        with Client(net) as client:
+            with pytest.raises((EOFError, ConnectionResetError)):
+                client.ask(path)
+
+
+@pytest.mark.parametrize("pause", [0, 0.1])
+def test_bytes_behind_an_answer_are_nobodys(net, front, pause):
+    def two(sock, _message):
+        first = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none"
+        second = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+        if pause:
+            sock.sendall(first)
+            time.sleep(pause)
+            sock.sendall(second)
+        else:
+            sock.sendall(first + second)
+
+    front.on("/two", two)
+    for _ in range(5):
+        with Client(net) as client:
+            assert client.ask("/two").body == b"one"
+            time.sleep(2 * pause)
+            assert client.ask("/size/3").body == body_of(3)
+
+
+@pytest.mark.parametrize("request_bytes,status", [
+    (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\nHost: a\n\n", 400),
+    (b"GET /../../etc HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    (b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431),
+])
+def test_refused_requests_do_not_reach_the_backend(net, front, request_bytes, status):
+    with Client(net) as client:
+        client.send(request_bytes + b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.answer().status == status
+        if status != 400 or b".." not in request_bytes:
+            assert client.is_closed()
+    assert front.seen == [] or b".." in request_bytes
+
+
+def test_bad_chunks_are_refused(net, front):
+    with Client(net) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"5\r\nhelloX\r\n0\r\n\r\n")
+        assert client.answer().status == 400
+        assert client.is_closed()
+    assert front.seen == []
+
+
+def test_body_above_its_limit_is_413(net, sluice, web):
+    sluice.start(config(web, http={"max_body": "1KiB"}))
+    with Client(net) as client:
+        assert client.ask("/", "POST", body=b"x" * 1024).status == 200
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n\r\n")
+        assert client.answer().status == 413
+    with Client(net) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"401\r\n" + b"x" * 1025)
+        assert client.answer().status == 413
+
+
+def test_slow_heads_and_bodies_time_out(net, sluice, web):
+    sluice.start(config(web, http={"request_timeout": "300ms", "body_timeout": "300ms",
+                                   "keepalive_timeout": "300ms"}))
+    with Client(net) as client:
+        client.send(b"GET / HTTP/1.1\r\nHo")
+        assert client.answer().status == 408
+    with Client(net) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        assert client.answer().status == 408
+    with Client(net) as client:
+        assert client.ask("/size/1").status == 200
+        assert client.is_closed()
+
+
+def test_client_that_goes_ends_the_request(net, front, tmp_path, sluice):
+    ended = []
+    def wait(sock, _message):
+        sock.settimeout(5)
+        try:
+            ended.append(sock.recv(1))
+        except ConnectionResetError:
+            ended.append(b"")
+        return False
+
+    front.on("/wait", wait)
+    with Client(net) as client:
+        client.send(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: front.seen, 5, "the backend was asked")
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    wait_until(lambda: ended == [b""], 5, "the backend's connection has ended")
+
+
+# --- Life -----------------------------------------------------------------------
+def test_drain_answers_what_was_asked_and_closes_the_idle(net, front, sluice):
+    front.on("/slow", lambda sock, m: (time.sleep(0.5), answer(sock, b"late"))[1])
+    with Client(net) as idle, Client(net) as busy:
+        assert idle.ask("/size/1").status == 200
+        busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: len(front.seen) == 2, 5, "the slow one is under way")
+        sluice.process.signal(signal.SIGTERM)
+        assert idle.is_closed()
+        got = busy.answer()
+        assert (got.body, got.get("connection")) == (b"late", "close")
+        assert busy.is_closed()
+    sluice.wait_clean()
+
+
+def test_reload_fails_no_request(net, front, sluice):
+    wanted = config(front)
+    with Client(net) as client:
+        for i in range(200):
+            if i % 10 == 0:
+                sluice.reload(wanted)
+            assert client.ask(f"/size/{i}").body == body_of(i)
+
+
+def test_log_has_a_line_for_each_request(net, sluice, web, tmp_path):
+    log = tmp_path / "access.log"
+    sluice.start(config(web, top={"access_log": {"path": str(log), "format": "json"}}))
+    with Client(net) as client:
+        client.ask("/size/7")
+        client.ask("/x", "POST", body=b"abc")
+    rows = []
+
+    def complete():
+        rows[:] = [json.loads(line) for line in log.read_text().splitlines()]
+        return len(rows) == 2
+
+    wait_until(complete, 5, "two lines in the log")
+    assert [(r["method"], r["target"], r["status"], r["end"]) for r in rows] == [
+        ("GET", "/size/7", 200, "done"), ("POST", "/x", 200, "done")]
+    assert rows[0]["host"] == "www.example" and rows[0]["client"].startswith(CLIENT + ":")

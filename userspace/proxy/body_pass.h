@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_BODY_PASS_H
+#define SLUICE_PROXY_BODY_PASS_H
+
+#include "core/compiler.h"
+#include "http/h1_body.h"
+#include "io/stream.h"
+
+#include <stdbool.h>
+
+enum body_form {
+	BODY_AS_IT_CAME, /* the framing is checked and passed on */
+	BODY_PLAIN,      /* content alone */
+	BODY_CHUNKED,    /* content in chunks of our own */
+};
+
+/* Where a body goes. A head that was not sent yet goes first, and small bodies in its buffer. */
+struct body_sink {
+	struct io_stream *stream;
+	struct io_buf *head; /* NULL: none; empty again after each call */
+	enum body_form form;
+	bool has_chunks; /* BODY_CHUNKED: one was opened */
+};
+
+/**
+ * Passes on what @buf holds of @body; mostly the buffer itself, without a copy.
+ * @buf:      taken over; NULL: only the head goes.
+ * @ret_rest: what follows the body's end, the caller's; NULL: nothing.
+ * Return: 0; -EPROTO: see body->defect; -EFBIG; -ENOMEM: in these cases everything was let go, what
+ * came before may have been sent.
+ */
+int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
+	      struct io_buf **ret_rest) WARN_UNUSED;
+
+/* The body has ended without a length: writes the last chunk. Return: 0; -ENOMEM. */
+int body_pass_end(struct body_sink *sink) WARN_UNUSED;
+
+#endif

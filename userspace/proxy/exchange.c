@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+/* An exchange's beginning and end: refused or routed, counted, logged, its memory used again. */
+#include "proxy/exchange.h"
+
+#include "core/clock.h"
+#include "http/connection.h"
+#include "http/error_page.h"
+#include "http/forwarded.h"
+#include "http/h1_write.h"
+#include "http/path.h"
+#include "proxy/http_backend.h"
+#include "proxy/http_client.h"
+#include "proxy/http_log.h"
+#include "proxy/session.h"
+#include "route/http_route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The name that Via has for us (RFC 9110 7.6.3). */
+static const char pseudonym[] = "sluice";
+
+static const char *const end_names[] = {
+#define X(name, text) [EXCHANGE_END_##name] = text,
+	EXCHANGE_ENDS(X)
+#undef X
+};
+
+const char *exchange_end_name(enum exchange_end end)
+{
+	return end_names[end];
+}
+
+/* --- What it belongs to --------------------------------------------------------- */
+
+struct worker *exchange_worker(const struct exchange *exchange)
+{
+	return exchange->client->worker;
+}
+
+struct io_stream *exchange_client(const struct exchange *exchange)
+{
+	return &exchange->client->session->client;
+}
+
+const struct config_pool *exchange_pool(const struct exchange *exchange)
+{
+	return exchange->is_routed ? pool_config(pool_view_pool(exchange->pool_view)) : NULL;
+}
+
+const struct config_listener *exchange_listener(const struct exchange *exchange)
+{
+	return exchange->client->session->listener->config;
+}
+
+uint32_t exchange_buffer_limit(const struct exchange *exchange)
+{
+	return exchange->client->session->view->snapshot->config->limits.relay_buffer_bytes;
+}
+
+uint64_t exchange_bytes_in(const struct exchange *exchange)
+{
+	return exchange->head_in + exchange->up.payload;
+}
+
+uint64_t exchange_bytes_out(const struct exchange *exchange)
+{
+	return exchange->head_out + exchange->down.payload;
+}
+
+/* --- Memory --------------------------------------------------------------------- */
+
+/* Fields and their room are one piece, so that used memory is used again while it is warm. */
+struct kept_exchange {
+	struct exchange exchange;
+	struct http_field request_fields[EXCHANGE_FIELDS], response_fields[EXCHANGE_FIELDS];
+};
+
+static void ready(struct exchange *exchange, struct http_client *client)
+{
+	struct kept_exchange *kept = container_of(exchange, struct kept_exchange, exchange);
+	struct arena arena = exchange->arena;
+
+	arena_reset(&arena);
+	*exchange = (struct exchange){.client = client, .arena = arena};
+	exchange->request.fields = (struct http_fields){
+		.items = kept->request_fields, .cap = EXCHANGE_FIELDS, .arena = &exchange->arena};
+	exchange->response.fields = (struct http_fields){
+		.items = kept->response_fields, .cap = EXCHANGE_FIELDS, .arena = &exchange->arena};
+	exchange->up_trailers.arena = exchange->down_trailers.arena = &exchange->arena;
+	exchange->parser.limits = &client->session->listener->http_limits;
+	exchange->up.is_done = true;
+	exchange->started_us = io_loop_now_us(client->session->worker->loop);
+	if (client->session->view->snapshot->access_log)
+		exchange->started_wall_us = clock_wall_us();
+}
+
+struct exchange *exchange_new(struct http_client *client)
+{
+	struct worker *worker = client->session->worker;
+	struct exchange *exchange = worker->free_exchanges;
+	struct kept_exchange *kept;
+
+	if (exchange) {
+		worker->free_exchanges = exchange->next_free;
+	} else {
+		kept = calloc(1, sizeof(*kept));
+		if (!kept)
+			return NULL;
+		exchange = &kept->exchange;
+	}
+	ready(exchange, client);
+	return exchange;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+	struct worker *worker = exchange_worker(exchange);
+
+	exchange->next_free = worker->free_exchanges;
+	worker->free_exchanges = exchange;
+}
+
+void exchanges_forget(struct worker *worker)
+{
+	while (worker->free_exchanges) {
+		struct exchange *exchange = worker->free_exchanges;
+
+		worker->free_exchanges = exchange->next_free;
+		arena_done(&exchange->arena);
+		free(container_of(exchange, struct kept_exchange, exchange));
+	}
+}
+
+/* --- The beginning -------------------------------------------------------------- */
+
+/* What the backend learns of the client; what the client said of itself is not believed. */
+static int add_way(struct exchange *exchange)
+{
+	struct http_request *request = &exchange->request;
+	const struct session *session = exchange->client->session;
+	const struct http_hop hop = {
+		.client = slice_from_str(exchange->client->address),
+		.host = http_fields_value(&request->fields, HTTP_FIELD_HOST),
+		.scheme = slice_from_str(session->listener->tls ? "https" : "http"),
+	};
+	int err;
+
+	http_forwarded_distrust(&request->fields);
+	err = http_x_forwarded_add(&request->fields, &hop);
+	if (!err)
+		err = http_via_add(&request->fields, request->version, slice_from_str(pseudonym));
+	return err;
+}
+
+/* Routes compare the path in one spelling; the backend gets it as it came. */
+static int normalize(struct exchange *exchange)
+{
+	struct slice path = exchange->request.target.path;
+	char *buf;
+
+	exchange->path = path;
+	if (path.len == 0 || path.ptr[0] != '/')
+		return 0;
+	buf = arena_alloc(&exchange->arena, path.len);
+	return buf ? http_path_normalize(path, 0, buf, &exchange->path) : -ENOMEM;
+}
+
+static int find_pool(struct exchange *exchange)
+{
+	struct session *session = exchange->client->session;
+	const struct http_route_request asked = {
+		.request = &exchange->request,
+		.path = exchange->path,
+		.source = &session->client_address,
+		.port = session->port,
+	};
+	int pool = http_route_match(session->listener->http_routes, &asked);
+
+	if (pool < 0)
+		return pool;
+	exchange->pool = (size_t)pool;
+	exchange->pool_view = session->view->pools[pool];
+	exchange->is_routed = true;
+	return 0;
+}
+
+void exchange_begin(struct exchange *exchange)
+{
+	struct http_request *request = &exchange->request;
+	const struct config_http *config = &exchange_listener(exchange)->http;
+	const struct h1_body_limits *limits = &exchange->client->session->listener->body_limits;
+	int err;
+
+	if (h1_body_init(&exchange->up, request->framing, limits, &exchange->up_trailers) < 0) {
+		exchange_refuse(exchange, 413, EXCHANGE_END_TOO_LARGE, NULL);
+		return;
+	}
+	http_client_allow(exchange->client, config->body_timeout_ms);
+	err = normalize(exchange);
+	if (err) {
+		exchange_refuse(exchange, err == -EINVAL ? 400 : 503,
+				err == -EINVAL ? EXCHANGE_END_BAD_REQUEST : EXCHANGE_END_NO_MEMORY,
+				err == -EINVAL ? "path climbs above its root or hides a control"
+					       : NULL);
+		return;
+	}
+	if (find_pool(exchange) < 0) {
+		exchange_refuse(exchange, 404, EXCHANGE_END_NO_ROUTE, NULL);
+		return;
+	}
+	if (request->wants_upgrade)
+		exchange->upgrade = http_fields_value(&request->fields, HTTP_FIELD_UPGRADE);
+	http_fields_strip_connection(&request->fields);
+	if (add_way(exchange) < 0) {
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
+	exchange_pick(exchange);
+}
+
+/* --- Answers of our own --------------------------------------------------------- */
+
+static int write_page(struct exchange *exchange, const struct http_page *page, bool has_body,
+		      struct io_buf *buf)
+{
+	struct http_response response = {
+		.status = page->status,
+		.fields = {.arena = &exchange->arena},
+	};
+	const struct h1_wire wire = {
+		.framing = {.kind = HTTP_FRAMING_LENGTH, .length = page->body.len},
+		.is_last = exchange->is_last,
+	};
+	size_t len;
+	int err = http_fields_add_id(&response.fields, HTTP_FIELD_CONTENT_TYPE, page->type);
+
+	if (!err)
+		err = h1_write_response(&response, &wire, buf->base, buf->cap, &len);
+	if (err)
+		return err;
+	buf->end = (uint32_t)len;
+	exchange->head_out = len;
+	if (!has_body)
+		return 0;
+	memcpy(buf->base + len, page->body.ptr, page->body.len);
+	buf->end += (uint32_t)page->body.len;
+	exchange->down.payload = page->body.len;
+	return 0;
+}
+
+void exchange_refuse(struct exchange *exchange, unsigned status, enum exchange_end end,
+		     const char *detail)
+{
+	const struct http_request *request = &exchange->request;
+	bool was_read = end != EXCHANGE_END_BAD_REQUEST && end != EXCHANGE_END_TOO_LARGE &&
+			end != EXCHANGE_END_REQUEST_TIMEOUT;
+	const struct http_page *page = http_error_page(status, was_read ? &request->fields : NULL);
+	struct io_buf *buf;
+
+	exchange->is_last = !was_read || !exchange->up.is_done || !request->is_persistent;
+	exchange->detail = detail;
+	buf = io_buf_new_brief(exchange_client(exchange)->loop, 512 + (uint32_t)page->body.len);
+	if (!buf || write_page(exchange, page, request->method != HTTP_METHOD_HEAD, buf) < 0) {
+		io_buf_release(exchange_client(exchange)->loop, buf);
+		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
+	exchange->status = page->status;
+	exchange->is_answer_begun = true;
+	io_stream_send(exchange_client(exchange), buf);
+	exchange_finish(exchange, end, !exchange->is_last);
+}
+
+/* --- The end -------------------------------------------------------------------- */
+
+static void count(struct exchange *exchange)
+{
+	struct listener_counters *counters = exchange->client->session->counters;
+
+	counter_add(&counters->bytes_in, exchange_bytes_in(exchange));
+	counter_add(&counters->bytes_out, exchange_bytes_out(exchange));
+	if (exchange->status)
+		counter_add(&counters->answers[exchange->status / 100 - 1], 1);
+	counter_add(&counters->exchange_ends[exchange->end], 1);
+	histogram_observe(&counters->exchange_time,
+			  io_loop_now_us(exchange_worker(exchange)->loop) - exchange->started_us);
+	if (!exchange->endpoint)
+		return;
+	counter_add_shared(&exchange->endpoint->load.bytes_in, exchange_bytes_in(exchange));
+	counter_add_shared(&exchange->endpoint->load.bytes_out, exchange_bytes_out(exchange));
+}
+
+static void give_back(struct exchange *exchange)
+{
+	io_timer_stop(exchange_worker(exchange)->loop, &exchange->timer);
+	pool_view_cancel_wait(&exchange->waiter);
+	input_release(exchange_worker(exchange)->loop, &exchange->answer);
+	if (exchange->endpoint)
+		pool_view_release(exchange->pool_view, exchange->endpoint);
+	exchange->endpoint = NULL;
+	for (uint32_t i = 0; i < exchange->ntried; i++)
+		endpoint_unref(exchange->tried[i]);
+	exchange->ntried = 0;
+}
+
+static void settle(struct exchange *exchange, enum exchange_end end, bool may_stay)
+{
+	exchange->is_over = true;
+	exchange->end = end;
+	exchange_release_backend(exchange, may_stay);
+	count(exchange);
+	http_log_write(exchange);
+	give_back(exchange);
+}
+
+void exchange_finish(struct exchange *exchange, enum exchange_end end, bool may_stay)
+{
+	settle(exchange, end, end == EXCHANGE_END_DONE);
+	http_client_on_exchange_over(exchange->client, may_stay);
+}
+
+void exchange_stop(struct exchange *exchange, enum exchange_end end)
+{
+	settle(exchange, end, false);
+}
+
+void exchange_abort(struct exchange *exchange, enum exchange_end end, const char *detail)
+{
+	struct session *session = exchange->client->session;
+
+	exchange->detail = detail;
+	settle(exchange, end, false);
+	session_reset(session, end == EXCHANGE_END_NO_MEMORY ? CONNECTION_END_NO_MEMORY
+							     : CONNECTION_END_BACKEND_RESET);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_EXCHANGE_H
+#define SLUICE_PROXY_EXCHANGE_H
+
+#include "core/arena.h"
+#include "http/h1_body.h"
+#include "http/h1_parse.h"
+#include "http/message.h"
+#include "io/buf.h"
+#include "io/timer.h"
+#include "proxy/body_pass.h"
+#include "proxy/input.h"
+#include "proxy/inspect.h"
+#include "upstream/pool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct http_backend;
+struct http_client;
+struct worker;
+
+/*
+ * A request and its response, from the first byte of the one to the last byte of the other:
+ *
+ *   http_client.c      reads the request's head
+ *   exchange.c         begins: refuses or routes; ends: counts, logs, gives everything back
+ *   exchange_pick.c    an endpoint and a connection to it; queue, retries
+ *   exchange_request.c head and body to the backend
+ *   exchange_answer.c  head and body to the client
+ *
+ * Bodies are passed on as they come. Whoever is slow stops the other side's reading once more than
+ * limits.relay_buffer_size waits. All that a request needs is in the arena; ended exchanges are
+ * kept by their worker and used again, so that a request on a warm connection allocates nothing.
+ */
+
+/* Fields of an ordinary head need no memory. */
+#define EXCHANGE_FIELDS 48
+
+struct exchange {
+	struct exchange *next_free; /* the worker's */
+	struct http_client *client;
+	struct arena arena;
+
+	struct h1_parser parser; /* of the request's head, then of the response's */
+	struct http_request request;
+	struct http_response response;
+	struct h1_body up, down; /* of the request, of the response */
+	struct http_fields up_trailers, down_trailers;
+	struct slice upgrade; /* to which protocol the client wants to switch; empty: none */
+	struct slice path;    /* of the request, normalised */
+	struct input answer;  /* the response's head as far as it has come */
+
+	size_t pool; /* the configuration's index; valid once routed */
+	struct pool_view *pool_view;
+	struct endpoint *endpoint; /* one of its connections is ours */
+	struct endpoint *tried[POOL_TRIES_MAX];
+	uint32_t ntried;
+	struct pool_waiter waiter;
+	struct http_backend *backend;
+	struct io_timer timer; /* of connecting, or of the wait for descriptors */
+
+	bool is_routed, is_reused; /* the backend has served others before */
+	bool is_head_sent;         /* the request's; its body follows */
+	bool is_answer_begun;      /* the final response's head has gone to the client */
+	bool wants_fresh;          /* no idle connection: one has just turned out to be dead */
+	bool has_chunks;           /* of our own, in the answer */
+	bool is_last;              /* the client's connection ends with it */
+	bool is_over;
+	enum body_form form; /* of the answer's body for the client */
+	size_t answer_head;  /* bytes of the response's head */
+	enum exchange_end end;
+	const char *detail; /* static: what was wrong; NULL: nothing */
+	uint16_t status;    /* that the client got; 0: none */
+
+	uint64_t started_wall_us;
+	uint64_t started_us, pick_us, connect_us, connected_us, first_byte_us; /* loop time */
+	uint64_t head_in, head_out; /* bytes of heads from and to the client */
+};
+
+/* One that waits for a request's first bytes. Return: NULL: out of memory. */
+struct exchange *exchange_new(struct http_client *client) WARN_UNUSED;
+
+/* The request's head is whole and in the arena. */
+void exchange_begin(struct exchange *exchange);
+
+/* Answers by itself: a page for @status. The client's connection ends with it unless the request
+ * was read to its end. Not once the answer has begun. */
+void exchange_refuse(struct exchange *exchange, unsigned status, enum exchange_end end,
+		     const char *detail);
+
+/* Ends it where no answer can be given any more; the client is reset. */
+void exchange_abort(struct exchange *exchange, enum exchange_end end, const char *detail);
+
+/* From the client: more of the body (or what comes ahead); its end; room in its queue; no time
+ * left. */
+void exchange_on_request(struct exchange *exchange);
+void exchange_on_client_end(struct exchange *exchange, int status);
+void exchange_on_answer_sent(struct exchange *exchange);
+void exchange_on_timeout(struct exchange *exchange);
+
+/* From the backend. */
+void exchange_on_connect(struct exchange *exchange, int status);
+void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int status);
+void exchange_on_request_sent(struct exchange *exchange, int status);
+
+/* The client's connection ends, whatever was still to come. */
+void exchange_stop(struct exchange *exchange, enum exchange_end end);
+/* It is over, and nobody knows of it any more. */
+void exchange_free(struct exchange *exchange);
+/* The worker ends: the memory of those that it has kept. */
+void exchanges_forget(struct worker *worker);
+
+uint64_t exchange_bytes_in(const struct exchange *exchange);
+uint64_t exchange_bytes_out(const struct exchange *exchange);
+
+/* --- Between its files ---------------------------------------------------------- */
+
+struct worker *exchange_worker(const struct exchange *exchange);
+struct io_stream *exchange_client(const struct exchange *exchange);
+const struct config_pool *exchange_pool(const struct exchange *exchange);
+const struct config_listener *exchange_listener(const struct exchange *exchange);
+uint32_t exchange_buffer_limit(const struct exchange *exchange);
+
+/* exchange_pick.c: the pool is known; another try; the connection is done with. */
+void exchange_pick(struct exchange *exchange);
+void exchange_retry(struct exchange *exchange);
+bool exchange_may_retry(const struct exchange *exchange);
+void exchange_release_backend(struct exchange *exchange, bool may_stay);
+
+/* exchange_request.c: the connection stands. */
+void exchange_send_request(struct exchange *exchange);
+/* exchange_answer.c: both messages have ended. */
+void exchange_finish_if_done(struct exchange *exchange);
+void exchange_finish(struct exchange *exchange, enum exchange_end end, bool may_stay);
+
+#endif

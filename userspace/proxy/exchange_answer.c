@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The response's way to the client: interim ones, the head, the body in the framing that the client
+ * understands, and the end of both messages. */
+#include "http/connection.h"
+#include "http/forwarded.h"
+#include "http/h1_write.h"
+#include "net/socket.h"
+#include "proxy/body_pass.h"
+#include "proxy/exchange.h"
+#include "proxy/http_backend.h"
+#include "proxy/http_client.h"
+#include "proxy/session.h"
+#include "proxy/tunnel.h"
+
+#include <errno.h>
+
+static struct io_loop *loop_of(const struct exchange *exchange)
+{
+	return exchange_client(exchange)->loop;
+}
+
+static bool knows_chunks(const struct exchange *exchange)
+{
+	return exchange->request.version >= HTTP_VERSION_1_1;
+}
+
+/* --- Nothing to pass on --------------------------------------------------------- */
+
+/* The backend is at fault. Once the answer has begun only its end can tell the client. */
+static void fail(struct exchange *exchange, unsigned status, enum exchange_end end,
+		 const char *detail)
+{
+	if (exchange->is_answer_begun)
+		exchange_abort(exchange, end, detail);
+	else
+		exchange_refuse(exchange, status, end, detail);
+}
+
+/* A connection that was kept may have been closed while the request was on its way: then another
+ * one is tried. */
+static void on_gone(struct exchange *exchange)
+{
+	if (exchange_may_retry(exchange)) {
+		exchange_retry(exchange);
+		return;
+	}
+	if (!exchange->is_reused && !exchange->answer.buf)
+		pool_view_report_reset(exchange->pool_view, exchange->endpoint);
+	fail(exchange, 502, EXCHANGE_END_BACKEND_RESET, NULL);
+}
+
+/* --- Heads ---------------------------------------------------------------------- */
+
+static enum body_form form_for(const struct exchange *exchange)
+{
+	if (exchange->response.framing.kind == HTTP_FRAMING_CHUNKED)
+		return knows_chunks(exchange) ? BODY_AS_IT_CAME : BODY_PLAIN;
+	if (exchange->response.framing.kind == HTTP_FRAMING_UNTIL_CLOSE)
+		return knows_chunks(exchange) ? BODY_CHUNKED : BODY_PLAIN;
+	return BODY_AS_IT_CAME;
+}
+
+/* How the client is told where the body ends. */
+static struct http_framing framing_for(const struct exchange *exchange)
+{
+	struct http_framing framing = exchange->response.framing;
+
+	if (exchange->form == BODY_CHUNKED)
+		framing.kind = HTTP_FRAMING_CHUNKED;
+	else if (exchange->form == BODY_PLAIN)
+		framing.kind = HTTP_FRAMING_UNTIL_CLOSE;
+	return framing;
+}
+
+static struct h1_wire wire_for(const struct exchange *exchange)
+{
+	const struct http_request *request = &exchange->request;
+	const struct http_response *response = &exchange->response;
+	bool is_switch = response->framing.kind == HTTP_FRAMING_TUNNEL;
+
+	return (struct h1_wire){
+		.framing = framing_for(exchange),
+		.is_last = exchange->is_last && !is_switch,
+		.says_keep_alive = !knows_chunks(exchange) && !exchange->is_last,
+		.keeps_length = response->framing.kind == HTTP_FRAMING_NONE &&
+				(request->method == HTTP_METHOD_HEAD || response->status == 304),
+		.upgrade = is_switch ? exchange->upgrade : (struct slice){},
+	};
+}
+
+static struct io_buf *write_head(struct exchange *exchange)
+{
+	const struct http_response *response = &exchange->response;
+	struct h1_wire wire = wire_for(exchange);
+	size_t bound = h1_write_bound(&response->fields, response->reason.len);
+	struct io_buf *buf = io_buf_new_brief(loop_of(exchange), (uint32_t)bound);
+	size_t len;
+
+	if (!buf)
+		return NULL;
+	if (h1_write_response(response, &wire, buf->base, buf->cap, &len) < 0) {
+		io_buf_release(loop_of(exchange), buf);
+		return NULL;
+	}
+	buf->end = (uint32_t)len;
+	exchange->head_out += len;
+	return buf;
+}
+
+static void forget_head(struct exchange *exchange)
+{
+	http_fields_clear(&exchange->response.fields);
+	exchange->response = (struct http_response){.fields = exchange->response.fields};
+	exchange->parser = (struct h1_parser){.limits = exchange->parser.limits};
+}
+
+/* 1xx (RFC 9110 15.2): of no use to a client of HTTP/1.0. */
+static int pass_interim(struct exchange *exchange)
+{
+	struct io_buf *buf;
+
+	http_fields_strip_connection(&exchange->response.fields);
+	if (knows_chunks(exchange)) {
+		buf = write_head(exchange);
+		if (!buf)
+			return -ENOMEM;
+		io_stream_send(exchange_client(exchange), buf);
+	}
+	forget_head(exchange);
+	return 0;
+}
+
+/* --- The body ------------------------------------------------------------------- */
+
+static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_buf *buf)
+{
+	struct io_stream *client = exchange_client(exchange);
+	struct body_sink sink = {.stream = client,
+				 .head = head,
+				 .form = exchange->form,
+				 .has_chunks = exchange->has_chunks};
+	struct io_buf *rest;
+	int err = body_pass(&sink, &exchange->down, buf, &rest);
+
+	exchange->has_chunks = sink.has_chunks;
+	if (err) {
+		exchange_abort(exchange, EXCHANGE_END_BAD_ANSWER,
+			       h1_defect_text(exchange->down.defect));
+		return;
+	}
+	if (rest) {
+		/* Nobody asked for it: such a connection is not used again. */
+		io_buf_release(loop_of(exchange), rest);
+		exchange->response.is_persistent = false;
+	}
+	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
+	if (client->queued > exchange_buffer_limit(exchange))
+		io_stream_recv_stop(&exchange->backend->stream);
+	exchange_finish_if_done(exchange);
+}
+
+static void on_answer_end(struct exchange *exchange)
+{
+	struct body_sink sink = {.stream = exchange_client(exchange),
+				 .form = exchange->form,
+				 .has_chunks = exchange->has_chunks};
+
+	if (h1_body_end(&exchange->down) < 0) {
+		exchange_abort(exchange, EXCHANGE_END_ANSWER_CUT, NULL);
+		return;
+	}
+	exchange->down.is_done = true;
+	exchange->response.is_persistent = false;
+	if (exchange->form == BODY_CHUNKED && body_pass_end(&sink) < 0)
+		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
+	else
+		exchange_finish_if_done(exchange);
+}
+
+/*
+ * An answer may come before the request's end (an error, mostly): the rest of the request is then
+ * not waited for, and the connection ends behind the answer.
+ */
+void exchange_finish_if_done(struct exchange *exchange)
+{
+	if (!exchange->is_answer_begun || !exchange->down.is_done)
+		return;
+	exchange_finish(exchange, EXCHANGE_END_DONE, exchange->up.is_done);
+}
+
+/* --- The final response --------------------------------------------------------- */
+
+static void begin_answer(struct exchange *exchange, struct io_buf *rest)
+{
+	struct http_response *response = &exchange->response;
+	struct io_buf *head;
+
+	exchange->form = form_for(exchange);
+	exchange->is_last = !exchange->request.is_persistent || !exchange->up.is_done ||
+			    exchange->form == BODY_PLAIN || exchange_worker(exchange)->is_draining;
+	http_fields_strip_connection(&response->fields);
+	head = http_via_add(&response->fields, response->version, slice_from_str("sluice")) == 0
+		       ? write_head(exchange)
+		       : NULL;
+	if (!head ||
+	    h1_body_init(&exchange->down, response->framing, NULL, &exchange->down_trailers) < 0) {
+		io_buf_release(loop_of(exchange), head);
+		io_buf_release(loop_of(exchange), rest);
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
+	exchange->is_answer_begun = true;
+	exchange->status = response->status;
+	pass_body(exchange, head, rest);
+}
+
+/* --- Both have left HTTP -------------------------------------------------------- */
+
+static void begin_tunnel(struct exchange *exchange)
+{
+	struct http_fields *fields = &exchange->response.fields;
+	struct io_buf *head, *rest;
+
+	/* The backend chooses among what the client offered. */
+	exchange->upgrade = http_fields_value(fields, HTTP_FIELD_UPGRADE);
+	http_fields_strip_connection(fields);
+	head = write_head(exchange);
+
+	if (!head) {
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
+	exchange->is_answer_begun = true;
+	exchange->status = exchange->response.status;
+	io_stream_send(exchange_client(exchange), head);
+	rest = input_take(&exchange->answer);
+	rest->start += (uint32_t)exchange->answer_head;
+	http_client_on_upgrade(exchange->client, rest);
+}
+
+/* --- From the backend ----------------------------------------------------------- */
+
+/* Return: 0: a final response's head is whole; 1: more is needed; -1: it has been dealt with. */
+static int read_head(struct exchange *exchange)
+{
+	const struct h1_asked asked = {
+		.method = exchange->request.method,
+		.for_upgrade = exchange->request.wants_upgrade,
+	};
+	struct slice bytes;
+	size_t len;
+	int err;
+
+	for (;;) {
+		bytes = input_bytes(&exchange->answer);
+		err = h1_parse_response(&exchange->parser, bytes, &asked, &exchange->response,
+					&len);
+		if (err == -EAGAIN)
+			return 1;
+		if (err) {
+			fail(exchange, 502, EXCHANGE_END_BAD_ANSWER,
+			     h1_defect_text(exchange->parser.defect));
+			return -1;
+		}
+		exchange->answer_head = len;
+		if (exchange->response.status >= 200 || exchange->response.status == 101)
+			return 0;
+		if (pass_interim(exchange) < 0) {
+			fail(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+			return -1;
+		}
+		input_consume(loop_of(exchange), &exchange->answer, len);
+		if (!exchange->answer.buf)
+			return 1;
+	}
+}
+
+/* The head's fields are written before the buffer that they lie in goes on with the body. */
+static void take_head(struct exchange *exchange)
+{
+	struct io_buf *rest;
+
+	switch (read_head(exchange)) {
+	case 0:
+		break;
+	case 1:
+		if (input_keep(loop_of(exchange), &exchange->answer) < 0)
+			fail(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	default:
+		return;
+	}
+	if (exchange->response.framing.kind == HTTP_FRAMING_TUNNEL) {
+		begin_tunnel(exchange);
+		return;
+	}
+	rest = input_take(&exchange->answer);
+	rest->start += (uint32_t)exchange->answer_head;
+	begin_answer(exchange, rest);
+}
+
+/* Whatever writes in two small pieces must not wait for our ACK. */
+static void note_first_byte(struct exchange *exchange)
+{
+	uint64_t now_us = io_loop_now_us(loop_of(exchange));
+
+	if (exchange->first_byte_us)
+		return;
+	exchange->first_byte_us = now_us;
+	if (!exchange->is_reused)
+		socket_release_ack(exchange->backend->stream.fd);
+	pool_view_report_first_byte(exchange->pool_view, exchange->endpoint, 0);
+}
+
+void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int status)
+{
+	if (!buf) {
+		if (!exchange->is_answer_begun)
+			on_gone(exchange);
+		else if (status < 0)
+			exchange_abort(exchange, EXCHANGE_END_ANSWER_CUT, NULL);
+		else
+			on_answer_end(exchange);
+		return;
+	}
+	note_first_byte(exchange);
+	if (exchange->is_answer_begun) {
+		pass_body(exchange, NULL, buf);
+		return;
+	}
+	if (input_append(loop_of(exchange), &exchange->answer, buf) < 0)
+		fail(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+	else
+		take_head(exchange);
+}
+
+/* --- From the client's side ----------------------------------------------------- */
+
+void exchange_on_answer_sent(struct exchange *exchange)
+{
+	if (!exchange->is_over && exchange->backend && exchange->backend->is_connected &&
+	    !exchange->down.is_done)
+		io_stream_recv_start(&exchange->backend->stream);
+}
+
+void exchange_on_timeout(struct exchange *exchange)
+{
+	if (exchange->is_over)
+		return;
+	if (exchange->is_answer_begun && exchange_client(exchange)->queued)
+		exchange_abort(exchange, EXCHANGE_END_CLIENT_STALLED, NULL);
+	else if (exchange->is_answer_begun)
+		exchange_abort(exchange, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+	else if (!exchange->up.is_done)
+		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, NULL);
+	else
+		exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+}

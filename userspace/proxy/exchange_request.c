@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The request's way to the backend: its head, written anew, and its body as it comes. */
+#include "http/h1_write.h"
+#include "proxy/body_pass.h"
+#include "proxy/exchange.h"
+#include "proxy/http_backend.h"
+#include "proxy/http_client.h"
+#include "proxy/http_tunnel.h"
+#include "proxy/session.h"
+
+#include <errno.h>
+
+/* A server is asked in origin form, whatever the client wrote (RFC 9112 3.2). */
+static struct slice target_of(const struct http_request *request)
+{
+	const struct http_target *target = &request->target;
+
+	if (target->form != HTTP_TARGET_ABSOLUTE)
+		return target->text;
+	if (target->path.len == 0)
+		return request->method == HTTP_METHOD_OPTIONS ? slice_from_str("*")
+							      : slice_from_str("/");
+	return slice_of(target->path.ptr,
+			(size_t)(target->text.ptr + target->text.len - target->path.ptr));
+}
+
+static struct io_buf *write_head(struct exchange *exchange)
+{
+	const struct http_request *request = &exchange->request;
+	struct slice target = target_of(request);
+	const struct h1_wire wire = {
+		.framing = request->framing,
+		.accepts_trailers = request->accepts_trailers,
+		.upgrade = exchange->upgrade,
+	};
+	size_t bound = h1_write_bound(&request->fields, target.len + request->method_text.len);
+	struct io_buf *buf = io_buf_new_brief(exchange_client(exchange)->loop, (uint32_t)bound);
+	size_t len;
+
+	if (!buf)
+		return NULL;
+	if (h1_write_request(request, target, &wire, buf->base, buf->cap, &len) < 0) {
+		io_buf_release(exchange_client(exchange)->loop, buf);
+		return NULL;
+	}
+	buf->end = (uint32_t)len;
+	return buf;
+}
+
+static void refuse_body(struct exchange *exchange, int err)
+{
+	if (exchange->is_answer_begun)
+		exchange_abort(exchange, EXCHANGE_END_BAD_REQUEST,
+			       h1_defect_text(exchange->up.defect));
+	else if (err == -EFBIG)
+		exchange_refuse(exchange, 413, EXCHANGE_END_TOO_LARGE, NULL);
+	else if (err == -EPROTO)
+		exchange_refuse(exchange, h1_defect_status(exchange->up.defect),
+				EXCHANGE_END_BAD_REQUEST, h1_defect_text(exchange->up.defect));
+	else
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+}
+
+static uint32_t patience(const struct exchange *exchange)
+{
+	return exchange->up.is_done ? exchange_pool(exchange)->http.response_timeout_ms
+				    : exchange_listener(exchange)->http.body_timeout_ms;
+}
+
+static void pass_on(struct exchange *exchange, struct io_buf *head)
+{
+	struct http_client *client = exchange->client;
+	struct body_sink sink = {.stream = &exchange->backend->stream, .head = head};
+	struct io_buf *rest;
+	int err = body_pass(&sink, &exchange->up, input_take(&client->input), &rest);
+
+	if (err) {
+		refuse_body(exchange, err);
+		return;
+	}
+	client->input.buf = rest;
+	http_client_allow(client, patience(exchange));
+	if (exchange->backend->stream.queued > exchange_buffer_limit(exchange))
+		io_stream_recv_stop(exchange_client(exchange));
+}
+
+/* What HTTP/1.0 may leave out, 1.1 may not (RFC 9112 3.2). */
+static int name_host(struct exchange *exchange)
+{
+	struct http_fields *fields = &exchange->request.fields;
+
+	if (http_fields_has(fields, HTTP_FIELD_HOST))
+		return 0;
+	return http_fields_add_id(fields, HTTP_FIELD_HOST,
+				  slice_from_str(exchange->endpoint->name));
+}
+
+void exchange_send_request(struct exchange *exchange)
+{
+	struct io_buf *head = name_host(exchange) == 0 ? write_head(exchange) : NULL;
+
+	if (!head) {
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
+	exchange->is_head_sent = true;
+	exchange->parser = (struct h1_parser){.limits = exchange->parser.limits};
+	if (exchange->up.is_done) {
+		io_stream_send(&exchange->backend->stream, head);
+		http_client_allow(exchange->client, patience(exchange));
+		return;
+	}
+	pass_on(exchange, head);
+	if (!exchange->is_over && !exchange->up.is_done)
+		io_stream_recv_start(exchange_client(exchange));
+}
+
+void exchange_on_request(struct exchange *exchange)
+{
+	if (!exchange->is_over && exchange->is_head_sent && !exchange->up.is_done) {
+		pass_on(exchange, NULL);
+		if (!exchange->is_over)
+			exchange_finish_if_done(exchange);
+	}
+}
+
+/* The backend's queue is empty again. */
+void exchange_on_request_sent(struct exchange *exchange, int status)
+{
+	if (exchange->client->phase == HTTP_CLIENT_TUNNEL) {
+		http_tunnel_on_sent(exchange->client->tunnel);
+		return;
+	}
+	/* What the backend answered before it closed is still to be read. */
+	if (status < 0)
+		return;
+	if (!exchange->is_over && !exchange->up.is_done)
+		io_stream_recv_start(exchange_client(exchange));
+}
+
+void exchange_on_client_end(struct exchange *exchange, int status)
+{
+	(void)status;
+	if (exchange->is_over || exchange->up.is_done)
+		return;
+	session_reset(exchange->client->session, CONNECTION_END_CLIENT_GONE);
+}
