@@ -53,7 +53,7 @@ DEP_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PACKAGES) 2>/dev/null)
 DEP_LIBS   := $(shell $(PKGCONFIG) --libs $(PACKAGES) 2>/dev/null)
 
 # These do without packages, or install them first.
-BARE_GOALS := run check bench clean help
+BARE_GOALS := run check check-kernels bench clean help
 ifeq ($(DEP_LIBS)$(filter $(BARE_GOALS),$(MAKECMDGOALS)),)
 $(error packages are missing; "scripts/setup" as root installs them)
 endif
@@ -212,7 +212,12 @@ check: ## install what is missing and run every test (STEPS="unit e2e" narrows i
 	@scripts/setup test
 	@$(if $(CI),WERROR=1) PYTHON=$(PYTHON) scripts/check $(STEPS)
 
-.PHONY: run bench
+check-kernels: ## the kernel side and hand-overs under Debian's 6.1 and 6.12 in QEMU (as root; long)
+	@scripts/setup kernels
+	@$(MAKE) --no-print-directory all bpf-test-build
+	@PYTHON=$(PYTHON) scripts/check-kernels
+
+.PHONY: run bench check-kernels
 run: ## install what is missing, build, and start a demonstration
 	@scripts/setup build
 	@$(MAKE) --no-print-directory all

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -96,22 +97,32 @@ static void reset(int fd)
 	close(fd);
 }
 
+/* The last packet of the handshake may still be on its way when connect() returns. */
+static unsigned worker_with_connection(const struct fixture *f)
+{
+	struct pollfd ready[WORKERS] = {};
+
+	for (unsigned i = 0; i < f->workers; i++)
+		ready[i] = (struct pollfd){.fd = f->listeners[i], .events = POLLIN};
+	assert_int_equal(poll(ready, f->workers, 10000), 1);
+	for (unsigned i = 0; i < f->workers; i++)
+		if (ready[i].revents)
+			return i;
+	fail_msg("no worker has the connection");
+	return 0;
+}
+
 /* Opens one connection; returns the worker in whose backlog it stands. */
 static unsigned worker_of_new_connection(const struct fixture *f)
 {
 	int client = connect_to(f);
-	int fd;
+	unsigned worker = worker_with_connection(f);
+	int fd = accept(f->listeners[worker], NULL, NULL);
 
-	for (unsigned i = 0; i < f->workers; i++) {
-		fd = accept(f->listeners[i], NULL, NULL);
-		if (fd < 0)
-			continue;
-		reset(client);
-		close(fd);
-		return i;
-	}
-	fail_msg("no worker has the connection");
-	return 0;
+	assert_true(fd >= 0);
+	reset(client);
+	close(fd);
+	return worker;
 }
 
 static void equal_workers_share_evenly(void **state)
