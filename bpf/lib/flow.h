@@ -8,6 +8,7 @@
 
 /* How far beyond the window that we know of a sender may be: windows are rounded to their scale. */
 #define WINDOW_SLACK 65536
+#define RAISE_TRIES  64
 /* How far behind the highest an ack may be for having been overtaken. */
 #define OVERTAKEN_MAX (1u << 20)
 
@@ -112,16 +113,36 @@ static __always_inline void record_latest(struct packet *packet, struct flow_rec
 	record->last_seen_ns = bpf_ktime_get_coarse_ns();
 }
 
+/*
+ * Raises @highest to @number, beside other CPUs that do so: one that wrote a lower number over a
+ * higher would hide from the daemon a packet that is still on its way to its socket. A try fails
+ * only where another CPU has raised it meanwhile, so there are more tries than CPUs at one flow.
+ */
+static __always_inline void raise_to(__u32 *highest, __u32 known, __u32 number)
+{
+	__u32 found;
+
+	for (int i = 0; i < RAISE_TRIES; i++) {
+		found = __sync_val_compare_and_swap(highest, known, number);
+		if (found == known || !is_after(number, found))
+			return;
+		known = found;
+	}
+}
+
 /* What goes up to the sockets, whatever it is: they judge it, and the daemon compares. */
 static __always_inline void record_observed(struct packet *packet, const struct flow *flow)
 {
 	const struct tcphdr *tcp = packet_tcp(packet);
 	struct flow_record *record = &flow->pair->seen[flow->direction];
 	__u32 end = sequence_end(packet, tcp), ack = bpf_ntohl(tcp->ack_seq);
+	__u32 known = *(volatile __u32 *)&record->seq_end;
 	bool is_first = !(record->flags & FLOW_SEEN_ANY);
 
-	if (is_first || is_after(end, record->seq_end))
-		record->seq_end = end;
+	if (is_first)
+		raise_to(&record->seq_end, 0, end);
+	else if (is_after(end, known))
+		raise_to(&record->seq_end, known, end);
 	if (tcp->ack && (is_first || is_after(ack, record->ack)))
 		record->ack = ack;
 	record_latest(packet, record);

@@ -5,6 +5,9 @@
 #include "tc_ingress.skel.h"
 
 #include <linux/pkt_cls.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 static const struct hook tc = {
 	.pass = (uint32_t)TC_ACT_UNSPEC, .drop = TC_ACT_SHOT, .redirect = TC_ACT_REDIRECT};
@@ -109,6 +112,64 @@ static void marked_syn_loses_its_options(void **state)
 	}
 }
 
+#define ROUNDS 10000
+
+/* Who has come to the round's start. */
+static _Atomic unsigned arrived;
+
+static void start_round(unsigned round)
+{
+	atomic_fetch_add(&arrived, 1);
+	while (atomic_load(&arrived) < 2 * (round + 1))
+		sched_yield();
+}
+
+static struct frame frame_of_round(unsigned round, uint32_t offset)
+{
+	struct segment segment = {UP_SEGMENT, .payload = 1};
+	struct shape shape = {};
+
+	segment.seq = 10 * round + offset;
+	return build_frame(&segment, &shape);
+}
+
+static void *take_every_second(void *argument)
+{
+	(void)argument;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct frame frame = frame_of_round(i, 2), out;
+
+		start_round(2 * i);
+		run_frame(&fixture, &frame, &out, NULL);
+		start_round(2 * i + 1);
+	}
+	return NULL;
+}
+
+/* What one of them overwrote would be a packet that the daemon never hears of. */
+static void packets_on_two_cpus_are_both_recorded(void **state)
+{
+	unsigned nmissing = 0;
+	pthread_t other;
+
+	(void)state;
+	reset_pair(&fixture, false);
+	pair_of(&fixture)->gate = gate_word(GATE_OBSERVE, 0);
+	arrived = 0;
+	assert_int_equal(pthread_create(&other, NULL, take_every_second, NULL), 0);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct frame frame = frame_of_round(i, 1), out;
+
+		start_round(2 * i);
+		run_frame(&fixture, &frame, &out, NULL);
+		start_round(2 * i + 1);
+		nmissing += pair_of(&fixture)->seen[FLOW_UP].seq_end != 10 * i + 2 + 1;
+	}
+	pthread_join(other, NULL);
+	assert_int_equal(nmissing, 0);
+	assert_int_equal(pair_of(&fixture)->gate, gate_word(GATE_OBSERVE, 2 * ROUNDS));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +177,7 @@ int main(void)
 		cmocka_unit_test(large_packet_stays_whole),
 		cmocka_unit_test(length_field_of_a_too_large_packet_may_be_zero),
 		cmocka_unit_test(marked_syn_loses_its_options),
+		cmocka_unit_test(packets_on_two_cpus_are_both_recorded),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -12,7 +12,8 @@ from lib.configs import FRONT, PORT, listener, pool
 from lib.netns import BACKEND, BACKEND6, PROXY, PROXY6
 from lib.origins import Origin, say_name
 from lib.process import wait_until
-from lib.splice import MEBIBYTE, SPLICE, exchange, log_line, rungs, spliced, wait_joined
+from lib.splice import (MEBIBYTE, SPLICE, exchange, log_line, rungs, spliced, wait_joined,
+                        wait_over)
 
 ORIGIN = (BACKEND, 7000)
 
@@ -185,6 +186,7 @@ def test_filters_of_others_stay(net, sluice, named_origin):
     wait_joined(sluice)
     assert "tc_ingress" in net.proxy.run(*show).stdout
     sock.close()
+    wait_over(sluice)
     sluice.stop()
     assert net.proxy.run(*show).stdout == before
 
