@@ -19,7 +19,7 @@ _sluice_reply() {
 
 _sluicectl() {
 	local cur prev words cword
-	local commands="status listeners pools connections endpoint reload top metrics doctor version"
+	local commands="status listeners pools connections endpoint reload top metrics doctor version flows"
 	local options="--socket --json --no-color --timeout --help --version"
 
 	if declare -F _get_comp_words_by_ref >/dev/null; then
@@ -35,6 +35,10 @@ _sluicectl() {
 	--state)
 		_sluice_reply "proxy_header client_hello tls_handshake queued connecting relay closing" "$cur"
 		return ;;
+	--instance)
+		_sluice_reply "$(ls /sys/fs/bpf/sluice 2>/dev/null)" "$cur"
+		return ;;
+	--pin-path) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--timeout | --limit | --endpoint | --snapshots | -n) return ;;
 	esac
 
@@ -43,7 +47,7 @@ _sluicectl() {
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
 		-s | --socket | --timeout | -n | --snapshots | --limit | --listener | --pool | \
-			--endpoint | --state) ((i++)) ;;
+			--endpoint | --state | --instance | --pin-path) ((i++)) ;;
 		-*) ;;
 		*) plain+=("${words[i]}") ;;
 		esac
@@ -52,6 +56,7 @@ _sluicectl() {
 		case ${plain[0]-} in
 		connections) options+=" --listener --pool --endpoint --state --limit" ;;
 		top) options+=" --snapshots" ;;
+		flows) options+=" --instance --pin-path --verdicts --discard" ;;
 		esac
 		_sluice_reply "$options" "$cur"
 	elif ((${#plain[@]} == 0)); then

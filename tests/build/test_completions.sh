@@ -46,7 +46,7 @@ offers() {
 	fi
 }
 
-offers "commands come first" "status listeners pools connections endpoint reload top metrics doctor version" \
+offers "commands come first" "status listeners pools connections endpoint reload top metrics doctor version flows" \
 	sluicectl ""
 offers "options and their values are no commands" "pools" sluicectl --json -s /tmp/x po
 offers "pools come from the daemon" "app other" sluicectl endpoint ""
@@ -54,6 +54,7 @@ offers "endpoints are those of the pool" "10.0.0.2:80" sluicectl endpoint app ""
 offers "actions follow an endpoint" "drain" sluicectl endpoint app 10.0.0.2:80 d
 offers "filters belong to connections" "--listener --limit" sluicectl connections --l
 offers "filters belong to nothing else" "" sluicectl pools --l
+offers "flows have options of their own" "--version --verdicts" sluicectl flows --ver
 offers "states are known" "client_hello connecting closing" sluicectl connections --state c
 offers "sluiced has its options" "--schema" sluiced --s
 echo "1..$number"

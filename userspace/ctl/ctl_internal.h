@@ -15,6 +15,7 @@
 /* sluicectl, module by module. docs/control-protocol.md has what it speaks with the daemon. */
 
 #define CTL_DEFAULT_SOCKET "/run/sluice/sluice.sock"
+#define CTL_DEFAULT_PINS   "/sys/fs/bpf/sluice"
 
 /* What the process exits with; sluicectl(1) documents them. */
 enum ctl_exit {
@@ -50,6 +51,7 @@ enum ctl_command {
 	CTL_COMMAND_METRICS,
 	CTL_COMMAND_DOCTOR,
 	CTL_COMMAND_VERSION,
+	CTL_COMMAND_FLOWS,
 	CTL_COMMAND_COUNT,
 };
 
@@ -69,6 +71,9 @@ struct ctl_options {
 	uint32_t weight;
 	/* top */
 	uint32_t snapshots; /* 0: until it is told to quit */
+	/* flows */
+	const char *instance, *pin_path;
+	bool wants_verdicts, wants_discard;
 };
 
 /**
@@ -190,6 +195,9 @@ typedef void view_fn(const json_t *result, const struct ctl_screen *screen, stru
 view_fn view_status, view_listeners, view_pools, view_connections, view_endpoint, view_reload,
 	view_metrics, view_version;
 
+/* flows.c */
+view_fn view_flows, view_verdicts;
+
 /* Members of an object: "" or 0 where there is none, so that older daemons can be shown. */
 const char *member_text(const json_t *object, const char *key);
 uint64_t member_count(const json_t *object, const char *key);
@@ -242,6 +250,9 @@ void top_sample_done(struct top_sample *sample);
 
 /* top_panel.c: the summary lines and one table; no escape sequences but colours. */
 void top_render(const struct top_frame *frame, const struct ctl_screen *screen, struct strbuf *out);
+
+/* flows.c: reads pinned maps; no daemon is asked. Return: enum ctl_exit. */
+int flows_run(const struct ctl_options *options, const struct ctl_screen *screen);
 
 /* top.c. Return: enum ctl_exit. */
 int top_run(const struct ctl_options *options, struct ctl_screen *screen);

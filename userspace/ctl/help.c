@@ -61,6 +61,20 @@ static const struct {
 		 "something\n"
 		 "is missing. Run it as the daemon's user, in its network namespace.\n"},
 	[CTL_COMMAND_VERSION] = {"version", "versions of daemon and sluicectl", ""},
+	[CTL_COMMAND_FLOWS] =
+		{"flows [OPTIONS]", "spliced connections, asked of the kernel itself",
+		 "Works without a daemon, as root. CLIENT TO is what the client connected to, FROM "
+		 "BACKEND\n"
+		 "the connection to the backend; IN and OUT are what went through the kernel, SAID "
+		 "who has\n"
+		 "said fin (acknowledged: fin_acked) or rst. Options:\n"
+		 "  --instance NAME   acceleration.instance (default)\n"
+		 "  --pin-path PATH   acceleration.pin_path (" CTL_DEFAULT_PINS ")\n"
+		 "  --verdicts        what became of packets, counted since the tables were made\n"
+		 "  --discard         end what a daemon has left that never comes back: resets "
+		 "them "
+		 "all,\n"
+		 "                    detaches the programs, removes the tables\n"},
 };
 
 static const char options_text[] =

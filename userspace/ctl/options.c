@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Options that only some commands take. */
 #define FILTERS (1u << CTL_COMMAND_CONNECTIONS)
 #define COUNT   (1u << CTL_COMMAND_TOP)
+#define KERNEL  (1u << CTL_COMMAND_FLOWS)
 
 static const char *const names[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_STATUS] = "status",     [CTL_COMMAND_LISTENERS] = "listeners",
@@ -17,6 +19,7 @@ static const char *const names[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_ENDPOINT] = "endpoint", [CTL_COMMAND_RELOAD] = "reload",
 	[CTL_COMMAND_TOP] = "top",           [CTL_COMMAND_METRICS] = "metrics",
 	[CTL_COMMAND_DOCTOR] = "doctor",     [CTL_COMMAND_VERSION] = "version",
+	[CTL_COMMAND_FLOWS] = "flows",
 };
 
 enum {
@@ -28,6 +31,10 @@ enum {
 	OPTION_POOL,
 	OPTION_ENDPOINT,
 	OPTION_STATE,
+	OPTION_INSTANCE,
+	OPTION_PIN_PATH,
+	OPTION_VERDICTS,
+	OPTION_DISCARD,
 };
 
 static const struct option long_options[] = {
@@ -43,6 +50,10 @@ static const struct option long_options[] = {
 	{"pool", required_argument, NULL, OPTION_POOL},
 	{"endpoint", required_argument, NULL, OPTION_ENDPOINT},
 	{"state", required_argument, NULL, OPTION_STATE},
+	{"instance", required_argument, NULL, OPTION_INSTANCE},
+	{"pin-path", required_argument, NULL, OPTION_PIN_PATH},
+	{"verdicts", no_argument, NULL, OPTION_VERDICTS},
+	{"discard", no_argument, NULL, OPTION_DISCARD},
 	{NULL, 0, NULL, 0},
 };
 
@@ -104,6 +115,29 @@ static int on_filter(struct parse *parse, int option)
 	return 0;
 }
 
+/* A name becomes a part of a path. */
+static int on_instance(struct parse *parse)
+{
+	if (!*optarg || *optarg == '.' || strchr(optarg, '/') || strlen(optarg) > 64)
+		return reject(parse, "--instance", optarg, "the name of an instance");
+	parse->options->instance = optarg;
+	return 0;
+}
+
+static int on_kernel_option(struct parse *parse, int option)
+{
+	struct ctl_options *options = parse->options;
+
+	restrict_to(parse, KERNEL, "--instance, --pin-path, --verdicts or --discard");
+	if (option == OPTION_INSTANCE)
+		return on_instance(parse);
+	if (option == OPTION_PIN_PATH)
+		options->pin_path = optarg;
+	options->wants_verdicts |= option == OPTION_VERDICTS;
+	options->wants_discard |= option == OPTION_DISCARD;
+	return 0;
+}
+
 static int on_option(struct parse *parse, int option, char **argv)
 {
 	struct ctl_options *options = parse->options;
@@ -133,6 +167,11 @@ static int on_option(struct parse *parse, int option, char **argv)
 		if (parse_number(optarg, 1, 1000000, &options->snapshots) < 0)
 			return reject(parse, "-n", optarg, "a number from 1 to 1000000");
 		return 0;
+	case OPTION_INSTANCE:
+	case OPTION_PIN_PATH:
+	case OPTION_VERDICTS:
+	case OPTION_DISCARD:
+		return on_kernel_option(parse, option);
 	case ':':
 		strbuf_printf(parse->error, "%s needs a value", argv[optind - 1]);
 		return -EINVAL;
@@ -217,6 +256,8 @@ int options_parse(int argc, char **argv, struct ctl_options *ret, struct strbuf 
 	*ret = (struct ctl_options){
 		.socket = socket && *socket ? socket : CTL_DEFAULT_SOCKET,
 		.timeout_ms = 5000,
+		.instance = "default",
+		.pin_path = CTL_DEFAULT_PINS,
 	};
 	optind = 0; /* glibc: start afresh, for callers that parse more than once */
 	opterr = 0;

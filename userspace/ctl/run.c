@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a command line to an exit code: one request, one answer, one view. `top` alone goes its way.
- */
+/* From a command line to an exit code: one request, one answer, one view. `top` and
+ * `flows` go their own ways. */
 #include "ctl/ctl_internal.h"
 
 #include <errno.h>
@@ -124,6 +124,8 @@ int ctl_run(int argc, char **argv, struct ctl_screen *screen)
 			help_program(screen->out);
 		return CTL_EXIT_OK;
 	}
+	if (options.command == CTL_COMMAND_FLOWS)
+		return flows_run(&options, screen);
 	if (options.command == CTL_COMMAND_TOP)
 		return top_run(&options, screen);
 	if (options.command == CTL_COMMAND_DOCTOR)

@@ -126,14 +126,24 @@ class Sluiced:
     def discard(self):
         """Nothing is left behind on the machine, whatever the test has done."""
         if self.pins():
-            for device in json.loads(self.namespace.run("ip", "-j", "link").stdout):
-                for way in ("ingress", "egress"):
-                    self.namespace.run("tc", "filter", "delete", "dev", device["ifname"], way,
-                                       "prio", "197", check=False)
+            self.flows("--discard", check=False)
         for name in self.pins():
             (PINS / self.instance / name).unlink()
         if (PINS / self.instance).exists():
             (PINS / self.instance).rmdir()
+
+    def flows(self, *argv, check=True):
+        """sluicectl flows, which needs no daemon, in the namespace that the flows are in."""
+        done = subprocess.run(
+            self.namespace.command([SLUICECTL, "flows", "--instance", self.instance, *argv]),
+            text=True, capture_output=True, timeout=20, env=self._environment({}))
+        if not check:
+            return done
+        assert done.returncode == 0, f"flows {argv}: {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def flow_rows(self):
+        return json.loads(self.flows("--json"))["flows"]
 
     # --- sluicectl -----------------------------------------------------------
     def ctl(self, *argv, check=True, timeout=20):

@@ -149,10 +149,27 @@ static void help_needs_no_arguments(void **state)
 	assert_true(accept("-V").wants_version);
 }
 
+static void flows_have_options_of_their_own(void **state)
+{
+	struct ctl_options options = accept("flows");
+
+	(void)state;
+	assert_string_equal(options.instance, "default");
+	assert_string_equal(options.pin_path, CTL_DEFAULT_PINS);
+	options = accept("flows --instance edge-1 --pin-path /run/bpf --verdicts");
+	assert_string_equal(options.instance, "edge-1");
+	assert_string_equal(options.pin_path, "/run/bpf");
+	assert_true(options.wants_verdicts && !options.wants_discard);
+	refuse("flows --instance ../x", "--instance: '../x' is not the name of an instance");
+	refuse("pools --discard",
+	       "pools does not take --instance, --pin-path, --verdicts or --discard");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_command_is_known_by_its_name),
+		cmocka_unit_test(flows_have_options_of_their_own),
 		cmocka_unit_test(options_stand_on_either_side_of_the_command),
 		cmocka_unit_test(socket_comes_from_option_then_environment_then_default),
 		cmocka_unit_test(endpoint_takes_an_action),
