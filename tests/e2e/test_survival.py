@@ -3,15 +3,19 @@
 import hashlib
 import json
 import os
+import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 
 import pytest
 
 from lib import ask
 from lib.configs import FRONT, PORT, simple
+from lib.daemon import Sluiced
 from lib.netns import BACKEND, BACKEND6, CLIENT, PROXY6, PROXY_BACK
 from lib.process import wait_until
 
@@ -230,6 +234,7 @@ def test_what_ended_without_a_daemon_is_logged_by_the_next(killed):
 def test_an_adopted_connection_follows_its_way(net, killed):
     sock, sluice, config = killed
     sluice.start(config)
+    net.proxy.run("sysctl", "-q", "-w", "net.ipv6.conf.p1.keep_addr_on_down=1")
     net.proxy.run("ip", "link", "set", "p1", "down")
     sock.sendall(b"while it is down")
     pause(0.3)
@@ -479,3 +484,45 @@ def test_ports_of_another_versions_connections_are_kept(net, of_another_version,
     assert ask.echoes(other) and ask.echoes(sock)
     assert ask.refusal(net.client, FRONT)[1] == b""
     other.close()
+
+
+@pytest.fixture
+def make_nobody(net, io):
+    """Daemons that become nobody, in a directory of nobody's."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
+    shutil.chown(path, "nobody")
+    path.chmod(0o755)
+    daemons = []
+
+    def make(name):
+        daemons.append(Sluiced(net.proxy, path, io, name))
+        return daemons[-1]
+    yield make
+    for daemon in daemons:
+        daemon.stop()
+        daemon.discard()
+    shutil.rmtree(path)
+
+
+def test_a_daemon_that_gave_up_root_is_followed_by_one(net, make_nobody, named_origin):
+    config = spliced(named_origin("o", ORIGIN))
+    config["user"] = "nobody"
+    filters = ("tc", "filter", "show", "dev", "p0", "ingress")
+    first = make_nobody("first").start(config)
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_joined(first)
+    before = net.proxy.run(*filters).stdout
+    kill(first)
+    second = make_nobody("second").start(config)
+    assert len(adopted(second)) == 1 and ask.echoes(sock, b"x" * 100000)
+    assert net.proxy.run(*filters).stdout != before
+    other, _ = ask.opened(net.client, FRONT)
+    wait_joined(second)
+    assert ask.echoes(other)
+    for sock in (sock, other):
+        sock.shutdown(socket.SHUT_WR)
+        assert ask.ended(sock)[0] == "fin"
+    wait_until(lambda: second.active() == 0, 5)
+    second.stop()
+    assert second.pins() == []
+    assert "tc_ingress" not in net.proxy.run(*filters).stdout

@@ -100,11 +100,12 @@ static void attach_xdp(struct attach *attach, struct link *link)
 	int err;
 
 	if (obstacle) {
-		hook_xdp_detach(link->facts.ifindex); /* an earlier daemon's */
+		hook_xdp_detach(link->facts.ifindex, attach->options.pin); /* an earlier daemon's */
 		snprintf(link->why, sizeof(link->why), "%s", obstacle);
 		return;
 	}
-	err = hook_xdp_attach(link->facts.ifindex, attach->options.xdp, &other);
+	err = hook_xdp_attach(link->facts.ifindex, attach->options.xdp, attach->options.pin,
+			      &other);
 	if (!err) {
 		note_xdp(attach, link);
 		return;
@@ -126,7 +127,8 @@ static void attach_link(struct attach *attach, struct link *link)
 		snprintf(link->why, sizeof(link->why), "acceleration.interfaces leaves it out");
 		return;
 	}
-	err = hook_tc_attach(link->facts.ifindex, attach->options.ingress, attach->options.egress);
+	err = hook_tc_attach(link->facts.ifindex, attach->options.ingress, attach->options.egress,
+			     attach->options.pin);
 	if (err) {
 		snprintf(link->why, sizeof(link->why), "TC: %s", strerror(-err));
 		log_info("splice: device %s stays without: %s", link->facts.name, strerror(-err));
@@ -137,10 +139,10 @@ static void attach_link(struct attach *attach, struct link *link)
 	attach_xdp(attach, link);
 }
 
-static void detach_link(const struct link *link)
+static void detach_link(const struct attach *attach, const struct link *link)
 {
 	if (link->has_xdp)
-		hook_xdp_detach(link->facts.ifindex);
+		hook_xdp_detach(link->facts.ifindex, attach->options.pin);
 	if (link->has_tc)
 		hook_tc_detach(link->facts.ifindex);
 }
@@ -162,7 +164,7 @@ void attach_free(struct attach *attach)
 	if (!attach)
 		return;
 	for (size_t i = 0; i < attach->nlinks; i++)
-		detach_link(&attach->links[i]);
+		detach_link(attach, &attach->links[i]);
 	attach_leave(attach);
 }
 

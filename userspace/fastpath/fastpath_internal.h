@@ -124,22 +124,26 @@ int reset_open(int family);
 
 /* --- The hooks (hook_tc.c, hook_xdp.c) -------------------------------------------------------- */
 
-/* A daemon that was killed leaves its programs; they are known by their names. */
+/* A daemon that was killed leaves its programs; they are known by being pinned, or by their names.
+ * @pin: NULL: by their names alone. Return: a descriptor of the program; -EBUSY: it is another's.
+ */
+int hook_open_ours(const struct pin *pin, uint32_t prog_id, const char *name) WARN_UNUSED;
+/* By its name. */
 bool hook_is_ours(uint32_t prog_id, const char *name);
 
 /* Ingress and egress, in place of what a killed daemon left. Return: 0; -EBUSY: others have taken
  * our place; -errno. */
 int hook_tc_attach(uint32_t ifindex, const struct bpf_program *ingress,
-		   const struct bpf_program *egress) WARN_UNUSED;
+		   const struct bpf_program *egress, const struct pin *pin) WARN_UNUSED;
 void hook_tc_detach(uint32_t ifindex);
 
 /* In the driver. Return: 0; -EBUSY with *@ret_other, the id of a program of others; -errno. */
-int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program,
+int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program, const struct pin *pin,
 		    uint32_t *ret_other) WARN_UNUSED;
 /* Return: the id of the program there, in whatever mode; 0: none. */
 uint32_t hook_xdp_look(uint32_t ifindex, bool *ret_is_ours);
 /* If it is ours that is there, or a killed daemon's. */
-void hook_xdp_detach(uint32_t ifindex);
+void hook_xdp_detach(uint32_t ifindex, const struct pin *pin);
 
 /* --- What drivers can do at XDP (device_xdp.c) --------------------------------------------------
  */
@@ -179,6 +183,7 @@ struct link_facts {
 struct attach_options {
 	const struct bpf_program *ingress, *egress;
 	const struct bpf_program *xdp; /* NULL: none */
+	const struct pin *pin;         /* NULL: none */
 	enum splice_hook hook;
 	const char *const *interfaces;
 	size_t ninterfaces; /* 0: all */
@@ -355,6 +360,13 @@ int pin_store(const struct pin *pin, const struct bpf_object *object,
 	      const struct flow_meta *meta) WARN_UNUSED;
 /* Before the load: its maps are those that are pinned. Return: 0; -errno. */
 int pin_reuse(const struct pin *pin, struct bpf_object *object) WARN_UNUSED;
+/* Pins a program, so that a later daemon knows it where it is attached; the one that is pinned by
+ * its name is known as well until pin_forget_program(). Return: 0; -errno. */
+int pin_store_program(const struct pin *pin, const struct bpf_program *program) WARN_UNUSED;
+void pin_forget_program(const struct pin *pin, const struct bpf_program *program);
+/* Return: a descriptor of program @id, if it is pinned by that name; -ENOENT. */
+int pin_program(const struct pin *pin, const char *name, uint32_t id) WARN_UNUSED;
+
 /* Removes everything that is pinned. What programs still use lives on. */
 void pin_clear(const struct pin *pin);
 /* The cookie of our network namespace. */

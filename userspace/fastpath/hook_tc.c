@@ -12,22 +12,40 @@
 #include <string.h>
 #include <unistd.h>
 
-bool hook_is_ours(uint32_t prog_id, const char *name)
+static int fd_by_name(uint32_t prog_id, const char *name)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 	int fd = bpf_prog_get_fd_by_id(prog_id);
-	int err;
 
 	if (fd < 0)
-		return false;
-	err = bpf_obj_get_info_by_fd(fd, &info, &len);
+		return -EBUSY;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) == 0 &&
+	    strncmp(info.name, name, sizeof(info.name) - 1) == 0)
+		return fd;
 	close(fd);
-	return !err && strncmp(info.name, name, sizeof(info.name) - 1) == 0;
+	return -EBUSY;
+}
+
+/* Only CAP_SYS_ADMIN may ask for any program; what is pinned is known without. */
+int hook_open_ours(const struct pin *pin, uint32_t prog_id, const char *name)
+{
+	int fd = pin ? pin_program(pin, name, prog_id) : -ENOENT;
+
+	return fd >= 0 ? fd : fd_by_name(prog_id, name);
+}
+
+bool hook_is_ours(uint32_t prog_id, const char *name)
+{
+	int fd = hook_open_ours(NULL, prog_id, name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
-		      const struct bpf_program *program)
+		      const struct bpf_program *program, const struct pin *pin)
 {
 	struct bpf_tc_hook hook = {
 		.sz = sizeof(hook),
@@ -40,13 +58,15 @@ static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
 		.priority = HOOK_TC_PRIORITY,
 	};
 	struct bpf_tc_opts present = wanted;
-	int err = bpf_tc_hook_create(&hook);
+	int err = bpf_tc_hook_create(&hook), old_fd;
 
 	if (err && err != -EEXIST)
 		return err;
 	if (bpf_tc_query(&hook, &present) == 0) {
-		if (!hook_is_ours(present.prog_id, bpf_program__name(program)))
-			return -EBUSY;
+		old_fd = hook_open_ours(pin, present.prog_id, bpf_program__name(program));
+		if (old_fd < 0)
+			return old_fd;
+		close(old_fd);
 		wanted.flags = BPF_TC_F_REPLACE;
 	}
 	wanted.prog_fd = bpf_program__fd(program);
@@ -70,13 +90,13 @@ static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
 }
 
 int hook_tc_attach(uint32_t ifindex, const struct bpf_program *ingress,
-		   const struct bpf_program *egress)
+		   const struct bpf_program *egress, const struct pin *pin)
 {
-	int err = attach_one(ifindex, BPF_TC_EGRESS, egress);
+	int err = attach_one(ifindex, BPF_TC_EGRESS, egress, pin);
 
 	if (err)
 		return err;
-	err = attach_one(ifindex, BPF_TC_INGRESS, ingress);
+	err = attach_one(ifindex, BPF_TC_INGRESS, ingress, pin);
 	if (err)
 		detach_one(ifindex, BPF_TC_EGRESS);
 	return err;

@@ -39,45 +39,43 @@ uint32_t hook_xdp_look(uint32_t ifindex, bool *ret_is_ours)
 }
 
 /* What a daemon left behind that was killed; nobody else's in its place, should it change now. */
-static int replace(uint32_t ifindex, const struct bpf_program *program, uint32_t old_id)
+static int replace(uint32_t ifindex, const struct bpf_program *program, int old_fd)
 {
-	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
-	int old_fd = bpf_prog_get_fd_by_id(old_id);
-	int err;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = old_fd);
 
-	if (old_fd < 0)
-		return old_fd;
-	options.old_prog_fd = old_fd;
-	err = bpf_xdp_attach((int)ifindex, bpf_program__fd(program),
-			     XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);
-	close(old_fd);
-	return err;
+	return bpf_xdp_attach((int)ifindex, bpf_program__fd(program),
+			      XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);
 }
 
-int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program, uint32_t *ret_other)
+int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program, const struct pin *pin,
+		    uint32_t *ret_other)
 {
 	uint32_t id = 0;
-	int err = query(ifindex, &id);
+	int err = query(ifindex, &id), old_fd;
 
 	if (err)
 		return err;
 	if (!id)
 		return bpf_xdp_attach((int)ifindex, bpf_program__fd(program),
 				      XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
-	if (hook_is_ours(id, PROGRAM_NAME))
-		return replace(ifindex, program, id);
-	*ret_other = id;
-	return -EBUSY;
+	old_fd = hook_open_ours(pin, id, PROGRAM_NAME);
+	if (old_fd < 0) {
+		*ret_other = id;
+		return old_fd;
+	}
+	err = replace(ifindex, program, old_fd);
+	close(old_fd);
+	return err;
 }
 
-void hook_xdp_detach(uint32_t ifindex)
+void hook_xdp_detach(uint32_t ifindex, const struct pin *pin)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, options);
 	uint32_t id = 0;
 
-	if (query(ifindex, &id) < 0 || !id || !hook_is_ours(id, PROGRAM_NAME))
+	if (query(ifindex, &id) < 0 || !id)
 		return;
-	options.old_prog_fd = bpf_prog_get_fd_by_id(id);
+	options.old_prog_fd = hook_open_ours(pin, id, PROGRAM_NAME);
 	if (options.old_prog_fd < 0)
 		return;
 	(void)bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);

@@ -243,6 +243,58 @@ int pin_reuse(const struct pin *pin, struct bpf_object *object)
 	return err;
 }
 
+/* --- Programs -----------------------------------------------------------------------------------
+ */
+
+#define NAME_SIZE 32
+
+static const char *old_name(const char *name, char ret[NAME_SIZE])
+{
+	snprintf(ret, NAME_SIZE, "%s_old", name);
+	return ret;
+}
+
+int pin_store_program(const struct pin *pin, const struct bpf_program *program)
+{
+	const char *name = bpf_program__name(program);
+	char old[NAME_SIZE];
+
+	(void)renameat(pin->fd, name, pin->fd, old_name(name, old));
+	return store(pin, name, bpf_program__fd(program));
+}
+
+void pin_forget_program(const struct pin *pin, const struct bpf_program *program)
+{
+	char old[NAME_SIZE];
+
+	(void)unlinkat(pin->fd, old_name(bpf_program__name(program), old), 0);
+}
+
+static int open_program(const struct pin *pin, const char *name, uint32_t id)
+{
+	struct bpf_prog_info facts = {};
+	uint32_t len = sizeof(facts);
+	int fd = pin_map(pin, name);
+
+	if (fd < 0)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(fd, &facts, &len) == 0 && facts.id == id)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+int pin_program(const struct pin *pin, const char *name, uint32_t id)
+{
+	char old[NAME_SIZE];
+	int fd = open_program(pin, name, id);
+
+	return fd >= 0 ? fd : open_program(pin, old_name(name, old), id);
+}
+
+/* --- The end ------------------------------------------------------------------------------------
+ */
+
 void pin_clear(const struct pin *pin)
 {
 	int fd = openat(pin->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -220,12 +220,40 @@ static int make_attach(struct splice *splice, const struct splice_options *optio
 		.ingress = splice->ingress->progs.tc_ingress,
 		.egress = splice->egress->progs.tc_egress,
 		.xdp = splice->xdp ? splice->xdp->progs.xdp_ingress : NULL,
+		.pin = splice->pin,
 		.hook = options->hook,
 		.interfaces = options->interfaces,
 		.ninterfaces = options->ninterfaces,
 	};
 
 	return attach_new(&attach, &splice->attach);
+}
+
+static void for_each_program(struct splice *splice,
+			     void (*visit)(struct splice *splice,
+					   const struct bpf_program *program))
+{
+	if (!splice->pin)
+		return;
+	visit(splice, splice->ingress->progs.tc_ingress);
+	visit(splice, splice->egress->progs.tc_egress);
+	if (splice->xdp)
+		visit(splice, splice->xdp->progs.xdp_ingress);
+}
+
+/* Without, a later daemon that is not root cannot tell it from programs of others. */
+static void pin_program_of(struct splice *splice, const struct bpf_program *program)
+{
+	int err = pin_store_program(splice->pin, program);
+
+	if (err)
+		log_warn("splice: program %s cannot be pinned: %s", bpf_program__name(program),
+			 strerror(-err));
+}
+
+static void forget_old_program(struct splice *splice, const struct bpf_program *program)
+{
+	pin_forget_program(splice->pin, program);
 }
 
 static int make_tables(struct splice *splice)
@@ -248,6 +276,7 @@ static int start(struct splice *splice, const struct splice_options *options, bo
 		return err;
 	if (options->hook != SPLICE_HOOK_TC)
 		load_xdp(splice);
+	for_each_program(splice, pin_program_of);
 	*ret_why = "out of memory";
 	err = make_tables(splice);
 	if (!err)
@@ -265,6 +294,7 @@ static int start(struct splice *splice, const struct splice_options *options, bo
 	err = network_follow(splice->loop, splice->attach, splice->nexthops, &splice->network);
 	if (err)
 		return err;
+	for_each_program(splice, forget_old_program);
 	nexthops_refresh(splice->nexthops);
 	*ret_why = "the ends of connections cannot be heard of";
 	return follow_ends(splice);
