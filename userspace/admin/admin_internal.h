@@ -197,6 +197,9 @@ void metrics_page(struct server *server, struct strbuf *out);
 
 /* --- http.c ----------------------------------------------------------------------- */
 
+/* The longest request of http.c. */
+#define ADMIN_HTTP_INPUT_MAX 16384
+
 /**
  * Answers the request at the start of @bytes; pure but for what the server says of itself.
  * @ret_is_last: the connection closes after the answer.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* HTTP on a port: http.c's answers go out over connection.c's connections. */
 #include "admin/admin_internal.h"
-#include "net/http_head.h"
 
 static size_t on_bytes(struct admin_connection *connection, struct slice bytes)
 {
@@ -17,7 +16,7 @@ static size_t on_bytes(struct admin_connection *connection, struct slice bytes)
 const struct admin_protocol http_protocol = {
 	.name = "metrics port",
 	.max_connections = 64,
-	.input_max = HTTP_HEAD_MAX,
+	.input_max = ADMIN_HTTP_INPUT_MAX,
 	.timeout_ms = 30000,
 	.on_bytes = on_bytes,
 };

@@ -233,6 +233,6 @@ const char *http_date_format(int64_t seconds, char ret[HTTP_DATE_LEN])
 	to = put_digits(to, time / 60 % 60, 2);
 	*to++ = ':';
 	to = put_digits(to, time % 60, 2);
-	memcpy(to, " GMT", 4);
+	(void)mempcpy(to, " GMT", 4);
 	return ret;
 }

@@ -23,13 +23,13 @@ int http_concat(struct arena *arena, const struct slice *parts, size_t count, st
 
 struct slice http_decimal(uint64_t number, char buf[20])
 {
-	char *at = buf + 20;
+	size_t at = 20;
 
 	do {
-		*--at = (char)('0' + number % 10);
+		buf[--at] = (char)('0' + number % 10);
 		number /= 10;
 	} while (number);
-	return slice_of(at, (size_t)(buf + 20 - at));
+	return slice_of(buf + at, 20 - at);
 }
 
 int http_decimal_parse(struct slice text, uint64_t *ret)

@@ -5,34 +5,27 @@
 #include "core/compiler.h"
 #include "core/slice.h"
 #include "core/strbuf.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "http/h1_body.h"
 
 /* So much of a body is searched. */
 #define HTTP_BODY_SEARCHED 65536
 
 /*
- * A response body, taken out of its framing (Content-Length, chunked or up to the connection's end)
- * and searched for a text. Pure; byte by byte arrival is fine. Source: RFC 9112 sections 6.3
- * and 7.1.
+ * A response's content, searched for a text. Pure; byte by byte arrival is fine.
  */
 struct http_body {
 	struct slice wanted; /* borrowed */
-	struct strbuf text;  /* the body so far */
-	uint64_t remaining;  /* bytes of the body, or of the present chunk */
-	uint8_t digits;      /* of the present chunk's size */
-	uint8_t state;       /* http_body.c's */
+	struct strbuf text;  /* the content so far */
+	struct h1_body framing;
+	struct http_fields trailers;
 };
 
 /**
- * @head:   of the response, checked by http_status_parse(); borrowed for the call.
- * @wanted: must outlive the body.
- * Return: 0; -EPROTO for a Content-Length or a transfer coding that cannot be read.
+ * @framing: of the response's head.
+ * @arena:   for trailers; outlives the body, as does @wanted.
  */
-int http_body_init(struct http_body *body, struct slice head, unsigned status,
-		   struct slice wanted) WARN_UNUSED;
+void http_body_init(struct http_body *body, struct http_framing framing, struct arena *arena,
+		    struct slice wanted);
 
 /**
  * @bytes: may be empty.

@@ -6,7 +6,7 @@
 #include "upstream/probe.h"
 
 #include "core/strbuf.h"
-#include "net/http_head.h"
+#include "http/h1_parse.h"
 #include "upstream/http_body.h"
 
 #include <errno.h>
@@ -14,7 +14,11 @@
 #include <string.h>
 
 struct http_probe {
-	struct strbuf head; /* until it is complete */
+	struct strbuf head; /* until it is complete, with interim ones before it */
+	size_t interim;     /* bytes of those */
+	struct h1_parser parser;
+	struct http_response response;
+	struct arena arena;
 	bool is_in_body;
 	struct http_body body;
 };
@@ -44,10 +48,21 @@ static int send_request(struct probe *probe)
 	return err;
 }
 
+static void begin_head(struct http_probe *http)
+{
+	http->parser = (struct h1_parser){};
+	http->response = (struct http_response){.fields.arena = &http->arena};
+}
+
 static int http_begin(struct probe *probe)
 {
-	probe->state = calloc(1, sizeof(struct http_probe));
-	return probe->state ? send_request(probe) : -ENOMEM;
+	struct http_probe *http = calloc(1, sizeof(*http));
+
+	if (!http)
+		return -ENOMEM;
+	begin_head(http);
+	probe->state = http;
+	return send_request(probe);
 }
 
 static void feed_body(struct probe *probe, struct slice bytes)
@@ -71,10 +86,11 @@ static void feed_body(struct probe *probe, struct slice bytes)
 	}
 }
 
-static void on_head(struct probe *probe, struct slice head, unsigned status, struct slice rest)
+static void on_head(struct probe *probe, struct slice rest)
 {
 	const struct config_health_check *health = &probe->pool->health;
 	struct http_probe *http = probe->state;
+	unsigned status = http->response.status;
 
 	if (status < health->http_status_first || status > health->http_status_last) {
 		probe_fail(probe, "status %u", status);
@@ -84,10 +100,8 @@ static void on_head(struct probe *probe, struct slice head, unsigned status, str
 		probe_pass(probe, "status %u", status);
 		return;
 	}
-	if (http_body_init(&http->body, head, status, slice_from_str(health->http_body))) {
-		probe_fail(probe, "body of unknown length or coding");
-		return;
-	}
+	http_body_init(&http->body, http->response.framing, &http->arena,
+		       slice_from_str(health->http_body));
 	http->is_in_body = true;
 	feed_body(probe, rest);
 }
@@ -95,23 +109,25 @@ static void on_head(struct probe *probe, struct slice head, unsigned status, str
 /* Interim answers (100, 103) come before the one that counts. */
 static void read_head(struct probe *probe)
 {
+	static const struct h1_asked asked = {.method = HTTP_METHOD_GET};
 	struct http_probe *http = probe->state;
-	struct slice bytes = slice_of(http->head.text, http->head.len);
-	unsigned status;
+	struct slice bytes;
 	size_t len;
 	int err;
 
 	for (;;) {
-		err = http_status_parse(bytes, &status, &len);
-		if (err || status >= 200 || status == 101)
+		bytes = slice_of(http->head.text + http->interim, http->head.len - http->interim);
+		err = h1_parse_response(&http->parser, bytes, &asked, &http->response, &len);
+		if (err || http->response.status >= 200)
 			break;
-		bytes = slice_skip(bytes, len);
+		http->interim += len;
+		begin_head(http);
 	}
 	if (err == -EPROTO)
-		probe_fail(probe, "answer is not HTTP/1");
+		probe_fail(probe, "bad answer: %s", h1_defect_text(http->parser.defect));
 	else if (!err)
-		on_head(probe, slice_of(bytes.ptr, len), status, slice_skip(bytes, len));
-	else if (http->head.len > HTTP_HEAD_MAX)
+		on_head(probe, slice_skip(bytes, len));
+	else if (http->head.len > h1_limits_default.head)
 		probe_fail(probe, "head of the answer is too long");
 }
 
@@ -148,6 +164,7 @@ static void http_done(struct probe *probe)
 		return;
 	strbuf_done(&http->head);
 	http_body_done(&http->body);
+	arena_done(&http->arena);
 	free(http);
 	probe->state = NULL;
 }

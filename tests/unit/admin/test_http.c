@@ -52,7 +52,7 @@ static void pages_are_found(void **state)
 	check("GET / HTTP/1.1\r\nHost: x\r\n\r\n", OK, false);
 	check("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", OK, false);
 	check("GET /metrics?x=/healthz HTTP/1.1\r\nHost: x\r\n\r\n", OK, false);
-	check("GET http://x:9901/metrics HTTP/1.1\r\nHost: x\r\n\r\n", OK, false);
+	check("GET http://x:9901/metrics HTTP/1.1\r\nHost: x:9901\r\n\r\n", OK, false);
 	check("GET http://x HTTP/1.1\r\nHost: x\r\n\r\n", OK, false);
 	check("GET /metrics/ HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 Not Found\r\n", false);
 	check("GET /Metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 Not Found\r\n", false);
@@ -109,7 +109,8 @@ static void doubtful_requests_are_refused_and_end_the_connection(void **state)
 	check("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", BAD, true);
 	check("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", BAD, true);
 	check("GET / HTTP/1.1\r\nHost : x\r\n\r\n", BAD, true);
-	check("GET / HTTP/2.0\r\nHost: x\r\n\r\n", BAD, true);
+	check("GET http://x:9901/ HTTP/1.1\r\nHost: x\r\n\r\n", BAD, true);
+	check("GET / HTTP/2.0\r\nHost: x\r\n\r\n", "HTTP/1.1 505 ", true);
 	check("\x16\x03\x01\x02\r\n\r\n", BAD, true);
 }
 

@@ -60,13 +60,13 @@ static void length_is_that_of_the_body(void **state)
 static void healthz_is_ok(void **state)
 {
 	(void)state;
-	assert_answer("GET /healthz HTTP/1.1\r\n\r\n", "\r\n\r\nok\n", false);
+	assert_answer("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\nok\n", false);
 }
 
 static void head_has_no_body(void **state)
 {
 	(void)state;
-	assert_answer("HEAD / HTTP/1.1\r\n\r\n", "200 OK", false);
+	assert_answer("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", false);
 	assert_string_equal(strstr(response.text, "\r\n\r\n"), "\r\n\r\n");
 	assert_null(strstr(response.text, "Content-Length: 0"));
 }
@@ -89,16 +89,20 @@ static void second_request_is_left_for_later(void **state)
 static void client_that_asks_to_close_gets_a_last_answer(void **state)
 {
 	(void)state;
-	assert_answer("GET / HTTP/1.1\r\nconnection:  Close\r\n\r\n", "Connection: close", true);
+	assert_answer("GET / HTTP/1.1\r\nHost: a\r\nconnection:  Close\r\n\r\n",
+		      "Connection: close", true);
 	assert_answer("GET / HTTP/1.0\r\n\r\n", "Connection: close", true);
-	assert_answer("GET / HTTP/1.1\r\nX-Connection: close\r\n\r\n", "200 OK", false);
+	assert_answer("GET / HTTP/1.1\r\nHost: a\r\nX-Connection: close\r\n\r\n", "200 OK", false);
 }
 
 static void what_is_not_served_is_refused_and_ends(void **state)
 {
 	(void)state;
-	assert_answer("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "405 Method", true);
-	assert_int_equal(used, strlen("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"));
+	assert_answer("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", "405 Method",
+		      true);
+	assert_int_equal(used,
+			 strlen("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"));
+	assert_answer("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", "400 Bad", true);
 	assert_answer("nonsense\r\n\r\n", "400 Bad Request", true);
 }
 

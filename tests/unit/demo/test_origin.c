@@ -117,8 +117,8 @@ static void each_address_has_a_name_of_its_own(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		fd = connect_to(&fixture.addresses[i]);
-		converse(fd, "GET / HTTP/1.1\r\n\r\n", "reached me from 127.0.0.1:", text,
-			 sizeof(text));
+		converse(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+			 "reached me from 127.0.0.1:", text, sizeof(text));
 		assert_non_null(strstr(text, demo_origin_name(i)));
 		close(fd);
 	}
@@ -131,7 +131,8 @@ static void connection_is_kept_for_further_requests(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		converse(fd, "GET /healthz HTTP/1.1\r\n\r\n", "\r\n\r\nok\n", text, sizeof(text));
+		converse(fd, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\nok\n", text,
+			 sizeof(text));
 	close(fd);
 }
 
@@ -142,8 +143,8 @@ static void requests_sent_at_once_are_all_answered(void **state)
 
 	(void)state;
 	converse(fd,
-		 "HEAD / HTTP/1.1\r\n\r\n"
-		 "GET /healthz HTTP/1.1\r\n\r\n"
+		 "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+		 "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 		 "GET / HTTP/1.0\r\n\r\n",
 		 "hello from", text, sizeof(text));
 	assert_non_null(strstr(text, "\r\n\r\nok\n"));
@@ -156,7 +157,7 @@ static void last_answer_is_followed_by_the_end(void **state)
 	char text[1024], byte;
 
 	(void)state;
-	converse(fd, "PUT / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", "405 Method", text,
+	converse(fd, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", "405 Method", text,
 		 sizeof(text));
 	assert_int_equal(read(fd, &byte, 1), 0);
 	close(fd);
@@ -167,7 +168,7 @@ static void open_connections_end_with_the_origin(void **state)
 	int fd = connect_to(&fixture.addresses[0]);
 	char text[1024];
 
-	converse(fd, "GET /healthz HTTP/1.1\r\n\r\n", "ok\n", text, sizeof(text));
+	converse(fd, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "ok\n", text, sizeof(text));
 	assert_int_equal(stop(state), 0);
 	assert_int_equal(read(fd, text, sizeof(text)), 0);
 	close(fd);

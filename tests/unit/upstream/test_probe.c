@@ -355,7 +355,10 @@ static void answers_give_their_verdicts(void **state)
 		{{"HTTP/1.0 399 x\r\n\r\n"}, NULL, true, "status 399"},
 		{{"HTTP/1.1 503 Busy\r\n\r\n"}, NULL, false, "status 503"},
 		{{"HTTP/1.1 199 x\r\n\r\nHTTP/1.1 20", "0 OK\r\n\r\n"}, NULL, true, "status 200"},
-		{{"SSH-2.0-OpenSSH\r\n\r\n"}, NULL, false, "answer is not HTTP/1"},
+		{{"SSH-2.0-OpenSSH\r\n\r\n"},
+		 NULL,
+		 false,
+		 "bad answer: version is not HTTP/1.0 or HTTP/1.1"},
 		{{"HTTP/1.1 200 OK\r\n"}, NULL, false, "connection closed before an answer"},
 		{{NULL}, NULL, false, "connection closed before an answer"},
 		{{"HTTP/1.1 200 OK\r\n\r\npi", "ng", " po", "n", "g"},
@@ -375,7 +378,7 @@ static void answers_give_their_verdicts(void **state)
 		{{"HTTP/1.1 200 OK\r\nTransfer-Encoding: br\r\n\r\nx"},
 		 "pong",
 		 false,
-		 "body of unknown length or coding"},
+		 "bad answer: Transfer-Encoding is not just chunked"},
 		{{"HTTP/1.1 500 x\r\n\r\npong"}, "pong", false, "status 500"},
 	};
 
