@@ -121,6 +121,10 @@ struct listener_row {
 	struct tls_row tls;
 	const struct tls_certificate_row *certificates;
 	size_t ncertificates;
+	/* Mode http; otherwise 0 and NULL. */
+	uint64_t answers[5];           /* requests by class of status, 1xx to 5xx */
+	const uint64_t *exchange_ends; /* requests by enum exchange_end */
+	const struct histogram *exchange_time;
 };
 
 void server_for_each_listener(struct server *server,

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lib.configs import FRONT, listener, pool
-from lib.netns import BACKEND, CLIENT
+from lib.netns import BACKEND, CLIENT, PROXY
 from lib.process import wait_until
 from lib.web import Client, Reader, Web, answer, body_of, field, in_chunks, said
 
@@ -461,6 +461,24 @@ def test_reload_fails_no_request(net, front, sluice):
             if i % 10 == 0:
                 sluice.reload(wanted)
             assert client.ask(f"/size/{i}").body == body_of(i)
+
+
+def test_metrics_count_requests(net, sluice, web):
+    port = 9901
+    sluice.start(config(web, top={"admin": {"socket": str(sluice.socket_path),
+                                            "listen": f"{PROXY}:{port}"}}))
+    with Client(net) as client:
+        client.ask("/size/1")
+        client.ask("/size/1")
+    with Client(net) as client:
+        client.send(b"junk\r\n\r\n")
+        client.answer()
+    with Client(net, (PROXY, port)) as client:
+        page = client.ask("/metrics").body.decode()
+    assert 'sluice_http_requests_total{listener="front",status="2xx"} 2' in page
+    assert 'sluice_http_requests_total{listener="front",status="4xx"} 1' in page
+    assert 'sluice_http_request_ends_total{listener="front",reason="bad_request"} 1' in page
+    assert 'sluice_http_request_duration_seconds_count{listener="front"} 3' in page
 
 
 def test_log_has_a_line_for_each_request(net, sluice, web, tmp_path):

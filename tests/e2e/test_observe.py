@@ -149,7 +149,7 @@ def test_counters_count(net, sluice, traffic_server):
     row = sluice.listeners()["front"]
     assert row["accepted"] == 20
     assert row["bytes_out"] == 20 * 3000
-    assert row["bytes_in"] == 20 * (1000 + 56)  # the tool's request comes first
+    assert row["bytes_in"] == 20 * (1000 + 80)  # the tool's request comes first
     endpoint = sluice.endpoints("main")[server.text]
     assert (endpoint["connections"], endpoint["active"]) == (20, 0)
 

@@ -41,6 +41,12 @@
 	X(LISTENER_SENT, "listener_sent_bytes_total", "counter", "Bytes sent to clients")          \
 	X(SESSION_DURATION, "listener_session_duration_seconds", "histogram",                      \
 	  "From accept to the end of a connection")                                                \
+	X(HTTP_REQUESTS, "http_requests_total", "counter",                                         \
+	  "Requests by the class of the status that was answered")                                 \
+	X(HTTP_REQUEST_ENDS, "http_request_ends_total", "counter",                                 \
+	  "Requests that have ended, by reason")                                                   \
+	X(HTTP_REQUEST_DURATION, "http_request_duration_seconds", "histogram",                     \
+	  "From a request's first byte to the end of its answer")                                  \
 	X(LISTENER_HANDSHAKES, "listener_tls_handshakes_total", "counter",                         \
 	  "TLS handshakes with clients that were completed")                                       \
 	X(LISTENER_TLS_FAILURES, "listener_tls_handshake_failures_total", "counter",               \
@@ -174,6 +180,26 @@ static void add_certificates(struct page *page, const struct listener_row *row)
 			    : 0);
 }
 
+static void add_requests(struct page *page, labels_t *labels, const struct listener_row *row)
+{
+	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+	if (!row->exchange_ends)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
+		add(page, METRIC_HTTP_REQUESTS,
+		    (labels_t[]){*labels, {"status", classes[i]}, {NULL, NULL}}, row->answers[i]);
+	for (unsigned i = EXCHANGE_END_OPEN + 1; i < EXCHANGE_END_COUNT; i++)
+		add(page, METRIC_HTTP_REQUEST_ENDS,
+		    (labels_t[]){*labels,
+				 {"reason", exchange_end_name((enum exchange_end)i)},
+				 {NULL, NULL}},
+		    row->exchange_ends[i]);
+	prometheus_histogram(&page->samples[METRIC_HTTP_REQUEST_DURATION],
+			     families[METRIC_HTTP_REQUEST_DURATION].name, labels,
+			     row->exchange_time);
+}
+
 static void add_listener(const struct listener_row *row, void *context)
 {
 	labels_t labels[] = {{"listener", row->name}, {NULL, NULL}};
@@ -191,6 +217,7 @@ static void add_listener(const struct listener_row *row, void *context)
 				 {"reason", connection_end_name((enum connection_end)i)},
 				 {NULL, NULL}},
 		    row->ends[i]);
+	add_requests(page, labels, row);
 	add_tls(page, METRIC_LISTENER_HANDSHAKES, METRIC_LISTENER_TLS_FAILURES, labels, &row->tls);
 	add_certificates(page, row);
 	prometheus_histogram(&page->samples[METRIC_SESSION_DURATION],

@@ -10,24 +10,30 @@
 
 #include <errno.h>
 
-/* A server is asked in origin form, whatever the client wrote (RFC 9112 3.2). */
-static struct slice target_of(const struct http_request *request)
+/*
+ * A server is asked in origin form, whatever the client wrote (RFC 9112 3.2). The path stands
+ * before the query in the text, unless it was left out: then it is a "/" of the parser's. Return:
+ * empty: no memory.
+ */
+static struct slice target_of(struct exchange *exchange)
 {
-	const struct http_target *target = &request->target;
+	const struct http_target *target = &exchange->request.target;
+	char *text;
 
 	if (target->form != HTTP_TARGET_ABSOLUTE)
 		return target->text;
-	if (target->path.len == 0)
-		return request->method == HTTP_METHOD_OPTIONS ? slice_from_str("*")
-							      : slice_from_str("/");
-	return slice_of(target->path.ptr,
-			(size_t)(target->text.ptr + target->text.len - target->path.ptr));
+	if (target->has_query) {
+		text = arena_printf(&exchange->arena, "%.*s?%.*s", SLICE_FMT(target->path),
+				    SLICE_FMT(target->query));
+		return text ? slice_from_str(text) : (struct slice){};
+	}
+	return target->path;
 }
 
 static struct io_buf *write_head(struct exchange *exchange)
 {
 	const struct http_request *request = &exchange->request;
-	struct slice target = target_of(request);
+	struct slice target = target_of(exchange);
 	const struct h1_wire wire = {
 		.framing = request->framing,
 		.accepts_trailers = request->accepts_trailers,
@@ -111,7 +117,11 @@ void exchange_send_request(struct exchange *exchange)
 		return;
 	}
 	pass_on(exchange, head);
-	if (!exchange->is_over && !exchange->up.is_done)
+	if (exchange->is_over || exchange->up.is_done)
+		return;
+	if (exchange->client->has_ended)
+		exchange_on_client_end(exchange, 0);
+	else
 		io_stream_recv_start(exchange_client(exchange));
 }
 
@@ -141,7 +151,8 @@ void exchange_on_request_sent(struct exchange *exchange, int status)
 void exchange_on_client_end(struct exchange *exchange, int status)
 {
 	(void)status;
-	if (exchange->is_over || exchange->up.is_done)
+	/* What it said before is looked at once the backend can take it. */
+	if (exchange->is_over || exchange->up.is_done || !exchange->is_head_sent)
 		return;
 	session_reset(exchange->client->session, CONNECTION_END_CLIENT_GONE);
 }

@@ -84,12 +84,23 @@ static void collect_certificates(const struct snapshot_listener *listener, struc
 	ret->ncertificates = list.count;
 }
 
+static void add_exchanges(const struct listener_counters *sum, uint64_t ends[EXCHANGE_END_COUNT],
+			  struct listener_row *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ret->answers); i++)
+		ret->answers[i] = counter_read(&sum->answers[i]);
+	for (size_t i = 0; i < EXCHANGE_END_COUNT; i++)
+		ends[i] = counter_read(&sum->exchange_ends[i]);
+	ret->exchange_ends = ends;
+	ret->exchange_time = &sum->exchange_time;
+}
+
 static void visit_listener(const struct snapshot *snapshot, uint32_t index, struct address *binds,
 			   void (*visit)(const struct listener_row *row, void *context),
 			   void *context)
 {
 	const struct snapshot_listener *listener = &snapshot->listeners[index];
-	uint64_t ends[CONNECTION_END_COUNT];
+	uint64_t ends[CONNECTION_END_COUNT], exchange_ends[EXCHANGE_END_COUNT];
 	struct listener_counters sum = {};
 	struct listener_row row = {
 		.name = listener->config->name,
@@ -109,6 +120,8 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 	row.spliced = counter_read(&sum.spliced);
 	row.bytes_in = counter_read(&sum.bytes_in);
 	row.bytes_out = counter_read(&sum.bytes_out);
+	if (listener->config->mode == CONFIG_MODE_HTTP)
+		add_exchanges(&sum, exchange_ends, &row);
 	row.tls.is_enabled = listener->tls;
 	tls_counters_read(&sum.tls, &row.tls);
 	collect_certificates(listener, &row);

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/compiler.h"
+#include "route/http_route.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define ROUTES_MAX 4000
+
+/* A route asks for at most one member of each kind; pools are numbered as the routes are. */
+struct wanted {
+	const char *host, *path, *prefix, *method, *source;
+	uint16_t port;
+};
+
+struct maker {
+	struct config_listener listener;
+	struct config_route routes[ROUTES_MAX];
+	struct wanted wanted[ROUTES_MAX];
+	struct prefix sources[ROUTES_MAX];
+};
+
+static void add(struct maker *maker, struct wanted wanted)
+{
+	size_t i = maker->listener.nroutes++;
+	struct config_route *route = &maker->routes[i];
+	struct wanted *kept = &maker->wanted[i];
+
+	assert_true(i < ROUTES_MAX);
+	*kept = wanted;
+	route->pool = i;
+	route->host = &kept->host;
+	route->nhost = kept->host != NULL;
+	route->path = &kept->path;
+	route->npath = kept->path != NULL;
+	route->path_prefix = &kept->prefix;
+	route->npath_prefix = kept->prefix != NULL;
+	route->method = &kept->method;
+	route->nmethod = kept->method != NULL;
+	route->port = &kept->port;
+	route->nport = kept->port != 0;
+	if (!kept->source)
+		return;
+	route->source = &maker->sources[i];
+	route->nsource = 1;
+	assert_int_equal(prefix_parse(slice_from_str(kept->source), route->source), 0);
+}
+
+static int setup(void **state)
+{
+	struct maker *maker = calloc(1, sizeof(*maker));
+
+	assert_non_null(maker);
+	maker->listener.routes = maker->routes;
+	*state = maker;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+struct asked {
+	const char *host, *path, *method, *source;
+	uint16_t port;
+};
+
+static int match(const struct maker *maker, struct asked asked)
+{
+	struct http_route_table *table = http_route_table_new(&maker->listener);
+	struct http_request request = {
+		.authority.host = slice_from_str(asked.host ? asked.host : ""),
+		.method_text = slice_from_str(asked.method ? asked.method : "GET"),
+	};
+	struct address source;
+	struct http_route_request route = {
+		.request = &request,
+		.path = slice_from_str(asked.path ? asked.path : "/"),
+		.source = &source,
+		.port = asked.port ? asked.port : 80,
+	};
+	int pool;
+
+	assert_non_null(table);
+	assert_int_equal(address_parse_ip(slice_from_str(asked.source ? asked.source : "192.0.2.1"),
+					  0, &source),
+			 0);
+	pool = http_route_match(table, &route);
+	http_route_table_free(table);
+	return pool;
+}
+
+#define ROUTE(...)   add(maker, (struct wanted){__VA_ARGS__})
+#define REQUEST(...) match(maker, (struct asked){__VA_ARGS__})
+
+static void nothing_holds_without_a_default(void **state)
+{
+	struct maker *maker = *state;
+
+	assert_int_equal(REQUEST(.host = "a"), -ENOENT);
+	maker->listener.has_default_pool = true;
+	maker->listener.default_pool = 7;
+	assert_int_equal(REQUEST(.host = "a"), 7);
+}
+
+static void exact_host_goes_before_wildcards_longest_first(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE();
+	ROUTE(.host = "*");
+	ROUTE(.host = "*.example");
+	ROUTE(.host = "*.b.example");
+	ROUTE(.host = "a.b.example");
+	assert_int_equal(REQUEST(.host = ""), 0);
+	assert_int_equal(REQUEST(.host = "other"), 1);
+	assert_int_equal(REQUEST(.host = "example"), 1);
+	assert_int_equal(REQUEST(.host = "x.example"), 2);
+	assert_int_equal(REQUEST(.host = "x.y.b.example"), 3);
+	assert_int_equal(REQUEST(.host = "a.b.example"), 4);
+	assert_int_equal(REQUEST(.host = "A.B.eXample"), 4);
+}
+
+static void exact_path_goes_before_prefixes_longest_first(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE();
+	ROUTE(.prefix = "/");
+	ROUTE(.prefix = "/api/");
+	ROUTE(.prefix = "/api/v1");
+	ROUTE(.path = "/api/v1");
+	assert_int_equal(REQUEST(.path = "*"), 0);
+	assert_int_equal(REQUEST(.path = "/"), 1);
+	assert_int_equal(REQUEST(.path = "/apis"), 1);
+	assert_int_equal(REQUEST(.path = "/api"), 2);
+	assert_int_equal(REQUEST(.path = "/api/"), 2);
+	assert_int_equal(REQUEST(.path = "/api/v10"), 2);
+	assert_int_equal(REQUEST(.path = "/api/v1/x/y"), 3);
+	assert_int_equal(REQUEST(.path = "/api/v1/"), 3);
+	assert_int_equal(REQUEST(.path = "/api/v1"), 4);
+}
+
+static void host_counts_before_path(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.path = "/exact");
+	ROUTE(.host = "a.example");
+	assert_int_equal(REQUEST(.host = "a.example", .path = "/exact"), 1);
+	assert_int_equal(REQUEST(.host = "b.example", .path = "/exact"), 0);
+}
+
+static void less_specific_route_is_taken_where_the_first_does_not_hold(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.host = "a", .path = "/x", .method = "POST");
+	ROUTE(.host = "a", .prefix = "/");
+	ROUTE(.method = "DELETE");
+	assert_int_equal(REQUEST(.host = "a", .path = "/x", .method = "POST"), 0);
+	assert_int_equal(REQUEST(.host = "a", .path = "/x", .method = "PUT"), 1);
+	assert_int_equal(REQUEST(.host = "b", .path = "/x", .method = "DELETE"), 2);
+	assert_int_equal(REQUEST(.host = "b", .path = "/x"), -ENOENT);
+}
+
+static void at_one_place_method_then_source_then_port_then_order_decide(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.prefix = "/");
+	ROUTE(.prefix = "/", .port = 8080);
+	ROUTE(.prefix = "/", .source = "10.0.0.0/8");
+	ROUTE(.prefix = "/", .source = "10.1.0.0/16");
+	ROUTE(.prefix = "/", .method = "GET", .source = "10.2.0.0/16");
+	ROUTE(.prefix = "/");
+	assert_int_equal(REQUEST(), 0);
+	assert_int_equal(REQUEST(.port = 8080), 1);
+	assert_int_equal(REQUEST(.port = 8080, .source = "10.9.9.9"), 2);
+	assert_int_equal(REQUEST(.source = "10.1.9.9"), 3);
+	assert_int_equal(REQUEST(.source = "10.2.9.9"), 4);
+	assert_int_equal(REQUEST(.source = "10.2.9.9", .method = "POST"), 2);
+}
+
+static void path_and_prefix_are_one_condition(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.path = "/login", .prefix = "/api");
+	assert_int_equal(REQUEST(.path = "/login"), 0);
+	assert_int_equal(REQUEST(.path = "/api/x"), 0);
+	assert_int_equal(REQUEST(.path = "/login/x"), -ENOENT);
+}
+
+static void thousands_of_routes_are_told_apart(void **state)
+{
+	struct maker *maker = *state;
+	static char hosts[ROUTES_MAX][24], prefixes[ROUTES_MAX][24];
+
+	for (int i = 0; i < ROUTES_MAX; i++) {
+		snprintf(hosts[i], sizeof(hosts[i]), "h%d.example", i / 4);
+		snprintf(prefixes[i], sizeof(prefixes[i]), "/p%d", i % 4);
+		ROUTE(.host = hosts[i], .prefix = prefixes[i]);
+	}
+	for (int i = 0; i < ROUTES_MAX; i += 397)
+		assert_int_equal(REQUEST(.host = hosts[i], .path = prefixes[i]), i);
+	assert_int_equal(REQUEST(.host = "h1.example", .path = "/p9"), -ENOENT);
+}
+
+static void overlong_host_matches_no_name(void **state)
+{
+	struct maker *maker = *state;
+	char host[400];
+
+	memset(host, 'a', sizeof(host) - 1);
+	host[sizeof(host) - 1] = '\0';
+	ROUTE(.host = "*");
+	assert_int_equal(REQUEST(.host = host), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(nothing_holds_without_a_default),
+		TEST(exact_host_goes_before_wildcards_longest_first),
+		TEST(exact_path_goes_before_prefixes_longest_first),
+		TEST(host_counts_before_path),
+		TEST(less_specific_route_is_taken_where_the_first_does_not_hold),
+		TEST(at_one_place_method_then_source_then_port_then_order_decide),
+		TEST(path_and_prefix_are_one_condition),
+		TEST(thousands_of_routes_are_told_apart),
+		TEST(overlong_host_matches_no_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
