@@ -143,6 +143,27 @@ static void check_health(struct checker *checker, const struct config_pool *pool
 	check_unix_health(checker, pool, health);
 }
 
+/* A unix socket has no name to be found in its certificate. */
+static void check_tls(struct checker *checker, const struct config_pool *pool,
+		      const struct node *node)
+{
+	const struct config_pool_tls *tls = &pool->tls;
+
+	if (!tls->is_enabled || !tls->is_verified || tls->server_name)
+		return;
+	for (size_t i = 0; i < pool->nendpoints; i++) {
+		const struct address *address = &pool->endpoints[i].address;
+
+		if (address->len == 0 || address_is_ip(address))
+			continue;
+		diagnose(checker->diagnostics, node_member_or_self(node, "tls"),
+			 "tls to the unix socket on line %u has no server_name; expected the name "
+			 "in its certificate, or verify: false",
+			 pool->endpoints[i].line);
+		return;
+	}
+}
+
 static void check_pool(struct checker *checker, const struct config_pool *pool,
 		       const struct node *node)
 {
@@ -155,6 +176,7 @@ static void check_pool(struct checker *checker, const struct config_pool *pool,
 	check_source(checker, pool, node);
 	check_maglev(checker, pool, node);
 	check_health(checker, pool, node);
+	check_tls(checker, pool, node);
 	check_at_most(checker, node_member_or_self(node, "outlier"), "base_ejection",
 		      pool->outlier.base_ejection_ms, "max_ejection",
 		      pool->outlier.max_ejection_ms);

@@ -174,6 +174,18 @@ static const struct {
 	 "1:54: backlog: \"0\" is out of range; expected a number from 1 to 65535\n"},
 	{LISTENER(", keepalive: 10h") P, "1:56: keepalive: \"10h\" is out of range; expected a "
 					 "duration such as 250ms, from 0 to 9h\n"},
+	{"listeners: [{name: l, bind: ':80', pool: p, tls: {}}]\n" P,
+	 "1:50: tls has no certificates; expected a list\n"},
+	{"listeners: [{name: l, bind: ':80', pool: p, tls: {certificates: [a], client_auth: "
+	 "{mode: required}}}]\n" P,
+	 "1:83: client_auth has no ca; expected a file with the clients' authorities\n"},
+	{"listeners: [{name: l, bind: ':80', pool: p, tls: {certificates: [a], profile: modern, "
+	 "max_version: '1.2'}}]\n" P,
+	 "1:100: max_version: 1.2 is below the oldest version that is spoken; expected \"1.3\"\n"},
+	{L POOL(", tls: {key: k}"), "2:57: key: stands without cert; expected both\n"},
+	{L "pools: [{name: p, endpoints: ['unix:/x'], tls: {}}]\n",
+	 "2:48: tls to the unix socket on line 2 has no server_name; expected the name in its "
+	 "certificate, or verify: false\n"},
 	{L POOL(", outlier: {max_ejected: 50}"),
 	 "2:69: max_ejected: \"50\" has no % sign; expected a percentage such as 50%, from 0% to "
 	 "100%\n"},
