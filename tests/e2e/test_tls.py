@@ -442,7 +442,7 @@ def test_the_key_log_is_written_only_where_asked_for(net, sluice, authority, ori
     keys = tmp_path / "keys.log"
     sluice.start(tls_config(authority, origin, key_log=str(keys)))
     connect(net, authority).close()
-    assert "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text()
+    wait_until(lambda: "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text(), 5, "a line is there")
     assert keys.stat().st_mode & 0o777 == 0o600
 
 

@@ -2,6 +2,11 @@
 #include "tls/tls_internal.h"
 #include "unit/tls/pki.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
 #include <errno.h>
 #include <openssl/ocsp.h>
 
