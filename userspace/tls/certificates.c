@@ -6,6 +6,7 @@
  */
 #include "tls/tls_internal.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/err.h>
@@ -18,16 +19,6 @@
 #define EXPIRY_WARNING_S (14 * 86400)
 
 /* --- One certificate ---------------------------------------------------------------- */
-
-/* A passphrase would have to be asked for, and there is nobody to ask. */
-static int no_passphrase(char *buf, int size, int is_writing, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)is_writing;
-	(void)arg;
-	return -1;
-}
 
 static bool read_chain(struct tls_loader *loader, const struct config_file *file,
 		       struct tls_certificate *certificate)
@@ -55,10 +46,11 @@ static bool read_key(struct tls_loader *loader, const struct config_file *file,
 		     struct tls_certificate *certificate)
 {
 	BIO *bio = tls_read_file(loader, file);
+	char no_passphrase[] = ""; /* there is nobody to ask for one */
 
 	if (!bio)
 		return false;
-	certificate->key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	certificate->key = PEM_read_bio_PrivateKey(bio, NULL, NULL, no_passphrase);
 	BIO_free(bio);
 	if (!certificate->key) {
 		tls_complain(loader, file,
@@ -196,8 +188,10 @@ static int read_names(struct tls_certificate *certificate)
 
 static int compare_choices(const void *left, const void *right)
 {
-	return strcmp(((const struct tls_choice *)left)->name,
-		      ((const struct tls_choice *)right)->name);
+	const struct tls_choice *a = left, *b = right;
+
+	assert(a->name && b->name);
+	return strcmp(a->name, b->name);
 }
 
 static const struct tls_choice *find(const struct tls_certificates *certificates, const char *name)
@@ -231,16 +225,19 @@ static void merge_choice(struct tls_choice *into, const struct tls_choice *from)
 
 static void merge_choices(struct tls_certificates *certificates)
 {
-	struct tls_choice *choices = certificates->choices;
-	size_t kept = 0;
+	struct tls_choice *kept = certificates->choices;
 
-	for (size_t i = 0; i < certificates->nchoices; i++) {
-		if (kept > 0 && strcmp(choices[kept - 1].name, choices[i].name) == 0)
-			merge_choice(&choices[kept - 1], &choices[i]);
+	if (certificates->nchoices == 0)
+		return;
+	for (size_t i = 1; i < certificates->nchoices; i++) {
+		const struct tls_choice *choice = &certificates->choices[i];
+
+		if (compare_choices(kept, choice) == 0)
+			merge_choice(kept, choice);
 		else
-			choices[kept++] = choices[i];
+			*++kept = *choice;
 	}
-	certificates->nchoices = kept;
+	certificates->nchoices = (size_t)(kept - certificates->choices) + 1;
 }
 
 static void add_choices(struct tls_certificates *certificates,

@@ -62,7 +62,7 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const struct tls_server_context *context = arg;
 
-	(void)alert;
+	*alert = SSL_AD_UNRECOGNIZED_NAME; /* not sent: the first certificate is for all others */
 	return choice_of(ssl, context) == &context->certificates.fallback ? SSL_TLSEXT_ERR_NOACK
 									  : SSL_TLSEXT_ERR_OK;
 }
