@@ -16,6 +16,7 @@ struct flow {
 	struct flow_pair *pair;
 	__u32 index; /* of the pair */
 	__u32 direction;
+	bool has_tail; /* joined, but its sockets still deliver what they had taken before */
 };
 
 static __always_inline bool is_same_key(const struct flow_key *a, const struct flow_key *b)
@@ -277,7 +278,7 @@ static __always_inline bool gives_way(struct packet *packet, const struct flow *
  * count: a daemon that has read the count reads a record that has the packet, and one that has not
  * fails to swap the gate. A swap that came first makes the packet ours after all.
  */
-static __always_inline enum flow_verdict flow_gate(struct packet *packet, const struct flow *flow)
+static __always_inline enum flow_verdict flow_gate(struct packet *packet, struct flow *flow)
 {
 	enum gate_state state = GATE_SPLICED;
 
@@ -291,7 +292,8 @@ static __always_inline enum flow_verdict flow_gate(struct packet *packet, const 
 		return FLOW_VERDICT_OBSERVED;
 	if (state == GATE_PASS && packet_tcp(packet)->syn)
 		return FLOW_VERDICT_NEW_SYN;
-	if (state != GATE_SPLICED)
+	flow->has_tail = state == GATE_TAIL;
+	if (state != GATE_SPLICED && state != GATE_TAIL)
 		return FLOW_VERDICT_NO_FLOW;
 	return gives_way(packet, flow) ? FLOW_VERDICT_NEW_SYN : FLOW_VERDICT_SPLICED;
 }

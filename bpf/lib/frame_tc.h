@@ -24,6 +24,8 @@ typedef struct __sk_buff frame_context;
 #define FRAME_PASS TC_ACT_UNSPEC
 #define FRAME_DROP TC_ACT_SHOT
 
+#define FRAME_CAN_COPY true
+
 static __always_inline void frame_pull_headers(frame_context *skb)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -89,6 +91,29 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 	if (pseudo && bpf_l4_csum_replace(skb, checksum_at, 0, pseudo, BPF_F_PSEUDO_HDR))
 		return -1;
 	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, 0);
+}
+
+/* What has been made for a socket goes to it, whatever device it is seen on on its way. */
+static __always_inline void frame_mark_copy(frame_context *skb)
+{
+	skb->mark |= FLOW_MARK_COPY;
+}
+
+static __always_inline bool frame_is_copy(frame_context *skb)
+{
+	return skb->mark & FLOW_MARK_COPY;
+}
+
+/* The copy arrives on the same device once more. */
+static __always_inline long frame_copy_to_stack(frame_context *skb)
+{
+	__u32 mark = skb->mark;
+	long r;
+
+	frame_mark_copy(skb);
+	r = bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
+	skb->mark = mark;
+	return r;
 }
 
 /*

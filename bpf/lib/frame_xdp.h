@@ -15,6 +15,8 @@ typedef struct xdp_md frame_context;
 #define FRAME_PASS XDP_PASS
 #define FRAME_DROP XDP_DROP
 
+#define FRAME_CAN_COPY false
+
 static __always_inline void frame_pull_headers(frame_context *xdp)
 {
 	(void)xdp;
@@ -66,6 +68,23 @@ static __always_inline long frame_store(frame_context *xdp, struct packet *packe
 					   L3_MAX + l4_len);
 	return bpf_xdp_store_bytes(xdp, packet->l3_offset, packet_ipv4(packet),
 				   sizeof(struct iphdr) + l4_len);
+}
+
+static __always_inline void frame_mark_copy(frame_context *xdp)
+{
+	(void)xdp;
+}
+
+static __always_inline bool frame_is_copy(frame_context *xdp)
+{
+	(void)xdp;
+	return false;
+}
+
+static __always_inline long frame_copy_to_stack(frame_context *xdp)
+{
+	(void)xdp;
+	return -1;
 }
 
 static __always_inline int frame_forward(frame_context *xdp, const struct packet *packet,

@@ -6,6 +6,7 @@
 #include "lib/flow.h"
 #include "lib/headers.h"
 #include "lib/icmp_error.h"
+#include "lib/tail.h"
 #include "lib/translate.h"
 #include "lib/verdict.h"
 
@@ -16,6 +17,7 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 	const struct flow_translation *out = &flow->pair->out[flow->direction];
 	const struct flow_nexthop *nexthop = flow_nexthop(out);
 	struct checksum_differences differences = {};
+	__u32 line = flow->has_tail ? line_of(flow) : 0;
 
 	if (!nexthop || !nexthop->ifindex)
 		return FLOW_VERDICT_NEXTHOP_GONE;
@@ -25,7 +27,7 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 			  &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;
 	record_spliced(packet, flow, frame_segments(ctx));
-	differences.l4 = translate_tcp(packet, out);
+	differences.l4 = translate_tcp(packet, out, flow->has_tail ? &line : NULL);
 	if (frame_untag(ctx, packet) ||
 	    frame_store(ctx, packet, __builtin_offsetof(struct tcphdr, check), differences.pseudo,
 			differences.l4, differences.l3))
@@ -52,6 +54,10 @@ static __always_inline enum flow_verdict splice_tcp(frame_context *ctx, struct p
 		return verdict;
 	if (!are_options_good)
 		return FLOW_VERDICT_MALFORMED;
+	if (flow.has_tail)
+		verdict = pass_tail(ctx, packet, &flow);
+	if (verdict != FLOW_VERDICT_SPLICED)
+		return verdict;
 	return splice_translate(ctx, packet, &flow, ret_nexthop);
 }
 
@@ -62,6 +68,8 @@ static __always_inline int splice_frame(frame_context *ctx)
 	enum flow_verdict verdict;
 	struct packet packet = {};
 
+	if (frame_is_copy(ctx))
+		return FRAME_PASS;
 	frame_pull_headers(ctx);
 	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
 			      frame_is_gso(ctx), &packet);

@@ -111,12 +111,41 @@ static __always_inline __be16 translate_window(__be16 window, const struct flow_
 	return bpf_htons(units > 0xffff ? 0xffff : units);
 }
 
+static __always_inline void blank_sack(struct packet *packet)
+{
+	__u8 *option = option_at(packet, packet->sack_at, SACK_LAST);
+	__u32 len;
+
+	if (!option)
+		return;
+	len = option[1];
+	for (__u32 i = 0; i < SACK_EDGES_MAX && 4 * i + 6 <= len; i++)
+		__builtin_memset(option + 2 + 4 * i, OPTION_NOP, 4);
+	__builtin_memset(option, OPTION_NOP, 2);
+	packet->sack_at = 0;
+}
+
+/* What the receiver has heard acknowledged up to @line already is not taken back. Blocks of what
+ * lies below would be of numbers that it never knew. */
+static __always_inline void raise_ack(struct packet *packet, __u32 line)
+{
+	struct tcphdr *tcp = packet_tcp(packet);
+
+	if (!tcp->ack || (__s32)(line - bpf_ntohl(tcp->ack_seq)) <= 0)
+		return;
+	tcp->ack_seq = bpf_htonl(line);
+	blank_sack(packet);
+}
+
+/* @line: raise_ack(); NULL: there is none. */
 static __always_inline __u32 translate_tcp(struct packet *packet,
-					   const struct flow_translation *out)
+					   const struct flow_translation *out, const __u32 *line)
 {
 	struct tcphdr *tcp = packet_tcp(packet);
 	__u64 before = sum_words((const __u32 *)tcp, L4_WORDS);
 
+	if (line)
+		raise_ack(packet, *line);
 	tcp->source = out->source_port;
 	tcp->dest = out->destination_port;
 	tcp->seq = bpf_htonl(bpf_ntohl(tcp->seq) + out->seq_delta);

@@ -19,7 +19,7 @@
  * This layout is the ABI between a daemon and the programs and maps that an earlier daemon has left
  * pinned: any change of it, or of what a field means, raises FLOW_ABI_VERSION.
  */
-#define FLOW_ABI_VERSION 3
+#define FLOW_ABI_VERSION 4
 
 enum flow_direction {
 	FLOW_UP,   /* arrives from the client, goes to the backend */
@@ -108,6 +108,7 @@ enum gate_state {
 	GATE_OBSERVE, /* sockets carry it; what passes is recorded: pass */
 	GATE_SPLICED, /* translate and redirect */
 	GATE_PASS,    /* was spliced; is being ended, or gave way to a new connection: pass */
+	GATE_TAIL,    /* as SPLICED, but a socket has bytes of before: it hears of their acks too */
 };
 
 static inline __u64 gate_word(enum gate_state state, __u64 count)
@@ -156,6 +157,7 @@ struct flow_record {
 	__u32 peer_fin;       /* the ack that acknowledges the other side's FIN */
 	__u32 seq_limit;      /* what the other side allowed when it was last looked at */
 	__u32 has_seq_limit;
+	__u32 told;             /* in GATE_TAIL: the highest ack that the socket has heard of */
 } __attribute__((aligned(64))); /* the directions' packets arrive on different CPUs */
 
 #define FLOW_SEEN_FIN       (1u << 0) /* a FIN went through while spliced */
@@ -209,9 +211,9 @@ static inline int flow_is_over(const struct flow_pair *pair)
 	return (up | down) & FLOW_SEEN_RST || (up & down & ended) == ended;
 }
 
-/* Record of the ring buffer `ends`: a pair is over, or has given way since. Writers: the programs, once a pair but for a
- * race of its directions; reader: the daemon. When full, a record is lost: the daemon also looks
- * at its pairs now and then. */
+/* Record of the ring buffer `ends`: a pair is over, or has given way since. Writers: the programs,
+ * once a pair but for a race of its directions; reader: the daemon. When full, a record is lost:
+ * the daemon also looks at its pairs now and then. */
 struct flow_event {
 	__u64 id; /* of the pair when it was over: its element may serve another one since */
 	__u32 pair;
@@ -253,6 +255,10 @@ struct flow_nexthop {
  */
 #define FLOW_MARK_NO_TIMESTAMPS (1u << 24)
 #define FLOW_MARK_NO_SACK       (1u << 25)
+/* Of the socket of a joined pair that delivers its tail: tc_egress renews what it acknowledges. */
+#define FLOW_MARK_TAIL (1u << 27)
+/* Of a packet that a program has made for a socket: no program looks at it again. */
+#define FLOW_MARK_COPY (1u << 26)
 
 /* Why a packet was passed, dropped or redirected: counted in `verdicts` (per-CPU array). */
 #define FLOW_VERDICTS(X)                                                                           \
@@ -266,7 +272,8 @@ struct flow_nexthop {
 	X(TTL_EXPIRED, "ttl_expired")   /* dropped: the hop limit ran out */                       \
 	X(NO_HEADROOM, "no_headroom")   /* dropped: the packet could not be rewritten */           \
 	X(ICMP_SPLICED, "icmp_spliced") /* an ICMP error that quotes a spliced flow, translated */ \
-	X(LEFT_TO_TC, "left_to_tc")     /* passed at XDP: the program at TC can forward it */
+	X(LEFT_TO_TC, "left_to_tc")     /* passed at XDP: the program at TC can forward it */      \
+	X(TAIL, "tail")                 /* passed: it acknowledges what a socket had sent */
 
 enum flow_verdict {
 #define X(name, text) FLOW_VERDICT_##name,

@@ -14,7 +14,7 @@
 /*
  * Packet splice: joins two established TCP connections in the kernel. The daemon loads and attaches
  * the programs once (splice_new), registers each pair while its sockets still relay (observe), and
- * hands it over in a quiet moment (join). include/abi/flow.h has the mechanism.
+ * hands it over (join). userspace/fastpath/handoff.c has the mechanism.
  */
 struct pin;
 struct splice;
@@ -152,19 +152,34 @@ void *splice_owner(struct splice *splice, uint32_t slot, uint64_t id);
 /* What the relay has carried: joined, the pair keeps it for whoever accounts for it. */
 void splice_pair_set_relayed(struct splice_pair *pair, uint64_t bytes_up, uint64_t bytes_down);
 
-/* Whether trying to join is worth stopping the relay for: everything that came was read, everything
- * that was sent is acknowledged, and the programs have seen a packet of either side; a side that
- * they have not is asked for one. Some four system calls. Thread: the worker that observed it. */
-bool splice_is_quiet(const struct splice_pair *pair);
+/* Whether the programs have seen a packet of either side; a side that they have not is asked for
+ * one. Thread: the worker that observed it. */
+bool splice_is_watched(const struct splice_pair *pair);
 
 /**
- * Tries to hand over: nobody may be reading or writing the sockets (no operation in flight).
- * Return: 0: joined: from now on neither socket may be used or asked, only closed, and that
- * after splice_pair_close(); -EAGAIN: not a quiet moment, relay on and try again later; another
- * -errno: never will be. Thread: the worker that observed it. Takes about thirty short system
- * calls.
+ * Tries to hand over, at any moment, while the relay reads nothing and every byte that it had read
+ * is with the kernel; bytes may wait in both sockets' queues. Some microseconds, one system call.
+ * Return: 0: joined, and the relay may go on: it delivers what is in the queues, and nothing else
+ * comes; -EAGAIN: a packet came in between, or much is waiting: relay on and try again later;
+ * another -errno: never will be. Thread: the worker that observed it.
  */
 int splice_join(struct splice_pair *pair) WARN_UNUSED;
+
+/* Whether all that was in the queues has been delivered: from now on the sockets carry nothing. One
+ * system call. Thread: the worker that observed it. */
+bool splice_cut_tail(struct splice_pair *pair) WARN_UNUSED;
+
+/* From now on nobody may read or write the sockets of a joined pair, and they end without a word if
+ * the daemon does. Its tail is cut. Thread: the worker that observed it. */
+void splice_silence(struct splice_pair *pair);
+
+/* How long after the tail was cut nothing is under way to the sockets any more, and nothing is left
+ * that they would say by themselves (the longest that Linux holds an ACK back, and some). */
+#define SPLICE_SETTLE_MS 250
+
+/* Puts the sockets of a joined pair to sleep: from now on they may not be used or asked, only
+ * closed, and that after splice_pair_close(). Thread: the worker that observed it. */
+void splice_freeze(struct splice_pair *pair);
 
 struct splice_traffic {
 	uint64_t bytes_up, bytes_down, packets_up, packets_down; /* spliced only */

@@ -170,6 +170,82 @@ static void packets_on_two_cpus_are_both_recorded(void **state)
 	assert_int_equal(pair_of(&fixture)->gate, gate_word(GATE_OBSERVE, 2 * ROUNDS));
 }
 
+/* The sockets have what lies before LINE and KNOWN, as acks and numbers from the client say it. */
+#define LINE  (ACK_ + 1000)
+#define KNOWN (SEQ - 7)
+
+static void give_tail(void)
+{
+	reset_pair(&fixture, false);
+	pair_of(&fixture)->gate = gate_word(GATE_TAIL, 0);
+	pair_of(&fixture)->joined_seq[FLOW_UP] = KNOWN;
+	pair_of(&fixture)->joined_seq[FLOW_DOWN] = LINE - SEQ_DOWN;
+	pair_of(&fixture)->seen[FLOW_UP].told = ACK_ - 1;
+}
+
+static void ack_of_what_a_socket_sent_is_the_sockets_alone(void **state)
+{
+	struct segment segment = {UP_SEGMENT, TRACED(100, 200)};
+	struct segment for_socket = {.leg = UP_IN,
+				     .flags = ACK,
+				     .seq = KNOWN,
+				     .ack = ACK_,
+				     .window = 500,
+				     TRACED(100, 200),
+				     .ttl = 64};
+	struct shape shape = {};
+	struct frame in = build_frame(&segment, &shape), out = {};
+	struct frame expected = build_frame(&for_socket, &shape);
+
+	(void)state;
+	give_tail();
+	assert_int_equal(run_frame(&fixture, &in, &out, NULL), (uint32_t)TC_ACT_UNSPEC);
+	assert_verdict("bare ack", &fixture, FLOW_VERDICT_TAIL);
+	assert_frames_equal("bare ack", &out, &expected);
+	assert_int_equal(pair_of(&fixture)->seen[FLOW_UP].ack, ACK_);
+}
+
+static void bytes_go_on_with_what_the_other_end_was_told(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t ack, ack_out, told;
+	} cases[] = {
+		{"below the line", ACK_, ACK_OUT + 1000, ACK_},
+		{"at the line", LINE, ACK_OUT + 1000, LINE},
+		{"above the line", LINE + 50, ACK_OUT + 1050, LINE},
+	};
+	struct shape shape = {};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct segment in = {UP_SEGMENT, TRACED(100, 200), .payload = 30};
+		struct segment out = {UP_SEGMENT_OUT, TRACED(TV(100), TE(200)), .payload = 30};
+		struct frame frame, expected;
+
+		in.ack = cases[i].ack;
+		out.ack = cases[i].ack_out;
+		frame = build_frame(&in, &shape);
+		expected = build_frame(&out, &shape);
+		give_tail();
+		assert_frame(cases[i].what, &fixture, &frame, &expected, FLOW_VERDICT_SPLICED,
+			     NULL);
+		assert_int_equal(pair_of(&fixture)->seen[FLOW_UP].told, cases[i].told);
+		assert_int_equal(pair_of(&fixture)->seen[FLOW_UP].ack, cases[i].ack);
+	}
+}
+
+static void what_was_made_for_a_socket_is_not_looked_at_again(void **state)
+{
+	struct __sk_buff skb = {.mark = FLOW_MARK_COPY};
+	struct frame frame = plain_frame(false), out = {};
+
+	(void)state;
+	give_tail();
+	assert_int_equal(run_frame(&fixture, &frame, &out, &skb), (uint32_t)TC_ACT_UNSPEC);
+	assert_frames_equal("copy", &out, &frame);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +253,9 @@ int main(void)
 		cmocka_unit_test(large_packet_stays_whole),
 		cmocka_unit_test(length_field_of_a_too_large_packet_may_be_zero),
 		cmocka_unit_test(marked_syn_loses_its_options),
+		cmocka_unit_test(ack_of_what_a_socket_sent_is_the_sockets_alone),
+		cmocka_unit_test(bytes_go_on_with_what_the_other_end_was_told),
+		cmocka_unit_test(what_was_made_for_a_socket_is_not_looked_at_again),
 		cmocka_unit_test(packets_on_two_cpus_are_both_recorded),
 	};
 

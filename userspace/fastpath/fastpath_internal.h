@@ -47,24 +47,40 @@ uint32_t slots_used(struct slots *slots);
 /* One connection of a pair, as its socket tells. Sequence numbers in host order. */
 struct leg {
 	struct flow_key key; /* of what arrives on it: from the peer, to us */
-	bool is_established; /* at both ends */
-	bool is_settled;     /* all that was sent is acknowledged, all that came was read */
 	uint8_t options;     /* TCPI_OPT_… */
 	uint8_t snd_wscale;  /* what the peer announced */
 	uint8_t rcv_wscale;  /* what we announced */
 	uint32_t peer_mss;   /* what the peer takes, as far as known; options included */
 	uint32_t our_mss;    /* what we announced */
-	uint32_t snd_nxt, rcv_nxt;
-	uint32_t clock; /* at least every TSval that was sent */
+	/* From here on what changes with each packet: leg_take_numbers(). */
+	bool is_established; /* at both ends */
+	bool has_gap;        /* bytes came out of order */
+	uint32_t rcv_nxt, unread;
+	uint32_t snd_una, snd_end; /* the first that is not acknowledged; behind the last written */
+	uint32_t clock;            /* at least every TSval that was sent */
 };
+
+struct leg_numbers;
+
+void leg_take_numbers(struct leg *leg, const struct leg_numbers *numbers);
 
 /* Whether the legs agree on what packets of either may carry. @mtu_up: of the way to the backend.
  */
 enum splice_reason legs_compare(const struct leg *client, const struct leg *backend,
 				uint32_t mtu_up);
 
-/* Whether the record of what has arrived is complete and says what the socket says. */
+/* Whether the socket has all that the programs have seen on its way, and nobody has ended. */
 bool leg_is_caught_up(const struct leg *leg, const struct flow_record *seen);
+
+/* Bytes that the sockets still have to read, send, or hear the end of: of the longer way. */
+uint64_t legs_tail(const struct leg *client, const struct leg *backend);
+
+/* While a tail is delivered, what comes from the other end overtakes it, to wait at its receiver or
+ * to be sent again. So a tail is to be short against a receiver's buffer. */
+#define TAIL_MAX (1u << 20)
+
+/* Milliseconds: more than packets are on their way longer than others. */
+#define CLOCK_LEAD 1000
 
 /* Fills everything but the next hops. @seen has a TSval each where both legs use timestamps. */
 void legs_translate(const struct leg *client, const struct leg *backend,
@@ -75,15 +91,17 @@ void legs_translate(const struct leg *client, const struct leg *backend,
 
 /* -EAFNOSUPPORT for what is not TCP over IP. */
 int leg_read_key(int fd, struct flow_key *ret) WARN_UNUSED;
-/* All but key and numbers. */
+/* What is agreed for the connection's life, but for its key. */
 int leg_read(int fd, struct leg *ret) WARN_UNUSED;
 /* peer_mss as the peer announced it, whatever the way to it takes. */
 int leg_ask_mss(int fd, struct leg *ret) WARN_UNUSED;
-/* In repair mode: snd_nxt, rcv_nxt and clock. */
-int leg_read_numbers(int fd, struct leg *ret) WARN_UNUSED;
-/* Sends an acknowledgement that is still held back. */
-int leg_acknowledge(int fd) WARN_UNUSED;
+/* It ends without a word to its peer. Nothing may wait to be sent. */
+void leg_silence(int fd);
+/* What it sends from now on carries @mark. */
+void leg_mark(int fd, uint32_t mark);
 int leg_enter_repair(int fd) WARN_UNUSED;
+/* In repair mode, of a connection at rest: snd_end, rcv_nxt and clock. */
+int leg_read_numbers(int fd, struct leg *ret) WARN_UNUSED;
 void leg_leave_repair(int fd);
 /* Makes the peer send a packet. */
 void leg_provoke(int fd);
@@ -410,7 +428,9 @@ struct splice {
 	struct tc_ingress_bpf *ingress;
 	struct tc_egress_bpf *egress;
 	struct xdp_ingress_bpf *xdp; /* NULL: everything at TC */
-	struct flow_pair *pairs;     /* the maps, shared with the programs */
+	struct legs_bpf *legs;
+	int legs_fd;             /* of the program that reads sockets */
+	struct flow_pair *pairs; /* the maps, shared with the programs */
 	struct flow_bucket *buckets;
 	void **owners; /* by slot: of the pair that is there, as its observer said */
 	uint32_t max_flows, nbuckets;
@@ -445,9 +465,10 @@ struct splice_pair {
 	uint32_t nnexthops;
 	uint32_t nflows; /* of the directions that are in `buckets` */
 	int client_fd, backend_fd;
-	bool is_joined;
-	bool is_adopted;          /* @backend_fd is ours then, or -1 */
-	struct splice_pair *next; /* adopted, and not taken yet */
+	bool is_joined, is_frozen;
+	bool is_adopted;            /* @backend_fd is ours then, or -1 */
+	struct splice_pair *next;   /* adopted, and not taken yet */
+	struct leg client, backend; /* as they were agreed */
 	struct flow_key keys[FLOW_DIRECTIONS];
 };
 

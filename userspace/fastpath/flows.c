@@ -124,7 +124,7 @@ static const char *state_text(const struct flow_pair *shared, enum gate_state st
 		return "observed";
 	if (flow_is_over(shared))
 		return "over";
-	return state == GATE_SPLICED ? "spliced" : "passed";
+	return state == GATE_SPLICED || state == GATE_TAIL ? "spliced" : "passed";
 }
 
 static struct flow_way way_of(const struct flow_pair *shared, enum flow_direction direction)

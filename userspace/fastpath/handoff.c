@@ -1,96 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The switch of a pair from its sockets to the programs, without losing or reordering a byte:
+ * The switch of a pair from its sockets to the programs, at any moment, without losing, doubling or
+ * reordering a byte. A line is drawn on each leg, at the number that its socket expects next:
  *
- *   gate read ─► both quiet ─► TCP_REPAIR ─► numbers ─► still quiet ─► translations ─► gate swapped
- *                    │                                       │                            │
- *                    └──────────── -EAGAIN ◄──── leave repair, forget translations ◄──────┘
+ *        the client's bytes     ──── below: our socket has them ──┃── above: not yet here ────►
+ *        the backend's numbers  ──── below: our other socket's   ──┃── above: the client's  ────►
  *
- * The programs record a packet before they count it at the gate. So if the gate can be swapped from
- * the word that was read first, the records were complete, and every packet in them has reached its
- * socket, because the socket says the same numbers. tests/model/ checks this order of steps.
+ * What lies below the line has been, or will be, relayed by the sockets, who send it again where it
+ * is lost; what lies above goes through the programs. A byte has the same number on the other leg
+ * whichever way it takes, because the relay takes no byte away and adds none: whatever is delivered
+ * twice, or out of order, is what TCP puts right every day. So nothing has to be quiet. What counts
+ * is that the lines are right, and that both legs go over at once:
+ *
+ *   1. The relay stops reading, and all that it has read is with the kernel. Then what one socket
+ *      has not been asked for yet, behind what was written to the other, is all that is below.
+ *   2. The gate's word is read, then both sockets' numbers, in one system call (legs.bpf.c).
+ *   3. Each socket expects the very number that the programs have seen the end of last: no packet
+ *      is between the programs and a socket, and none came out of order. If not: once more.
+ *   4. Translations are computed and stored; the gate is swapped to TAIL from the word that was
+ *      read. If a packet came since, the swap fails: once more. After it, none reaches a socket.
+ *   5. The relay goes on with what the sockets still have. The programs forward what arrives, and
+ *      tell the sockets of acknowledgements that are for them (lib/tail.h).
+ *   6. All is read, sent and acknowledged: the sockets go into TCP_REPAIR, so that they end without
+ *      a word if the daemon does, and the gate to SPLICED. A while later, when nothing is under way
+ *      to the sockets any more and no timer of theirs is left, the client's is dissolved, and the
+ *      backend's frozen: it holds its port.
+ *
+ * The programs record a packet before they count it at the gate: if the gate can be swapped from
+ * the word that was read first, the records were complete.
  */
+#include "abi/leg.h"
 #include "core/clock.h"
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/splice.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 
-struct legs {
-	struct leg client, backend;
-};
+/* A packet on its way to the socket arrives within microseconds. */
+#define ATTEMPTS 8
 
-static int read_legs(const struct splice_pair *pair, struct legs *ret)
+static int read_legs(const struct splice_pair *pair, struct leg *client, struct leg *backend)
 {
-	int err = leg_read(pair->client_fd, &ret->client);
+	struct legs_query query = {.fd = {pair->client_fd, pair->backend_fd}};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &query, .ctx_size_in = sizeof(query));
+	int err = bpf_prog_test_run_opts(pair->splice->legs_fd, &run);
 
-	return err ? err : leg_read(pair->backend_fd, &ret->backend);
-}
-
-static bool is_settled(const struct leg *leg, const struct flow_record *seen)
-{
-	const uint8_t flags = FLOW_SEEN_ANY | FLOW_SEEN_FIN | FLOW_SEEN_RST;
-
-	return leg->is_established && leg->is_settled && (seen->flags & flags) == FLOW_SEEN_ANY;
-}
-
-static bool are_settled(const struct splice_pair *pair, const struct legs *legs)
-{
-	return is_settled(&legs->client, &pair->shared->seen[FLOW_UP]) &&
-	       is_settled(&legs->backend, &pair->shared->seen[FLOW_DOWN]);
+	if (err < 0)
+		return err;
+	leg_take_numbers(client, &query.leg[FLOW_UP]);
+	leg_take_numbers(backend, &query.leg[FLOW_DOWN]);
+	return 0;
 }
 
 /* Whoever has said all before the programs watched would never be known by them. */
-static void provoke_unseen(int fd, const struct leg *leg, const struct flow_record *seen)
+bool splice_is_watched(const struct splice_pair *pair)
 {
-	if (leg->is_established && leg->is_settled && !(seen->flags & FLOW_SEEN_ANY))
-		leg_provoke(fd);
+	bool are_seen = true;
+
+	for (int i = 0; i < FLOW_DIRECTIONS; i++) {
+		if (pair->shared->seen[i].flags & FLOW_SEEN_ANY)
+			continue;
+		leg_provoke(i == FLOW_UP ? pair->client_fd : pair->backend_fd);
+		are_seen = false;
+	}
+	return are_seen;
 }
 
-bool splice_is_quiet(const struct splice_pair *pair)
-{
-	struct legs legs = {};
-
-	if (read_legs(pair, &legs) < 0)
-		return false;
-	provoke_unseen(pair->client_fd, &legs.client, &pair->shared->seen[FLOW_UP]);
-	provoke_unseen(pair->backend_fd, &legs.backend, &pair->shared->seen[FLOW_DOWN]);
-	return are_settled(pair, &legs);
-}
-
-/* Held back, an acknowledgement would never be sent: its receiver would send again. */
-static int settle(const struct splice_pair *pair, struct legs *legs)
-{
-	int err = read_legs(pair, legs);
-
-	if (err)
-		return err;
-	if (!are_settled(pair, legs))
-		return -EAGAIN;
-	err = leg_acknowledge(pair->client_fd);
-	return err ? err : leg_acknowledge(pair->backend_fd);
-}
-
-static int read_numbers(const struct splice_pair *pair, struct legs *legs)
-{
-	int err = leg_read_numbers(pair->client_fd, &legs->client);
-
-	return err ? err : leg_read_numbers(pair->backend_fd, &legs->backend);
-}
-
-static void open_gate(struct splice_pair *pair, const struct legs *legs,
-		      const struct flow_record seen[FLOW_DIRECTIONS])
+/* What a socket is told of acknowledgements counts from what it knows. */
+static void store_translation(struct splice_pair *pair, const struct leg *client,
+			      const struct leg *backend,
+			      const struct flow_record seen[FLOW_DIRECTIONS])
 {
 	struct flow_translation out[FLOW_DIRECTIONS];
+	struct flow_pair *shared = pair->shared;
 
-	legs_translate(&legs->client, &legs->backend, seen, out);
+	legs_translate(client, backend, seen, out);
 	out[FLOW_UP].nexthop = pair->nexthop[FLOW_UP];
 	out[FLOW_DOWN].nexthop = pair->nexthop[FLOW_DOWN];
-	memcpy(pair->shared->out, out, sizeof(out));
-	pair->shared->joined_seq[FLOW_UP] = legs->client.rcv_nxt;
-	pair->shared->joined_seq[FLOW_DOWN] = legs->backend.rcv_nxt;
-	pair->shared->spliced_ns = clock_monotonic_ns();
+	memcpy(shared->out, out, sizeof(out));
+	shared->joined_seq[FLOW_UP] = client->rcv_nxt;
+	shared->joined_seq[FLOW_DOWN] = backend->rcv_nxt;
+	shared->seen[FLOW_UP].told = client->snd_una;
+	shared->seen[FLOW_DOWN].told = backend->snd_una;
+	shared->spliced_ns = clock_monotonic_ns();
+}
+
+static int try_to_join(struct splice_pair *pair)
+{
+	__u64 word = __atomic_load_n(&pair->shared->gate, __ATOMIC_ACQUIRE);
+	struct leg client = pair->client, backend = pair->backend;
+	struct flow_record seen[FLOW_DIRECTIONS];
+	int err;
+
+	if (gate_state_of(word) != GATE_OBSERVE)
+		return -EINVAL;
+	err = read_legs(pair, &client, &backend);
+	if (err)
+		return err;
+	memcpy(seen, pair->shared->seen, sizeof(seen));
+	if (!leg_is_caught_up(&client, &seen[FLOW_UP]) ||
+	    !leg_is_caught_up(&backend, &seen[FLOW_DOWN]) ||
+	    legs_tail(&client, &backend) > TAIL_MAX)
+		return -EAGAIN;
+	store_translation(pair, &client, &backend, seen);
+	if (!__atomic_compare_exchange_n(&pair->shared->gate, &word, gate_word(GATE_TAIL, 0), false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return -EAGAIN;
+	return 0;
+}
+
+/* By numbers, for bytes may also be in the relay's hands. */
+static bool is_below(const struct leg *leg, uint32_t line)
+{
+	return (int32_t)(line - leg->snd_una) > 0 || leg->snd_una != leg->snd_end || leg->unread;
+}
+
+static bool has_tail(const struct splice_pair *pair)
+{
+	const struct flow_pair *shared = pair->shared;
+	uint32_t to_backend = shared->joined_seq[FLOW_UP] + shared->out[FLOW_UP].seq_delta;
+	uint32_t to_client = shared->joined_seq[FLOW_DOWN] + shared->out[FLOW_DOWN].seq_delta;
+	struct leg client = {}, backend = {};
+
+	return read_legs(pair, &client, &backend) || is_below(&client, to_client) ||
+	       is_below(&backend, to_backend);
+}
+
+/* Both may have to send again what they have sent. The relay has not gone on yet: what they sent
+ * before this has the newest that there was to acknowledge. */
+static void mark_tails(const struct splice_pair *pair)
+{
+	leg_mark(pair->client_fd, FLOW_MARK_TAIL);
+	leg_mark(pair->backend_fd, FLOW_MARK_TAIL);
+}
+
+int splice_join(struct splice_pair *pair)
+{
+	int err = -EAGAIN;
+
+	for (int i = 0; i < ATTEMPTS && err == -EAGAIN; i++)
+		err = try_to_join(pair);
+	if (err)
+		return err;
+	pair->is_joined = true;
+	if (has_tail(pair))
+		mark_tails(pair);
+	return 0;
 }
 
 /* The pair may have ended since it was joined; who ends it closes the gate first. */
@@ -104,67 +161,29 @@ void handoff_allow_short_way(struct flow_pair *shared)
 	}
 }
 
-/*
- * Both sockets are in repair mode. The numbers come before the look at the queues: a byte that
- * comes between the two is then missing in the numbers; the other way round it would be in them,
- * unread.
- */
-static int swap(struct splice_pair *pair, struct legs *legs, __u64 word)
+bool splice_cut_tail(struct splice_pair *pair)
 {
-	struct flow_record seen[FLOW_DIRECTIONS];
-	int err = read_numbers(pair, legs);
+	__u64 word = gate_word(GATE_TAIL, 0);
 
-	if (!err)
-		err = read_legs(pair, legs);
-	if (err)
-		return err;
-	memcpy(seen, pair->shared->seen, sizeof(seen));
-	if (!leg_is_caught_up(&legs->client, &seen[FLOW_UP]) ||
-	    !leg_is_caught_up(&legs->backend, &seen[FLOW_DOWN]))
-		return -EAGAIN;
-	open_gate(pair, legs, seen);
-	if (!__atomic_compare_exchange_n(&pair->shared->gate, &word, gate_word(GATE_SPLICED, 0),
-					 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return -EAGAIN;
-	handoff_allow_short_way(pair->shared);
-	return 0;
+	if (has_tail(pair))
+		return false;
+	if (__atomic_compare_exchange_n(&pair->shared->gate, &word, gate_word(GATE_SPLICED, 0),
+					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		handoff_allow_short_way(pair->shared);
+	return true;
 }
 
-static int repair_and_swap(struct splice_pair *pair, struct legs *legs, __u64 word)
+void splice_silence(struct splice_pair *pair)
 {
-	int err = leg_enter_repair(pair->client_fd);
-
-	if (err)
-		return err;
-	err = leg_enter_repair(pair->backend_fd);
-	if (!err) {
-		err = swap(pair, legs, word);
-		if (err)
-			leg_leave_repair(pair->backend_fd);
-	}
-	if (err)
-		leg_leave_repair(pair->client_fd);
-	return err;
+	leg_silence(pair->client_fd);
+	leg_silence(pair->backend_fd);
 }
 
-int splice_join(struct splice_pair *pair)
+void splice_freeze(struct splice_pair *pair)
 {
-	__u64 word = __atomic_load_n(&pair->shared->gate, __ATOMIC_ACQUIRE);
-	struct legs legs = {.client.key = pair->keys[FLOW_UP],
-			    .backend.key = pair->keys[FLOW_DOWN]};
-	int err;
-
-	if (gate_state_of(word) != GATE_OBSERVE)
-		return -EINVAL;
-	err = settle(pair, &legs);
-	if (err)
-		return err;
-	err = repair_and_swap(pair, &legs, word);
-	if (err)
-		return err;
-	pair->is_joined = true;
+	pair->is_frozen = true;
+	leg_silence(pair->client_fd);
 	if (leg_dissolve(pair->client_fd) < 0)
 		leg_freeze(pair->client_fd);
 	leg_freeze(pair->backend_fd); /* it holds its port */
-	return 0;
 }

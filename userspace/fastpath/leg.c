@@ -7,11 +7,9 @@
 #include <linux/filter.h>
 #include <linux/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define TIMESTAMPS_SIZE 12 /* bytes of the option in each segment, padded */
-#define ESTABLISHED     1  /* tcpi_state: enum in the kernel's net/tcp_states.h */
 
 /* --- Who is at its ends ------------------------------------------------------------------------
  */
@@ -60,26 +58,13 @@ static uint32_t peer_mss(const struct tcp_info *info)
 	       (info->tcpi_options & TCPI_OPT_TIMESTAMPS ? TIMESTAMPS_SIZE : 0);
 }
 
-/*
- * A backend that our last ACK of the handshake has not reached waits for it, and only a socket that
- * is not frozen sends it again. Data either way says that it was reached. A SYN counts as a byte.
- */
-static bool is_peer_established(const struct tcp_info *info)
-{
-	return info->tcpi_bytes_received > 0 || info->tcpi_bytes_acked > 1;
-}
-
 int leg_read(int fd, struct leg *ret)
 {
 	struct tcp_info info = {};
 	socklen_t len = sizeof(info);
-	int unread;
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
-	    ioctl(fd, FIONREAD, &unread) < 0)
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return -errno;
-	ret->is_established = info.tcpi_state == ESTABLISHED && is_peer_established(&info);
-	ret->is_settled = !info.tcpi_unacked && !info.tcpi_notsent_bytes && !unread;
 	ret->options = info.tcpi_options;
 	ret->snd_wscale = info.tcpi_snd_wscale;
 	ret->rcv_wscale = info.tcpi_rcv_wscale;
@@ -109,7 +94,7 @@ static int read_queue_end(int fd, int queue, uint32_t *ret)
 
 int leg_read_numbers(int fd, struct leg *ret)
 {
-	int err = read_queue_end(fd, TCP_SEND_QUEUE, &ret->snd_nxt);
+	int err = read_queue_end(fd, TCP_SEND_QUEUE, &ret->snd_end);
 
 	if (!err)
 		err = read_queue_end(fd, TCP_RECV_QUEUE, &ret->rcv_nxt);
@@ -123,9 +108,15 @@ int leg_read_numbers(int fd, struct leg *ret)
 /* --- What is done to it -------------------------------------------------------------------------
  */
 
-int leg_acknowledge(int fd)
+/* Without the privilege it was not joined. */
+void leg_silence(int fd)
 {
-	return set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+	(void)set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
+}
+
+void leg_mark(int fd, uint32_t mark)
+{
+	(void)set(fd, SOL_SOCKET, SO_MARK, (int)mark);
 }
 
 int leg_enter_repair(int fd)
@@ -181,6 +172,7 @@ void leg_freeze(int fd)
 	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
 	const struct sock_fprog program = {.len = 1, .filter = &drop};
 
+	leg_silence(fd);
 	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 	(void)set(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
 }

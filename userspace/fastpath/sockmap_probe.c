@@ -224,7 +224,7 @@ static int revive(int fd, const struct numbers *numbers)
 	int err = leg_enter_repair(fd);
 
 	if (!err)
-		err = set_queue(fd, TCP_SEND_QUEUE, numbers->leg.snd_nxt - REPEATED);
+		err = set_queue(fd, TCP_SEND_QUEUE, numbers->leg.snd_end - REPEATED);
 	if (!err)
 		err = set_queue(fd, TCP_RECV_QUEUE, numbers->leg.rcv_nxt);
 	if (err)

@@ -9,6 +9,7 @@
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/flow_table.h"
 
+#include "legs.skel.h"
 #include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
@@ -132,6 +133,23 @@ static int load_ingress(struct splice *splice, bool is_adopting)
 	return err || is_adopting ? err : pin_maps(splice);
 }
 
+/* It has the maps that it shares with the programs at ingress from them. */
+static int load_egress(struct splice *splice)
+{
+	const struct tc_ingress_bpf *ingress = splice->ingress;
+	struct tc_egress_bpf *egress = tc_egress_bpf__open();
+	int err;
+
+	if (!egress)
+		return -errno;
+	splice->egress = egress;
+	egress->rodata->bucket_mask = splice->nbuckets - 1;
+	err = bpf_map__reuse_fd(egress->maps.buckets, bpf_map__fd(ingress->maps.buckets));
+	if (!err)
+		err = bpf_map__reuse_fd(egress->maps.pairs, bpf_map__fd(ingress->maps.pairs));
+	return err ? err : tc_egress_bpf__load(egress);
+}
+
 /* Return: NULL, with errno. */
 static void *map_array(const struct bpf_map *map, size_t size)
 {
@@ -193,9 +211,13 @@ static int load(struct splice *splice, bool is_adopting, const char **ret_why)
 	err = load_ingress(splice, is_adopting);
 	if (err)
 		return err;
-	splice->egress = tc_egress_bpf__open_and_load();
-	if (!splice->egress)
+	err = load_egress(splice);
+	if (err)
+		return err;
+	splice->legs = legs_bpf__open_and_load();
+	if (!splice->legs)
 		return -errno;
+	splice->legs_fd = bpf_program__fd(splice->legs->progs.read_legs);
 	*ret_why = "the tables of flows cannot be mapped";
 	return map_arrays(splice);
 }
@@ -374,6 +396,7 @@ void splice_free(struct splice *splice)
 		munmap(splice->buckets, buckets_size(splice));
 	pthread_mutex_destroy(&splice->table_lock);
 	xdp_ingress_bpf__destroy(splice->xdp);
+	legs_bpf__destroy(splice->legs);
 	tc_egress_bpf__destroy(splice->egress);
 	tc_ingress_bpf__destroy(splice->ingress);
 	for (size_t i = 0; i < ARRAY_SIZE(splice->reset_fd); i++)
@@ -488,19 +511,21 @@ static enum splice_reason compare_local(const struct splice_pair *pair, enum spl
 
 static enum splice_reason compare(struct splice_pair *pair)
 {
-	struct leg client = {.key = pair->keys[FLOW_UP]}, backend = {.key = pair->keys[FLOW_DOWN]};
+	struct leg *client = &pair->client, *backend = &pair->backend;
 	enum splice_reason reason;
 	uint32_t mtu_up, mtu_down;
 
-	if (leg_read(pair->client_fd, &client) < 0 || leg_read(pair->backend_fd, &backend) < 0)
+	client->key = pair->keys[FLOW_UP];
+	backend->key = pair->keys[FLOW_DOWN];
+	if (leg_read(pair->client_fd, client) < 0 || leg_read(pair->backend_fd, backend) < 0)
 		return SPLICE_REASON_KERNEL;
 	reason = find_way(pair, FLOW_UP, &mtu_up);
 	if (reason == SPLICE_REASON_NONE)
 		reason = find_way(pair, FLOW_DOWN, &mtu_down);
 	if (reason == SPLICE_REASON_NONE)
-		reason = legs_compare(&client, &backend, mtu_up);
+		reason = legs_compare(client, backend, mtu_up);
 	if (reason == SPLICE_REASON_MSS)
-		reason = compare_announced(pair, &client, &backend, mtu_up);
+		reason = compare_announced(pair, client, backend, mtu_up);
 	return compare_local(pair, reason);
 }
 
@@ -633,7 +658,7 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
 		.is_reset_by_client = up->flags & FLOW_SEEN_RST,
 		.is_reset_by_backend = down->flags & FLOW_SEEN_RST,
 	};
-	ret->is_superseded = pair->is_joined && gate_state_of(word) != GATE_SPLICED;
+	ret->is_superseded = pair->is_joined && gate_state_of(word) == GATE_PASS;
 	ret->is_over = flow_is_over(pair->shared) || ret->is_superseded;
 }
 
@@ -718,6 +743,8 @@ void splice_pair_close(struct splice_pair *pair, bool is_reset)
 {
 	struct splice *splice = pair->splice;
 
+	if (pair->is_joined && !pair->is_frozen)
+		splice_freeze(pair);
 	if (pair->shared)
 		close_gate(pair->shared);
 	remove_flows(pair);

@@ -214,12 +214,13 @@ void uring_on_room(struct io_stream *stream)
 {
 	stream->flags &= ~STREAM_AWAITS_ROOM;
 	stream->pending--;
-	if (stream->flags & STREAM_CLOSING)
-		io_stream_operation_ended(stream);
-	else if (stream->queued && !stream->in_flight)
-		uring_stream_send(stream);
-	else if (stream->written_by)
-		io_pump_writable(stream->written_by);
+	if (!(stream->flags & STREAM_CLOSING)) {
+		if (stream->queued && !stream->in_flight)
+			uring_stream_send(stream);
+		else if (stream->written_by)
+			io_pump_writable(stream->written_by);
+	}
+	io_stream_operation_ended(stream);
 }
 
 /* --- Connecting and closing -------------------------------------- */

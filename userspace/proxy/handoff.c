@@ -4,8 +4,8 @@
  * programs say when it is over, and now and then the worker looks whether it is idle. The switch
  * itself is fastpath/handoff.c's.
  *
- * A try costs the relay a pause, so it is made only when a first look finds the sockets quiet. A
- * connection that never is stays with the relay.
+ * A try costs the relay a pause of some microseconds, in which it reads nothing. It fails where a
+ * packet comes in between, and succeeds sooner or later.
  */
 #include "proxy/handoff.h"
 #include "core/hash.h"
@@ -16,10 +16,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define DELAY_MIN_MS 1
-#define DELAY_MAX_MS 1000
-#define TRIES_MAX    40
-#define LOOK_MAX_MS  10000 /* what the programs' word of an end might be missed for */
+#define DELAY_MIN_MS     1
+#define DELAY_MAX_MS     1000
+#define TRIES_MAX        40
+#define WAITS_MAX        20 /* for sockets that take no more */
+#define TAIL_LOOK_MAX_MS 64
+#define LOOK_MAX_MS      10000 /* what the programs' word of an end might be missed for */
 /* Behind the last ACK: a FIN whose ACK was lost is sent again, and wants to be answered by the one
  * who knows it. */
 #define LINGER_MS 1000
@@ -27,6 +29,11 @@
 static struct io_loop *loop_of(const struct tunnel *tunnel)
 {
 	return tunnel->client->loop;
+}
+
+static bool is_joined(const struct handoff *handoff)
+{
+	return handoff->state >= HANDOFF_TAIL;
 }
 
 static void start_timer(struct tunnel *tunnel, uint64_t delay_ms)
@@ -96,36 +103,24 @@ static void resume(struct tunnel *tunnel)
 	io_pump_resume(&tunnel->down);
 }
 
-static void look_for_end(struct tunnel *tunnel);
+static void look_at_tail(struct tunnel *tunnel);
 
 static void on_joined(struct tunnel *tunnel)
 {
 	struct handoff *handoff = &tunnel->handoff;
 
-	handoff->state = HANDOFF_JOINED;
+	handoff->state = HANDOFF_TAIL;
 	handoff->reason = SPLICE_REASON_NONE;
-	handoff->was_joined = true;
-	counter_add(&tunnel->counters->spliced, 1);
+	handoff->delay_ms = DELAY_MIN_MS;
 	io_timer_stop(loop_of(tunnel), &tunnel->timer);
-	io_pump_cancel(&tunnel->up);
-	io_pump_cancel(&tunnel->down);
-	look_for_end(tunnel);
+	resume(tunnel);
+	look_at_tail(tunnel);
 }
 
-static void join(struct tunnel *tunnel)
+static void relay_on(struct tunnel *tunnel, int err)
 {
 	struct handoff *handoff = &tunnel->handoff;
-	bool are_empty = io_pump_is_empty(&tunnel->up) && io_pump_is_empty(&tunnel->down);
-	int err = -EAGAIN;
 
-	if (are_empty) {
-		splice_pair_set_relayed(handoff->pair, tunnel->up.bytes, tunnel->down.bytes);
-		err = splice_join(handoff->pair);
-	}
-	if (!err) {
-		on_joined(tunnel);
-		return;
-	}
 	handoff->state = HANDOFF_OBSERVED;
 	resume(tunnel);
 	if (err == -EAGAIN && ++handoff->tries < TRIES_MAX) {
@@ -136,6 +131,28 @@ static void join(struct tunnel *tunnel)
 		log_debug("connection %llu: stays with the relay: %s",
 			  (unsigned long long)tunnel->label.id, strerror(-err));
 	give_up(tunnel, err == -EAGAIN ? SPLICE_REASON_NEVER_QUIET : SPLICE_REASON_KERNEL);
+}
+
+/* Sockets that take no more for the moment are waited for: what they have not been given yet, they
+ * cannot be asked about. */
+static void join(struct tunnel *tunnel)
+{
+	struct handoff *handoff = &tunnel->handoff;
+	int err;
+
+	if (!io_pump_is_empty(&tunnel->up) || !io_pump_is_empty(&tunnel->down)) {
+		if (handoff->waits++ < WAITS_MAX)
+			start_timer(tunnel, DELAY_MIN_MS);
+		else
+			relay_on(tunnel, -EAGAIN);
+		return;
+	}
+	splice_pair_set_relayed(handoff->pair, tunnel->up.bytes, tunnel->down.bytes);
+	err = splice_join(handoff->pair);
+	if (err)
+		relay_on(tunnel, err);
+	else
+		on_joined(tunnel);
 }
 
 static void on_rest(struct tunnel *tunnel)
@@ -156,23 +173,22 @@ static void on_down_rest(struct io_pump *pump)
 
 /* A pump that is over has no on_end: half of the connection has ended, the other half is relayed.
  */
-static void look_for_quiet(struct tunnel *tunnel)
+static void try_to_join(struct tunnel *tunnel)
 {
 	struct handoff *handoff = &tunnel->handoff;
 
-	if (!tunnel->up.on_end || !tunnel->down.on_end) {
+	if (!tunnel->up.on_end || !tunnel->down.on_end || handoff->tries >= TRIES_MAX) {
 		give_up(tunnel, SPLICE_REASON_NEVER_QUIET);
 		return;
 	}
-	if (!splice_is_quiet(handoff->pair)) {
-		if (++handoff->tries < TRIES_MAX)
-			try_later(tunnel);
-		else
-			give_up(tunnel, SPLICE_REASON_NEVER_QUIET);
+	if (!splice_is_watched(handoff->pair)) {
+		handoff->tries++;
+		try_later(tunnel);
 		return;
 	}
 	handoff->state = HANDOFF_RESTING;
 	handoff->nrested = 0;
+	handoff->waits = 0;
 	io_pump_rest(&tunnel->up);
 	io_pump_rest(&tunnel->down);
 }
@@ -205,7 +221,8 @@ uint64_t handoff_judge(const struct splice_traffic *traffic, uint64_t idle_limit
 	return 0;
 }
 
-static void look_for_end(struct tunnel *tunnel)
+/* Return: milliseconds to the next look; 0: it was over, and the tunnel has ended. */
+static uint64_t end_if_over(struct tunnel *tunnel)
 {
 	struct splice_traffic traffic;
 	enum connection_end end;
@@ -214,12 +231,47 @@ static void look_for_end(struct tunnel *tunnel)
 
 	splice_pair_traffic(tunnel->handoff.pair, &traffic);
 	wait_ms = handoff_judge(&traffic, tunnel->idle_timeout_ms, &end);
-	if (wait_ms) {
-		start_timer(tunnel, wait_ms);
-		return;
-	}
+	if (wait_ms)
+		return wait_ms;
 	how = end == CONNECTION_END_IDLE_TIMEOUT ? IO_CLOSE_RESET : IO_CLOSE_FIN;
 	tunnel_end(tunnel, end, how, how);
+	return 0;
+}
+
+static void look_for_end(struct tunnel *tunnel)
+{
+	uint64_t wait_ms = end_if_over(tunnel);
+
+	if (wait_ms)
+		start_timer(tunnel, wait_ms);
+}
+
+static void look_at_tail(struct tunnel *tunnel)
+{
+	struct handoff *handoff = &tunnel->handoff;
+
+	if (!end_if_over(tunnel))
+		return;
+	if (!splice_cut_tail(handoff->pair)) {
+		start_timer(tunnel, handoff->delay_ms);
+		handoff->delay_ms = handoff->delay_ms < TAIL_LOOK_MAX_MS ? 2 * handoff->delay_ms
+									 : TAIL_LOOK_MAX_MS;
+		return;
+	}
+	splice_pair_set_relayed(handoff->pair, tunnel->up.bytes, tunnel->down.bytes);
+	io_pump_cancel(&tunnel->up);
+	io_pump_cancel(&tunnel->down);
+	splice_silence(handoff->pair);
+	handoff->state = HANDOFF_SETTLING;
+	handoff->was_joined = true;
+	counter_add(&tunnel->counters->spliced, 1);
+	start_timer(tunnel, SPLICE_SETTLE_MS);
+}
+
+static void put_to_sleep(struct tunnel *tunnel)
+{
+	splice_freeze(tunnel->handoff.pair);
+	tunnel->handoff.state = HANDOFF_JOINED;
 }
 
 static void on_timer(struct io_timer *timer)
@@ -234,13 +286,22 @@ static void on_timer(struct io_timer *timer)
 			try_later(tunnel);
 		break;
 	case HANDOFF_OBSERVED:
-		look_for_quiet(tunnel);
+		try_to_join(tunnel);
+		break;
+	case HANDOFF_RESTING:
+		join(tunnel);
+		break;
+	case HANDOFF_TAIL:
+		look_at_tail(tunnel);
+		break;
+	case HANDOFF_SETTLING:
+		put_to_sleep(tunnel);
+		look_for_end(tunnel);
 		break;
 	case HANDOFF_JOINED:
 		look_for_end(tunnel);
 		break;
 	case HANDOFF_NEVER:
-	case HANDOFF_RESTING:
 		break;
 	}
 }
@@ -286,6 +347,8 @@ void handoff_on_over(struct tunnel *tunnel)
 {
 	if (tunnel->handoff.state == HANDOFF_JOINED)
 		look_for_end(tunnel);
+	else if (is_joined(&tunnel->handoff))
+		(void)end_if_over(tunnel); /* its timer runs as it did */
 }
 
 bool handoff_leave(struct tunnel *tunnel)
@@ -293,6 +356,8 @@ bool handoff_leave(struct tunnel *tunnel)
 	struct handoff *handoff = &tunnel->handoff;
 	struct splice_traffic traffic;
 
+	if (handoff->state == HANDOFF_SETTLING)
+		put_to_sleep(tunnel);
 	if (handoff->state != HANDOFF_JOINED)
 		return false;
 	splice_pair_traffic(handoff->pair, &traffic);
@@ -318,7 +383,7 @@ void handoff_interrupt(struct tunnel *tunnel)
 
 	if (handoff->sockmap_rung)
 		sockmap_rung_interrupt(tunnel);
-	if (handoff->state == HANDOFF_NEVER || handoff->state == HANDOFF_JOINED)
+	if (handoff->state == HANDOFF_NEVER || is_joined(handoff))
 		return;
 	io_timer_stop(loop_of(tunnel), &handoff->timer);
 	give_up(tunnel, SPLICE_REASON_NEVER_QUIET);
@@ -333,7 +398,7 @@ void handoff_account(struct tunnel *tunnel)
 
 	if (handoff->sockmap_rung)
 		sockmap_rung_account(tunnel);
-	if (handoff->state != HANDOFF_JOINED)
+	if (!is_joined(handoff))
 		return;
 	splice_pair_traffic(handoff->pair, &traffic);
 	handoff->bytes_up = traffic.bytes_up;
@@ -364,8 +429,8 @@ const char *handoff_rung(const struct tunnel *tunnel)
 		return "sockmap";
 	if (!handoff->was_joined)
 		return "relay";
-	return splice_rung_name(handoff->state == HANDOFF_JOINED ? splice_pair_rung(handoff->pair)
-								 : handoff->rung);
+	return splice_rung_name(is_joined(handoff) ? splice_pair_rung(handoff->pair)
+						   : handoff->rung);
 }
 
 const char *handoff_reason(const struct tunnel *tunnel)
@@ -380,7 +445,7 @@ uint64_t handoff_last_activity_ms(const struct tunnel *tunnel)
 
 	if (tunnel->handoff.sockmap_rung)
 		return sockmap_rung_last_activity_ms(tunnel);
-	if (tunnel->handoff.state != HANDOFF_JOINED)
+	if (!is_joined(&tunnel->handoff))
 		return 0;
 	splice_pair_traffic(tunnel->handoff.pair, &traffic);
 	now_ms = io_loop_now_ms(loop_of(tunnel));

@@ -14,9 +14,9 @@ struct tunnel;
 /*
  * What a tunnel knows of its way into the kernel:
  *
- *   WAITING ──enough bytes──► OBSERVED ──quiet──► RESTING ──joined──► JOINED
- *      │                         ▲                   │
- *      └─not eligible─► NEVER    └──── -EAGAIN ──────┘
+ *   WAITING ──enough bytes──► OBSERVED ──────► RESTING ──joined──► TAIL ──► SETTLING ──► JOINED
+ *      │                         ▲               │
+ *      └─not eligible─► NEVER    └── -EAGAIN ────┘
  *
  * A zeroed one has never begun.
  */
@@ -24,7 +24,10 @@ enum handoff_state {
 	HANDOFF_NEVER, /* @reason says why */
 	HANDOFF_WAITING,
 	HANDOFF_OBSERVED, /* the programs watch; the relay carries on */
-	HANDOFF_RESTING,  /* the relay is being stopped for a try */
+	HANDOFF_RESTING,  /* the relay reads nothing, for a try */
+	/* What arrives from here on goes through the programs. */
+	HANDOFF_TAIL,     /* the relay delivers what it had before */
+	HANDOFF_SETTLING, /* it has; the sockets may still have an ACK to send */
 	HANDOFF_JOINED,
 };
 
@@ -37,7 +40,7 @@ struct handoff {
 	bool was_redirected;               /* by the sockmap rung */
 	struct sockmap_rung *sockmap_rung; /* in place of what is below; NULL */
 	uint8_t nrested;                   /* pumps */
-	uint8_t tries;
+	uint8_t tries, waits;
 	uint32_t delay_ms;
 	struct io_timer timer;
 	uint64_t bytes_up, bytes_down; /* not through the pumps, up to the end */

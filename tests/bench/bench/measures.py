@@ -121,11 +121,12 @@ def memory(session, peer):
 # name: (function, which paths it makes sense for)
 PROXIES = ("sluice", "haproxy", "nginx")
 ALL = ("plain", *PROXIES)
+SPLICED = ("sluice-splice-tc",)
 MEASURES = {
-    "requests_64": (requests_64, ALL),
-    "requests_512": (requests_512, ALL),
-    "connections": (connections, ALL),
-    "throughput": (throughput, ("plain", "sluice", "haproxy", "haproxy-copy", "nginx")),
-    "latency": (latency, ALL),
+    "requests_64": (requests_64, ALL + SPLICED),
+    "requests_512": (requests_512, ALL + SPLICED),
+    "connections": (connections, ALL + SPLICED),
+    "throughput": (throughput, ("plain", "sluice", *SPLICED, "haproxy", "haproxy-copy", "nginx")),
+    "latency": (latency, ALL + SPLICED),
     "memory": (memory, PROXIES),
 }

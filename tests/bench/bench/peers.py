@@ -21,6 +21,8 @@ class Peer:
     """A path from client to backend. `address(what)` is where a client connects."""
     name = title = None
     host, base = PROXY, None
+    # What it does to the devices would be part of every other path: up only while it is measured.
+    is_alone = False
 
     def __init__(self, net, directory):
         self.net = net
@@ -67,12 +69,13 @@ class Sluice(Peer):
     name, title, base = "sluice", "Sluice relay", 8100
     binary = BUILD / "release" / "sluiced"
     io = "auto"
+    acceleration = {"mode": "off"}
 
     def launch(self):
-        config = self.directory / "sluice.yaml"
+        config = self.directory / f"{self.name}.yaml"
         config.write_text(json.dumps({
-            "workers": 1, "io": self.io, "acceleration": {"mode": "off"},
-            "admin": {"socket": str(self.directory / "sluice.sock")},
+            "workers": 1, "io": self.io, "acceleration": self.acceleration,
+            "admin": {"socket": str(self.directory / f"{self.name}.sock")},
             "listeners": [{"name": f"l{o}", "bind": [f"{PROXY}:{self.base + o}"], "mode": "tcp",
                            "backlog": 16384, "pool": f"p{o}"} for o in OFFSETS],
             "pools": [{"name": f"p{o}", "endpoints": [{"address": f"{BACKEND}:{BACKEND_BASE + o}"}]}
@@ -85,6 +88,13 @@ class Sluice(Peer):
         if self.process and self.process.is_running():
             self.process.child.terminate()
         super().stop()
+
+
+class SluiceSplice(Sluice):
+    """Connections leave the daemon. Its programs look at every packet of the middle's devices."""
+    name, title, base = "sluice-splice-tc", "Sluice splice", 8500
+    is_alone = True
+    acceleration = {"mode": "splice", "hook": "tc", "pin_path": "off"}
 
 
 class HAProxy(Peer):
@@ -167,4 +177,4 @@ class Backend:
             process.stop()
 
 
-PEERS = (Plain, Sluice, HAProxy, HAProxyCopying, Nginx)
+PEERS = (Plain, Sluice, SluiceSplice, HAProxy, HAProxyCopying, Nginx)

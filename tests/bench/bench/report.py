@@ -2,7 +2,8 @@
 """Tables: for the terminal and, the same in Markdown, for docs/benchmarks.md."""
 from .series import METRICS, ratio
 
-TITLES = {"plain": "plain routing", "sluice": "Sluice relay", "haproxy": "HAProxy",
+TITLES = {"plain": "plain routing", "sluice": "Sluice relay",
+          "sluice-splice-tc": "Sluice splice", "haproxy": "HAProxy",
           "haproxy-copy": "HAProxy, no splice", "nginx": "nginx stream"}
 BEGIN = "<!-- begin: written by tests/bench/run --update-docs -->"
 END = "<!-- end -->"
