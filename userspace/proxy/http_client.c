@@ -309,9 +309,7 @@ int http_client_start(struct session *session)
 	address_format_ip(&session->client_address, client->address);
 	session->http = client;
 	session->state = CONNECTION_HTTP;
-	client->input.buf = session->intake_head;
-	session->intake_head = NULL;
-	intake_release(session);
+	client->input.buf = input_take(&session->intake);
 	http_client_allow(client, config_of(client)->request_timeout_ms);
 	io_stream_recv_start(&session->client);
 	if (input_bytes(&client->input).len)

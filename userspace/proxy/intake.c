@@ -23,73 +23,6 @@ static bool is_trusted_source(const struct session *session)
 	return false;
 }
 
-void intake_release(struct session *session)
-{
-	while (session->intake_head) {
-		struct io_buf *buf = session->intake_head;
-
-		session->intake_head = buf->next;
-		io_buf_release(session->worker->loop, buf);
-	}
-	session->intake_tail = &session->intake_head;
-	session->intake_bytes = 0;
-}
-
-static void append(struct session *session, struct io_buf *buf)
-{
-	buf->next = NULL;
-	*session->intake_tail = buf;
-	session->intake_tail = &buf->next;
-	session->intake_bytes += buf->end - buf->start;
-}
-
-/* Twice what is there, so that bytes which come one by one are copied a few times, not each time.
- */
-static int start_heap_buffer(struct session *session)
-{
-	struct io_buf *head = session->intake_head, *larger;
-
-	if (!io_buf_is_pooled(head) && head->cap - head->start >= session->intake_bytes)
-		return 0;
-	larger = io_buf_new(session->worker->loop, 2 * session->intake_bytes);
-	if (!larger)
-		return -ENOMEM;
-	larger->next = head;
-	session->intake_head = larger;
-	return 0;
-}
-
-/*
- * Several buffers become one on the heap: the parsers want their bytes in one piece, and a client
- * that takes its time must not hold receive buffers.
- */
-static int move_to_heap(struct session *session)
-{
-	struct io_buf *joined;
-
-	if (!session->intake_head)
-		return 0;
-	if (start_heap_buffer(session) < 0)
-		return -ENOMEM;
-	joined = session->intake_head;
-	while (joined->next) {
-		struct io_buf *buf = joined->next;
-		struct slice bytes = io_buf_bytes(buf);
-
-		memcpy(joined->base + joined->end, bytes.ptr, bytes.len);
-		joined->end += (uint32_t)bytes.len;
-		joined->next = buf->next;
-		io_buf_release(session->worker->loop, buf);
-	}
-	session->intake_tail = &joined->next;
-	return 0;
-}
-
-static struct slice intake_slice(const struct session *session)
-{
-	return session->intake_head ? io_buf_bytes(session->intake_head) : (struct slice){};
-}
-
 static void route(struct session *session, const struct client_hello *hello)
 {
 	const struct tcp_route_request request = {
@@ -120,7 +53,7 @@ static void keep_sni(struct session *session, const struct client_hello *hello)
 static void try_hello(struct session *session, bool is_last)
 {
 	struct client_hello *hello = &session->worker->hello;
-	int err = client_hello_parse(intake_slice(session), hello);
+	int err = client_hello_parse(input_bytes(&session->intake), hello);
 
 	if (err == -EAGAIN && !is_last)
 		return;
@@ -177,7 +110,7 @@ static void on_client_known(struct session *session)
 	session->state = CONNECTION_CLIENT_HELLO;
 	io_timer_start(session->worker->loop, &session->timer, listener->client_hello_timeout_ms);
 	io_stream_recv_start(&session->client);
-	if (session->intake_head)
+	if (session->intake.buf)
 		try_hello(session, false);
 }
 
@@ -200,20 +133,12 @@ static int keep_header(struct session *session, const struct proxy_header *heade
 	return 0;
 }
 
-static void drop_front(struct session *session, size_t len)
-{
-	session->intake_head->start += (uint32_t)len;
-	session->intake_bytes -= (uint32_t)len;
-	if (session->intake_bytes == 0)
-		intake_release(session);
-}
-
 static void try_proxy_header(struct session *session)
 {
 	struct proxy_header header;
 	const char *reason;
 	size_t len;
-	int err = proxy_header_parse(intake_slice(session), &header, &len, &reason);
+	int err = proxy_header_parse(input_bytes(&session->intake), &header, &len, &reason);
 
 	if (err == -EAGAIN)
 		return;
@@ -225,7 +150,7 @@ static void try_proxy_header(struct session *session)
 		session_reset(session, CONNECTION_END_NO_MEMORY);
 		return;
 	}
-	drop_front(session, len);
+	input_consume(session->worker->loop, &session->intake, len);
 	io_timer_stop(session->worker->loop, &session->timer);
 	on_client_known(session);
 }
@@ -235,7 +160,7 @@ static void on_input_ended(struct session *session, int status)
 {
 	if (status < 0) {
 		session_reset(session, CONNECTION_END_CLIENT_RESET);
-	} else if (session->intake_bytes == 0 && session->state <= CONNECTION_QUEUED) {
+	} else if (!session->intake.buf && session->state <= CONNECTION_QUEUED) {
 		session_end(session, CONNECTION_END_CLIENT_GONE, IO_CLOSE_FIN, IO_CLOSE_RESET);
 	} else if (session->state == CONNECTION_PROXY_HEADER) {
 		session_reset(session, CONNECTION_END_PROXY_HEADER_INVALID);
@@ -247,27 +172,29 @@ static void on_input_ended(struct session *session, int status)
 
 void intake_on_recv(struct session *session, struct io_buf *buf, int status)
 {
+	struct io_loop *loop = session->worker->loop;
+
 	if (!buf) {
 		on_input_ended(session, status);
 		return;
 	}
-	append(session, buf);
-	/* The whole of it mostly comes at once, and is parsed where it lies. */
-	if (session->intake_head->next && move_to_heap(session) < 0)
+	if (input_append(loop, &session->intake, buf) < 0) {
 		session_reset(session, CONNECTION_END_NO_MEMORY);
-	else if (session->state == CONNECTION_PROXY_HEADER)
+		return;
+	}
+	if (session->state == CONNECTION_PROXY_HEADER)
 		try_proxy_header(session);
 	else if (session->state == CONNECTION_CLIENT_HELLO)
 		try_hello(session, false);
-	else if (session->intake_bytes >= INTAKE_ENOUGH)
+	else if (input_bytes(&session->intake).len >= INTAKE_ENOUGH)
 		io_stream_recv_stop(&session->client);
-	if (session->state < CONNECTION_RELAY && move_to_heap(session) < 0)
+	if (input_keep(loop, &session->intake) < 0)
 		session_reset(session, CONNECTION_END_NO_MEMORY);
 }
 
 void intake_watch(struct session *session)
 {
-	if (session->intake_bytes < INTAKE_ENOUGH)
+	if (input_bytes(&session->intake).len < INTAKE_ENOUGH)
 		io_stream_recv_start(&session->client);
 }
 

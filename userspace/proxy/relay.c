@@ -17,14 +17,12 @@ static void on_end(struct tunnel *tunnel, enum connection_end end, enum io_close
 /* What intake has read goes to the backend before anything newer. */
 void relay_start(struct session *session)
 {
-	struct io_buf *intake = session->intake_head;
+	struct io_buf *intake = input_take(&session->intake);
 
 	session->state = CONNECTION_RELAY;
 	/* A client's socket that was handed over no longer knows. */
 	if (session->worker->shared->splice)
 		session_local(session, &session->local_address);
-	session->intake_head = NULL;
-	intake_release(session);
 	session->tunnel = (struct tunnel){
 		.client = &session->client,
 		.backend = &session->backend,

@@ -61,17 +61,8 @@ static void on_client_ready(struct io_stream *stream, const struct tls_result *r
 /* What was looked at to find the route is the beginning of the handshake. */
 static void give_back_intake(struct session *session)
 {
-	struct io_buf *buf = session->intake_head;
-
-	session->intake_head = NULL;
-	intake_release(session);
-	while (buf) {
-		struct io_buf *next = buf->next;
-
-		buf->next = NULL;
-		io_stream_unread(&session->client, buf);
-		buf = next;
-	}
+	if (session->intake.buf)
+		io_stream_unread(&session->client, input_take(&session->intake));
 }
 
 void secure_client(struct session *session)

@@ -165,7 +165,7 @@ static void session_free(struct session *session)
 		endpoint_unref(session->tried[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(session->sources); i++)
 		source_table_give(worker->shared->sources, session->sources[i]);
-	intake_release(session);
+	input_release(worker->loop, &session->intake);
 	http_client_free(session->http);
 	atomic_fetch_sub(&session->listener->stats->active, 1);
 	atomic_fetch_sub(&worker->shared->active, 1);
@@ -328,7 +328,6 @@ int session_start(struct worker_view *view, uint32_t listener, uint16_t port, in
 	session->counters = &session->listener->stats->by_worker[worker->index];
 	session->port = port;
 	session->timer.on_expire = on_timer;
-	session->intake_tail = &session->intake_head;
 	session->id = worker->next_id++ << 8 | (worker->index & 0xff);
 	session->accepted_us = io_loop_now_us(worker->loop);
 	if (view->snapshot->access_log)

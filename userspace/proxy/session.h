@@ -11,6 +11,7 @@
 #include "io/timer.h"
 #include "proxy/access_log.h"
 #include "proxy/http_client.h"
+#include "proxy/input.h"
 #include "proxy/inspect.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
@@ -49,8 +50,7 @@ struct session {
 	struct tunnel tunnel;     /* in RELAY, and for the log afterwards */
 
 	/* What has come from the client before the relay begins. */
-	struct io_buf *intake_head, **intake_tail;
-	uint32_t intake_bytes;
+	struct input intake;
 
 	struct address client_address; /* by the PROXY header, else the peer */
 	struct address peer_address;
@@ -110,7 +110,6 @@ extern const struct io_stream_ops session_backend_ops;
 void intake_start(struct session *session);
 void intake_on_recv(struct session *session, struct io_buf *buf, int status);
 void intake_on_timeout(struct session *session);
-void intake_release(struct session *session);
 
 /* While there is no backend: takes what the client says first, and learns that it has gone. */
 void intake_watch(struct session *session);
