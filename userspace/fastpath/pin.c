@@ -120,7 +120,7 @@ static int pin_of(int fd, struct pin **ret)
 
 int pin_open(const char *directory, uid_t uid, gid_t gid, struct pin **ret)
 {
-	int fd, err = open_directory(directory, uid, gid, &fd);
+	int fd = -1, err = open_directory(directory, uid, gid, &fd);
 
 	return err ? err : pin_of(fd, ret);
 }
@@ -135,7 +135,7 @@ int pin_open_to_read(const char *directory, struct pin **ret)
 
 int pin_open_to_discard(const char *directory, struct pin **ret)
 {
-	int fd, err = lock_directory(directory, LOCK_EX, &fd);
+	int fd = -1, err = lock_directory(directory, LOCK_EX, &fd);
 
 	return err ? err : pin_of(fd, ret);
 }

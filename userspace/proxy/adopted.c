@@ -131,7 +131,7 @@ static void write_access_log(const struct adopted *adopted, enum connection_end 
 		.duration_us = now_us > started_us ? now_us - started_us : age_us,
 		.tries = 1,
 		.end = end,
-		.rung = "splice-tc",
+		.rung = splice_rung_name(splice_pair_rung(adopted->pair)),
 		.reason = adopted_reason,
 	};
 	struct strbuf line = {};
@@ -175,7 +175,7 @@ static void look_for_end(struct adopted *adopted)
 	const struct snapshot_listener *listener = find_listener(adopted);
 	uint64_t idle_limit_ms = listener ? listener->config->idle_timeout_ms : UNKNOWN_IDLE_MS;
 	struct splice_traffic traffic;
-	enum connection_end why;
+	enum connection_end why = CONNECTION_END_DONE;
 	uint64_t wait_ms;
 
 	splice_pair_traffic(adopted->pair, &traffic);
@@ -300,7 +300,7 @@ static void describe(const struct adopted *adopted, struct connection_row *ret)
 		.local = adopted->origin.local,
 		.backend = adopted->origin.backend,
 		.state = CONNECTION_RELAY,
-		.rung = "splice-tc",
+		.rung = splice_rung_name(splice_pair_rung(adopted->pair)),
 		.reason = adopted_reason,
 		.bytes_in = bytes.in,
 		.bytes_out = bytes.out,

@@ -225,7 +225,7 @@ uint64_t handoff_judge(const struct splice_traffic *traffic, uint64_t idle_limit
 static uint64_t end_if_over(struct tunnel *tunnel)
 {
 	struct splice_traffic traffic;
-	enum connection_end end;
+	enum connection_end end = CONNECTION_END_DONE;
 	enum io_close_how how;
 	uint64_t wait_ms;
 

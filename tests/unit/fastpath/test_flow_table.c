@@ -147,6 +147,54 @@ static void tags_of_a_bucket_differ_after_any_order_of_changes(void **state)
 	table_free(&table);
 }
 
+/* As a writer that was killed may leave it: flows of nobody, counts that are too high. */
+static void what_belongs_to_nobody_is_swept_out(void **state)
+{
+	struct table table = table_new(256);
+	bool is_alive[PAIRS] = {};
+	uint32_t overflowed = 0;
+
+	(void)state;
+	for (uint32_t pair = 0; pair < 500; pair++) {
+		assert_int_equal(put(&table, pair, FLOW_UP), 0);
+		assert_int_equal(put(&table, pair, FLOW_DOWN), 0);
+		is_alive[pair] = pair % 3 == 0;
+	}
+	for (uint32_t b = 0; b < table.nbuckets; b++) {
+		overflowed += table.buckets[b].overflowed;
+		table.buckets[b].overflowed += 3;
+	}
+	assert_true(overflowed > 0);
+	flow_table_sweep(table.buckets, table.nbuckets, table.pairs, PAIRS, is_alive);
+	for (uint32_t pair = 0; pair < 500; pair++) {
+		assert_int_equal(find(&table, pair, FLOW_UP),
+				 is_alive[pair] ? flow_place(pair, FLOW_UP) : 0);
+		assert_int_equal(find(&table, pair, FLOW_DOWN),
+				 is_alive[pair] ? flow_place(pair, FLOW_DOWN) : 0);
+		if (is_alive[pair]) {
+			take_out(&table, pair, FLOW_UP);
+			take_out(&table, pair, FLOW_DOWN);
+		}
+	}
+	for (uint32_t b = 0; b < table.nbuckets; b++)
+		assert_int_equal(table.buckets[b].overflowed, 0);
+	table_free(&table);
+}
+
+static void places_of_no_pair_are_swept_out(void **state)
+{
+	struct table table = table_new(2);
+	const bool is_alive[1] = {true};
+
+	(void)state;
+	table.buckets[1].place[3] = flow_place(1, FLOW_UP);
+	table.buckets[0].place[0] = UINT32_MAX;
+	flow_table_sweep(table.buckets, table.nbuckets, table.pairs, 1, is_alive);
+	assert_int_equal(table.buckets[1].place[3], 0);
+	assert_int_equal(table.buckets[0].place[0], 0);
+	table_free(&table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +203,8 @@ int main(void)
 		cmocka_unit_test(a_key_that_is_there_is_refused),
 		cmocka_unit_test(what_finds_no_room_is_refused_and_said),
 		cmocka_unit_test(tags_of_a_bucket_differ_after_any_order_of_changes),
+		cmocka_unit_test(what_belongs_to_nobody_is_swept_out),
+		cmocka_unit_test(places_of_no_pair_are_swept_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

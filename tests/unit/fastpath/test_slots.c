@@ -54,12 +54,32 @@ static void slot_that_has_rested_longest_is_next(void **state)
 	slots_free(slots);
 }
 
+static void slots_that_are_taken_already_are_never_given(void **state)
+{
+	const bool is_taken[4] = {true, false, true, false};
+	struct slots *slots = slots_new(4);
+	uint32_t slot;
+
+	(void)state;
+	slots_remove(slots, is_taken);
+	assert_true(slots_take(slots, NOW, &slot));
+	assert_int_equal(slot, 1);
+	assert_true(slots_take(slots, NOW, &slot));
+	assert_int_equal(slot, 3);
+	assert_false(slots_take(slots, NOW, &slot));
+	slots_give(slots, NOW, 2);
+	assert_true(slots_take(slots, NOW + SLOT_REST_MS, &slot));
+	assert_int_equal(slot, 2);
+	slots_free(slots);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_slot_is_given_once),
 		cmocka_unit_test(slot_rests_before_it_is_used_again),
 		cmocka_unit_test(slot_that_has_rested_longest_is_next),
+		cmocka_unit_test(slots_that_are_taken_already_are_never_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
