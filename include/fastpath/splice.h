@@ -41,6 +41,7 @@ enum splice_reason {
 #define X(name, text) SPLICE_REASON_##name,
 	SPLICE_REASONS(X)
 #undef X
+		SPLICE_REASON_COUNT
 };
 
 const char *splice_reason_name(enum splice_reason reason);

@@ -108,6 +108,46 @@ struct tls_row {
 	uint64_t failed[TLS_FAILURE_COUNT]; /* by reason */
 };
 
+/* What carried a connection, at its end. */
+#define CONNECTION_RUNGS(X)         \
+	X(RELAY, "relay")           \
+	X(SOCKMAP, "sockmap")       \
+	X(SPLICE_TC, "splice-tc")   \
+	X(SPLICE_XDP, "splice-xdp") \
+	X(SPLICE_MIXED, "splice-mixed")
+
+enum connection_rung {
+#define X(name, text) CONNECTION_RUNG_##name,
+	CONNECTION_RUNGS(X)
+#undef X
+		CONNECTION_RUNG_COUNT
+};
+
+const char *connection_rung_name(enum connection_rung rung);
+
+/* What a try to hand a connection to the packet programs has come to. */
+#define HANDOVER_RESULTS(X)                                                        \
+	X(JOINED, "joined")                                                        \
+	X(NOT_QUIET, "not_quiet") /* something was under way: it is tried again */ \
+	X(FAILED, "failed")       /* a system call did: it stays with the relay */
+
+enum handover_result {
+#define X(name, text) HANDOVER_##name,
+	HANDOVER_RESULTS(X)
+#undef X
+		HANDOVER_RESULT_COUNT
+};
+
+const char *handover_result_name(enum handover_result result);
+
+/* All so far. Bytes and packets: of packet splice alone. */
+struct listener_acceleration {
+	uint64_t rungs[CONNECTION_RUNG_COUNT]; /* connections that have ended */
+	uint64_t reasons[SPLICE_REASON_COUNT]; /* why those on the relay were not on a better one */
+	uint64_t handovers[HANDOVER_RESULT_COUNT];
+	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+};
+
 struct listener_row {
 	const char *name;
 	const char *mode;
@@ -116,7 +156,8 @@ struct listener_row {
 	uint64_t active, accepted, refused; /* refused: by a limit */
 	uint64_t spliced;                   /* handed to the kernel, so far */
 	uint64_t bytes_in, bytes_out;       /* from clients, to clients */
-	const uint64_t *ends;               /* connections by enum connection_end */
+	const struct listener_acceleration *acceleration;
+	const uint64_t *ends; /* connections by enum connection_end */
 	const struct histogram *session_time;
 	struct tls_row tls;
 	const struct tls_certificate_row *certificates;

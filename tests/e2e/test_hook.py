@@ -11,7 +11,7 @@ from lib.netns import BACKEND, BACKEND6, PROXY6
 from lib.origins import Origin, say_name
 from lib.paths import ROOT
 from lib.process import wait_until
-from test_splice import MEBIBYTE, exchange, log_line, rungs
+from lib.splice import MEBIBYTE, exchange, log_line, rungs
 
 ORIGIN = (BACKEND, 7000)
 FAR_ENDS = (("client", "c0"), ("backend", "b0"))
@@ -34,12 +34,16 @@ def programs(net, device):
     return [link["xdp"]["prog"]["id"]] if "xdp" in link else []
 
 
-def verdict(sluice, name):
-    """How many packets came to this verdict."""
+def metric(sluice, name):
     for line in sluice.ctl("metrics").splitlines():
-        if line.startswith(f'sluice_splice_verdicts_total{{verdict="{name}"}}'):
+        if line.startswith(f"sluice_splice_{name} "):
             return int(line.split()[-1])
     raise KeyError(name)
+
+
+def verdict(sluice, name):
+    """How many packets came to this verdict."""
+    return metric(sluice, f'verdicts_total{{verdict="{name}"}}')
 
 
 @pytest.fixture
@@ -66,7 +70,14 @@ def test_xdp_on_veth_carries_every_byte_both_ways(net, sluice, named_origin, far
     assert verdict(sluice, "spliced") - before >= 16 * MEBIBYTE // 1500
     sock.close()
     wait_until(lambda: sluice.active() == 0, 5)
-    assert log_line(sluice)["rung"] == "splice-xdp"
+    line = log_line(sluice)
+    assert line["rung"] == "splice-xdp"
+    front = '{listener="front"'
+    assert metric(sluice, f'connections_total{front},rung="splice-xdp",reason="-"}}') == 1
+    assert metric(sluice, f'handovers_total{front},result="joined"}}') == 1
+    assert 8 * MEBIBYTE <= metric(sluice, f"received_bytes_total{front}}}") <= line["bytes_in"]
+    assert metric(sluice, f"sent_packets_total{front}}}") >= 8 * MEBIBYTE // 1500
+    assert metric(sluice, "pairs") == 0 and metric(sluice, "pairs_max") == 64
     sluice.stop()
     assert not programs(net, "p0") and not programs(net, "p1")
 

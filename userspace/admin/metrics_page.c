@@ -27,6 +27,18 @@
 	X(SPLICE_DEVICE, "splice_device", "gauge", "1 for the hook that a device's packets take")  \
 	X(SPLICE_VERDICTS, "splice_verdicts_total", "counter",                                     \
 	  "Packets by what the programs decided; each program that a packet passes counts it")     \
+	X(SPLICE_CONNECTIONS, "splice_connections_total", "counter",                               \
+	  "Connections that have ended, by what carried them, and why not a better rung")          \
+	X(SPLICE_HANDOVERS, "splice_handovers_total", "counter",                                   \
+	  "Tries to hand a connection to the packet programs")                                     \
+	X(SPLICE_RECEIVED, "splice_received_bytes_total", "counter",                               \
+	  "Bytes from clients that the packet programs carried")                                   \
+	X(SPLICE_SENT, "splice_sent_bytes_total", "counter",                                       \
+	  "Bytes to clients that the packet programs carried")                                     \
+	X(SPLICE_RECEIVED_PACKETS, "splice_received_packets_total", "counter",                     \
+	  "Packets from clients that the packet programs carried")                                 \
+	X(SPLICE_SENT_PACKETS, "splice_sent_packets_total", "counter",                             \
+	  "Packets to clients that the packet programs carried")                                   \
 	X(CONNECTIONS_ACTIVE, "listener_connections_active", "gauge", "Open connections")          \
 	X(CONNECTIONS_ACCEPTED, "listener_connections_accepted_total", "counter",                  \
 	  "Connections accepted")                                                                  \
@@ -200,6 +212,40 @@ static void add_requests(struct page *page, labels_t *labels, const struct liste
 			     row->exchange_time);
 }
 
+static void add_rung(struct page *page, const char *listener, enum connection_rung rung,
+		     enum splice_reason reason, uint64_t count)
+{
+	add(page, METRIC_SPLICE_CONNECTIONS,
+	    (labels_t[]){{"listener", listener},
+			 {"rung", connection_rung_name(rung)},
+			 {"reason", splice_reason_name(reason)},
+			 {NULL, NULL}},
+	    count);
+}
+
+static void add_listener_acceleration(struct page *page, const struct listener_row *row)
+{
+	labels_t labels[] = {{"listener", row->name}, {NULL, NULL}};
+	const struct listener_acceleration *counts = row->acceleration;
+
+	for (unsigned i = SPLICE_REASON_NONE + 1; i < SPLICE_REASON_COUNT; i++)
+		add_rung(page, row->name, CONNECTION_RUNG_RELAY, (enum splice_reason)i,
+			 counts->reasons[i]);
+	for (unsigned i = CONNECTION_RUNG_RELAY + 1; i < CONNECTION_RUNG_COUNT; i++)
+		add_rung(page, row->name, (enum connection_rung)i, SPLICE_REASON_NONE,
+			 counts->rungs[i]);
+	for (unsigned i = 0; i < HANDOVER_RESULT_COUNT; i++)
+		add(page, METRIC_SPLICE_HANDOVERS,
+		    (labels_t[]){{"listener", row->name},
+				 {"result", handover_result_name((enum handover_result)i)},
+				 {NULL, NULL}},
+		    counts->handovers[i]);
+	add(page, METRIC_SPLICE_RECEIVED, labels, counts->bytes_in);
+	add(page, METRIC_SPLICE_SENT, labels, counts->bytes_out);
+	add(page, METRIC_SPLICE_RECEIVED_PACKETS, labels, counts->packets_in);
+	add(page, METRIC_SPLICE_SENT_PACKETS, labels, counts->packets_out);
+}
+
 static void add_listener(const struct listener_row *row, void *context)
 {
 	labels_t labels[] = {{"listener", row->name}, {NULL, NULL}};
@@ -209,6 +255,7 @@ static void add_listener(const struct listener_row *row, void *context)
 	add(page, METRIC_CONNECTIONS_ACCEPTED, labels, row->accepted);
 	add(page, METRIC_CONNECTIONS_REFUSED, labels, row->refused);
 	add(page, METRIC_CONNECTIONS_SPLICED, labels, row->spliced);
+	add_listener_acceleration(page, row);
 	add(page, METRIC_LISTENER_RECEIVED, labels, row->bytes_in);
 	add(page, METRIC_LISTENER_SENT, labels, row->bytes_out);
 	for (unsigned i = CONNECTION_END_OPEN + 1; i < CONNECTION_END_COUNT; i++)

@@ -117,6 +117,15 @@ static void on_joined(struct tunnel *tunnel)
 	look_at_tail(tunnel);
 }
 
+static void count_try(struct tunnel *tunnel, int err)
+{
+	enum handover_result result = !err             ? HANDOVER_JOINED
+				      : err == -EAGAIN ? HANDOVER_NOT_QUIET
+						       : HANDOVER_FAILED;
+
+	counter_add(&tunnel->counters->acceleration.handovers[result], 1);
+}
+
 static void relay_on(struct tunnel *tunnel, int err)
 {
 	struct handoff *handoff = &tunnel->handoff;
@@ -149,6 +158,7 @@ static void join(struct tunnel *tunnel)
 	}
 	splice_pair_set_relayed(handoff->pair, tunnel->up.bytes, tunnel->down.bytes);
 	err = splice_join(handoff->pair);
+	count_try(tunnel, err);
 	if (err)
 		relay_on(tunnel, err);
 	else
@@ -365,6 +375,7 @@ bool handoff_leave(struct tunnel *tunnel)
 		return false;
 	io_timer_stop(loop_of(tunnel), &handoff->timer);
 	handoff_account(tunnel);
+	handoff->rung = splice_pair_rung(handoff->pair);
 	splice_pair_leave(handoff->pair);
 	handoff->pair = NULL;
 	handoff->state = HANDOFF_NEVER;
@@ -391,6 +402,24 @@ void handoff_interrupt(struct tunnel *tunnel)
 		resume(tunnel);
 }
 
+/* What was counted before it was acknowledged may be less after: then it waits. */
+static void count_growth(struct counter *counter, uint64_t before, uint64_t now)
+{
+	if (now > before)
+		counter_add(counter, now - before);
+}
+
+static void count_traffic(struct tunnel *tunnel, const struct splice_traffic *traffic)
+{
+	struct acceleration_counters *counters = &tunnel->counters->acceleration;
+	const struct handoff *handoff = &tunnel->handoff;
+
+	count_growth(&counters->bytes_in, handoff->bytes_up, traffic->bytes_up);
+	count_growth(&counters->bytes_out, handoff->bytes_down, traffic->bytes_down);
+	count_growth(&counters->packets_in, handoff->packets_up, traffic->packets_up);
+	count_growth(&counters->packets_out, handoff->packets_down, traffic->packets_down);
+}
+
 void handoff_account(struct tunnel *tunnel)
 {
 	struct handoff *handoff = &tunnel->handoff;
@@ -401,8 +430,11 @@ void handoff_account(struct tunnel *tunnel)
 	if (!is_joined(handoff))
 		return;
 	splice_pair_traffic(handoff->pair, &traffic);
+	count_traffic(tunnel, &traffic);
 	handoff->bytes_up = traffic.bytes_up;
 	handoff->bytes_down = traffic.bytes_down;
+	handoff->packets_up = traffic.packets_up;
+	handoff->packets_down = traffic.packets_down;
 }
 
 void handoff_end(struct tunnel *tunnel, bool is_reset)
@@ -421,16 +453,61 @@ void handoff_end(struct tunnel *tunnel, bool is_reset)
 	handoff->state = HANDOFF_NEVER;
 }
 
-const char *handoff_rung(const struct tunnel *tunnel)
+static const char *const rung_names[] = {
+#define X(name, text) [CONNECTION_RUNG_##name] = text,
+	CONNECTION_RUNGS(X)
+#undef X
+};
+
+const char *connection_rung_name(enum connection_rung rung)
 {
+	return rung_names[rung];
+}
+
+static const char *const result_names[] = {
+#define X(name, text) [HANDOVER_##name] = text,
+	HANDOVER_RESULTS(X)
+#undef X
+};
+
+const char *handover_result_name(enum handover_result result)
+{
+	return result_names[result];
+}
+
+static enum connection_rung rung_of(const struct tunnel *tunnel)
+{
+	static const enum connection_rung spliced[] = {
+		[SPLICE_RUNG_TC] = CONNECTION_RUNG_SPLICE_TC,
+		[SPLICE_RUNG_XDP] = CONNECTION_RUNG_SPLICE_XDP,
+		[SPLICE_RUNG_MIXED] = CONNECTION_RUNG_SPLICE_MIXED,
+	};
 	const struct handoff *handoff = &tunnel->handoff;
 
 	if (handoff->was_redirected)
-		return "sockmap";
+		return CONNECTION_RUNG_SOCKMAP;
 	if (!handoff->was_joined)
-		return "relay";
-	return splice_rung_name(is_joined(handoff) ? splice_pair_rung(handoff->pair)
-						   : handoff->rung);
+		return CONNECTION_RUNG_RELAY;
+	return spliced[is_joined(handoff) ? splice_pair_rung(handoff->pair) : handoff->rung];
+}
+
+void handoff_count(const struct tunnel *tunnel)
+{
+	struct acceleration_counters *counters;
+	enum connection_rung rung;
+
+	if (!tunnel->counters)
+		return;
+	counters = &tunnel->counters->acceleration;
+	rung = rung_of(tunnel);
+	counter_add(&counters->rungs[rung], 1);
+	if (rung == CONNECTION_RUNG_RELAY)
+		counter_add(&counters->reasons[tunnel->handoff.reason], 1);
+}
+
+const char *handoff_rung(const struct tunnel *tunnel)
+{
+	return connection_rung_name(rung_of(tunnel));
 }
 
 const char *handoff_reason(const struct tunnel *tunnel)

@@ -43,7 +43,8 @@ struct handoff {
 	uint8_t tries, waits;
 	uint32_t delay_ms;
 	struct io_timer timer;
-	uint64_t bytes_up, bytes_down; /* not through the pumps, up to the end */
+	uint64_t packets_up, packets_down; /* spliced, as far as they are counted */
+	uint64_t bytes_up, bytes_down;     /* not through the pumps, up to the end */
 };
 
 /* The relay has begun. */
@@ -75,6 +76,9 @@ void handoff_interrupt(struct tunnel *tunnel);
 
 /* Brings @bytes_up and @bytes_down up to date. */
 void handoff_account(struct tunnel *tunnel);
+
+/* Counts what carried the connection; at its end. */
+void handoff_count(const struct tunnel *tunnel);
 
 const char *handoff_rung(const struct tunnel *tunnel);
 const char *handoff_reason(const struct tunnel *tunnel);

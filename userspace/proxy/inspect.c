@@ -31,6 +31,7 @@ void server_describe_acceleration(struct server *server, struct acceleration_fac
 		[CONFIG_AUTO] = "auto",
 		[CONFIG_OFF] = "off",
 		[CONFIG_SPLICE] = "splice",
+		[CONFIG_SOCKMAP] = "sockmap",
 	};
 
 	*ret = (struct acceleration_facts){.mode = modes[server->mode], .why = server->why_relay};
@@ -101,6 +102,7 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 {
 	const struct snapshot_listener *listener = &snapshot->listeners[index];
 	uint64_t ends[CONNECTION_END_COUNT], exchange_ends[EXCHANGE_END_COUNT];
+	struct listener_acceleration acceleration;
 	struct listener_counters sum = {};
 	struct listener_row row = {
 		.name = listener->config->name,
@@ -109,12 +111,14 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 		.nbinds = collect_binds(snapshot, index, binds),
 		.active = atomic_load(&listener->stats->active),
 		.ends = ends,
+		.acceleration = &acceleration,
 		.session_time = &sum.session_time,
 	};
 
 	listener_stats_sum(listener->stats, &sum);
 	for (size_t i = 0; i < CONNECTION_END_COUNT; i++)
 		ends[i] = counter_read(&sum.ends[i]);
+	acceleration_read(&sum.acceleration, &acceleration);
 	row.accepted = counter_read(&sum.accepted);
 	row.refused = counter_read(&sum.refused);
 	row.spliced = counter_read(&sum.spliced);

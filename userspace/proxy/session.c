@@ -185,6 +185,7 @@ static void finish_if_closed(struct session *session)
 		return;
 	account(session);
 	counter_add(&session->counters->ends[session->end], 1);
+	handoff_count(&session->tunnel);
 	histogram_observe(&session->counters->session_time,
 			  session->ended_us - session->accepted_us);
 	/* What goes on is logged by who sees its end; mode http logs each request. */

@@ -79,6 +79,41 @@ void tls_counters_read(const struct tls_counters *counters, struct tls_row *ret)
 		ret->failed[i] = counter_read(&counters->failed[i]);
 }
 
+static void add_all(struct counter *to, const struct counter *from, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		add(&to[i], &from[i]);
+}
+
+static void add_acceleration(struct acceleration_counters *to,
+			     const struct acceleration_counters *from)
+{
+	add_all(to->rungs, from->rungs, ARRAY_SIZE(to->rungs));
+	add_all(to->reasons, from->reasons, ARRAY_SIZE(to->reasons));
+	add_all(to->handovers, from->handovers, ARRAY_SIZE(to->handovers));
+	add(&to->bytes_in, &from->bytes_in);
+	add(&to->bytes_out, &from->bytes_out);
+	add(&to->packets_in, &from->packets_in);
+	add(&to->packets_out, &from->packets_out);
+}
+
+static void read_all(const struct counter *from, uint64_t *ret, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		ret[i] = counter_read(&from[i]);
+}
+
+void acceleration_read(const struct acceleration_counters *sum, struct listener_acceleration *ret)
+{
+	read_all(sum->rungs, ret->rungs, ARRAY_SIZE(sum->rungs));
+	read_all(sum->reasons, ret->reasons, ARRAY_SIZE(sum->reasons));
+	read_all(sum->handovers, ret->handovers, ARRAY_SIZE(sum->handovers));
+	ret->bytes_in = counter_read(&sum->bytes_in);
+	ret->bytes_out = counter_read(&sum->bytes_out);
+	ret->packets_in = counter_read(&sum->packets_in);
+	ret->packets_out = counter_read(&sum->packets_out);
+}
+
 void listener_stats_sum(const struct listener_stats *stats, struct listener_counters *ret)
 {
 	for (uint32_t w = 0; w < stats->head.workers; w++) {
@@ -96,6 +131,7 @@ void listener_stats_sum(const struct listener_stats *stats, struct listener_coun
 			add(&ret->answers[i], &part->answers[i]);
 		for (size_t i = 0; i < EXCHANGE_END_COUNT; i++)
 			add(&ret->exchange_ends[i], &part->exchange_ends[i]);
+		add_acceleration(&ret->acceleration, &part->acceleration);
 		histogram_merge(&ret->session_time, &part->session_time);
 		histogram_merge(&ret->exchange_time, &part->exchange_time);
 	}

@@ -19,9 +19,17 @@ struct tls_counters {
 	struct counter failed[TLS_FAILURE_COUNT]; /* by reason */
 };
 
+struct acceleration_counters { /* as struct listener_acceleration has them */
+	struct counter rungs[CONNECTION_RUNG_COUNT];
+	struct counter reasons[SPLICE_REASON_COUNT];
+	struct counter handovers[HANDOVER_RESULT_COUNT];
+	struct counter bytes_in, bytes_out, packets_in, packets_out;
+};
+
 struct listener_counters {
 	struct counter accepted, refused, spliced, bytes_in, bytes_out;
 	struct counter ends[CONNECTION_END_COUNT];
+	struct acceleration_counters acceleration;
 	struct tls_counters tls;
 	struct histogram session_time;
 	/* Mode http: requests by the answer's class, 1xx to 5xx, and by their end. */
@@ -66,6 +74,8 @@ void tls_counters_read(const struct tls_counters *counters, struct tls_row *ret)
 
 /* Adds all workers' parts to @ret, which is zero. Thread: any. */
 void listener_stats_sum(const struct listener_stats *stats, struct listener_counters *ret);
+/* @sum: what listener_stats_sum() gave. */
+void acceleration_read(const struct acceleration_counters *sum, struct listener_acceleration *ret);
 void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret);
 
 #endif

@@ -95,6 +95,39 @@ const char *connection_state_name(enum connection_state state)
 	return names[state];
 }
 
+const char *exchange_end_name(enum exchange_end end)
+{
+	static const char *const names[] = {
+#define X(name, text) text,
+		EXCHANGE_ENDS(X)
+#undef X
+	};
+
+	return names[end];
+}
+
+const char *connection_rung_name(enum connection_rung rung)
+{
+	static const char *const names[] = {
+#define X(name, text) text,
+		CONNECTION_RUNGS(X)
+#undef X
+	};
+
+	return names[rung];
+}
+
+const char *handover_result_name(enum handover_result result)
+{
+	static const char *const names[] = {
+#define X(name, text) text,
+		HANDOVER_RESULTS(X)
+#undef X
+	};
+
+	return names[result];
+}
+
 void server_describe(struct server *server, struct server_facts *ret)
 {
 	*ret = (struct server_facts){
@@ -142,6 +175,12 @@ void server_for_each_listener(struct server *server,
 			      void (*visit)(const struct listener_row *row, void *context),
 			      void *context)
 {
+	static const struct listener_acceleration acceleration = {
+		.rungs = {[CONNECTION_RUNG_SPLICE_XDP] = 4},
+		.reasons = {[SPLICE_REASON_MSS] = 2},
+		.handovers = {[HANDOVER_JOINED] = 4, [HANDOVER_NOT_QUIET] = 5},
+		.packets_in = 77,
+	};
 	struct address bind;
 
 	if (address_parse(slice_from_str("0.0.0.0:80"), &bind) < 0)
@@ -155,6 +194,7 @@ void server_for_each_listener(struct server *server,
 				     .bytes_in = 1000,
 				     .bytes_out = 2000,
 				     .ends = server->ends,
+				     .acceleration = &acceleration,
 				     .session_time = &server->times},
 	      context);
 }

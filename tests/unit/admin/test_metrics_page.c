@@ -39,6 +39,13 @@ static void page_has_every_object(void **state)
 	assert_has_line(page, "sluice_process_start_time_seconds 1764000000");
 	assert_has_line(page, "sluice_splice_available 1");
 	assert_has_line(page, "sluice_splice_pairs 2");
+	assert_has_line(page, "sluice_splice_connections_total{listener=\"web\","
+			      "rung=\"relay\",reason=\"mss\"} 2");
+	assert_has_line(page, "sluice_splice_connections_total{listener=\"web\","
+			      "rung=\"splice-xdp\",reason=\"-\"} 4");
+	assert_has_line(page, "sluice_splice_handovers_total{listener=\"web\","
+			      "result=\"not_quiet\"} 5");
+	assert_has_line(page, "sluice_splice_received_packets_total{listener=\"web\"} 77");
 	assert_has_line(page, "sluice_splice_verdicts_total{verdict=\"spliced\"} 9");
 	assert_has_line(page, "sluice_splice_device{device=\"eth0\",hook=\"xdp\"} 1");
 	assert_has_line(page, "sluice_listener_connections_accepted_total{listener=\"web\"} 10");
