@@ -227,3 +227,20 @@ def test_a_local_client_of_a_local_backend_is_spliced_through_lo(net, sluice, ke
     wait_rung(sluice, "splice-tc")
     assert exchange(sock, 8 * MEBIBYTE)
     sock.close()
+
+
+def test_a_local_client_of_a_remote_backend_is_spliced_where_lo_is_as_narrow(net, sluice,
+                                                                             named_origin):
+    sluice.start(config(named_origin("o", ORIGIN)))
+    sock, _ = ask.opened(net.proxy, ("127.0.0.1", PORT))
+    wait_until(lambda: rungs(sluice) == [("relay", "mss")], 5)
+    sock.close()
+    net.proxy.run("ip", "link", "set", "lo", "mtu", "1500")
+    try:
+        wait_until(lambda: sluice.active() == 0, 5)
+        sock, _ = ask.opened(net.proxy, ("127.0.0.1", PORT))
+        wait_rung(sluice, "splice-tc")
+        assert exchange(sock, 4 * MEBIBYTE)
+        sock.close()
+    finally:
+        net.proxy.run("ip", "link", "set", "lo", "mtu", "65536")
