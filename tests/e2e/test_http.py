@@ -4,12 +4,14 @@ import hashlib
 import json
 import signal
 import socket
+import ssl
 import time
 
 import pytest
 
 from lib.configs import FRONT, listener, pool
 from lib.netns import BACKEND, CLIENT, PROXY
+from lib.pki import Authority
 from lib.process import wait_until
 from lib.web import Client, Reader, Web, answer, body_of, field, in_chunks, said
 
@@ -497,3 +499,26 @@ def test_log_has_a_line_for_each_request(net, sluice, web, tmp_path):
     assert [(r["method"], r["target"], r["status"], r["end"]) for r in rows] == [
         ("GET", "/size/7", 200, "done"), ("POST", "/x", 200, "done")]
     assert rows[0]["host"] == "www.example" and rows[0]["client"].startswith(CLIENT + ":")
+
+
+# --- TLS on both sides ------------------------------------------------------------
+def test_http_over_tls_to_a_backend_with_tls(net, sluice, web, tmp_path):
+    authority = Authority(tmp_path)
+    tls = {"certificates": [authority.issue("www.example").row()]}
+    sluice.start({
+        "listeners": [listener("secure", mode="http", tls=tls),
+                      listener("main", name="hop", bind=[f"{PROXY}:8443"], tls=tls)],
+        "pools": [pool(f"{PROXY}:8443", name="secure",
+                       tls={"ca": str(authority.cert), "server_name": "www.example"}),
+                  pool(web)]})
+    context = ssl.create_default_context(cafile=str(authority.cert))
+    with Client(net) as client:
+        client.sock = context.wrap_socket(client.sock, server_hostname="www.example")
+        client.reader = Reader(client.sock)
+        for size in (0, 1, 70_000, 2_000_000):
+            assert client.ask(f"/size/{size}").body == body_of(size)
+            assert client.ask(f"/size/{size}/chunked").body == body_of(size)
+        got = client.ask("/", "POST", body=body_of(300_000))
+        assert said(got)["length"] == 300_000
+        assert field(got, "x-forwarded-proto") == "https"
+    assert web.accepted == 1
