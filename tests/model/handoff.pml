@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The hand-over of two relayed connections to the packet programs, for spin: userspace/fastpath/
- * handoff.c and bpf/lib/flow.h, with the sockets, the lines and the ends around them.
+ * handoff.c, bpf/lib/flow.h and bpf/lib/tail.h, with the sockets, the lines and the ends around them.
  *
  *            to_hook[0]             sockets' queues                 to_far[1]
  *   far(0) ────────────► hook(0) ─► socket 0 ─► daemon ─► socket 1 ───────────► far(1)
@@ -76,6 +76,7 @@ bool is_open[2], in_repair[2], is_frozen[2];
 #define OBSERVE 1
 #define SPLICED 2
 #define PASS 3
+#define TAIL 4		/* spliced, but the sockets still deliver what they had */
 #ifdef BROKEN_GATE_PER_DIRECTION
 #define GATE(direction) direction
 #else
@@ -88,6 +89,8 @@ bool is_in_flows[2];
 bool seen_any[2], seen_fin[2], seen_fin_acked[2];
 byte seen_end[2], seen_ack[2];
 short seq_delta[2], ack_delta[2];
+byte joined_seq[2];		/* the first number of what arrives that is spliced */
+byte told[2];			/* the highest acknowledgement that the socket was told of */
 
 byte far_got[2];		/* bytes that arrived in order at the far ends */
 bool is_reset[2];
@@ -101,8 +104,12 @@ byte detours = 1;
 #define length(end) ((end) == 0 -> UP : DOWN)
 #define nothing_under_way (hooks_at_work == 0 && empty(to_hook[0]) && empty(to_hook[1]) && \
 	empty(to_far[0]) && empty(to_far[1]))
-/* Where the daemon has two steps to go, no retransmission comes in between. */
-#define time_passes (nothing_under_way && !is_closing)
+/* Retransmissions take longer than what is due at once: the daemon's next steps, and what a socket
+ * has room to send. Of two that are due, the tail's comes first, for the other is of no use before. */
+#define has_unsent(s) (is_open[s] && !in_repair[s] && nxt[s] < BASE + written[s] && nxt[s] - una[s] < WINDOW)
+#define has_unacked(s) (is_open[s] && !in_repair[s] && una[s] < nxt[s])
+#define relay_is_idle (is_dead || (taken[0] == rcv[0] && taken[1] == rcv[1] && !has_unsent(0) && !has_unsent(1)))
+#define time_passes (nothing_under_way && !is_closing && relay_is_idle)
 
 /* A full line drops, as any queue does. */
 inline put(line, a, b, c, d)
@@ -167,7 +174,7 @@ proctype far(bit me)
 		far_send(far_nxt); far_nxt++ }
 	:: d_step { !is_reset[me] && far_una < far_nxt && spurious > 0 && nfull(to_hook[me]) ->
 		spurious--; far_send(far_una) }
-	:: d_step { !is_reset[me] && far_una < far_nxt && time_passes ->
+	:: d_step { !is_reset[me] && far_una < far_nxt && time_passes && !has_unacked(1 - me) ->
 		retries++; assert(retries <= PATIENCE); far_send(far_una) }
 	:: far_receive()
 	:: is_reset[me] -> break
@@ -315,12 +322,55 @@ inline finish_packet()
 {
 	forget_packet();
 	state = 0;
+	for_socket = 0;
 	hooks_at_work--
+}
+
+/* The first number of the other end's, as acks of direction @d say it: below it they are for our
+ * socket. */
+#define line_of(d) (joined_seq[1 - d] + seq_delta[1 - d])
+#define up_to_line(ack) (ack < line_of(me) -> ack : line_of(me))
+#define from_line(ack) (ack < line_of(me) -> line_of(me) : ack)
+
+/* pass_tail() of bpf/lib/tail.h. The copy takes a way of its own. */
+inline pass_tail()
+{
+	d_step {
+#ifdef BROKEN_SOCKETS_NOT_TOLD
+		for_socket = 0;
+		ack = from_line(ack);
+		forward()
+#else
+		for_socket = up_to_line(ack);
+		if
+		:: kind == BARE && ack < line_of(me) -> told[me] = for_socket
+		:: kind != BARE && for_socket <= told[me] ->
+			for_socket = 0;
+			ack = from_line(ack);
+			forward()
+		:: else ->
+			told[me] = for_socket;
+			ack = from_line(ack);
+			forward()
+		fi
+#endif
+	};
+	if
+	:: for_socket == 0 -> d_step { finish_packet() }
+	:: else -> d_step {
+			/* A byte that it has had already. */
+			seq = joined_seq[me] - kind;
+			ack = for_socket;
+			content = seq;
+			socket_receive(me);
+			finish_packet()
+		}
+	fi
 }
 
 proctype hook(bit me)
 {
-	byte seq, kind, ack, content, state;
+	byte seq, kind, ack, content, state, for_socket;
 	bool is_later;
 
 end:	do
@@ -341,35 +391,30 @@ end:	do
 		:: else
 		fi;
 		if
-		:: d_step { state == SPLICED -> forward(); finish_packet() }
+		:: state == TAIL -> pass_tail()
 #ifdef BROKEN_PASSED_WITHOUT_NEXT_HOP
 		:: d_step { state == SPLICED && detours > 0 && is_open[me] && content != FOREIGN ->
 			detours--; socket_receive(me); finish_packet() }
 #endif
-		:: d_step { state != SPLICED -> socket_receive(me); finish_packet() }
+		:: d_step { state == SPLICED -> forward(); finish_packet() }
+		:: d_step { state != SPLICED && state != TAIL -> socket_receive(me); finish_packet() }
 		fi
 	od
 }
 
 /* --- The daemon: splice_join() of userspace/fastpath/handoff.c ---------------------------------- */
 
-/* What both ends said last was not yet said on this leg, either way. */
+/* Neither end's FIN was read or passed on. */
 #define is_established(s) (rcv[s] < length(s) && written[s] < length(1 - s))
-#ifdef BROKEN_SEND_QUEUE_IGNORED
-#define all_is_acknowledged(s) true
-#else
-#define all_is_acknowledged(s) (una[s] == nxt[s] && nxt[s] == BASE + written[s])
-#endif
-#ifdef BROKEN_RECEIVE_QUEUE_IGNORED
-#define all_is_read(s) true
-#else
-#define all_is_read(s) (taken[s] == rcv[s])
-#endif
-#define is_settled(s) (is_established(s) && all_is_acknowledged(s) && all_is_read(s))
 #ifdef BROKEN_RECORDS_IGNORED
 #define is_caught_up(s) seen_any[s]
 #else
-#define is_caught_up(s) (seen_any[s] && seen_end[s] == end_[s] && seen_ack[s] == own[s])
+#define is_caught_up(s) (seen_any[s] && seen_end[s] == rcv_[s])
+#endif
+#ifdef BROKEN_UNREAD_IGNORED
+#define unread(s) 0
+#else
+#define unread(s) (rcv[s] - taken[s])
 #endif
 
 /* In one step, for a pump that holds something is not at rest. */
@@ -388,16 +433,12 @@ inline write_one(from)
 	d_step { written[1 - from] < taken[from] -> written[1 - from]++ }
 }
 
-inline look()
+inline read_leg(s)
 {
-	is_quiet = is_quiet && is_settled(0);
-	is_quiet = is_quiet && is_settled(1)
-}
-
-inline read_numbers()
-{
-	d_step { own[0] = nxt[0]; end_[0] = rcv[0] };
-	d_step { own[1] = nxt[1]; end_[1] = rcv[1] }
+	d_step {
+		rcv_[s] = rcv[s]; unread_[s] = unread(s); una_[s] = una[s];
+		end_[s] = BASE + written[s]; is_quiet = is_quiet && is_established(s)
+	}
 }
 
 inline compare()
@@ -406,15 +447,13 @@ inline compare()
 	is_quiet = is_quiet && is_caught_up(1)
 }
 
-inline translate()
+inline translate(from)
 {
 	d_step {
-		seq_delta[0] = own[1] - end_[0];
-		ack_delta[0] = end_[1] - own[0]
-	};
-	d_step {
-		seq_delta[1] = own[0] - end_[1];
-		ack_delta[1] = end_[0] - own[1]
+		seq_delta[from] = end_[1 - from] + unread_[from] - rcv_[from];
+		ack_delta[from] = rcv_[1 - from] - (end_[from] + unread_[1 - from]);
+		joined_seq[from] = rcv_[from];
+		told[from] = una_[from]
 	}
 }
 
@@ -423,28 +462,30 @@ inline swap(g)
 	d_step {
 		if
 #ifdef BROKEN_COUNT_IGNORED
-		:: is_quiet -> gate[g] = SPLICED
+		:: is_quiet -> gate[g] = TAIL
 #else
-		:: is_quiet && !was_raised[g] -> gate[g] = SPLICED
+		:: is_quiet && !was_raised[g] -> gate[g] = TAIL
 #endif
 		:: else -> is_quiet = false
 		fi
 	}
 }
 
+inline write_translations()
+{
+	if
+	:: is_quiet -> translate(0); translate(1)
+	:: else
+	fi
+}
+
 inline open_gate()
 {
 #ifdef BROKEN_GATE_BEFORE_TRANSLATIONS
 	swap(0);
-	if
-	:: is_quiet -> translate()
-	:: else
-	fi
+	write_translations()
 #else
-	if
-	:: is_quiet -> translate()
-	:: else
-	fi;
+	write_translations();
 	swap(0)
 #endif
 #ifdef BROKEN_GATE_PER_DIRECTION
@@ -453,73 +494,64 @@ inline open_gate()
 #endif
 }
 
-/* The client's is closed, silently, when no packet from before can reach it any more: it would be
- * answered with a reset. The backend's holds its port. */
-inline dissolve()
-{
-#ifdef BROKEN_DISSOLVED_AT_ONCE
-	d_step { is_open[0] = false; is_frozen[0] = false }
-#else
-	d_step { hooks_at_work == 0 -> is_open[0] = false; is_frozen[0] = false }
-#endif
-}
-
-/* Their numbers are no longer looked at. */
+/* When no packet from before can reach the sockets any more: one without a socket would be answered
+ * with a reset. The client's is dissolved, the backend's holds its port and hears nothing. Their
+ * numbers are no longer looked at. */
 inline freeze()
 {
-#ifndef BROKEN_NOT_FROZEN
-	is_frozen[0] = true;
 	d_step {
-		is_frozen[1] = true;
+#ifndef BROKEN_DISSOLVED_AT_ONCE
+		hooks_at_work == 0 ->
+#endif
+		is_open[0] = false; is_frozen[1] = true;
 		una[0] = 0; nxt[0] = 0; rcv[0] = 0; taken[0] = 0; written[0] = 0; patience[0] = 0;
 		una[1] = 0; nxt[1] = 0; rcv[1] = 0; taken[1] = 0; written[1] = 0; patience[1] = 0;
 		seen_end[0] = 0; seen_ack[0] = 0; seen_end[1] = 0; seen_ack[1] = 0
 	}
-#else
-	skip
-#endif
 }
 
-inline leave_repair()
+inline forget_numbers()
 {
-	d_step { own[0] = 0; own[1] = 0; end_[0] = 0; end_[1] = 0; was_raised[0] = false; was_raised[1] = false };
-#ifndef BROKEN_REPAIR_NOT_LEFT
-	in_repair[1] = false;
-	in_repair[0] = false
-#endif
-}
-
-inline repair_and_swap()
-{
-	in_repair[0] = true;
-	in_repair[1] = true;
-#ifdef BROKEN_LOOK_BEFORE_NUMBERS
-	look();
-	read_numbers();
-#else
-	read_numbers();
-	look();
-#endif
-	compare();
-	open_gate();
-	if
-	:: is_quiet ->
-		d_step { is_joined = true; own[0] = 0; own[1] = 0; end_[0] = 0; end_[1] = 0 };
-		freeze();
-		dissolve()
-	:: else -> leave_repair()
-	fi
+	rcv_[0] = 0; rcv_[1] = 0; unread_[0] = 0; unread_[1] = 0; una_[0] = 0; una_[1] = 0; end_[0] = 0;
+	end_[1] = 0;
+	was_raised[0] = false; was_raised[1] = false; is_quiet = false
 }
 
 inline join()
 {
 	d_step { tries--; was_raised[0] = false; was_raised[1] = false; is_quiet = true };
-	look();
-	if
-	:: is_quiet -> repair_and_swap()
-	:: else
-	fi;
-	d_step { is_quiet = false; was_raised[0] = false; was_raised[1] = false }
+	read_leg(0);
+	read_leg(1);
+	compare();
+	open_gate();
+	d_step {
+		is_joined = is_quiet;
+#ifdef REACHES_A_TAIL
+		assert(!is_joined || !(unread_[0] > 0 && end_[0] > una_[0]));
+#endif
+		forget_numbers()
+	}
+}
+
+/* All is read, sent, and acknowledged up to the other end's first number. */
+#ifdef BROKEN_TAIL_CUT_EARLY
+#define has_tail(s) (taken[s] < rcv[s])
+#else
+#define has_tail(s) (taken[s] < rcv[s] || una[s] < BASE + written[s] || una[s] < line_of(s))
+#endif
+
+/* Silenced, a socket says nothing when the daemon dies. */
+inline cut_tail()
+{
+#ifdef BROKEN_SILENCED_LATE
+	d_step { gate[0] = SPLICED; gate[1] = SPLICED };
+	in_repair[0] = true;
+	in_repair[1] = true
+#else
+	in_repair[0] = true;
+	in_repair[1] = true;
+	d_step { gate[0] = SPLICED; gate[1] = SPLICED }
+#endif
 }
 
 inline remove_flows()
@@ -569,7 +601,7 @@ proctype killer()
 
 proctype daemon()
 {
-	byte tries = TRIES, own[2], end_[2];
+	byte tries = TRIES, rcv_[2], unread_[2], una_[2], end_[2];
 	bool is_quiet;
 
 	{
@@ -585,11 +617,10 @@ end_relay:	do
 #endif
 		:: gate[0] == FREE -> observe()
 		:: gate[0] == OBSERVE && tries > 0 -> join()
-		:: is_joined -> break
+		:: is_joined && !has_tail(0) && !has_tail(1) -> break
 		od;
-#ifdef REACHES_A_JOIN
-		assert(false);
-#endif
+		cut_tail();
+		freeze();
 end_joined:	(seen_fin_acked[0] && seen_fin_acked[1]);
 #ifdef BROKEN_CLOSED_BEFORE_FLOWS_GO
 		close_sockets();
