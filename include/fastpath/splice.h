@@ -168,11 +168,11 @@ int splice_join(struct splice_pair *pair) WARN_UNUSED;
 
 /* Whether all that was in the queues has been delivered: from now on the sockets carry nothing. One
  * system call. Thread: the worker that observed it. */
-bool splice_cut_tail(struct splice_pair *pair) WARN_UNUSED;
+bool splice_is_delivered(const struct splice_pair *pair) WARN_UNUSED;
 
 /* From now on nobody may read or write the sockets of a joined pair, and they end without a word if
- * the daemon does. Its tail is cut. Thread: the worker that observed it. */
-void splice_silence(struct splice_pair *pair);
+ * the daemon does. All is delivered. Thread: the worker that observed it. */
+void splice_cut_tail(struct splice_pair *pair);
 
 /* How long after the tail was cut nothing is under way to the sockets any more, and nothing is left
  * that they would say by themselves (the longest that Linux holds an ACK back, and some). */

@@ -161,22 +161,21 @@ void handoff_allow_short_way(struct flow_pair *shared)
 	}
 }
 
-bool splice_cut_tail(struct splice_pair *pair)
+bool splice_is_delivered(const struct splice_pair *pair)
+{
+	return !has_tail(pair);
+}
+
+/* The sockets first: joined for good, the pair outlives a daemon that is killed in between. */
+void splice_cut_tail(struct splice_pair *pair)
 {
 	__u64 word = gate_word(GATE_TAIL, 0);
 
-	if (has_tail(pair))
-		return false;
+	leg_silence(pair->client_fd);
+	leg_silence(pair->backend_fd);
 	if (__atomic_compare_exchange_n(&pair->shared->gate, &word, gate_word(GATE_SPLICED, 0),
 					false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		handoff_allow_short_way(pair->shared);
-	return true;
-}
-
-void splice_silence(struct splice_pair *pair)
-{
-	leg_silence(pair->client_fd);
-	leg_silence(pair->backend_fd);
 }
 
 void splice_freeze(struct splice_pair *pair)

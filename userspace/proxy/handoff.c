@@ -262,7 +262,7 @@ static void look_at_tail(struct tunnel *tunnel)
 
 	if (!end_if_over(tunnel))
 		return;
-	if (!splice_cut_tail(handoff->pair)) {
+	if (!splice_is_delivered(handoff->pair)) {
 		start_timer(tunnel, handoff->delay_ms);
 		handoff->delay_ms = handoff->delay_ms < TAIL_LOOK_MAX_MS ? 2 * handoff->delay_ms
 									 : TAIL_LOOK_MAX_MS;
@@ -271,7 +271,7 @@ static void look_at_tail(struct tunnel *tunnel)
 	splice_pair_set_relayed(handoff->pair, tunnel->up.bytes, tunnel->down.bytes);
 	io_pump_cancel(&tunnel->up);
 	io_pump_cancel(&tunnel->down);
-	splice_silence(handoff->pair);
+	splice_cut_tail(handoff->pair);
 	handoff->state = HANDOFF_SETTLING;
 	handoff->was_joined = true;
 	counter_add(&tunnel->counters->spliced, 1);
