@@ -2,7 +2,7 @@
 /*
  * What a packet of a spliced connection costs in the program at TC, by the number of flows that
  * packets are of at random, and by packet size: BPF_PROG_TEST_RUN, net of the program that brings
- * the packets. Prints JSON. packet PROGRAM.o BRING.o [FLOWS…]
+ * the packets. Prints JSON. packet PROGRAM.o BRING.o
  */
 #include "packet.h"
 #include "abi/flow.h"
@@ -22,7 +22,7 @@
 
 #define REPEAT    400000
 #define ROUNDS    5
-#define SIZE_MAX_ 1514
+#define FRAME_MAX 1514
 #define PROXY     0x0aff0001u
 #define BACKEND   0x0aff0002u
 
@@ -114,7 +114,7 @@ static void fill(struct bpf_object *object, __u32 nflows, __u32 nbuckets)
 
 static double run(int fd, unsigned size)
 {
-	static unsigned char frame[SIZE_MAX_];
+	static unsigned char frame[FRAME_MAX];
 	double best = 1e9;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = size,
 		    .repeat = REPEAT);
@@ -160,22 +160,21 @@ static void measure(const char *program, const char *bringer, __u32 nflows, unsi
 {
 	struct bpf_object *splice = open_object(program), *bring = open_object(bringer);
 	struct bpf_map *rodata;
-	struct rodata *init;
+	struct rodata init = {.nflows = nflows};
 	size_t len;
-	static unsigned char frame[SIZE_MAX_];
-	double empty, full;
-
+	static unsigned char frame[FRAME_MAX];
 	__u32 nbuckets = flow_table_size(2 * nflows);
+	double empty, full;
 
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(splice, "buckets"), nbuckets);
 	*(__u32 *)bpf_map__initial_value(bpf_object__find_map_by_name(splice, ".rodata"),
 					 &len) = nbuckets - 1;
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(splice, "pairs"), nflows);
 	rodata = bpf_object__find_map_by_name(bring, ".rodata");
-	init = bpf_map__initial_value(rodata, &len);
 	build_frame(frame, size);
-	init->nflows = nflows;
-	memcpy(init->frame, frame, PACKET_HEADERS);
+	memcpy(init.frame, frame, PACKET_HEADERS);
+	if (bpf_map__set_initial_value(rodata, &init, bpf_map__value_size(rodata)))
+		err(1, ".rodata");
 	if (bpf_object__load(splice) || bpf_object__load(bring))
 		errx(1, "load");
 	fill(splice, nflows, nbuckets);
