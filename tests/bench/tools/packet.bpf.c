@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Brings the packet program a new packet with each turn of a test-run, of a flow drawn at random:
  * the client's address and port tell the flow, the rest of the frame stays. What this costs by
