@@ -363,7 +363,7 @@ void sockmap_pair_close(struct sockmap_pair *pair)
 
 bool sockmap_open(struct sockmap_pair *pair, enum flow_direction way, uint64_t relayed)
 {
-	uint64_t gate = SOCKMAP_PASS | relayed;
+	__u64 gate = SOCKMAP_PASS | relayed;
 
 	pair->ways[way].is_opened = 1;
 	return __atomic_compare_exchange_n(&pair->ways[way].gate, &gate, relayed, false,
@@ -388,7 +388,7 @@ void sockmap_pass(struct sockmap_pair *pair, enum flow_direction way)
 bool sockmap_is_drained(const struct sockmap_pair *pair, enum flow_direction way, uint64_t relayed)
 {
 	struct tcp_info info;
-	uint64_t taken;
+	uint64_t taken = 0;
 
 	if (read_taken_at_least(pair->fds[opposite(way)], &info, &taken) < 0 ||
 	    info.tcpi_state == STATE_CLOSE)

@@ -131,7 +131,7 @@ static bool hears(int fd, const char *text)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 	size_t len = strlen(text), have = 0;
-	char bytes[16];
+	char bytes[16] = {};
 
 	while (have < len && poll(&ready, 1, WAIT_MS) == 1) {
 		ssize_t got = recv(fd, bytes + have, sizeof(bytes) - have, MSG_DONTWAIT);
