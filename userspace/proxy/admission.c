@@ -252,19 +252,8 @@ static void close_acceptor(struct worker_acceptor *acceptor)
 	if (acceptor->is_closing)
 		return;
 	acceptor->is_closing = true;
+	acceptor->binding->acceptors[acceptor->view->worker->index] = NULL;
 	io_acceptor_close(&acceptor->io);
-}
-
-static struct worker_acceptor *find_acceptor(const struct worker *worker,
-					     const struct binding *binding)
-{
-	list_for_each (node, &worker->acceptors) {
-		struct worker_acceptor *acceptor = list_entry(node, struct worker_acceptor, node);
-
-		if (acceptor->binding == binding && !acceptor->is_closing)
-			return acceptor;
-	}
-	return NULL;
 }
 
 /* The new acceptors, allocated before anything is changed. */
@@ -273,7 +262,7 @@ static int prepare(struct worker *worker, const struct snapshot *snapshot, struc
 	for (size_t i = 0; i < snapshot->nbindings; i++) {
 		struct worker_acceptor *acceptor;
 
-		if (find_acceptor(worker, snapshot->bindings[i].binding))
+		if (snapshot->bindings[i].binding->acceptors[worker->index])
 			continue;
 		acceptor = calloc(1, sizeof(*acceptor));
 		if (!acceptor)
@@ -310,7 +299,7 @@ static struct worker_acceptor *start_acceptor(struct worker *worker, struct list
 	struct worker_acceptor *acceptor = list_entry(list_pop_front(fresh), struct worker_acceptor,
 						      node);
 
-	binding_ref(acceptor->binding);
+	binding_ref(acceptor->binding)->acceptors[worker->index] = acceptor;
 	list_push_back(&worker->acceptors, &acceptor->node);
 	io_acceptor_start(&acceptor->io, worker->loop,
 			  binding_socket(acceptor->binding, worker->index), &acceptor_ops);
@@ -343,7 +332,7 @@ int admission_adopt(struct worker *worker, struct worker_view *view)
 		list_entry(node, struct worker_acceptor, node)->is_kept = false;
 	for (size_t i = 0; i < snapshot->nbindings; i++) {
 		const struct snapshot_binding *entry = &snapshot->bindings[i];
-		struct worker_acceptor *acceptor = find_acceptor(worker, entry->binding);
+		struct worker_acceptor *acceptor = entry->binding->acceptors[worker->index];
 
 		if (!acceptor)
 			acceptor = start_acceptor(worker, &fresh);

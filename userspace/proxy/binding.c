@@ -99,6 +99,11 @@ int binding_open(const struct config_listener *listener, const struct address *a
 
 	if (!binding)
 		return -ENOMEM;
+	binding->acceptors = calloc(workers, sizeof(struct worker_acceptor *));
+	if (!binding->acceptors) {
+		free(binding);
+		return -ENOMEM;
+	}
 	binding->requested = binding->address = *address;
 	binding->is_v6only = listener->is_v6only;
 	binding->refs = 1;
@@ -151,6 +156,7 @@ void binding_unref(struct binding *binding)
 	for (uint32_t i = 0; i < binding->nsockets; i++)
 		close_socket(binding, i);
 	reuseport_group_free(binding->group);
+	free(binding->acceptors);
 	free(binding);
 }
 

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct worker_acceptor;
+
 /*
  * The listening sockets of one address: one a worker, spread by SO_REUSEPORT; a unix socket is one
  * that all workers share. A binding lives on through reloads for as long as the configuration names
@@ -27,6 +29,7 @@ struct binding {
 	ino_t inode;
 	struct reuseport_group
 		*group; /* balances accepts between workers; NULL: the kernel's hash */
+	struct worker_acceptor **acceptors; /* by worker: who accepts; each worker's own */
 	uint32_t nsockets;
 	int sockets[]; /* by worker; -1: closed */
 };

@@ -7,13 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct binding *find_binding(const struct snapshot *previous,
+/* @first: where to look first: mostly little has changed, and ranges have thousands of ports. */
+static struct binding *find_binding(const struct snapshot *previous, size_t first,
 				    const struct config_listener *listener,
 				    const struct address *address)
 {
-	for (size_t i = 0; previous && i < previous->nbindings; i++)
-		if (binding_fits(previous->bindings[i].binding, listener, address))
-			return previous->bindings[i].binding;
+	for (size_t i = 0; previous && i < previous->nbindings; i++) {
+		size_t at = (first + i) % previous->nbindings;
+
+		if (binding_fits(previous->bindings[at].binding, listener, address))
+			return previous->bindings[at].binding;
+	}
 	return NULL;
 }
 
@@ -34,7 +38,8 @@ static int add_binding(struct snapshot *snapshot, const struct snapshot_options 
 		       uint32_t listener, const struct address *address, struct strbuf *ret_errors)
 {
 	const struct config_listener *config = &snapshot->config->listeners[listener];
-	struct binding *binding = find_binding(options->previous, config, address);
+	struct binding *binding = find_binding(options->previous, snapshot->nbindings, config,
+					       address);
 	char text[ADDRESS_TEXT_SIZE];
 	int err = 0;
 
