@@ -27,10 +27,18 @@ def can_make_namespaces():
     return subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
 
 
+def can_use_bpf():
+    return subprocess.run(["bpftool", "prog", "list"], capture_output=True).returncode == 0
+
+
 def pytest_collection_modifyitems(items):
     if not can_make_namespaces():
         for item in items:
             item.add_marker(pytest.mark.skip(reason="network namespaces cannot be made here"))
+    elif not can_use_bpf():
+        for item in items:
+            if item.path.name.startswith("test_splice"):
+                item.add_marker(pytest.mark.skip(reason="BPF programs are not permitted here"))
 
 
 def pytest_sessionstart(session):
