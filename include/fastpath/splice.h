@@ -184,8 +184,9 @@ void splice_freeze(struct splice_pair *pair);
 
 struct splice_traffic {
 	uint64_t bytes_up, bytes_down, packets_up, packets_down; /* spliced only */
-	uint64_t idle_ms;
-	bool is_over;       /* both FINs acknowledged, or an RST went through */
+	uint64_t idle_ms;                      /* since a packet went through, either way */
+	uint64_t silent_up_ms, silent_down_ms; /* since the client, the backend was heard */
+	bool is_over;                          /* both FINs acknowledged, or an RST went through */
 	bool is_superseded; /* is over, and a new connection has begun on its tuple */
 	bool is_reset_by_client, is_reset_by_backend;
 };
@@ -209,6 +210,9 @@ enum splice_rung splice_pair_rung(const struct splice_pair *pair);
 
 /* Reads shared memory, no system call. Thread: any. */
 void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *ret);
+
+/* Makes both ends of a joined pair say something, if they are there. Thread: any. */
+void splice_pair_probe(const struct splice_pair *pair);
 
 /**
  * Ends it and forgets the pair: removes its flows, and with @is_reset sends RST to both ends of a

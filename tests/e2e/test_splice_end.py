@@ -179,6 +179,38 @@ def test_both_ends_believe_the_reset_of_a_drain(told, sluice, version):
     wait_told(origin, "reset")
 
 
+# --- Silence --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("version", ["IPv4", "IPv6"])
+def test_ends_that_are_there_answer_and_stay(told, sluice, version):
+    sock, origin = told(version, listener_options={"keepalive": "1s", "idle_timeout": "0s"})
+    time.sleep(4)  # longer than one that does not answer is waited for
+    assert exchange(sock, MEBIBYTE) and not origin.records
+    row = sluice.connections()[0]
+    assert row["rung"] == "splice-tc" and row["bytes_in"] == 12 + MEBIBYTE
+    sock.close()
+
+
+def test_answers_to_probes_do_not_keep_a_connection_from_being_idle(told, sluice):
+    sock, origin = told(listener_options={"keepalive": "1s", "idle_timeout": "3s"})
+    assert ask.ended(sock)[0] == "reset"
+    wait_told(origin, "reset")
+    assert log_line(sluice)["end"] == "idle_timeout"
+
+
+@pytest.mark.parametrize("side", ["client", "backend"])
+def test_a_host_that_is_gone_is_noticed(net, told, sluice, tmp_path, keep, side):
+    sock, origin = told(listener_options={"keepalive": "1s", "idle_timeout": "0s"})
+    end = {"client": (net.client, "c0"), "backend": (net.backend, "b0")}[side]
+    keep(BadLine(*end, tmp_path, lose=1).start())
+    wait_over(sluice)
+    assert log_line(sluice)["end"] == f"{side}_reset"
+    if side == "client":
+        wait_told(origin, "reset")
+    else:
+        assert ask.ended(sock)[0] == "reset"
+    sock.close()
+
+
 # --- The same tuple again -------------------------------------------------------------------------
 def from_port(net, port, address=FRONT):
     sock = net.client.socket()

@@ -132,6 +132,26 @@ uint32_t reset_build(const struct flow_key *key, uint32_t seq, uint32_t ack,
 /* @fd: from reset_open(). Return: 0; -errno. */
 int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack);
 
+/*
+ * An acknowledgement of nothing new, with a number that was used before: whoever is there answers
+ * with an acknowledgement, a host that has forgotten the connection with an RST, and neither takes
+ * anything else from it (RFC 9293 section 3.8.4).
+ */
+#define KEEPALIVE_PACKET_SIZE 72
+
+struct keepalive {
+	struct flow_key key; /* source: whom it seems to come from */
+	uint32_t next_seq, ack;
+	bool has_timestamps;
+	uint32_t tsval, tsecr;
+};
+
+/* Return: bytes. */
+uint32_t keepalive_build(const struct keepalive *keepalive, uint8_t ret[KEEPALIVE_PACKET_SIZE]);
+
+/* @fd: from reset_open(). Return: 0; -errno. */
+int keepalive_send(int fd, const struct keepalive *keepalive);
+
 /* A raw socket that receives nothing. Return: the descriptor; -errno. */
 int reset_open(int family);
 

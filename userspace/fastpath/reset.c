@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Resets in the name of either end. The sockets of a joined pair cannot send them: their sequence
- * numbers are from before the hand-off, and the kernel lets nobody change those of an established
- * connection. An RST is taken without question only if its number is the very next that its
- * receiver expects (RFC 5961, section 3.2), which is the last that the receiver acknowledged.
+ * Resets and keep-alive probes in the name of either end. The sockets of a joined pair cannot send
+ * them: their sequence numbers are from before the hand-off, and the kernel lets nobody change
+ * those of an established connection. An RST is taken without question only if its number is the
+ * very next that its receiver expects (RFC 5961, section 3.2), which is the last that the receiver
+ * acknowledged.
  */
 #include "fastpath/fastpath_internal.h"
 
@@ -17,7 +18,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define HOP_LIMIT 64
+#define HOP_LIMIT       64
+#define TIMESTAMPS_SIZE 12
 
 static bool is_ipv4(const __u8 ip[16])
 {
@@ -40,32 +42,56 @@ static void write_checksum(uint32_t sum, uint8_t *at)
 	at[1] = (uint8_t)~sum;
 }
 
-static void write_tcp(const struct flow_key *key, uint32_t seq, uint32_t ack, uint8_t *at)
+struct segment {
+	const struct flow_key *key; /* source: whom it seems to come from */
+	uint32_t seq, ack;
+	bool is_reset, has_timestamps;
+	uint32_t tsval, tsecr;
+};
+
+/* RFC 7323 appendix A: two NOPs first. */
+static void write_timestamps(const struct segment *segment, uint8_t *at)
 {
+	const uint32_t numbers[2] = {htonl(segment->tsval), htonl(segment->tsecr)};
+
+	memcpy(at, "\1\1\x08\x0a", 4);
+	memcpy(at + 4, numbers, sizeof(numbers));
+}
+
+static uint32_t tcp_len(const struct segment *segment)
+{
+	return (uint32_t)sizeof(struct tcphdr) + (segment->has_timestamps ? TIMESTAMPS_SIZE : 0);
+}
+
+static void write_tcp(const struct segment *segment, uint8_t *at)
+{
+	const struct flow_key *key = segment->key;
 	size_t skip = is_ipv4(key->source) ? 12 : 0;
+	uint32_t len = tcp_len(segment), sum = IPPROTO_TCP + len;
 	struct tcphdr tcp = {
 		.source = key->source_port,
 		.dest = key->destination_port,
-		.seq = htonl(seq),
-		.ack_seq = htonl(ack),
-		.doff = sizeof(tcp) / 4,
-		.rst = 1,
+		.seq = htonl(segment->seq),
+		.ack_seq = htonl(segment->ack),
+		.doff = (len / 4) & 15,
+		.rst = segment->is_reset,
 		.ack = 1,
 	};
-	uint32_t sum = IPPROTO_TCP + sizeof(tcp);
 
 	sum = add_words(sum, key->source + skip, 16 - skip);
 	sum = add_words(sum, key->destination + skip, 16 - skip);
 	memcpy(at, &tcp, sizeof(tcp));
-	write_checksum(add_words(sum, at, sizeof(tcp)), at + offsetof(struct tcphdr, check));
+	if (segment->has_timestamps)
+		write_timestamps(segment, at + sizeof(tcp));
+	write_checksum(add_words(sum, at, len), at + offsetof(struct tcphdr, check));
 }
 
-static uint32_t write_ipv4(const struct flow_key *key, uint8_t *at)
+static uint32_t write_ipv4(const struct flow_key *key, uint32_t payload, uint8_t *at)
 {
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = sizeof(ip) / 4,
-		.tot_len = htons(sizeof(ip) + sizeof(struct tcphdr)),
+		.tot_len = htons((uint16_t)(sizeof(ip) + payload)),
 		.frag_off = htons(IP_DF),
 		.ttl = HOP_LIMIT,
 		.protocol = IPPROTO_TCP,
@@ -78,12 +104,12 @@ static uint32_t write_ipv4(const struct flow_key *key, uint8_t *at)
 	return sizeof(ip);
 }
 
-static uint32_t write_ipv6(const struct flow_key *key, uint8_t *at)
+static uint32_t write_ipv6(const struct flow_key *key, uint32_t payload, uint8_t *at)
 {
 	struct ip6_hdr ip = {};
 
 	ip.ip6_flow = htonl(6U << 28);
-	ip.ip6_plen = htons(sizeof(struct tcphdr));
+	ip.ip6_plen = htons((uint16_t)payload);
 	ip.ip6_nxt = IPPROTO_TCP;
 	ip.ip6_hlim = HOP_LIMIT;
 	memcpy(&ip.ip6_src, key->source, 16);
@@ -92,13 +118,36 @@ static uint32_t write_ipv6(const struct flow_key *key, uint8_t *at)
 	return sizeof(ip);
 }
 
+static uint32_t build(const struct segment *segment, uint8_t *ret)
+{
+	uint32_t payload = tcp_len(segment);
+	uint32_t len = is_ipv4(segment->key->source) ? write_ipv4(segment->key, payload, ret)
+						     : write_ipv6(segment->key, payload, ret);
+
+	write_tcp(segment, ret + len);
+	return len + payload;
+}
+
 uint32_t reset_build(const struct flow_key *key, uint32_t seq, uint32_t ack,
 		     uint8_t ret[RESET_PACKET_SIZE])
 {
-	uint32_t len = is_ipv4(key->source) ? write_ipv4(key, ret) : write_ipv6(key, ret);
+	const struct segment segment = {.key = key, .seq = seq, .ack = ack, .is_reset = true};
 
-	write_tcp(key, seq, ack, ret + len);
-	return len + (uint32_t)sizeof(struct tcphdr);
+	return build(&segment, ret);
+}
+
+uint32_t keepalive_build(const struct keepalive *keepalive, uint8_t ret[KEEPALIVE_PACKET_SIZE])
+{
+	const struct segment segment = {
+		.key = &keepalive->key,
+		.seq = keepalive->next_seq - 1,
+		.ack = keepalive->ack,
+		.has_timestamps = keepalive->has_timestamps,
+		.tsval = keepalive->tsval,
+		.tsecr = keepalive->tsecr,
+	};
+
+	return build(&segment, ret);
 }
 
 /* IPPROTO_RAW: packets come with their IP header, and none are received. Source: raw(7). */
@@ -109,12 +158,10 @@ int reset_open(int family)
 	return fd < 0 ? -errno : fd;
 }
 
-int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack)
+static int send_packet(int fd, const struct flow_key *key, const uint8_t *packet, uint32_t len)
 {
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
-	uint8_t packet[RESET_PACKET_SIZE];
-	uint32_t len = reset_build(key, seq, ack, packet);
 	ssize_t sent;
 
 	memcpy(&v4.sin_addr, key->destination + 12, 4);
@@ -124,4 +171,18 @@ int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack)
 	else
 		sent = sendto(fd, packet, len, 0, (struct sockaddr *)&v6, sizeof(v6));
 	return sent < 0 ? -errno : 0;
+}
+
+int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack)
+{
+	uint8_t packet[RESET_PACKET_SIZE];
+
+	return send_packet(fd, key, packet, reset_build(key, seq, ack, packet));
+}
+
+int keepalive_send(int fd, const struct keepalive *keepalive)
+{
+	uint8_t packet[KEEPALIVE_PACKET_SIZE];
+
+	return send_packet(fd, &keepalive->key, packet, keepalive_build(keepalive, packet));
 }

@@ -635,17 +635,21 @@ static uint64_t bytes_since(const struct flow_record *seen, uint32_t cut)
 	return (uint64_t)((int64_t)seen->bytes - excess);
 }
 
+/* The later of two moments begins it. */
+static uint64_t ms_since(uint64_t spliced_ns, uint64_t seen_ns, uint64_t now_ns)
+{
+	uint64_t from_ns = spliced_ns > seen_ns ? spliced_ns : seen_ns;
+
+	return now_ns > from_ns ? (now_ns - from_ns) / 1000000 : 0;
+}
+
 void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *ret)
 {
 	const struct flow_record *up = &pair->shared->seen[FLOW_UP];
 	const struct flow_record *down = &pair->shared->seen[FLOW_DOWN];
 	uint64_t word = __atomic_load_n(&pair->shared->gate, __ATOMIC_ACQUIRE);
-	uint64_t last_ns = pair->shared->spliced_ns, now_ns = clock_monotonic_ns();
+	uint64_t spliced_ns = pair->shared->spliced_ns, now_ns = clock_monotonic_ns();
 
-	if (up->last_seen_ns > last_ns)
-		last_ns = up->last_seen_ns;
-	if (down->last_seen_ns > last_ns)
-		last_ns = down->last_seen_ns;
 	*ret = (struct splice_traffic){
 		.bytes_up = pair->is_joined ? bytes_since(up, pair->shared->joined_seq[FLOW_UP])
 					    : 0,
@@ -654,10 +658,13 @@ void splice_pair_traffic(const struct splice_pair *pair, struct splice_traffic *
 				      : 0,
 		.packets_up = up->packets,
 		.packets_down = down->packets,
-		.idle_ms = now_ns > last_ns ? (now_ns - last_ns) / 1000000 : 0,
+		.silent_up_ms = ms_since(spliced_ns, up->last_seen_ns, now_ns),
+		.silent_down_ms = ms_since(spliced_ns, down->last_seen_ns, now_ns),
 		.is_reset_by_client = up->flags & FLOW_SEEN_RST,
 		.is_reset_by_backend = down->flags & FLOW_SEEN_RST,
 	};
+	ret->idle_ms = ret->silent_up_ms < ret->silent_down_ms ? ret->silent_up_ms
+							       : ret->silent_down_ms;
 	ret->is_superseded = pair->is_joined && gate_state_of(word) == GATE_PASS;
 	ret->is_over = flow_is_over(pair->shared) || ret->is_superseded;
 }

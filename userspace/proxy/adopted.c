@@ -26,6 +26,7 @@ struct adopted {
 	struct splice_origin origin;
 	struct listener_stats *stats; /* NULL: no listener of ours has that name */
 	struct io_timer timer;
+	struct vigil vigil;
 	uint64_t found_ms;                /* loop time */
 	uint64_t counted_in, counted_out; /* in our counters, or in those of the daemon before */
 };
@@ -157,7 +158,7 @@ static void forget(struct adopted *adopted)
 		io_timer_stop(server->loop, &server->adopted_tend);
 }
 
-static void end(struct adopted *adopted, enum connection_end why)
+static void end(struct adopted *adopted, enum connection_end why, bool is_reset)
 {
 	account(adopted);
 	if (adopted->stats) {
@@ -165,25 +166,37 @@ static void end(struct adopted *adopted, enum connection_end why)
 		histogram_observe(&counters_of(adopted)->session_time, age_ms(adopted) * 1000);
 	}
 	write_access_log(adopted, why);
-	splice_pair_close(adopted->pair,
-			  why == CONNECTION_END_IDLE_TIMEOUT || why == CONNECTION_END_SHUTDOWN);
+	splice_pair_close(adopted->pair, is_reset);
 	forget(adopted);
+}
+
+static struct vigil_limits limits_of(const struct adopted *adopted)
+{
+	const struct snapshot_listener *listener = find_listener(adopted);
+
+	if (!listener)
+		return (struct vigil_limits){.idle_ms = UNKNOWN_IDLE_MS};
+	return (struct vigil_limits){
+		.idle_ms = listener->config->idle_timeout_ms,
+		.keepalive_ms = listener->config->keepalive_ms,
+	};
 }
 
 static void look_for_end(struct adopted *adopted)
 {
-	const struct snapshot_listener *listener = find_listener(adopted);
-	uint64_t idle_limit_ms = listener ? listener->config->idle_timeout_ms : UNKNOWN_IDLE_MS;
+	const struct vigil_limits limits = limits_of(adopted);
 	struct splice_traffic traffic;
-	enum connection_end why = CONNECTION_END_DONE;
-	uint64_t wait_ms;
+	struct vigil_verdict verdict;
 
 	splice_pair_traffic(adopted->pair, &traffic);
-	wait_ms = handoff_judge(&traffic, idle_limit_ms, &why);
-	if (wait_ms)
-		io_timer_start(adopted->server->loop, &adopted->timer, wait_ms);
+	verdict = vigil_look(&adopted->vigil, &traffic, &limits,
+			     io_loop_now_ms(adopted->server->loop));
+	if (verdict.wants_probe)
+		splice_pair_probe(adopted->pair);
+	if (verdict.wait_ms)
+		io_timer_start(adopted->server->loop, &adopted->timer, verdict.wait_ms);
 	else
-		end(adopted, why);
+		end(adopted, verdict.end, verdict.is_reset);
 }
 
 static void on_timer(struct io_timer *timer)
@@ -270,7 +283,7 @@ void adopted_start(struct server *server)
 void adopted_reset(struct server *server)
 {
 	list_for_each_safe (node, &server->adopted)
-		end(list_entry(node, struct adopted, node), CONNECTION_END_SHUTDOWN);
+		end(list_entry(node, struct adopted, node), CONNECTION_END_SHUTDOWN, true);
 }
 
 void adopted_leave(struct server *server)

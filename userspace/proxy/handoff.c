@@ -21,10 +21,6 @@
 #define TRIES_MAX        40
 #define WAITS_MAX        20 /* for sockets that take no more */
 #define TAIL_LOOK_MAX_MS 64
-#define LOOK_MAX_MS      10000 /* what the programs' word of an end might be missed for */
-/* Behind the last ACK: a FIN whose ACK was lost is sent again, and wants to be answered by the one
- * who knows it. */
-#define LINGER_MS 1000
 
 static struct io_loop *loop_of(const struct tunnel *tunnel)
 {
@@ -206,45 +202,23 @@ static void try_to_join(struct tunnel *tunnel)
 /* --- In the kernel
  * ----------------------------------------------------------------------------------- */
 
-/* Until when nothing can become of it, as long as the programs say nothing. */
-static uint64_t next_look_ms(const struct splice_traffic *traffic, uint64_t idle_limit_ms)
-{
-	uint64_t limit_ms = traffic->is_over ? LINGER_MS : idle_limit_ms;
-	uint64_t left_ms = limit_ms > traffic->idle_ms ? limit_ms - traffic->idle_ms : 1;
-
-	return limit_ms && left_ms < LOOK_MAX_MS ? left_ms : LOOK_MAX_MS;
-}
-
-uint64_t handoff_judge(const struct splice_traffic *traffic, uint64_t idle_limit_ms,
-		       enum connection_end *ret_end)
-{
-	if (traffic->is_reset_by_client)
-		*ret_end = CONNECTION_END_CLIENT_RESET;
-	else if (traffic->is_reset_by_backend)
-		*ret_end = CONNECTION_END_BACKEND_RESET;
-	else if (traffic->is_superseded || (traffic->is_over && traffic->idle_ms >= LINGER_MS))
-		*ret_end = CONNECTION_END_DONE;
-	else if (!traffic->is_over && idle_limit_ms && traffic->idle_ms >= idle_limit_ms)
-		*ret_end = CONNECTION_END_IDLE_TIMEOUT;
-	else
-		return next_look_ms(traffic, idle_limit_ms);
-	return 0;
-}
-
 /* Return: milliseconds to the next look; 0: it was over, and the tunnel has ended. */
 static uint64_t end_if_over(struct tunnel *tunnel)
 {
+	const struct vigil_limits limits = {tunnel->idle_timeout_ms, tunnel->keepalive_ms};
+	struct handoff *handoff = &tunnel->handoff;
+	struct vigil_verdict verdict;
 	struct splice_traffic traffic;
-	enum connection_end end = CONNECTION_END_DONE;
 	enum io_close_how how;
-	uint64_t wait_ms;
 
-	splice_pair_traffic(tunnel->handoff.pair, &traffic);
-	wait_ms = handoff_judge(&traffic, tunnel->idle_timeout_ms, &end);
-	if (wait_ms)
-		return wait_ms;
-	how = end == CONNECTION_END_IDLE_TIMEOUT ? IO_CLOSE_RESET : IO_CLOSE_FIN;
-	tunnel_end(tunnel, end, how, how);
+	splice_pair_traffic(handoff->pair, &traffic);
+	verdict = vigil_look(&handoff->vigil, &traffic, &limits, io_loop_now_ms(loop_of(tunnel)));
+	if (verdict.wants_probe && handoff->state == HANDOFF_JOINED)
+		splice_pair_probe(handoff->pair);
+	if (verdict.wait_ms)
+		return verdict.wait_ms;
+	how = verdict.is_reset ? IO_CLOSE_RESET : IO_CLOSE_FIN;
+	tunnel_end(tunnel, verdict.end, how, how);
 	return 0;
 }
 

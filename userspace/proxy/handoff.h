@@ -5,6 +5,7 @@
 #include "fastpath/splice.h"
 #include "io/timer.h"
 #include "proxy/inspect.h"
+#include "proxy/vigil.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ struct handoff {
 	enum handoff_state state;
 	enum splice_reason reason; /* why it is not spliced */
 	struct splice_pair *pair;  /* from OBSERVED on */
+	struct vigil vigil;        /* from JOINED on */
 	bool was_joined;
 	enum splice_rung rung;             /* the last, of one that was joined */
 	bool was_redirected;               /* by the sockmap rung */
@@ -59,14 +61,6 @@ void handoff_on_over(struct tunnel *tunnel);
 /* Leaves the connection to a later daemon, if it is joined and not over: then the owner closes its
  * streams, of which nobody hears. Return: whether it has. */
 bool handoff_leave(struct tunnel *tunnel);
-
-/**
- * What a joined connection has come to.
- * @idle_limit_ms: 0: none.
- * Return: when to look again, at the latest, in milliseconds; 0: it is over, as *@ret_end says.
- */
-uint64_t handoff_judge(const struct splice_traffic *traffic, uint64_t idle_limit_ms,
-		       enum connection_end *ret_end);
 
 /* Names are too long for the kernel's table: a later daemon knows its own by their hash. */
 uint32_t handoff_hash(const char *name);

@@ -31,6 +31,7 @@ void relay_start(struct session *session)
 		.splice = session->worker->shared->splice,
 		.sockmap = session->worker->shared->sockmap,
 		.idle_timeout_ms = session->listener->config->idle_timeout_ms,
+		.keepalive_ms = session->listener->config->keepalive_ms,
 		.label = {.id = session->id,
 			  .accepted_us = session->accepted_wall_us,
 			  .listener_hash = handoff_hash(session->listener->config->name),

@@ -31,10 +31,11 @@ struct tunnel {
 	struct io_stream *client, *backend;
 	const struct config *config; /* acceleration and limits; outlives the tunnel */
 	struct listener_counters *counters;
-	struct splice *splice;     /* NULL: it is not spliced */
-	struct sockmap *sockmap;   /* NULL: its bytes are not redirected */
-	uint32_t idle_timeout_ms;  /* 0: none */
-	bool is_ack_held;          /* socket_hold_ack() was said of the backend's socket */
+	struct splice *splice;    /* NULL: it is not spliced */
+	struct sockmap *sockmap;  /* NULL: its bytes are not redirected */
+	uint32_t idle_timeout_ms; /* 0: none */
+	uint32_t keepalive_ms; /* of silence, once joined, before both ends are asked; 0: never */
+	bool is_ack_held;      /* socket_hold_ack() was said of the backend's socket */
 	struct splice_label label; /* for those who look at it in the kernel; no owner */
 	/*
 	 * Called once, last, and not after tunnel_stop(): nothing flows any more. Close the streams

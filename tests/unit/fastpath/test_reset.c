@@ -67,11 +67,38 @@ static void reset_over_ipv6_is_60_good_bytes(void **state)
 	assert_int_equal(ones_complement(packet + 8, 52, 6 + 20), 0xffff);
 }
 
+static void keepalive_has_an_old_number_and_the_clocks(void **state)
+{
+	static const uint8_t expected[] = {
+		0x01, 0xbb, 0xc3, 0x50, 0xff, 0xff, 0xff, 0xff,
+		0x01, 0x02, 0x03, 0x04, 0x80, 0x10, 0x00, 0x00, /* 32 bytes, ACK, no window */
+	};
+	struct keepalive keepalive = {.key = ipv4_key(),
+				      .next_seq = 0,
+				      .ack = 0x01020304,
+				      .has_timestamps = true,
+				      .tsval = 0x0a0b0c0d,
+				      .tsecr = 0x11121314};
+	uint8_t packet[KEEPALIVE_PACKET_SIZE];
+
+	(void)state;
+	assert_int_equal(keepalive_build(&keepalive, packet), 52);
+	assert_memory_equal(packet, "\x45\0\0\x34", 4);
+	assert_memory_equal(packet + 20, expected, sizeof(expected));
+	assert_memory_equal(packet + 40, "\1\1\x08\x0a\x0a\x0b\x0c\x0d\x11\x12\x13\x14", 12);
+	assert_int_equal(ones_complement(packet, 20, 0), 0xffff);
+	assert_int_equal(ones_complement(packet + 12, 40, 6 + 32), 0xffff);
+	keepalive.has_timestamps = false;
+	assert_int_equal(keepalive_build(&keepalive, packet), 40);
+	assert_int_equal(ones_complement(packet + 12, 28, 6 + 20), 0xffff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reset_over_ipv4_is_40_good_bytes),
 		cmocka_unit_test(reset_over_ipv6_is_60_good_bytes),
+		cmocka_unit_test(keepalive_has_an_old_number_and_the_clocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
