@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#define MINUTE 60000
+#define MINUTE UINT64_C(60000)
 #define HOUR   (60 * MINUTE)
 
 static const struct vigil_limits limits = {.idle_ms = HOUR, .keepalive_ms = MINUTE};
