@@ -237,6 +237,8 @@ void admin_port_open(struct admin_port *port, struct admin *admin, struct io_loo
 	port->is_open = true;
 	list_init(&port->connections);
 	io_acceptor_start(&port->acceptor, loop, fd, &acceptor_ops);
+	/* At the limit a client waits in the backlog; taken ahead, it would be closed. */
+	io_acceptor_set_one_by_one(&port->acceptor, true);
 }
 
 void admin_port_close(struct admin_port *port, void (*on_stopped)(struct admin_port *port))

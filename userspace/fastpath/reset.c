@@ -53,9 +53,10 @@ struct segment {
 static void write_timestamps(const struct segment *segment, uint8_t *at)
 {
 	const uint32_t numbers[2] = {htonl(segment->tsval), htonl(segment->tsecr)};
+	const uint8_t head[4] = {1, 1, 8, 2 + sizeof(numbers)};
 
-	memcpy(at, "\1\1\x08\x0a", 4);
-	memcpy(at + 4, numbers, sizeof(numbers));
+	memcpy(at, head, sizeof(head));
+	memcpy(at + sizeof(head), numbers, sizeof(numbers));
 }
 
 static uint32_t tcp_len(const struct segment *segment)

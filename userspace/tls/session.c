@@ -401,14 +401,16 @@ static int format_subject(const X509 *certificate, char **ret)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *bytes = NULL, *copy = NULL;
-	long len;
+	long len = 0;
 
 	if (!bio)
 		return -ENOMEM;
 	if (X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
 		len = BIO_get_mem_data(bio, &bytes);
-		copy = strndup(len > 0 ? bytes : "", (size_t)len);
+		copy = calloc(1, (size_t)len + 1);
 	}
+	if (copy && len > 0)
+		memcpy(copy, bytes, (size_t)len);
 	BIO_free(bio);
 	if (!copy)
 		return -ENOMEM;
