@@ -95,7 +95,7 @@ void exchange_abort(struct exchange *exchange, enum exchange_end end, const char
 /* From the client: more of the body (or what comes ahead); its end; room in its queue; no time
  * left. */
 void exchange_on_request(struct exchange *exchange);
-void exchange_on_client_end(struct exchange *exchange, int status);
+void exchange_on_client_end(struct exchange *exchange);
 void exchange_on_answer_sent(struct exchange *exchange);
 void exchange_on_timeout(struct exchange *exchange);
 

@@ -120,7 +120,7 @@ void exchange_send_request(struct exchange *exchange)
 	if (exchange->is_over || exchange->up.is_done)
 		return;
 	if (exchange->client->has_ended)
-		exchange_on_client_end(exchange, 0);
+		exchange_on_client_end(exchange);
 	else
 		io_stream_recv_start(exchange_client(exchange));
 }
@@ -148,9 +148,8 @@ void exchange_on_request_sent(struct exchange *exchange, int status)
 		io_stream_recv_start(exchange_client(exchange));
 }
 
-void exchange_on_client_end(struct exchange *exchange, int status)
+void exchange_on_client_end(struct exchange *exchange)
 {
-	(void)status;
 	/* What it said before is looked at once the backend can take it. */
 	if (exchange->is_over || exchange->up.is_done || !exchange->is_head_sent)
 		return;

@@ -228,7 +228,7 @@ void http_client_on_recv(struct http_client *client, struct io_buf *buf, int sta
 		}
 		client->has_ended = true;
 		if (client->phase == HTTP_CLIENT_EXCHANGE)
-			exchange_on_client_end(client->exchange, status);
+			exchange_on_client_end(client->exchange);
 		else if (client->phase == HTTP_CLIENT_LINGER)
 			end_if_taken(client);
 		else
