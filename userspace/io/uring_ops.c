@@ -133,11 +133,13 @@ void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
 
 /*
  * The first try does not wait, so that a receive buffer is back within the round. What finds no
- * room is on the heap when it is sent again, and then the kernel waits until all of it is taken.
+ * room is on the heap when it is sent again, and then the kernel waits for room. Not until all of
+ * it is taken (MSG_WAITALL): of a send that stops in the middle the kernel tells the bytes and
+ * keeps the error, and the next one cannot tell a reset from a FIN.
  */
 void uring_stream_send(struct io_stream *stream)
 {
-	int flags = MSG_NOSIGNAL | (stream->flags & STREAM_BLOCKED ? MSG_WAITALL : MSG_DONTWAIT);
+	int flags = MSG_NOSIGNAL | (stream->flags & STREAM_BLOCKED ? 0 : MSG_DONTWAIT);
 	struct io_buf *head = stream->send_head;
 	struct uring_loop *uring = uring_of(stream->loop);
 	struct uring_scratch *scratch;

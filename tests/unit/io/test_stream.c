@@ -93,6 +93,42 @@ static void sending_to_a_vanished_peer_fails_once(void **state)
 
 /* --- Connecting -------------------------------------------------- */
 
+static size_t read_away(int fd)
+{
+	char bytes[65536];
+	size_t total = 0;
+	ssize_t len;
+
+	while ((len = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		total += (size_t)len;
+	return total;
+}
+
+/* The kernel tells of a reset once, and a send that had waited for room must not lose it. */
+static void reset_amid_a_long_send_is_no_fin(void **state)
+{
+	const size_t size = 32u << 20, part = 8u << 20;
+	struct linger reset = {.l_onoff = 1};
+	struct fixture *fixture = fixture_of(state);
+	struct recorder sender;
+	char *bytes = calloc(1, size);
+	size_t taken = 0;
+	int pair[2];
+
+	tcp_pair(pair);
+	recorder_init(&sender, fixture, pair[0]);
+	assert_non_null(bytes);
+	recorder_send(&sender, bytes, size);
+	for (; taken < part; taken += read_away(pair[1]))
+		run_for(fixture, 1);
+	setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(pair[1]);
+	run_until(fixture, sender.sents);
+	assert_int_equal(sender.sent_status, -ECONNRESET);
+	recorder_done(&sender, fixture);
+	free(bytes);
+}
+
 static void connect_reaches_a_listener_and_what_was_queued_follows(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
@@ -493,6 +529,7 @@ int main(void)
 		ON_BOTH(end_is_told_again_to_who_asks_again),
 		ON_BOTH(reset_is_an_error),
 		ON_BOTH(sending_to_a_vanished_peer_fails_once),
+		ON_BOTH(reset_amid_a_long_send_is_no_fin),
 		ON_BOTH(connect_reaches_a_listener_and_what_was_queued_follows),
 		ON_BOTH(refused_connect_is_told),
 		ON_BOTH(absent_unix_path_is_told),
