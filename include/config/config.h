@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_CONFIG_H
 #define SLUICE_CONFIG_CONFIG_H
 
+#include "config/route.h"
 #include "core/address.h"
 #include "core/arena.h"
 #include "core/log.h"
@@ -114,28 +115,6 @@ struct config_pool_tls {
 	size_t nalpn;
 	enum config_tls_version min_version;
 	uint32_t line, column;
-};
-
-struct config_route {
-	/* A route holds if each list that is not empty has a member that holds. */
-	const char **sni; /* lower case; "*.example.com" and "*" are wildcards */
-	size_t nsni;
-	const char **alpn;
-	size_t nalpn;
-	struct prefix *source;
-	size_t nsource;
-	uint16_t *port; /* destination ports, host order */
-	size_t nport;
-	/* Mode http alone. */
-	const char **host; /* lower case; wildcards as above */
-	size_t nhost;
-	const char **path, **path_prefix; /* begin with "/"; one condition together */
-	size_t npath, npath_prefix;
-	const char **method;
-	size_t nmethod;
-	const char *pool_name;
-	size_t pool;   /* index into config.pools */
-	uint32_t line; /* in the file */
 };
 
 struct config_bind {

@@ -33,6 +33,7 @@
 	X(BACKEND_TLS_FAILED, "backend_tls_failed") /* the last try's did */       \
 	X(BACKEND_TRUNCATED, "backend_truncated")                                  \
 	X(NO_ROUTE, "no_route")                                                    \
+	X(DENIED, "denied")                 /* by a route */                       \
 	X(NO_ENDPOINT, "no_endpoint")       /* none of the pool is available */    \
 	X(CONNECT_FAILED, "connect_failed") /* every try failed */                 \
 	X(QUEUE_FULL, "queue_full")                                                \
@@ -58,6 +59,7 @@ const char *connection_end_name(enum connection_end end);
 	X(BAD_REQUEST, "bad_request") /* malformed: the log has the defect */         \
 	X(TOO_LARGE, "too_large")     /* head or body above its limit */              \
 	X(NO_ROUTE, "no_route")                                                       \
+	X(DENIED, "denied")                   /* by its route */                      \
 	X(REQUEST_TIMEOUT, "request_timeout") /* the client stalled while it asked */ \
 	X(CLIENT_GONE, "client_gone")         /* before the answer was whole */       \
 	X(CLIENT_STALLED, "client_stalled")   /* it no longer took its answer */      \

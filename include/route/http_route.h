@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /*
- * Which pool a request goes to. A route holds if each of its conditions holds; among those that
+ * Which route a request takes. A route holds if each of its conditions holds; among those that
  * hold the most specific wins, compared in this order: host (exact, then the longer wildcard, then
  * none), path (exact, then the longer prefix, then none), method (named before any), source (longer
  * prefix), port (named before any), place in the file.
@@ -33,9 +33,9 @@ struct http_route_request {
 struct http_route_table *http_route_table_new(const struct config_listener *listener) WARN_UNUSED;
 void http_route_table_free(struct http_route_table *table); /* NULL is allowed */
 
-/* Return: the pool's index in the configuration; -ENOENT if nothing holds and there is no default.
- */
-int http_route_match(const struct http_route_table *table,
-		     const struct http_route_request *request) WARN_UNUSED;
+/* Return: the route; one that goes to the listener's pool if none holds; NULL if there is no such
+ * pool. It lives as long as the table. */
+const struct config_route *http_route_match(const struct http_route_table *table,
+					    const struct http_route_request *request) WARN_UNUSED;
 
 #endif

@@ -25,7 +25,7 @@ static void walk(const struct config *config)
 		expect(listener->nroutes > 0 || listener->has_default_pool);
 		expect(!listener->has_default_pool || listener->default_pool < config->npools);
 		for (size_t j = 0; j < listener->nroutes; j++)
-			expect(listener->routes[j].pool < config->npools);
+			expect(listener->routes[j].action.pool.index < config->npools);
 		for (size_t j = 0; j < listener->nbinds; j++)
 			expect(listener->binds[j].address.len > 0);
 	}

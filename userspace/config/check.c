@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What holds between options: names are unique, pools that are named exist, limits fit each other.
- * check_pool.c looks into pools, check_binds.c at who listens where.
+ * check_route.c looks into routes, check_pool.c into pools, check_binds.c at who listens where.
  */
 #include "config/config_internal.h"
 
@@ -68,12 +68,6 @@ static void check_listener_names(struct checker *checker)
 		check_unique(checker, sites, count, "name");
 }
 
-/* The pools in the order of their names. */
-struct pool_names {
-	struct site *sites;
-	size_t count;
-};
-
 static void check_pool_names(struct checker *checker, struct pool_names *ret)
 {
 	const struct config *config = checker->config;
@@ -135,9 +129,8 @@ static void report_unknown_pool(struct checker *checker, const struct pool_names
 		 node_quote(node, quoted), suggestion_format(&suggestion, nearest));
 }
 
-/* @name: NULL if there is none, or none that could be read. @node: the value, for messages. */
-static bool resolve_pool(struct checker *checker, const struct pool_names *names, const char *name,
-			 const struct node *node, size_t *ret)
+bool resolve_pool(struct checker *checker, const struct pool_names *names, const char *name,
+		  const struct node *node, size_t *ret)
 {
 	const struct site *site;
 
@@ -175,41 +168,6 @@ static void check_bound(struct checker *checker)
 
 /* --- Listeners ----------------------------------------------------------------- */
 
-/* By the document: conditions that could not be read are conditions all the same. */
-static bool is_catch_all(const struct node *route)
-{
-	const struct node *match = node_member(route, "match");
-
-	if (route->kind != NODE_MAPPING)
-		return false;
-	return !match || match->kind == NODE_NULL ||
-	       (match->kind == NODE_MAPPING && match->count == 0);
-}
-
-static void check_catch_alls(struct checker *checker, const struct node *listener)
-{
-	const struct node *routes = node_member(listener, "routes"), *first = NULL;
-	const struct node *pool = node_member(listener, "pool");
-
-	if (!routes || routes->kind != NODE_LIST)
-		return;
-	node_for_each (route, routes) {
-		if (!is_catch_all(route))
-			continue;
-		if (first)
-			diagnose(checker->diagnostics, route,
-				 "a second route without conditions, first on line %u; expected "
-				 "one at most",
-				 first->line);
-		first = first ? first : route;
-	}
-	if (first && pool)
-		diagnose(checker->diagnostics, pool,
-			 "pool is never used, the route on line %u has no conditions; expected one "
-			 "of the two",
-			 first->line);
-}
-
 void check_at_most(struct checker *checker, const struct node *node, const char *small_name,
 		   uint32_t small, const char *large_name, uint32_t large)
 {
@@ -245,41 +203,14 @@ static void check_ways(struct checker *checker, const struct node *node)
 			 "a listener has neither pool nor routes; expected one of them");
 }
 
-/* A condition that could never be looked at is a mistake, not one that never holds. */
-static void check_conditions(struct checker *checker, const struct config_listener *listener,
-			     const struct node *route)
-{
-	static const char *const of_tcp[] = {"sni", "alpn", NULL};
-	static const char *const of_http[] = {"host", "path", "path_prefix", "method", NULL};
-	bool is_http = listener->mode == CONFIG_MODE_HTTP;
-
-	for (const char *const *name = is_http ? of_tcp : of_http; *name; name++) {
-		const struct node *condition = node_member(node_member(route, "match"), *name);
-
-		if (condition)
-			diagnose(checker->diagnostics, condition,
-				 "%s is not for mode %s; expected a condition of %s", *name,
-				 is_http ? "http" : "tcp",
-				 is_http ? "host, path, path_prefix, method, source, port"
-					 : "sni, alpn, source, port");
-	}
-}
-
 static void check_listener(struct checker *checker, const struct pool_names *names,
 			   struct config_listener *listener, const struct node *node)
 {
-	const struct node *item = node_first(node_member(node, "routes"));
-
 	listener->has_default_pool = resolve_pool(checker, names, listener->default_pool_name,
 						  node_member(node, "pool"),
 						  &listener->default_pool);
-	for (size_t i = 0; item && i < listener->nroutes; i++, item = item->next) {
-		check_conditions(checker, listener, item);
-		(void)resolve_pool(checker, names, listener->routes[i].pool_name,
-				   node_member(item, "pool"), &listener->routes[i].pool);
-	}
+	check_routes(checker, names, listener, node);
 	check_ways(checker, node);
-	check_catch_alls(checker, node);
 	check_limit(checker, node, "max_connections_per_source",
 		    listener->max_connections_per_source, "max_connections",
 		    listener->max_connections);

@@ -158,7 +158,14 @@ struct option_type {
 extern const struct option_type type_boolean, type_flag, type_count, type_size, type_duration,
 	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
-	type_alpn, type_url_path, type_method, type_host, type_file, type_mapping;
+	type_alpn, type_url_path, type_method, type_host, type_file, type_mapping, type_field_value,
+	type_scheme;
+
+/* What several types have in common. store_text(): a copy in the configuration's arena. */
+const char *store_text(struct reading *reading, struct slice text, void *field);
+void schema_text(const struct option *option, struct strbuf *out);
+void expect_word(const struct option *option, struct strbuf *out);
+void schema_word(const struct option *option, struct strbuf *out);
 
 /* What parse functions return is NULL or what is wrong, as above. */
 const char *parse_count(struct slice text, uint64_t *ret);
@@ -230,7 +237,7 @@ struct schema {
 };
 
 extern const struct schema schema_config, schema_listener, schema_listener_tls, schema_pool,
-	schema_pool_tls;
+	schema_pool_tls, schema_route, schema_share, schema_redirect, schema_respond;
 
 /* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
 #define SECOND 1000u
@@ -246,6 +253,11 @@ extern const struct schema schema_config, schema_listener, schema_listener_tls, 
 #define LIST(type, field)                                        \
 	.is_list = true, .offset = offsetof(struct type, field), \
 	.count_offset = offsetof(struct type, n##field)
+
+/* The same where the list is in a struct of the struct. */
+#define LIST_AT(type, field, number)                             \
+	.is_list = true, .offset = offsetof(struct type, field), \
+	.count_offset = offsetof(struct type, number)
 
 #define RANGE(low, high) .min = (low), .max = (high)
 
@@ -270,6 +282,9 @@ void finish_listener(struct decoder *decoder, const struct node *node, void *bas
 void finish_endpoint(struct decoder *decoder, const struct node *node, void *base);
 void finish_listener_tls(struct decoder *decoder, const struct node *node, void *base);
 void finish_pool_tls(struct decoder *decoder, const struct node *node, void *base);
+void finish_route(struct decoder *decoder, const struct node *node, void *base);
+void finish_redirect(struct decoder *decoder, const struct node *node, void *base);
+void finish_respond(struct decoder *decoder, const struct node *node, void *base);
 void finish_health(struct decoder *decoder, const struct node *node, void *base);
 
 /* --- Checks between options: check.c, check_pool.c, check_binds.c -------------- */
@@ -293,6 +308,23 @@ struct site {
 	const struct node *node;
 	size_t index; /* of what the text names */
 };
+
+/* The pools in the order of their names. */
+struct pool_names {
+	struct site *sites;
+	size_t count;
+};
+
+/* @name: NULL if there is none, or none that could be read. @node: the value, for messages. */
+bool resolve_pool(struct checker *checker, const struct pool_names *names, const char *name,
+		  const struct node *node, size_t *ret);
+
+/* What a listener's routes match and do. */
+void check_routes(struct checker *checker, const struct pool_names *names,
+		  struct config_listener *listener, const struct node *node);
+
+/* The first action that a route names. NULL: none. */
+const struct node *route_action_node(const struct node *route, const char **ret_name);
 
 /* Resolves pool names too. */
 void check_config(struct checker *checker);

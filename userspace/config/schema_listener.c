@@ -8,76 +8,6 @@ static const struct word mode_words[] = {
 	{},
 };
 
-static const struct option match_options[] = {
-	{.name = "host",
-	 .type = &type_sni,
-	 LIST(config_route, host),
-	 .example = "[\"www.example.com\", \"*.shop.example\"]",
-	 .help = "Mode http: names in the Host field, without port; wildcards as with sni."},
-	{.name = "path",
-	 .type = &type_url_path,
-	 LIST(config_route, path),
-	 .example = "[/login]",
-	 .help = "Mode http: whole paths, without query."},
-	{.name = "path_prefix",
-	 .type = &type_url_path,
-	 LIST(config_route, path_prefix),
-	 .example = "[/api]",
-	 .help = "Mode http: beginnings of paths that end at a slash: /api holds for /api and "
-		 "/api/x, "
-		 "not for /apis. Together with path one condition, of which one member has to "
-		 "hold."},
-	{.name = "method",
-	 .type = &type_method,
-	 LIST(config_route, method),
-	 .example = "[GET, HEAD]",
-	 .help = "Mode http: methods."},
-	{.name = "sni",
-	 .type = &type_sni,
-	 LIST(config_route, sni),
-	 .example = "[\"www.example.com\", \"*.api.example.com\"]",
-	 .help = "Server names in the TLS ClientHello; \"*.example.com\" stands for any labels in "
-		 "front, \"*\" for any name."},
-	{.name = "alpn",
-	 .type = &type_alpn,
-	 LIST(config_route, alpn),
-	 .example = "[h2, http/1.1]",
-	 .help = "ALPN protocols, one of which the ClientHello offers."},
-	{.name = "source",
-	 .type = &type_network,
-	 LIST(config_route, source),
-	 .example = "[10.0.0.0/8]",
-	 .help = "Networks that the client is in, after the PROXY protocol."},
-	{.name = "port",
-	 .type = &type_port,
-	 LIST(config_route, port),
-	 RANGE(1, 65535),
-	 .example = "[8443]",
-	 .help = "Ports that the client connected to."},
-};
-
-static const struct schema schema_match = {SCHEMA("match", match_options)};
-
-/* The pool of a route or a listener is a name: check.c turns it into an index. */
-static const struct option route_options[] = {
-	{.name = "match",
-	 .type = &type_mapping,
-	 .members = &schema_match,
-	 .help = "Conditions, all of which must hold; a route without any always holds."},
-	{.name = "pool",
-	 .type = &type_name,
-	 FIELD(config_route, pool_name),
-	 .example = "web",
-	 .is_required = true,
-	 .help = "Where matching connections go."},
-};
-
-static const struct schema schema_route = {
-	SCHEMA("a route", route_options),
-	.size = sizeof(struct config_route),
-	.line_offset = offsetof(struct config_route, line),
-};
-
 static const struct option proxy_accept_options[] = {
 	{.name = "accept",
 	 .type = &type_network,
@@ -237,7 +167,7 @@ static const struct option listener_options[] = {
 	 .type = &type_mapping,
 	 .members = &schema_route,
 	 LIST(config_listener, routes),
-	 .help = "Which connections go to which pool; the most specific match wins."},
+	 .help = "What is done with which connections or requests; the most specific match wins."},
 	{.name = "pool",
 	 .type = &type_name,
 	 FIELD(config_listener, default_pool_name),

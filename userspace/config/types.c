@@ -319,7 +319,7 @@ static const char *read_word(struct reading *reading, struct slice text, void *f
 	return "is unknown";
 }
 
-static void expect_word(const struct option *option, struct strbuf *out)
+void expect_word(const struct option *option, struct strbuf *out)
 {
 	const struct word *word = option->words;
 
@@ -330,7 +330,7 @@ static void expect_word(const struct option *option, struct strbuf *out)
 		strbuf_printf(out, ", %s", word->name);
 }
 
-static void schema_word(const struct option *option, struct strbuf *out)
+void schema_word(const struct option *option, struct strbuf *out)
 {
 	bool has_off = false;
 
@@ -351,7 +351,7 @@ const struct option_type type_word = {
 	.schema = schema_word,
 };
 
-static const char *store_text(struct reading *reading, struct slice text, void *field)
+const char *store_text(struct reading *reading, struct slice text, void *field)
 {
 	char *copy = arena_strdup(reading->arena, text);
 
@@ -361,7 +361,7 @@ static const char *store_text(struct reading *reading, struct slice text, void *
 	return NULL;
 }
 
-static void schema_text(const struct option *option, struct strbuf *out)
+void schema_text(const struct option *option, struct strbuf *out)
 {
 	(void)option;
 	strbuf_append_str(out, "\"type\": \"string\", \"minLength\": 1");

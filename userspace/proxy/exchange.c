@@ -3,11 +3,8 @@
 #include "proxy/exchange.h"
 
 #include "core/clock.h"
-#include "http/connection.h"
-#include "http/error_page.h"
-#include "http/forwarded.h"
-#include "http/h1_write.h"
 #include "http/path.h"
+#include "proxy/action.h"
 #include "proxy/http_backend.h"
 #include "proxy/http_client.h"
 #include "proxy/http_log.h"
@@ -17,9 +14,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* The name that Via has for us (RFC 9110 7.6.3). */
-static const char pseudonym[] = "sluice";
 
 static const char *const end_names[] = {
 #define X(name, text) [EXCHANGE_END_##name] = text,
@@ -135,25 +129,6 @@ void exchanges_forget(struct worker *worker)
 
 /* --- The beginning -------------------------------------------------------------- */
 
-/* What the backend learns of the client; what the client said of itself is not believed. */
-static int add_way(struct exchange *exchange)
-{
-	struct http_request *request = &exchange->request;
-	const struct session *session = exchange->client->session;
-	const struct http_hop hop = {
-		.client = slice_from_str(exchange->client->address),
-		.host = http_fields_value(&request->fields, HTTP_FIELD_HOST),
-		.scheme = slice_from_str(session->listener->tls ? "https" : "http"),
-	};
-	int err;
-
-	http_forwarded_distrust(&request->fields);
-	err = http_x_forwarded_add(&request->fields, &hop);
-	if (!err)
-		err = http_via_add(&request->fields, request->version, slice_from_str(pseudonym));
-	return err;
-}
-
 /* Routes compare the path in one spelling; the backend gets it as it came. */
 static int normalize(struct exchange *exchange)
 {
@@ -167,23 +142,17 @@ static int normalize(struct exchange *exchange)
 	return buf ? http_path_normalize(path, 0, buf, &exchange->path) : -ENOMEM;
 }
 
-static int find_pool(struct exchange *exchange)
+static const struct config_route *find_route(const struct exchange *exchange)
 {
-	struct session *session = exchange->client->session;
+	const struct session *session = exchange->client->session;
 	const struct http_route_request asked = {
 		.request = &exchange->request,
 		.path = exchange->path,
 		.source = &session->client_address,
 		.port = session->port,
 	};
-	int pool = http_route_match(session->listener->http_routes, &asked);
 
-	if (pool < 0)
-		return pool;
-	exchange->pool = (size_t)pool;
-	exchange->pool_view = session->view->pools[pool];
-	exchange->is_routed = true;
-	return 0;
+	return http_route_match(session->listener->http_routes, &asked);
 }
 
 void exchange_begin(struct exchange *exchange)
@@ -206,71 +175,11 @@ void exchange_begin(struct exchange *exchange)
 					       : NULL);
 		return;
 	}
-	if (find_pool(exchange) < 0) {
+	exchange->route = find_route(exchange);
+	if (exchange->route)
+		action_begin(exchange);
+	else
 		exchange_refuse(exchange, 404, EXCHANGE_END_NO_ROUTE, NULL);
-		return;
-	}
-	if (request->wants_upgrade)
-		exchange->upgrade = http_fields_value(&request->fields, HTTP_FIELD_UPGRADE);
-	http_fields_strip_connection(&request->fields);
-	if (add_way(exchange) < 0) {
-		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
-		return;
-	}
-	exchange_pick(exchange);
-}
-
-/* --- Answers of our own --------------------------------------------------------- */
-
-static int write_page(struct exchange *exchange, const struct http_page *page, bool has_body,
-		      struct io_buf *buf)
-{
-	struct http_response response = {
-		.status = page->status,
-		.fields = {.arena = &exchange->arena},
-	};
-	const struct h1_wire wire = {
-		.framing = {.kind = HTTP_FRAMING_LENGTH, .length = page->body.len},
-		.is_last = exchange->is_last,
-	};
-	size_t len;
-	int err = http_fields_add_id(&response.fields, HTTP_FIELD_CONTENT_TYPE, page->type);
-
-	if (!err)
-		err = h1_write_response(&response, &wire, buf->base, buf->cap, &len);
-	if (err)
-		return err;
-	buf->end = (uint32_t)len;
-	exchange->head_out = len;
-	if (!has_body)
-		return 0;
-	memcpy(buf->base + len, page->body.ptr, page->body.len);
-	buf->end += (uint32_t)page->body.len;
-	exchange->down.payload = page->body.len;
-	return 0;
-}
-
-void exchange_refuse(struct exchange *exchange, unsigned status, enum exchange_end end,
-		     const char *detail)
-{
-	const struct http_request *request = &exchange->request;
-	bool was_read = end != EXCHANGE_END_BAD_REQUEST && end != EXCHANGE_END_TOO_LARGE &&
-			end != EXCHANGE_END_REQUEST_TIMEOUT;
-	const struct http_page *page = http_error_page(status, was_read ? &request->fields : NULL);
-	struct io_buf *buf;
-
-	exchange->is_last = !was_read || !exchange->up.is_done || !request->is_persistent;
-	exchange->detail = detail;
-	buf = io_buf_new_brief(exchange_client(exchange)->loop, 512 + (uint32_t)page->body.len);
-	if (!buf || write_page(exchange, page, request->method != HTTP_METHOD_HEAD, buf) < 0) {
-		io_buf_release(exchange_client(exchange)->loop, buf);
-		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
-		return;
-	}
-	exchange->status = page->status;
-	exchange->is_answer_begun = true;
-	io_stream_send(exchange_client(exchange), buf);
-	exchange_finish(exchange, end, !exchange->is_last);
 }
 
 /* --- The end -------------------------------------------------------------------- */
@@ -326,12 +235,23 @@ void exchange_stop(struct exchange *exchange, enum exchange_end end)
 	settle(exchange, end, false);
 }
 
+static enum connection_end connection_end_of(enum exchange_end end)
+{
+	switch (end) {
+	case EXCHANGE_END_NO_MEMORY:
+		return CONNECTION_END_NO_MEMORY;
+	case EXCHANGE_END_DENIED:
+		return CONNECTION_END_DENIED;
+	default:
+		return CONNECTION_END_BACKEND_RESET;
+	}
+}
+
 void exchange_abort(struct exchange *exchange, enum exchange_end end, const char *detail)
 {
 	struct session *session = exchange->client->session;
 
 	exchange->detail = detail;
 	settle(exchange, end, false);
-	session_reset(session, end == EXCHANGE_END_NO_MEMORY ? CONNECTION_END_NO_MEMORY
-							     : CONNECTION_END_BACKEND_RESET);
+	session_reset(session, connection_end_of(end));
 }

@@ -25,6 +25,8 @@ struct worker;
  *
  *   http_client.c      reads the request's head
  *   exchange.c         begins: refuses or routes; ends: counts, logs, gives everything back
+ *   action_*.c         what the route does: a file each
+ *   exchange_reply.c   an answer of our own
  *   exchange_pick.c    an endpoint and a connection to it; queue, retries
  *   exchange_request.c head and body to the backend
  *   exchange_answer.c  head and body to the client
@@ -51,7 +53,8 @@ struct exchange {
 	struct slice path;    /* of the request, normalised */
 	struct input answer;  /* the response's head as far as it has come */
 
-	size_t pool; /* the configuration's index; valid once routed */
+	const struct config_route *route; /* NULL: none yet, or none holds */
+	size_t pool;                      /* the configuration's index; valid once routed to one */
 	struct pool_view *pool_view;
 	struct endpoint *endpoint; /* one of its connections is ours */
 	struct endpoint *tried[POOL_TRIES_MAX];
@@ -121,6 +124,15 @@ struct io_stream *exchange_client(const struct exchange *exchange);
 const struct config_pool *exchange_pool(const struct exchange *exchange);
 const struct config_listener *exchange_listener(const struct exchange *exchange);
 uint32_t exchange_buffer_limit(const struct exchange *exchange);
+
+/* exchange_reply.c: the answer that is ours. */
+struct reply {
+	uint16_t status;
+	struct http_fields fields; /* without Content-Length; its arena is the exchange's */
+	struct slice body;         /* borrowed for the call; not sent to HEAD */
+};
+
+void exchange_reply(struct exchange *exchange, const struct reply *reply, enum exchange_end end);
 
 /* exchange_pick.c: the pool is known; another try; the connection is done with. */
 void exchange_pick(struct exchange *exchange);

@@ -403,6 +403,7 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	if (err)
 		goto fail;
 	err = -ENOMEM;
+	rng_seed_random(&worker->rng);
 	worker->tls_pacer = tls_pacer_new(worker->loop, 1);
 	if (!worker->tls_pacer)
 		goto fail;

@@ -4,6 +4,7 @@
 
 #include "core/compiler.h"
 #include "core/list.h"
+#include "core/rng.h"
 #include "core/strbuf.h"
 #include "io/loop.h"
 #include "io/timer.h"
@@ -71,6 +72,7 @@ struct worker {
 	struct exchange *free_exchanges; /* to be used again */
 	struct io_timer unpark;
 	struct io_timer tend;
+	struct rng rng; /* for what is drawn */
 	uint64_t next_id;
 	_Atomic bool is_quiet;        /* drains, and has no listener left */
 	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Picks a pool for an HTTP request. Host and path count first, so routes hang in a hash table by
+ * Picks the route of an HTTP request. Host and path count first, so routes hang in a hash table by
  * both. A request looks up its own host, then each wildcard that could match it, then "*", then the
  * routes that ask for no host; each with its whole path, with every prefix of it that ends at a
  * "/", longest first, and with none. The first place that has a route that holds decides: thousands
@@ -10,7 +10,6 @@
 
 #include "core/hash.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define NO_RULE UINT32_MAX
@@ -42,7 +41,8 @@ struct slot {
 };
 
 struct http_route_table {
-	const struct config_listener *listener;
+	struct config_route fallback; /* the listener's pool */
+	bool has_fallback;
 	uint32_t nrules;
 	size_t mask; /* the number of slots, a power of two, less one */
 	struct slot *slots;
@@ -195,7 +195,8 @@ struct http_route_table *http_route_table_new(const struct config_listener *list
 		free(table);
 		return NULL;
 	}
-	table->listener = listener;
+	table->has_fallback = listener->has_default_pool;
+	table->fallback.action.pool.index = listener->default_pool;
 	table->mask = slots - 1;
 	for (size_t i = 0; i < listener->nroutes; i++)
 		hang_route(table, &listener->routes[i], (uint32_t)i);
@@ -317,11 +318,10 @@ static const struct config_route *look_at_hosts(const struct http_route_table *t
 	return route ? route : look_at_paths(table, request, nothing);
 }
 
-int http_route_match(const struct http_route_table *table, const struct http_route_request *request)
+const struct config_route *http_route_match(const struct http_route_table *table,
+					    const struct http_route_request *request)
 {
 	const struct config_route *route = look_at_hosts(table, request);
 
-	if (route)
-		return (int)route->pool;
-	return table->listener->has_default_pool ? (int)table->listener->default_pool : -ENOENT;
+	return route || !table->has_fallback ? route : &table->fallback;
 }

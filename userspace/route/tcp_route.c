@@ -298,6 +298,6 @@ int tcp_route_match(const struct tcp_route_table *table, const struct tcp_route_
 	if (!route)
 		route = find_by_source(&search, name_none);
 	if (route)
-		return (int)route->pool;
+		return (int)route->action.pool.index;
 	return listener->has_default_pool ? (int)listener->default_pool : -ENOENT;
 }

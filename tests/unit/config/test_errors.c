@@ -18,6 +18,7 @@
 #define POOL(options)     "pools: [{name: p, endpoints: ['10.0.0.1:1']" options "}]\n"
 #define BINDS(list)       "listeners: [{name: l, bind: [" list "], pool: p}]\n"
 #define ROUTES(list)      "listeners: [{name: l, bind: ':80', routes: [" list "]}]\n"
+#define HTTP_ROUTES(list) "listeners: [{name: l, bind: ':80', mode: http, routes: [" list "]}]\n"
 #define ENDPOINTS(list)   "pools: [{name: p, endpoints: [" list "]}]\n"
 #define TEN               "aaaaaaaaaa"
 #define HUNDRED           TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
@@ -338,7 +339,32 @@ static const struct {
 	 "method, "
 	 "sni, alpn, source, port\n"},
 	{ROUTES("{match: {sni: a}}, {pool: p}") P,
-	 "1:45: a route has no pool; expected a name of letters, digits, \"_\", \".\" and \"-\"\n"},
+	 "1:45: a route has no action; expected one of pool, split, redirect, respond, deny\n"},
+	{ROUTES("{match: {port: [1]}, pool: p, deny: 403}, {pool: p}") P,
+	 "1:81: deny stands beside pool; expected one of the two\n"},
+	{ROUTES("{match: {port: [1]}, redirect: {scheme: https}}, {pool: p}") P,
+	 "1:76: redirect is not for mode tcp; expected pool\n"},
+	{HTTP_ROUTES("{pool: p}, {match: {port: [1]}, redirect: {status: 309, host: a}}") P,
+	 "1:108: status: \"309\" is unknown; expected one of 301, 302, 303, 307, 308; did you mean "
+	 "\"301\"?\n"},
+	{HTTP_ROUTES("{pool: p}, {match: {port: [1]}, redirect: {}}") P,
+	 "1:99: redirect would lead back to where it came from; expected at least one of scheme, "
+	 "host, port, path\n"},
+	{HTTP_ROUTES("{pool: p}, {match: {port: [2]}, redirect: {scheme: ftp}}") P,
+	 "1:108: scheme: \"ftp\" is unknown; expected one of http, https\n"},
+	{HTTP_ROUTES("{pool: p}, {match: {port: [2]}, respond: {status: 204, body: x}}") P,
+	 "1:118: body: an answer of status 204 has none; expected another status\n"},
+	{HTTP_ROUTES("{split: [{pool: p, weight: 2}, {pool: q}]}") P,
+	 "1:95: pool: \"q\" is unknown; expected the name of a pool\n"},
+	{HTTP_ROUTES("{split: [{pool: p, weight: 0}]}") P,
+	 "1:65: split has no weight at all; expected at least one pool with some\n"},
+	{HTTP_ROUTES("{split: []}, {match: {port: [1]}, pool: p}") P,
+	 "1:65: split has no weight at all; expected at least one pool with some\n"},
+	{HTTP_ROUTES("{pool: p}, {match: {port: [2]}, respond: {type: \"a\\nb\"}}") P,
+	 "1:105: type: \"a\\x0ab\" has a control character; expected the value of a header "
+	 "field\n"},
+	{HTTP_ROUTES("{pool: p}, {match: {port: [2]}, deny: 200}") P,
+	 "1:95: deny: \"200\" is out of range; expected close or a number from 400 to 599\n"},
 	{ROUTES("{pool: p}, {pool: p}") P,
 	 "1:56: a second route without conditions, first on line 1; expected one at most\n"},
 	{LISTENER(", routes: [{match: {}, pool: p}]") P,

@@ -285,9 +285,9 @@ static void routes_point_at_pools_by_index(void **state)
 	assert_int_equal(route->source[0].family, AF_INET6);
 	assert_int_equal(route->nport, 2);
 	assert_int_equal(route->port[1], 8443);
-	assert_int_equal(route->pool, 1);
+	assert_int_equal(route->action.pool.index, 1);
 	assert_int_equal(route->line, 7);
-	assert_int_equal(listener->routes[1].pool, 0);
+	assert_int_equal(listener->routes[1].action.pool.index, 0);
 	config_free(config);
 }
 

@@ -33,7 +33,7 @@ static void add(struct maker *maker, struct wanted wanted)
 
 	assert_true(i < ROUTES_MAX);
 	*kept = wanted;
-	route->pool = i;
+	route->action.pool.index = i;
 	route->host = &kept->host;
 	route->nhost = kept->host != NULL;
 	route->path = &kept->path;
@@ -86,13 +86,15 @@ static int match(const struct maker *maker, struct asked asked)
 		.source = &source,
 		.port = asked.port ? asked.port : 80,
 	};
+	const struct config_route *found;
 	int pool;
 
 	assert_non_null(table);
 	assert_int_equal(address_parse_ip(slice_from_str(asked.source ? asked.source : "192.0.2.1"),
 					  0, &source),
 			 0);
-	pool = http_route_match(table, &route);
+	found = http_route_match(table, &route);
+	pool = found ? (int)found->action.pool.index : -ENOENT;
 	http_route_table_free(table);
 	return pool;
 }

@@ -43,7 +43,7 @@ static struct config_route *add_route(struct listener_maker *maker)
 	route->alpn = maker->makers[i].alpn;
 	route->source = maker->makers[i].source;
 	route->port = maker->makers[i].port;
-	route->pool = i;
+	route->action.pool.index = i;
 	return route;
 }
 
@@ -314,7 +314,8 @@ static void each_of_ten_thousand_names_is_found(void **state)
 	for (size_t i = 0; i < COUNT; i++) {
 		snprintf(names[i], sizeof(names[i]), "%sn%zu.example", i % 2 ? "*." : "", i);
 		members[i] = names[i];
-		routes[i] = (struct config_route){.sni = &members[i], .nsni = 1, .pool = i};
+		routes[i] = (struct config_route){
+			.sni = &members[i], .nsni = 1, .action.pool.index = i};
 	}
 	table = tcp_route_table_new(&listener);
 	assert_non_null(table);
@@ -345,7 +346,8 @@ static void each_of_ten_thousand_networks_is_found(void **state)
 	for (size_t i = 0; i < COUNT; i++) {
 		snprintf(text, sizeof(text), "10.%zu.%zu.0/24", i / 250, i % 250);
 		assert_int_equal(prefix_parse(slice_from_str(text), &networks[i]), 0);
-		routes[i] = (struct config_route){.source = &networks[i], .nsource = 1, .pool = i};
+		routes[i] = (struct config_route){
+			.source = &networks[i], .nsource = 1, .action.pool.index = i};
 	}
 	table = tcp_route_table_new(&listener);
 	assert_non_null(table);
@@ -429,7 +431,7 @@ static int naive_match(const struct config_listener *listener,
 		    !is_higher(&score, &best))
 			continue;
 		best = score;
-		pool = (int)listener->routes[i].pool;
+		pool = (int)listener->routes[i].action.pool.index;
 	}
 	return pool;
 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What holds between a listener's routes, and between what a route matches and what it does. */
+#include "config/config_internal.h"
+
+/* By the document: conditions that could not be read are conditions all the same. */
+static bool is_catch_all(const struct node *route)
+{
+	const struct node *match = node_member(route, "match");
+
+	if (route->kind != NODE_MAPPING)
+		return false;
+	return !match || match->kind == NODE_NULL ||
+	       (match->kind == NODE_MAPPING && match->count == 0);
+}
+
+static void check_catch_alls(struct checker *checker, const struct node *listener)
+{
+	const struct node *routes = node_member(listener, "routes"), *first = NULL;
+	const struct node *pool = node_member(listener, "pool");
+
+	if (!routes || routes->kind != NODE_LIST)
+		return;
+	node_for_each (route, routes) {
+		if (!is_catch_all(route))
+			continue;
+		if (first)
+			diagnose(checker->diagnostics, route,
+				 "a second route without conditions, first on line %u; expected "
+				 "one at most",
+				 first->line);
+		first = first ? first : route;
+	}
+	if (first && pool)
+		diagnose(checker->diagnostics, pool,
+			 "pool is never used, the route on line %u has no conditions; expected one "
+			 "of the two",
+			 first->line);
+}
+
+/* A condition that could never be looked at is a mistake, not one that never holds. */
+static void check_conditions(struct checker *checker, const struct config_listener *listener,
+			     const struct node *route)
+{
+	static const char *const of_tcp[] = {"sni", "alpn", NULL};
+	static const char *const of_http[] = {"host", "path", "path_prefix", "method", NULL};
+	bool is_http = listener->mode == CONFIG_MODE_HTTP;
+
+	for (const char *const *name = is_http ? of_tcp : of_http; *name; name++) {
+		const struct node *condition = node_member(node_member(route, "match"), *name);
+
+		if (condition)
+			diagnose(checker->diagnostics, condition,
+				 "%s is not for mode %s; expected a condition of %s", *name,
+				 is_http ? "http" : "tcp",
+				 is_http ? "host, path, path_prefix, method, source, port"
+					 : "sni, alpn, source, port");
+	}
+}
+
+/* A connection can only be joined to another one. */
+static void check_action_mode(struct checker *checker, const struct config_listener *listener,
+			      const struct config_action *action, const struct node *route)
+{
+	const char *name = NULL;
+	const struct node *at = route_action_node(route, &name);
+
+	if (at && listener->mode == CONFIG_MODE_TCP && action->kind != CONFIG_ACTION_POOL)
+		diagnose(checker->diagnostics, at, "%s is not for mode tcp; expected pool", name);
+}
+
+static void check_split(struct checker *checker, const struct pool_names *names,
+			struct config_action *action, const struct node *node)
+{
+	const struct node *item = node_first(node);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; item && i < action->nsplit; i++, item = item->next) {
+		struct config_share *share = &action->split[i];
+
+		(void)resolve_pool(checker, names, share->pool.name, node_member(item, "pool"),
+				   &share->pool.index);
+		sum += share->weight;
+	}
+	if (node && node->kind == NODE_LIST && sum == 0)
+		diagnose(checker->diagnostics, node,
+			 "split has no weight at all; expected at least one pool with some");
+}
+
+static void check_route(struct checker *checker, const struct pool_names *names,
+			struct config_listener *listener, size_t index, const struct node *node)
+{
+	struct config_action *action = &listener->routes[index].action;
+
+	check_conditions(checker, listener, node);
+	check_action_mode(checker, listener, action, node);
+	(void)resolve_pool(checker, names, action->pool.name, node_member(node, "pool"),
+			   &action->pool.index);
+	check_split(checker, names, action, node_member(node, "split"));
+}
+
+void check_routes(struct checker *checker, const struct pool_names *names,
+		  struct config_listener *listener, const struct node *node)
+{
+	const struct node *item = node_first(node_member(node, "routes"));
+
+	for (size_t i = 0; item && i < listener->nroutes; i++, item = item->next)
+		check_route(checker, names, listener, i, item);
+	check_catch_alls(checker, node);
+}
