@@ -49,6 +49,13 @@ void socket_tune(int fd, sa_family_t family, uint32_t keepalive_ms);
 void socket_hold_ack(int fd);
 void socket_release_ack(int fd);
 
+/*
+ * Whether a TCP socket whose receiving has ended, and from which @taken bytes were read, ended by
+ * the peer's FIN: one that was reset looks the same once its error has been told. A FIN takes a
+ * sequence number, which tcpi_bytes_received counts. Any other socket has always ended by FIN.
+ */
+bool socket_heard_fin(int fd, uint64_t taken);
+
 int socket_peer(int fd, struct address *ret) WARN_UNUSED;
 int socket_local(int fd, struct address *ret) WARN_UNUSED;
 

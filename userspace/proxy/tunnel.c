@@ -10,6 +10,8 @@
  */
 #include "proxy/tunnel.h"
 
+#include "net/socket.h"
+
 #include <errno.h>
 
 /* For bytes that came in the same round as the RST behind them. */
@@ -87,11 +89,19 @@ static void pass_fin_on(struct tunnel *tunnel, const struct io_pump *pump)
 
 /*
  * A socket tells of an RST once: if sending has learnt of it, receiving ends as if by FIN. Only a
- * side that had said FIN before it was reset (EPIPE, as tcp_reset() has it) did end by FIN.
+ * side that had said FIN before it was reset did end by FIN. (EPIPE alone does not tell: splice(2)
+ * that moves a part tells the bytes, and the error is gone.)
  */
+static bool was_reset(const struct tunnel *tunnel, const struct io_stream *side)
+{
+	if (tunnel->send_error != -EPIPE)
+		return true;
+	return !side->layer && !socket_heard_fin(side->fd, side->bytes_in);
+}
+
 static void on_eof(struct tunnel *tunnel, const struct io_pump *pump, const struct io_pump *other)
 {
-	if (tunnel->send_error && tunnel->send_error != -EPIPE)
+	if (tunnel->send_error && was_reset(tunnel, pump->from))
 		reset_from(tunnel, pump->from);
 	else if (tunnel->send_error)
 		tunnel_end(tunnel, reset_by(tunnel, pump->from), IO_CLOSE_FIN, IO_CLOSE_FIN);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -389,6 +390,43 @@ static void abstract_name_needs_no_file(void **state)
 	close(fd);
 }
 
+/* Said "hello", and ended by FIN or by RST: once its error has been told, both read alike. */
+static bool peer_ends_by_fin(bool is_reset)
+{
+	struct linger linger = {.l_onoff = is_reset};
+	const struct socket_listen_options options = {.backlog = 1};
+	int listener = listen_on("127.0.0.1:0", &options), ends[2], error;
+	socklen_t len = sizeof(error);
+	struct address address;
+	char bytes[8];
+	bool heard;
+
+	assert_int_equal(socket_local(listener, &address), 0);
+	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(ends[0], &address.sa, address.len), 0);
+	assert_int_equal(poll(&(struct pollfd){.fd = listener, .events = POLLIN}, 1, 5000), 1);
+	ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_int_equal(send(ends[1], "hello", 5, 0), 5);
+	assert_int_equal(recv(ends[0], bytes, 5, MSG_WAITALL), 5);
+	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(ends[1]);
+	assert_int_equal(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 5000), 1);
+	getsockopt(ends[0], SOL_SOCKET, SO_ERROR, &error, &len);
+	assert_int_equal(error, is_reset ? ECONNRESET : 0);
+	assert_int_equal(recv(ends[0], bytes, sizeof(bytes), 0), 0);
+	heard = socket_heard_fin(ends[0], 5);
+	close(ends[0]);
+	close(listener);
+	return heard;
+}
+
+static void a_fin_is_told_from_a_reset_afterwards(void **state)
+{
+	(void)state;
+	assert_true(peer_ends_by_fin(false));
+	assert_false(peer_ends_by_fin(true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +441,7 @@ int main(void)
 		cmocka_unit_test(no_address_is_refused),
 		cmocka_unit_test(both_ends_are_tuned),
 		cmocka_unit_test(keepalive_beyond_the_kernel_s_limit_is_cut),
+		cmocka_unit_test(a_fin_is_told_from_a_reset_afterwards),
 		cmocka_unit_test(unix_socket_has_its_mode),
 		cmocka_unit_test(unix_socket_in_use_is_kept),
 		cmocka_unit_test(full_backlog_counts_as_in_use),

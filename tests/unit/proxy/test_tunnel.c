@@ -164,6 +164,36 @@ static void a_reset_reaches_the_owner_with_how_to_close(void **state)
 	assert_int_equal(tunnel_bytes_in(&owner.tunnel), 1);
 }
 
+/* As splice(2) leaves it that has moved a part: sending fails with EPIPE, receiving ends with 0. */
+static void a_reset_whose_error_is_lost_is_no_fin(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	socklen_t len = sizeof(int);
+	struct owner owner;
+	int error = 0;
+
+	open_owner(&owner, fixture);
+	tunnel_start(&owner.tunnel, NULL, NULL);
+	recorder_send(&owner.client, "x", 1);
+	run_until(fixture, has(&owner.backend, "x"));
+	io_stream_recv_stop(&owner.far);
+	run_for(fixture, 5);
+	io_stream_close(&owner.backend.stream, IO_CLOSE_RESET);
+	run_until(fixture, owner.backend.closes);
+	while (!error)
+		getsockopt(owner.far.fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	io_stream_send(&owner.far, buf_of(fixture->loop, "y"));
+	while (!owner.tunnel.send_error)
+		run_for(fixture, 1);
+	io_stream_recv_start(&owner.far);
+	run_until(fixture, owner.ends);
+	assert_int_equal(owner.end, CONNECTION_END_BACKEND_RESET);
+	assert_int_equal(owner.client_how, IO_CLOSE_RESET);
+	run_until(fixture, owner.closes == 2);
+	free(owner.backend.bytes);
+	recorder_done(&owner.client, fixture);
+}
+
 static void bytes_before_a_reset_are_still_handed_on(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
@@ -224,6 +254,7 @@ int main(void)
 		ON_BOTH(what_was_read_before_goes_first_and_counts),
 		ON_BOTH(what_the_owner_queued_goes_before_everything_and_does_not_count),
 		ON_BOTH(a_reset_reaches_the_owner_with_how_to_close),
+		ON_BOTH(a_reset_whose_error_is_lost_is_no_fin),
 		ON_BOTH(bytes_before_a_reset_are_still_handed_on),
 		ON_BOTH(silence_ends_it),
 		ON_BOTH(an_owner_that_stops_it_hears_nothing_more),
