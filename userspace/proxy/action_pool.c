@@ -29,16 +29,13 @@ void action_forward(struct exchange *exchange, size_t pool)
 {
 	struct http_request *request = &exchange->request;
 
-	exchange->pool = pool;
-	exchange->pool_view = exchange->client->session->view->pools[pool];
-	exchange->is_routed = true;
 	if (request->wants_upgrade)
 		exchange->upgrade = http_fields_value(&request->fields, HTTP_FIELD_UPGRADE);
 	http_fields_strip_connection(&request->fields);
 	if (add_way(exchange) < 0)
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 	else
-		exchange_pick(exchange);
+		exchange_pick(exchange, pool);
 }
 
 void action_pool(struct exchange *exchange)

@@ -1,257 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a pool to a connected backend: picks, waits in the queue, connects, tries another endpoint.
- * No byte of the client has been sent before the connection stands, so a retry is always safe. */
-#include "core/log.h"
-#include "net/proxy_protocol.h"
-#include "net/socket.h"
-#include "proxy/session.h"
+/* A session of mode tcp on its way to a backend: what its dial asks for, and what becomes of it. */
+#include "proxy/tcp_session.h"
 
-#include <errno.h>
-#include <string.h>
-
-#define RESOURCES_WAIT_MS 50
-
-static struct pool_counters *pool_counters(const struct session *session)
+static struct tcp_session *session_of(struct dial *dial)
 {
-	return &session->view->snapshot->pools[session->pool]->by_worker[session->worker->index];
+	return container_of(dial, struct tcp_session, dial);
 }
 
-static void pick(struct session *session);
-
-static void on_turn(struct pool_waiter *waiter, int status)
+/* With TLS a client's early FIN would be taken for a reset: it stays in its socket. */
+static bool has_tls(const struct tcp_session *session)
 {
-	struct session *session = container_of(waiter, struct session, waiter);
-
-	if (status < 0)
-		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
-	else
-		pick(session);
-}
-
-static void wait_for_turn(struct session *session)
-{
-	session->state = CONNECTION_QUEUED;
-	session->waiter.on_turn = on_turn;
-	if (pool_view_wait(session->pool_view, &session->waiter) < 0)
-		session_reset(session, CONNECTION_END_QUEUE_FULL);
-	else
-		intake_watch(session);
-}
-
-static bool will_pass(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
-}
-
-/* No descriptor or memory for a socket. */
-static void wait_for_resources(struct session *session)
-{
-	const struct config_pool *pool = session_pool_config(session);
-	uint64_t waited_us = io_loop_now_us(session->worker->loop) - session->pick_us;
-
-	endpoint_unref(session->tried[--session->ntried]);
-	pool_view_release(session->pool_view, session->endpoint);
-	session->endpoint = NULL;
-	session->state = CONNECTION_QUEUED;
-	if (waited_us / 1000 >= pool->queue_timeout_ms)
-		session_reset(session, CONNECTION_END_QUEUE_TIMEOUT);
-	else
-		io_timer_start(session->worker->loop, &session->timer, RESOURCES_WAIT_MS);
-}
-
-/* The socket of one try. Return: the descriptor; -errno. */
-static int open_socket(const struct session *session)
-{
-	const struct config_pool *pool = session_pool_config(session);
-	struct address client = session->client_address;
-	struct socket_connect_options options = {};
-
-	if (pool->is_transparent) {
-		options.source = &client;
-		options.is_transparent = true;
-	} else if (pool->source_address.len) {
-		options.source = &pool->source_address;
-	}
-	return socket_for_connect(&session->endpoint->address, &options);
-}
-
-static void fail(struct session *session, int error)
-{
-	pool_view_report_connect(session->pool_view, session->endpoint, error, 0);
-	counter_add(&pool_counters(session)->connect_failures, 1);
-}
-
-/* Another endpoint, or the end. */
-static void try_next(struct session *session)
-{
-	const struct config_pool *pool = session_pool_config(session);
-
-	pool_view_release(session->pool_view, session->endpoint);
-	session->endpoint = NULL;
-	if (session->ntried > pool->connect_retries || session->ntried == POOL_TRIES_MAX) {
-		session_reset(session, session->backend_tls.failure
-					       ? CONNECTION_END_BACKEND_TLS_FAILED
-					       : CONNECTION_END_CONNECT_FAILED);
-		return;
-	}
-	session->backend_tls.failure = TLS_FAILURE_NONE;
-	counter_add(&pool_counters(session)->retries, 1);
-	pick(session);
-}
-
-/* Ours to answer for, so it is not held against the endpoint. */
-static void on_no_socket(struct session *session, int error)
-{
-	log_warn("pool %s: endpoint %s: no socket to connect with: %s",
-		 session_pool_config(session)->name, session->endpoint->name, strerror(-error));
-	if (will_pass(error)) {
-		wait_for_resources(session);
-		return;
-	}
-	counter_add(&pool_counters(session)->connect_failures, 1);
-	try_next(session);
+	return session->base.listener->tls || pool_tls(pool_view_pool(session->dial.pool_view));
 }
 
 /* Where it fails, the connection will not be eligible, and says so then. */
-static void prepare_splice(const struct session *session, int fd)
+static void prepare_splice(const struct tcp_session *session, int fd)
 {
-	struct splice *splice = session->worker->shared->splice;
-	bool has_tls = session->listener->tls || pool_tls(pool_view_pool(session->pool_view));
+	struct splice *splice = session->base.worker->shared->splice;
+	const struct config *config = session->base.view->snapshot->config;
 
-	if (splice && !has_tls &&
-	    session->view->snapshot->config->acceleration.mode == CONFIG_SPLICE)
-		(void)splice_prepare_backend(splice, session->client.fd, fd);
+	if (splice && !has_tls(session) && config->acceleration.mode == CONFIG_SPLICE)
+		(void)splice_prepare_backend(splice, session->base.client.fd, fd);
 }
 
-static void connect_endpoint(struct session *session)
+static void on_backend_connect(struct io_stream *stream, int status)
 {
-	const struct config_pool *pool = session_pool_config(session);
-	int fd;
-
-	session->state = CONNECTION_CONNECTING;
-	session->tried[session->ntried++] = endpoint_ref(session->endpoint);
-	session->connect_us = io_loop_now_us(session->worker->loop);
-	fd = open_socket(session);
-	if (fd < 0) {
-		on_no_socket(session, fd);
-		return;
-	}
-	prepare_splice(session, fd);
-	socket_hold_ack(fd);
-	io_stream_init(&session->backend, session->worker->loop, fd, &session_backend_ops);
-	session->has_backend_stream = true;
-	io_timer_start(session->worker->loop, &session->timer, pool->connect_timeout_ms);
-	io_stream_connect(&session->backend, &session->endpoint->address);
-	/* With TLS a client's early FIN would be taken for a reset: it stays in its socket. */
-	if (!session->listener->tls && !pool_tls(pool_view_pool(session->pool_view)))
-		intake_watch(session);
+	dial_on_connect(&container_of(stream, struct tcp_session, backend)->dial, status);
 }
 
-static void pick(struct session *session)
+static void on_backend_sent(struct io_stream *stream, int status)
 {
-	const struct pool_request request = {
-		.client = &session->client_address,
-		.tried = session->tried,
-		.ntried = session->ntried,
-	};
-	int err = pool_view_pick(session->pool_view, &request, &session->endpoint);
+	(void)status;
+	tunnel_on_sent(&container_of(stream, struct tcp_session, backend)->tunnel);
+}
 
-	if (err == -EBUSY)
-		wait_for_turn(session);
-	else if (err)
-		session_reset(session, session->ntried ? CONNECTION_END_CONNECT_FAILED
-						       : CONNECTION_END_NO_ENDPOINT);
+static void on_backend_closed(struct io_stream *stream)
+{
+	struct tcp_session *session = container_of(stream, struct tcp_session, backend);
+
+	session->has_backend_stream = false;
+	if (session->base.state == CONNECTION_CLOSING)
+		session_free_if_over(&session->base);
 	else
-		connect_endpoint(session);
+		dial_next(&session->dial);
 }
 
-void connect_start(struct session *session)
+static const struct io_stream_ops backend_ops = {
+	.on_connect = on_backend_connect,
+	.on_sent = on_backend_sent,
+	.on_closed = on_backend_closed,
+};
+
+static void on_wait(struct dial *dial)
 {
-	session->pick_us = io_loop_now_us(session->worker->loop);
-	pick(session);
+	struct tcp_session *session = session_of(dial);
+
+	session->base.state = CONNECTION_QUEUED;
+	intake_watch(&session->base);
 }
 
-/* The PROXY header that goes first. Return: 0; -ENOMEM. */
-static int send_proxy_header(struct session *session)
+static struct io_stream *on_socket(struct dial *dial, int fd)
 {
-	const struct config_pool *pool = session_pool_config(session);
-	struct proxy_header header = {
-		.version = pool->proxy_protocol == CONFIG_PROXY_V1 ? 1 : 2,
-		.source = session->client_address,
-		.tlvs = slice_of(session->tlvs, session->ntlvs),
+	struct tcp_session *session = session_of(dial);
+
+	session->base.state = CONNECTION_CONNECTING;
+	prepare_splice(session, fd);
+	io_stream_init(&session->backend, session->base.worker->loop, fd, &backend_ops);
+	session->has_backend_stream = true;
+	if (!has_tls(session))
+		intake_watch(&session->base);
+	return &session->backend;
+}
+
+static void on_handshake(struct io_stream *stream, const struct tls_result *result)
+{
+	dial_on_handshake(&container_of(stream, struct tcp_session, backend)->dial, result);
+}
+
+static void on_ready(struct dial *dial)
+{
+	relay_start(session_of(dial));
+}
+
+/* Goes on when it has closed: the next try uses the same stream. */
+static void on_lost(struct dial *dial, enum io_close_how how)
+{
+	io_stream_close(&session_of(dial)->backend, how);
+}
+
+static void on_failed(struct dial *dial, enum dial_failure failure)
+{
+	static const enum connection_end ends[] = {
+		[DIAL_NO_ENDPOINT] = CONNECTION_END_NO_ENDPOINT,
+		[DIAL_CONNECT_FAILED] = CONNECTION_END_CONNECT_FAILED,
+		[DIAL_TLS_FAILED] = CONNECTION_END_BACKEND_TLS_FAILED,
+		[DIAL_QUEUE_FULL] = CONNECTION_END_QUEUE_FULL,
+		[DIAL_QUEUE_TIMEOUT] = CONNECTION_END_QUEUE_TIMEOUT,
+		[DIAL_NO_MEMORY] = CONNECTION_END_NO_MEMORY,
 	};
-	struct io_buf *buf;
-	ssize_t len;
 
-	if (pool->proxy_protocol == CONFIG_PROXY_OFF)
-		return 0;
-	session_local(session, &header.destination);
-	address_unmap(&header.destination);
-	buf = io_buf_new(session->worker->loop, PROXY_HEADER_MAX);
-	if (!buf)
-		return -ENOMEM;
-	len = proxy_header_write(&header, buf->base, buf->cap);
-	if (len < 0) {
-		/* Too many TLVs to pass on: the addresses matter more. */
-		header.tlvs = (struct slice){};
-		len = proxy_header_write(&header, buf->base, buf->cap);
-	}
-	if (len < 0) {
-		io_buf_release(session->worker->loop, buf);
-		return (int)len;
-	}
-	buf->end = (uint32_t)len;
-	io_stream_send(&session->backend, buf);
-	return 0;
+	session_reset(dial->session, ends[failure]);
 }
 
-void connect_on_secured(struct session *session)
-{
-	uint64_t now_us = io_loop_now_us(session->worker->loop);
-	uint64_t took_us = now_us - session->connect_us;
-
-	io_timer_stop(session->worker->loop, &session->timer);
-	session->connected_us = now_us;
-	pool_view_report_connect(session->pool_view, session->endpoint, 0, (uint32_t)took_us);
-	histogram_observe(&pool_counters(session)->connect_time, took_us);
-	relay_start(session);
-}
-
-void connect_on_connect(struct session *session, int status)
-{
-	if (session->state != CONNECTION_CONNECTING)
-		return;
-	if (status == 0 && send_proxy_header(session) < 0)
-		session_reset(session, CONNECTION_END_NO_MEMORY);
-	else if (status == 0)
-		secure_backend(session);
-	if (status == 0)
-		return;
-	io_timer_stop(session->worker->loop, &session->timer);
-	fail(session, status);
-	io_stream_close(&session->backend, IO_CLOSE_RESET); /* goes on when it has closed */
-}
-
-void connect_on_insecure(struct session *session)
-{
-	io_timer_stop(session->worker->loop, &session->timer);
-	fail(session, -EPROTO);
-	io_stream_close(&session->backend, IO_CLOSE_FIN);
-}
-
-void connect_on_timeout(struct session *session)
-{
-	if (session->state == CONNECTION_QUEUED) {
-		pick(session);
-		return;
-	}
-	if (session->backend.layer)
-		session->backend_tls.failure = TLS_FAILURE_TIMEOUT;
-	fail(session, -ETIMEDOUT);
-	io_stream_close(&session->backend, IO_CLOSE_RESET);
-}
-
-void connect_on_backend_closed(struct session *session)
-{
-	try_next(session);
-}
+const struct dial_ops connect_dial_ops = {
+	.on_wait = on_wait,
+	.on_socket = on_socket,
+	.on_handshake = on_handshake,
+	.on_ready = on_ready,
+	.on_lost = on_lost,
+	.on_failed = on_failed,
+};

@@ -40,7 +40,7 @@ struct io_stream *exchange_client(const struct exchange *exchange)
 
 const struct config_pool *exchange_pool(const struct exchange *exchange)
 {
-	return exchange->is_routed ? pool_config(pool_view_pool(exchange->pool_view)) : NULL;
+	return dial_pool(&exchange->dial);
 }
 
 const struct config_listener *exchange_listener(const struct exchange *exchange)
@@ -195,23 +195,16 @@ static void count(struct exchange *exchange)
 	counter_add(&counters->exchange_ends[exchange->end], 1);
 	histogram_observe(&counters->exchange_time,
 			  io_loop_now_us(exchange_worker(exchange)->loop) - exchange->started_us);
-	if (!exchange->endpoint)
+	if (!exchange->dial.endpoint)
 		return;
-	counter_add_shared(&exchange->endpoint->load.bytes_in, exchange_bytes_in(exchange));
-	counter_add_shared(&exchange->endpoint->load.bytes_out, exchange_bytes_out(exchange));
+	counter_add_shared(&exchange->dial.endpoint->load.bytes_in, exchange_bytes_in(exchange));
+	counter_add_shared(&exchange->dial.endpoint->load.bytes_out, exchange_bytes_out(exchange));
 }
 
 static void give_back(struct exchange *exchange)
 {
-	io_timer_stop(exchange_worker(exchange)->loop, &exchange->timer);
-	pool_view_cancel_wait(&exchange->waiter);
 	input_release(exchange_worker(exchange)->loop, &exchange->answer);
-	if (exchange->endpoint)
-		pool_view_release(exchange->pool_view, exchange->endpoint);
-	exchange->endpoint = NULL;
-	for (uint32_t i = 0; i < exchange->ntried; i++)
-		endpoint_unref(exchange->tried[i]);
-	exchange->ntried = 0;
+	dial_done(&exchange->dial);
 }
 
 static void settle(struct exchange *exchange, enum exchange_end end, bool may_stay)

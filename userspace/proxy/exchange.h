@@ -7,11 +7,10 @@
 #include "http/h1_parse.h"
 #include "http/message.h"
 #include "io/buf.h"
-#include "io/timer.h"
 #include "proxy/body_pass.h"
+#include "proxy/dial.h"
 #include "proxy/input.h"
 #include "proxy/inspect.h"
-#include "upstream/pool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +26,7 @@ struct worker;
  *   exchange.c         begins: refuses or routes; ends: counts, logs, gives everything back
  *   action_*.c         what the route does: a file each
  *   exchange_reply.c   an answer of our own
- *   exchange_pick.c    an endpoint and a connection to it; queue, retries
+ *   exchange_pick.c    a connection to an endpoint, idle or new (dial.h); retries
  *   exchange_request.c head and body to the backend
  *   exchange_answer.c  head and body to the client
  *
@@ -54,21 +53,15 @@ struct exchange {
 	struct input answer;  /* the response's head as far as it has come */
 
 	const struct config_route *route; /* NULL: none yet, or none holds */
-	size_t pool;                      /* the configuration's index; valid once routed to one */
-	struct pool_view *pool_view;
-	struct endpoint *endpoint; /* one of its connections is ours */
-	struct endpoint *tried[POOL_TRIES_MAX];
-	uint32_t ntried;
-	struct pool_waiter waiter;
+	struct dial dial;                 /* to a backend, once routed to a pool */
 	struct http_backend *backend;
-	struct io_timer timer; /* of connecting, or of the wait for descriptors */
 
-	bool is_routed, is_reused; /* the backend has served others before */
-	bool is_head_sent;         /* the request's; its body follows */
-	bool is_answer_begun;      /* the final response's head has gone to the client */
-	bool wants_fresh;          /* no idle connection: one has just turned out to be dead */
-	bool has_chunks;           /* of our own, in the answer */
-	bool is_last;              /* the client's connection ends with it */
+	bool is_reused;       /* the backend has served others before */
+	bool is_head_sent;    /* the request's; its body follows */
+	bool is_answer_begun; /* the final response's head has gone to the client */
+	bool wants_fresh;     /* no idle connection: one has just turned out to be dead */
+	bool has_chunks;      /* of our own, in the answer */
+	bool is_last;         /* the client's connection ends with it */
 	bool is_over;
 	enum body_form form; /* of the answer's body for the client */
 	size_t answer_head;  /* bytes of the response's head */
@@ -77,8 +70,8 @@ struct exchange {
 	uint16_t status;    /* that the client got; 0: none */
 
 	uint64_t started_wall_us;
-	uint64_t started_us, pick_us, connect_us, connected_us, first_byte_us; /* loop time */
-	uint64_t head_in, head_out; /* bytes of heads from and to the client */
+	uint64_t started_us, first_byte_us; /* loop time */
+	uint64_t head_in, head_out;         /* bytes of heads from and to the client */
 };
 
 /* One that waits for a request's first bytes. Return: NULL: out of memory. */
@@ -103,7 +96,6 @@ void exchange_on_answer_sent(struct exchange *exchange);
 void exchange_on_timeout(struct exchange *exchange);
 
 /* From the backend. */
-void exchange_on_connect(struct exchange *exchange, int status);
 void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int status);
 void exchange_on_request_sent(struct exchange *exchange, int status);
 
@@ -135,7 +127,7 @@ struct reply {
 void exchange_reply(struct exchange *exchange, const struct reply *reply, enum exchange_end end);
 
 /* exchange_pick.c: the pool is known; another try; the connection is done with. */
-void exchange_pick(struct exchange *exchange);
+void exchange_pick(struct exchange *exchange, size_t pool);
 void exchange_retry(struct exchange *exchange);
 bool exchange_may_retry(const struct exchange *exchange);
 void exchange_release_backend(struct exchange *exchange, bool may_stay);

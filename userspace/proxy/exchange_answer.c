@@ -45,7 +45,7 @@ static void on_gone(struct exchange *exchange)
 		return;
 	}
 	if (!exchange->is_reused && !exchange->answer.buf)
-		pool_view_report_reset(exchange->pool_view, exchange->endpoint);
+		pool_view_report_reset(exchange->dial.pool_view, exchange->dial.endpoint);
 	fail(exchange, 502, EXCHANGE_END_BACKEND_RESET, NULL);
 }
 
@@ -309,7 +309,7 @@ static void note_first_byte(struct exchange *exchange)
 	exchange->first_byte_us = now_us;
 	if (!exchange->is_reused)
 		socket_release_ack(exchange->backend->stream.fd);
-	pool_view_report_first_byte(exchange->pool_view, exchange->endpoint, 0);
+	pool_view_report_first_byte(exchange->dial.pool_view, exchange->dial.endpoint, 0);
 }
 
 void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int status)

@@ -98,7 +98,7 @@ static int name_host(struct exchange *exchange)
 	if (http_fields_has(fields, HTTP_FIELD_HOST))
 		return 0;
 	return http_fields_add_id(fields, HTTP_FIELD_HOST,
-				  slice_from_str(exchange->endpoint->name));
+				  slice_from_str(exchange->dial.endpoint->name));
 }
 
 void exchange_send_request(struct exchange *exchange)

@@ -38,7 +38,10 @@ static struct http_backend *backend_of(struct io_stream *stream)
 
 static void on_connect(struct io_stream *stream, int status)
 {
-	exchange_on_connect(backend_of(stream)->exchange, status);
+	struct http_backend *backend = backend_of(stream);
+
+	if (backend->exchange)
+		dial_on_connect(&backend->exchange->dial, status);
 }
 
 static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
@@ -126,7 +129,6 @@ struct http_backend *http_backend_open(struct worker_view *view, struct endpoint
 	backend->timer.on_expire = on_idle_too_long;
 	atomic_fetch_add(&worker->shared->backends, 1);
 	io_stream_init(&backend->stream, worker->loop, fd, &stream_ops);
-	io_stream_connect(&backend->stream, &endpoint->address);
 	return backend;
 }
 

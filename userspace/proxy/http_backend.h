@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 struct exchange;
-struct tls_session;
 struct worker;
 struct worker_view;
 
@@ -22,7 +21,7 @@ struct worker_view;
  * says anything while it idles, or closes, is closed: what it sent could only be taken for the
  * answer to somebody else's request.
  *
- *   open ─► exchange_on_connect ─► in use ─► give ─► idle ─► take ─► in use …
+ *   open ─► http_backend_ready ─► in use ─► give ─► idle ─► take ─► in use …
  *                                    └──────── close ────────► freed when the stream has closed
  *
  * Thread: its worker's.
@@ -32,7 +31,6 @@ struct http_backend {
 	struct worker *worker;
 	struct worker_view *view; /* it was opened under these rules, and serves no others */
 	struct endpoint *endpoint;
-	struct tls_session *tls;   /* NULL: plain */
 	struct exchange *exchange; /* NULL while it idles or closes */
 	struct list_node node;     /* among its worker's idle ones */
 	struct io_timer timer;     /* while it idles */
@@ -58,7 +56,7 @@ struct http_backend *http_backend_take(const struct worker_view *view,
 				       const struct endpoint *endpoint, struct exchange *exchange);
 
 /**
- * Connects; ends in exchange_on_connect().
+ * One that @exchange's dial connects.
  * @fd: from socket_for_connect(); taken over, closed on failure. Return: NULL: out of memory.
  */
 struct http_backend *http_backend_open(struct worker_view *view, struct endpoint *endpoint, int fd,

@@ -6,7 +6,7 @@
 #include "proxy/session.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 /* So much of what a client sends ahead is read; the rest waits in its socket. */
 #define INPUT_ENOUGH 16384
@@ -156,7 +156,7 @@ static void release(struct http_client *client)
 	if (client->exchange)
 		exchange_free(client->exchange);
 	http_tunnel_free(client->tunnel);
-	free(client);
+	free_list_give(&client->worker->http_clients, client);
 }
 
 static bool may_go_on(const struct http_client *client)
@@ -289,6 +289,22 @@ void http_client_on_timeout(struct http_client *client)
 	}
 }
 
+void http_client_describe(const struct http_client *client, struct connection_row *ret)
+{
+	const struct exchange *exchange = client->exchange;
+	const struct config_pool *pool = exchange ? dial_pool(&exchange->dial) : NULL;
+	const struct endpoint *endpoint = exchange ? exchange->dial.endpoint : NULL;
+
+	ret->bytes_in = client->bytes_in + (exchange ? exchange_bytes_in(exchange) : 0);
+	ret->bytes_out = client->bytes_out + (exchange ? exchange_bytes_out(exchange) : 0);
+	snprintf(ret->pool, sizeof(ret->pool), "%s", pool ? pool->name : "");
+	if (!endpoint)
+		return;
+	snprintf(ret->endpoint, sizeof(ret->endpoint), "%s", endpoint->name);
+	ret->backend = endpoint->address;
+	ret->backend_tls_version = exchange->dial.tls.version;
+}
+
 void http_client_drain(struct http_client *client)
 {
 	if (client->phase == HTTP_CLIENT_IDLE)
@@ -299,7 +315,7 @@ void http_client_drain(struct http_client *client)
 
 int http_client_start(struct session *session)
 {
-	struct http_client *client = calloc(1, sizeof(*client));
+	struct http_client *client = free_list_take(&session->worker->http_clients);
 
 	if (!client)
 		return -ENOMEM;

@@ -56,6 +56,9 @@ void http_client_on_recv(struct http_client *client, struct io_buf *buf, int sta
 void http_client_on_sent(struct http_client *client, int status);
 void http_client_on_timeout(struct http_client *client);
 
+/* Adds what is known of its requests so far, and of the present one's backend. */
+void http_client_describe(const struct http_client *client, struct connection_row *ret);
+
 /* The daemon drains: an idle connection ends now, another one with its present exchange. */
 void http_client_drain(struct http_client *client);
 

@@ -42,13 +42,6 @@ static const char *version_of(const struct exchange *exchange)
 	return "-";
 }
 
-static const struct endpoint *endpoint_of(const struct exchange *exchange)
-{
-	if (exchange->endpoint || exchange->ntried == 0)
-		return exchange->endpoint;
-	return exchange->tried[exchange->ntried - 1];
-}
-
 static void describe(const struct exchange *exchange, struct line *ret)
 {
 	const struct config_pool *pool = exchange_pool(exchange);
@@ -57,11 +50,11 @@ static void describe(const struct exchange *exchange, struct line *ret)
 	*ret = (struct line){
 		.exchange = exchange,
 		.session = exchange->client->session,
-		.endpoint = endpoint_of(exchange),
+		.endpoint = dial_endpoint_to_tell(&exchange->dial),
 		.pool = pool ? pool->name : "-",
 		.version = version_of(exchange),
-		.queue_us = elapsed(exchange->pick_us, exchange->connect_us),
-		.connect_us = elapsed(exchange->connect_us, exchange->connected_us),
+		.queue_us = elapsed(exchange->dial.pick_us, exchange->dial.connect_us),
+		.connect_us = elapsed(exchange->dial.connect_us, exchange->dial.connected_us),
 		.first_us = elapsed(exchange->started_us, exchange->first_byte_us),
 		.total_us = (int64_t)(now_us - exchange->started_us),
 	};
@@ -117,7 +110,8 @@ static void append_text(const struct line *line, struct strbuf *out)
 	append_ms(out, line->connect_us, '/');
 	append_ms(out, line->first_us, '/');
 	append_ms(out, line->total_us, ' ');
-	strbuf_printf(out, "tries=%u end=%s", exchange->ntried, exchange_end_name(exchange->end));
+	strbuf_printf(out, "tries=%u end=%s", exchange->dial.ntried,
+		      exchange_end_name(exchange->end));
 	if (exchange->detail)
 		strbuf_printf(out, " (%s)", exchange->detail);
 	strbuf_append_str(out, "\n");
@@ -159,7 +153,7 @@ static void append_json(const struct line *line, struct strbuf *out)
 	add_ms(out, "connect_ms", line->connect_us);
 	add_ms(out, "first_byte_ms", line->first_us);
 	add_ms(out, "total_ms", line->total_us);
-	strbuf_printf(out, ",\"tries\":%u", exchange->ntried);
+	strbuf_printf(out, ",\"tries\":%u", exchange->dial.ntried);
 	add_text(out, "end", slice_from_str(exchange_end_name(exchange->end)));
 	if (exchange->detail)
 		add_text(out, "detail", slice_from_str(exchange->detail));

@@ -4,7 +4,7 @@
  * for the PROXY header. */
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
-#include "proxy/session.h"
+#include "proxy/tcp_session.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -37,8 +37,7 @@ static void route(struct session *session, const struct client_hello *hello)
 		session_reset(session, CONNECTION_END_NO_ROUTE);
 		return;
 	}
-	session->pool = (size_t)pool;
-	session->pool_view = session->view->pools[pool];
+	tcp_session_of(session)->dial.pool = (size_t)pool;
 	secure_client(session);
 }
 

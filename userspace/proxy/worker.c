@@ -4,7 +4,8 @@
 #include "proxy/worker.h"
 #include "core/clock.h"
 #include "proxy/admission.h"
-#include "proxy/session.h"
+#include "proxy/http_client.h"
+#include "proxy/tcp_session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #define TEND_MS 2000
+/* Objects of ended connections, of each kind: as many as come and go in a short time. */
+#define KEPT_MAX 1024
 
 /* --- Views ---------------------------------------------------------------------- */
 
@@ -154,9 +157,15 @@ static void on_drain(struct io_message *message)
 	list_for_each_safe (node, &worker->sessions) {
 		struct session *session = list_entry(node, struct session, node);
 
-		if (session->state == CONNECTION_HTTP)
-			http_client_drain(session->http);
+		if (session->mode->drain)
+			session->mode->drain(session);
 	}
+}
+
+static void leave(struct session *session)
+{
+	if (session->mode->leave)
+		session->mode->leave(session);
 }
 
 static void on_leave(struct io_message *message)
@@ -165,7 +174,7 @@ static void on_leave(struct io_message *message)
 
 	worker->is_leaving = true;
 	list_for_each (node, &worker->sessions)
-		session_leave(list_entry(node, struct session, node));
+		leave(list_entry(node, struct session, node));
 }
 
 static void on_reset(struct io_message *message)
@@ -178,7 +187,7 @@ static void on_reset(struct io_message *message)
 		struct session *session = list_entry(node, struct session, node);
 
 		if (worker->is_leaving)
-			session_leave(session);
+			leave(session);
 		session_reset(session, CONNECTION_END_SHUTDOWN);
 	}
 }
@@ -354,9 +363,10 @@ static void on_tend(struct io_timer *timer)
 	list_for_each (node, &worker->sessions) {
 		struct session *session = list_entry(node, struct session, node);
 
-		session_tend(session);
+		if (session->mode->tend)
+			session->mode->tend(session);
 		if (worker->is_leaving)
-			session_leave(session);
+			leave(session);
 	}
 	io_timer_start(worker->loop, &worker->tend, TEND_MS);
 }
@@ -397,6 +407,11 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	worker->stop.on_message = on_stop;
 	worker->answered_ms = clock_monotonic_ms();
 	list_init(&worker->sessions);
+	worker->tcp_sessions = (struct free_list){.size = sizeof(struct tcp_session),
+						  .max = KEPT_MAX};
+	worker->http_sessions = (struct free_list){.size = sizeof(struct session), .max = KEPT_MAX};
+	worker->http_clients = (struct free_list){.size = sizeof(struct http_client),
+						  .max = KEPT_MAX};
 	http_backends_init(&worker->backends);
 	admission_init(worker);
 	err = io_loop_new(options, &worker->loop);
@@ -426,6 +441,9 @@ void worker_stop(struct worker *worker)
 	io_loop_post(worker->loop, &worker->stop);
 	pthread_join(worker->thread, NULL);
 	exchanges_forget(worker);
+	free_list_clear(&worker->tcp_sessions);
+	free_list_clear(&worker->http_sessions);
+	free_list_clear(&worker->http_clients);
 	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);
 	free(worker);

@@ -3,6 +3,7 @@
 #define SLUICE_PROXY_WORKER_H
 
 #include "core/compiler.h"
+#include "core/free_list.h"
 #include "core/list.h"
 #include "core/rng.h"
 #include "core/strbuf.h"
@@ -68,8 +69,9 @@ struct worker {
 	struct list_node acceptors;
 	struct list_node sessions;
 	struct tls_pacer *tls_pacer;
-	struct http_backends backends;   /* idle ones */
-	struct exchange *free_exchanges; /* to be used again */
+	struct http_backends backends;                              /* idle ones */
+	struct exchange *free_exchanges;                            /* to be used again */
+	struct free_list tcp_sessions, http_sessions, http_clients; /* likewise */
 	struct io_timer unpark;
 	struct io_timer tend;
 	struct rng rng; /* for what is drawn */
