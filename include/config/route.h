@@ -10,6 +10,37 @@
 
 /* What routes match, and what is then done; the rules of config.h hold. */
 
+/* A header field, a query parameter or a cookie, one of whose values passes the test. */
+enum config_value_test {
+	CONFIG_VALUE_PRESENT,
+	CONFIG_VALUE_ABSENT, /* there is none of that name */
+	CONFIG_VALUE_EXACT,
+	CONFIG_VALUE_PREFIX,
+	CONFIG_VALUE_SUFFIX,
+	CONFIG_VALUE_REGEX,
+};
+
+struct config_value_match {
+	const char *name;
+	enum config_value_test test;
+	const char **value; /* EXACT: one of these */
+	size_t nvalue;
+	const char *text; /* PREFIX, SUFFIX, REGEX */
+	const char *prefix, *suffix, *regex;
+	bool is_absent;
+};
+
+/* The client's certificate, which was verified. */
+struct config_certificate_match {
+	bool is_asked;        /* the condition is there */
+	bool is_present;      /* verified: true; false: the client has shown none */
+	const char **subject; /* RFC 2253; one of these */
+	size_t nsubject;
+	const char *subject_regex; /* compiles; NULL: any */
+	const char **fingerprint;  /* SHA-256, lower case; one of these */
+	size_t nfingerprint;
+};
+
 enum config_action_kind {
 	CONFIG_ACTION_POOL,
 	CONFIG_ACTION_SPLIT,
@@ -70,10 +101,15 @@ struct config_route {
 	/* Mode http alone. */
 	const char **host; /* lower case; wildcards as above */
 	size_t nhost;
-	const char **path, **path_prefix; /* begin with "/"; one condition together */
+	const char **path, **path_prefix; /* begin with "/" */
 	size_t npath, npath_prefix;
+	const char **path_regex; /* compile; with path and path_prefix one condition */
+	size_t npath_regex;
 	const char **method;
 	size_t nmethod;
+	struct config_value_match *header, *query, *cookie; /* all of which must hold */
+	size_t nheader, nquery, ncookie;
+	struct config_certificate_match certificate;
 	struct config_action action;
 	uint32_t line; /* in the file */
 };

@@ -41,4 +41,11 @@ int http_path_normalize(struct slice path, unsigned flags, char *buf,
  */
 bool http_query_next(struct slice *query, struct slice *ret_name, struct slice *ret_value);
 
+/**
+ * Decodes a name or value of a query: percent-encodings, and "+" for a blank as forms write it.
+ * @buf: at least text.len bytes.
+ * Return: 0; -EINVAL for a broken encoding.
+ */
+int http_query_decode(struct slice text, char *buf, struct slice *ret) WARN_UNUSED;
+
 #endif

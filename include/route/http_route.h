@@ -4,7 +4,9 @@
 
 #include "config/config.h"
 #include "core/address.h"
+#include "core/arena.h"
 #include "core/compiler.h"
+#include "core/regex.h"
 #include "http/message.h"
 
 #include <stdint.h>
@@ -12,30 +14,46 @@
 /*
  * Which route a request takes. A route holds if each of its conditions holds; among those that
  * hold the most specific wins, compared in this order: host (exact, then the longer wildcard, then
- * none), path (exact, then the longer prefix, then none), method (named before any), source (longer
- * prefix), port (named before any), place in the file.
+ * none), path (exact, then a pattern, then the longer prefix, then none), method (named before
+ * any), how many conditions on headers, query, cookies and certificate, source (longer prefix),
+ * port (named before any), place in the file.
  *
  * Hosts are compared without port and without regard to case. A prefix ends at a "/" or at the
  * path's end: "/api" and "/api/" hold for "/api" and "/api/x", not for "/apis". Paths are compared
- * in the form of http_path_normalize(), so that no spelling goes around a route. Path and prefix
- * are one condition: a member of either has to hold.
+ * in the form of http_path_normalize(), so that no spelling goes around a route; patterns see that
+ * form too. Path, prefix and pattern are one condition: a member of any has to hold.
  */
 struct http_route_table;
+
+/* Of a certificate that was verified. */
+struct http_route_certificate {
+	struct slice subject;     /* RFC 2253 */
+	struct slice fingerprint; /* SHA-256, lower case hexadecimal */
+};
 
 struct http_route_request {
 	const struct http_request *request;
 	struct slice path;            /* normalised; "*" or empty where there is none */
 	const struct address *source; /* the client's */
 	uint16_t port;                /* that the client connected to, host order */
+	const struct http_route_certificate *certificate; /* the client's; NULL: none */
+	struct arena *arena;                              /* the request's */
+	struct regex_scratch *scratch;
 };
 
 /* @listener is borrowed for the table's life. Return: NULL: out of memory. */
 struct http_route_table *http_route_table_new(const struct config_listener *listener) WARN_UNUSED;
 void http_route_table_free(struct http_route_table *table); /* NULL is allowed */
 
-/* Return: the route; one that goes to the listener's pool if none holds; NULL if there is no such
- * pool. It lives as long as the table. */
-const struct config_route *http_route_match(const struct http_route_table *table,
-					    const struct http_route_request *request) WARN_UNUSED;
+/* Whether a certificate can matter at all: otherwise it need not be looked at. */
+bool http_route_table_needs_certificate(const struct http_route_table *table);
+
+/**
+ * @ret: the route, or one that goes to the listener's pool if none holds; lives as long as @table.
+ * Return: 0; -ENOENT: none holds, and there is no such pool; -E2BIG: a pattern took too long to
+ * tell, so that nobody knows which one holds; -ENOMEM.
+ */
+int http_route_match(const struct http_route_table *table, const struct http_route_request *request,
+		     const struct config_route **ret) WARN_UNUSED;
 
 #endif

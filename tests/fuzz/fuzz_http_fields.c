@@ -135,6 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	rest = value;
 	while (http_query_next(&rest, &name, &part))
 		check_within(part, value);
+	if (http_query_decode(value, buf, &part) == 0)
+		check(part.ptr == buf && part.len <= len);
 	check(http_percent_decode(value, buf) <= (long)len);
 	free(copy);
 	free(buf);

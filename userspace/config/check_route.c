@@ -42,7 +42,9 @@ static void check_conditions(struct checker *checker, const struct config_listen
 			     const struct node *route)
 {
 	static const char *const of_tcp[] = {"sni", "alpn", NULL};
-	static const char *const of_http[] = {"host", "path", "path_prefix", "method", NULL};
+	static const char *const of_http[] = {"host",        "path",    "path_prefix", "path_regex",
+					      "method",      "headers", "query",       "cookies",
+					      "certificate", NULL};
 	bool is_http = listener->mode == CONFIG_MODE_HTTP;
 
 	for (const char *const *name = is_http ? of_tcp : of_http; *name; name++) {
@@ -52,9 +54,24 @@ static void check_conditions(struct checker *checker, const struct config_listen
 			diagnose(checker->diagnostics, condition,
 				 "%s is not for mode %s; expected a condition of %s", *name,
 				 is_http ? "http" : "tcp",
-				 is_http ? "host, path, path_prefix, method, source, port"
+				 is_http ? "host, path, path_prefix, path_regex, method, headers, "
+					   "query, cookies, certificate, source, port"
 					 : "sni, alpn, source, port");
 	}
+}
+
+/* Nobody shows what nobody has asked for. */
+static void check_certificate(struct checker *checker, const struct config_listener *listener,
+			      const struct config_route *route, const struct node *node)
+{
+	const struct node *at = node_member(node_member(node, "match"), "certificate");
+
+	if (at && route->certificate.is_asked && route->certificate.is_present &&
+	    listener->mode == CONFIG_MODE_HTTP &&
+	    listener->tls.client_auth == CONFIG_CLIENT_AUTH_OFF)
+		diagnose(checker->diagnostics, at,
+			 "certificate: the listener asks clients for none; expected "
+			 "tls.client_auth");
 }
 
 /* A connection can only be joined to another one. */
@@ -92,6 +109,7 @@ static void check_route(struct checker *checker, const struct pool_names *names,
 	struct config_action *action = &listener->routes[index].action;
 
 	check_conditions(checker, listener, node);
+	check_certificate(checker, listener, &listener->routes[index], node);
 	check_action_mode(checker, listener, action, node);
 	(void)resolve_pool(checker, names, action->pool.name, node_member(node, "pool"),
 			   &action->pool.index);

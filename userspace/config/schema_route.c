@@ -2,6 +2,75 @@
 /* The part of the schema table that is about routes: what they match, and what is then done. */
 #include "config/config_internal.h"
 
+static const struct option value_match_options[] = {
+	{.name = "name",
+	 .type = &type_field_value,
+	 FIELD(config_value_match, name),
+	 .example = "X-Version",
+	 .is_required = true,
+	 .help = "Its name. Without anything else, that it is there is enough."},
+	{.name = "value",
+	 .type = &type_text,
+	 LIST(config_value_match, value),
+	 .example = "[\"2\"]",
+	 .help = "Whole values."},
+	{.name = "prefix",
+	 .type = &type_text,
+	 FIELD(config_value_match, prefix),
+	 .example = "beta-",
+	 .help = "What its value begins with."},
+	{.name = "suffix",
+	 .type = &type_text,
+	 FIELD(config_value_match, suffix),
+	 .example = "-beta",
+	 .help = "What its value ends with."},
+	{.name = "regex",
+	 .type = &type_regex,
+	 FIELD(config_value_match, regex),
+	 .example = "\"^[0-9]+$\"",
+	 .help = "A pattern that matches somewhere in its value, unless it is anchored."},
+	{.name = "absent",
+	 .type = &type_boolean,
+	 FIELD(config_value_match, is_absent),
+	 .default_text = "false",
+	 .help = "That there must be none of this name."},
+};
+
+static const struct schema schema_value_match = {
+	SCHEMA("a condition", value_match_options),
+	.size = sizeof(struct config_value_match),
+	.scalar = &value_match_options[0],
+	.finish = finish_value_match,
+};
+
+static const struct option certificate_match_options[] = {
+	{.name = "verified",
+	 .type = &type_boolean,
+	 FIELD(config_certificate_match, is_present),
+	 .default_text = "true",
+	 .help = "true: there is one, which is valid; false: there is none."},
+	{.name = "subject",
+	 .type = &type_text,
+	 LIST(config_certificate_match, subject),
+	 .example = "[\"CN=alice,O=Example\"]",
+	 .help = "Whole subjects, in the form of RFC 2253."},
+	{.name = "subject_regex",
+	 .type = &type_regex,
+	 FIELD(config_certificate_match, subject_regex),
+	 .example = "\"(^|,)O=Example(,|$)\"",
+	 .help = "A pattern that matches somewhere in the subject."},
+	{.name = "fingerprint",
+	 .type = &type_fingerprint,
+	 LIST(config_certificate_match, fingerprint),
+	 .example = "[9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]",
+	 .help = "SHA-256 of certificates."},
+};
+
+static const struct schema schema_certificate_match = {
+	SCHEMA("certificate", certificate_match_options),
+	.finish = finish_certificate_match,
+};
+
 static const struct option match_options[] = {
 	{.name = "host",
 	 .type = &type_sni,
@@ -19,13 +88,39 @@ static const struct option match_options[] = {
 	 .example = "[/api]",
 	 .help = "Mode http: beginnings of paths that end at a slash: /api holds for /api and "
 		 "/api/x, "
-		 "not for /apis. Together with path one condition, of which one member has to "
-		 "hold."},
+		 "not for /apis. Together with path and path_regex one condition, of which one "
+		 "member has to hold."},
+	{.name = "path_regex",
+	 .type = &type_regex,
+	 LIST(config_route, path_regex),
+	 .example = "[\"^/users/[0-9]+$\"]",
+	 .help = "Mode http: patterns that match somewhere in the path, unless they are anchored."},
 	{.name = "method",
 	 .type = &type_method,
 	 LIST(config_route, method),
 	 .example = "[GET, HEAD]",
 	 .help = "Mode http: methods."},
+	{.name = "headers",
+	 .type = &type_mapping,
+	 .members = &schema_value_match,
+	 LIST(config_route, header),
+	 .help = "Mode http: header fields, all of which must hold."},
+	{.name = "query",
+	 .type = &type_mapping,
+	 .members = &schema_value_match,
+	 LIST(config_route, query),
+	 .help = "Mode http: parameters of the query, decoded, all of which must hold."},
+	{.name = "cookies",
+	 .type = &type_mapping,
+	 .members = &schema_value_match,
+	 LIST(config_route, cookie),
+	 .help = "Mode http: cookies, all of which must hold."},
+	{.name = "certificate",
+	 .type = &type_mapping,
+	 .members = &schema_certificate_match,
+	 .is_choice = true,
+	 FIELD(config_route, certificate),
+	 .help = "Mode http: the client's certificate, which tls.client_auth asks for."},
 	{.name = "sni",
 	 .type = &type_sni,
 	 LIST(config_route, sni),
@@ -97,3 +192,41 @@ const struct schema schema_route = {
 	.line_offset = offsetof(struct config_route, line),
 	.finish = finish_route,
 };
+
+void finish_value_match(struct decoder *decoder, const struct node *node, void *base)
+{
+	static const struct word tests[] = {
+		{"value", CONFIG_VALUE_EXACT},   {"prefix", CONFIG_VALUE_PREFIX},
+		{"suffix", CONFIG_VALUE_SUFFIX}, {"regex", CONFIG_VALUE_REGEX},
+		{"absent", CONFIG_VALUE_ABSENT}, {},
+	};
+	struct config_value_match *match = base;
+	const char *first = NULL;
+
+	for (const struct word *test = tests; test->name; test++) {
+		const struct node *found = node_member(node, test->name);
+
+		if (!found)
+			continue;
+		if (first)
+			diagnose(decoder->diagnostics, found,
+				 "%s stands beside %s; expected one of the two", test->name, first);
+		first = test->name;
+		match->test = (enum config_value_test)test->value;
+	}
+	if (match->test == CONFIG_VALUE_ABSENT && !match->is_absent)
+		match->test = CONFIG_VALUE_PRESENT;
+	match->text = match->prefix ? match->prefix : match->suffix ? match->suffix : match->regex;
+}
+
+void finish_certificate_match(struct decoder *decoder, const struct node *node, void *base)
+{
+	struct config_certificate_match *match = base;
+	bool has_more = match->nsubject || match->subject_regex || match->nfingerprint;
+
+	match->is_asked = true;
+	if (!match->is_present && has_more)
+		diagnose(decoder->diagnostics, node_member_or_self(node, "verified"),
+			 "verified: a certificate that is not there has no subject and no "
+			 "fingerprint; expected verified alone");
+}

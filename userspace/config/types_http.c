@@ -2,6 +2,11 @@
 /* Types of options that become part of HTTP messages. */
 #include "config/config_internal.h"
 
+#include "core/regex.h"
+
+#include <ctype.h>
+#include <errno.h>
+
 /* Visible characters, blanks and bytes above 0x7f (RFC 9110 section 5.5). */
 static const char *read_field_value(struct reading *reading, struct slice text, void *field)
 {
@@ -44,4 +49,81 @@ const struct option_type type_scheme = {
 	.read = read_scheme,
 	.expect = expect_word,
 	.schema = schema_word,
+};
+
+/* A pattern is compiled here only to see whether it can be. */
+static const char *read_regex(struct reading *reading, struct slice text, void *field)
+{
+	char problem[REGEX_PROBLEM_SIZE];
+	struct regex *regex = NULL;
+	const char *told;
+	int err;
+
+	if (text.len == 0)
+		return "is empty";
+	err = regex_new(text, &regex, problem);
+	regex_free(regex);
+	if (!err)
+		return store_text(reading, text, field);
+	told = err == -EINVAL ? arena_printf(reading->arena, "is no pattern (%s)", problem) : NULL;
+	if (!told)
+		reading->is_out_of_memory = true;
+	return told ? told : "cannot be compiled";
+}
+
+static void expect_regex(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "a regular expression such as ^/[a-z]+$");
+}
+
+/* As of Perl; PCRE2 says what that is. */
+const struct option_type type_regex = {
+	.name = "regular expression",
+	.size = sizeof(char *),
+	.read = read_regex,
+	.expect = expect_regex,
+	.schema = schema_text,
+	.is_text = true,
+};
+
+#define FINGERPRINT_DIGITS 64
+
+/* With or without colons, as openssl prints it; kept without. */
+static const char *read_fingerprint(struct reading *reading, struct slice text, void *field)
+{
+	char digits[FINGERPRINT_DIGITS];
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == ':')
+			continue;
+		if (!isxdigit((unsigned char)text.ptr[i]) || count == FINGERPRINT_DIGITS)
+			return "is not a SHA-256 fingerprint";
+		digits[count++] = (char)tolower((unsigned char)text.ptr[i]);
+	}
+	if (count != FINGERPRINT_DIGITS)
+		return "is not a SHA-256 fingerprint";
+	return store_text(reading, slice_of(digits, count), field);
+}
+
+static void expect_fingerprint(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "64 hexadecimal digits, with or without colons");
+}
+
+static void schema_fingerprint(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "\"type\": \"string\", \"pattern\": "
+			       "\"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$\"");
+}
+
+const struct option_type type_fingerprint = {
+	.name = "fingerprint",
+	.size = sizeof(char *),
+	.read = read_fingerprint,
+	.expect = expect_fingerprint,
+	.schema = schema_fingerprint,
 };

@@ -157,3 +157,16 @@ bool http_query_next(struct slice *query, struct slice *ret_name, struct slice *
 	}
 	return false;
 }
+
+int http_query_decode(struct slice text, char *buf, struct slice *ret)
+{
+	long len;
+
+	for (size_t i = 0; i < text.len; i++)
+		buf[i] = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+	len = http_percent_decode(slice_of(buf, text.len), buf);
+	if (len < 0)
+		return -EINVAL;
+	*ret = slice_of(buf, (size_t)len);
+	return 0;
+}

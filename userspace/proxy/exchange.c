@@ -142,7 +142,17 @@ static int normalize(struct exchange *exchange)
 	return buf ? http_path_normalize(path, 0, buf, &exchange->path) : -ENOMEM;
 }
 
-static const struct config_route *find_route(const struct exchange *exchange)
+/* Only those who look at it pay for it. */
+static const struct http_route_certificate *certificate_of(struct http_client *client)
+{
+	const struct session *session = client->session;
+
+	if (!http_route_table_needs_certificate(session->listener->http_routes))
+		return NULL;
+	return client_certificate_get(&client->certificate, session->client_session);
+}
+
+static int find_route(struct exchange *exchange)
 {
 	const struct session *session = exchange->client->session;
 	const struct http_route_request asked = {
@@ -150,9 +160,23 @@ static const struct config_route *find_route(const struct exchange *exchange)
 		.path = exchange->path,
 		.source = &session->client_address,
 		.port = session->port,
+		.certificate = certificate_of(exchange->client),
+		.arena = &exchange->arena,
+		.scratch = exchange_worker(exchange)->regex_scratch,
 	};
 
-	return http_route_match(session->listener->http_routes, &asked);
+	return http_route_match(session->listener->http_routes, &asked, &exchange->route);
+}
+
+static void refuse_unrouted(struct exchange *exchange, int err)
+{
+	if (err == -ENOENT)
+		exchange_refuse(exchange, 404, EXCHANGE_END_NO_ROUTE, NULL);
+	else if (err == -E2BIG)
+		exchange_refuse(exchange, 400, EXCHANGE_END_BAD_REQUEST,
+				"a route's pattern took too long to match");
+	else
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 }
 
 void exchange_begin(struct exchange *exchange)
@@ -175,11 +199,11 @@ void exchange_begin(struct exchange *exchange)
 					       : NULL);
 		return;
 	}
-	exchange->route = find_route(exchange);
-	if (exchange->route)
-		action_begin(exchange);
+	err = find_route(exchange);
+	if (err)
+		refuse_unrouted(exchange, err);
 	else
-		exchange_refuse(exchange, 404, EXCHANGE_END_NO_ROUTE, NULL);
+		action_begin(exchange);
 }
 
 /* --- The end -------------------------------------------------------------------- */

@@ -420,7 +420,8 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	err = -ENOMEM;
 	rng_seed_random(&worker->rng);
 	worker->tls_pacer = tls_pacer_new(worker->loop, 1);
-	if (!worker->tls_pacer)
+	worker->regex_scratch = regex_scratch_new();
+	if (!worker->tls_pacer || !worker->regex_scratch)
 		goto fail;
 	err = -pthread_create(&worker->thread, NULL, thread_main, worker);
 	if (err)
@@ -428,6 +429,7 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	*ret = worker;
 	return 0;
 fail:
+	regex_scratch_free(worker->regex_scratch);
 	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);
 	free(worker);
@@ -444,6 +446,7 @@ void worker_stop(struct worker *worker)
 	free_list_clear(&worker->tcp_sessions);
 	free_list_clear(&worker->http_sessions);
 	free_list_clear(&worker->http_clients);
+	regex_scratch_free(worker->regex_scratch);
 	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);
 	free(worker);

@@ -5,6 +5,7 @@
 #include "core/compiler.h"
 #include "core/free_list.h"
 #include "core/list.h"
+#include "core/regex.h"
 #include "core/rng.h"
 #include "core/strbuf.h"
 #include "io/loop.h"
@@ -74,6 +75,7 @@ struct worker {
 	struct free_list tcp_sessions, http_sessions, http_clients; /* likewise */
 	struct io_timer unpark;
 	struct io_timer tend;
+	struct regex_scratch *regex_scratch;
 	struct rng rng; /* for what is drawn */
 	uint64_t next_id;
 	_Atomic bool is_quiet;        /* drains, and has no listener left */

@@ -2,84 +2,57 @@
 /*
  * Picks the route of an HTTP request. Host and path count first, so routes hang in a hash table by
  * both. A request looks up its own host, then each wildcard that could match it, then "*", then the
- * routes that ask for no host; each with its whole path, with every prefix of it that ends at a
- * "/", longest first, and with none. The first place that has a route that holds decides: thousands
- * of routes cost no more than a few, and only those that share host and path are compared.
+ * routes that ask for no host; each with its whole path, with the patterns that there are, with
+ * every prefix of the path that ends at a "/", longest first, and with none. The first place that
+ * has a route that holds decides: thousands of routes cost no more than a few, and only those that
+ * share host and path, or have patterns for the same host, are compared one by one.
  */
 #include "route/http_route.h"
 
-#include "core/hash.h"
+#include "core/regex.h"
+#include "route/condition.h"
+#include "route/route_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-#define NO_RULE UINT32_MAX
 /* Names in DNS have at most 253 characters. */
 #define HOST_MAX 255
 
 enum path_kind {
 	PATH_NONE,
+	PATH_SOME,   /* marks a host that has routes */
 	PATH_PREFIX, /* without a "/" at its end: the root is "" */
+	PATH_REGEX,  /* the path is "", each rule has its pattern */
 	PATH_EXACT,
 };
 
-/* What a route asks for by one member of each list. No host: "". */
-struct place {
-	struct slice host, path;
-	enum path_kind kind;
-};
-
-/* A route at one of its places, best first. */
-struct rule {
-	const struct config_route *route;
-	uint32_t order, next;
-};
-
-struct slot {
-	struct place place;
-	uint32_t first;
-	bool is_used;
+/* A route with what was compiled for it. */
+struct compiled {
+	struct condition *conditions;
+	size_t nconditions;
+	struct regex **paths;
+	size_t npaths;
+	struct regex *subject; /* of a certificate; NULL: any */
 };
 
 struct http_route_table {
+	const struct config_listener *listener;
 	struct config_route fallback; /* the listener's pool */
-	bool has_fallback;
-	uint32_t nrules;
-	size_t mask; /* the number of slots, a power of two, less one */
-	struct slot *slots;
-	struct rule rules[];
+	bool needs_certificate;
+	struct compiled *routes;   /* by the listener's index */
+	struct place_table places; /* host, path, and how the path is compared */
+};
+
+/* A request on its way through the table. */
+struct search {
+	const struct http_route_table *table;
+	const struct http_route_request *request;
+	int error; /* that ends it: a pattern took too long */
 };
 
 static const struct slice nothing = {"", 0};
 static const struct slice any_host = {"*", 1};
-
-/* --- Places --------------------------------------------------------------------- */
-
-static uint64_t place_hash(const struct place *place)
-{
-	return hash_bytes(place->path, hash_bytes(place->host, place->kind));
-}
-
-static bool place_equal(const struct place *a, const struct place *b)
-{
-	return a->kind == b->kind && slice_equal(a->host, b->host) && slice_equal(a->path, b->path);
-}
-
-static struct slot *find_slot(const struct http_route_table *table, const struct place *place)
-{
-	size_t at = place_hash(place) & table->mask;
-
-	while (table->slots[at].is_used && !place_equal(&table->slots[at].place, place))
-		at = (at + 1) & table->mask;
-	return &table->slots[at];
-}
-
-/* A wildcard hangs under what it stands before, ".example.com"; no host begins so. */
-static struct slice host_key(const char *host)
-{
-	struct slice key = slice_from_str(host);
-
-	return key.len > 1 && key.ptr[0] == '*' ? slice_skip(key, 1) : key;
-}
 
 static struct slice prefix_key(const char *prefix)
 {
@@ -92,23 +65,20 @@ static struct slice prefix_key(const char *prefix)
 
 /* --- Building ------------------------------------------------------------------- */
 
-static uint8_t longest_source(const struct config_route *route)
+static size_t count_conditions(const struct config_route *route)
 {
-	uint8_t bits = 0;
-
-	for (size_t i = 0; i < route->nsource; i++)
-		if (route->source[i].bits > bits)
-			bits = route->source[i].bits;
-	return bits;
+	return route->nheader + route->nquery + route->ncookie + route->certificate.is_asked;
 }
 
-/* Whether @a goes before @b, which shares its place and stands behind it in the file. */
-static bool is_better(const struct rule *a, const struct rule *b)
+static bool is_better(const struct place_rule *a, const struct place_rule *b)
 {
-	uint8_t a_bits = longest_source(a->route), b_bits = longest_source(b->route);
+	size_t a_count = count_conditions(a->route), b_count = count_conditions(b->route);
+	uint8_t a_bits = route_longest_source(a->route), b_bits = route_longest_source(b->route);
 
 	if (!a->route->nmethod != !b->route->nmethod)
 		return a->route->nmethod;
+	if (a_count != b_count)
+		return a_count > b_count;
 	if (a_bits != b_bits)
 		return a_bits > b_bits;
 	if (!a->route->nport != !b->route->nport)
@@ -116,48 +86,48 @@ static bool is_better(const struct rule *a, const struct rule *b)
 	return a->order < b->order;
 }
 
-static void hang(struct http_route_table *table, const struct config_route *route, uint32_t order,
-		 const struct place *place)
+static void hang(struct http_route_table *table, struct place_rule rule, const struct place *place)
 {
-	struct slot *slot = find_slot(table, place);
-	struct rule *rule = &table->rules[table->nrules];
-	uint32_t *at = &slot->first;
-
-	*rule = (struct rule){.route = route, .order = order};
-	if (!slot->is_used)
-		*slot = (struct slot){.place = *place, .first = NO_RULE, .is_used = true};
-	while (*at != NO_RULE && is_better(&table->rules[*at], rule))
-		at = &table->rules[*at].next;
-	rule->next = *at;
-	*at = table->nrules++;
+	place_table_add(&table->places, place, &rule, is_better);
 }
 
-static void hang_paths(struct http_route_table *table, const struct config_route *route,
-		       uint32_t order, struct slice host)
+static void hang_paths(struct http_route_table *table, struct place_rule rule, struct slice host)
 {
-	struct place place = {.host = host, .path = nothing, .kind = PATH_NONE};
+	const struct config_route *route = rule.route;
+	struct place place = {.name = host, .detail = nothing, .kind = PATH_SOME};
 
-	if (!route->npath && !route->npath_prefix)
-		hang(table, route, order, &place);
+	place_table_mark(&table->places, &place);
+	place.kind = PATH_NONE;
+	if (!route->npath && !route->npath_prefix && !route->npath_regex)
+		hang(table, rule, &place);
+	place.kind = PATH_REGEX;
+	for (size_t i = 0; i < route->npath_regex; i++) {
+		rule.regex = table->routes[rule.order].paths[i];
+		hang(table, rule, &place);
+	}
+	rule.regex = NULL;
 	place.kind = PATH_EXACT;
 	for (size_t i = 0; i < route->npath; i++) {
-		place.path = slice_from_str(route->path[i]);
-		hang(table, route, order, &place);
+		place.detail = slice_from_str(route->path[i]);
+		hang(table, rule, &place);
 	}
 	place.kind = PATH_PREFIX;
 	for (size_t i = 0; i < route->npath_prefix; i++) {
-		place.path = prefix_key(route->path_prefix[i]);
-		hang(table, route, order, &place);
+		place.detail = prefix_key(route->path_prefix[i]);
+		hang(table, rule, &place);
 	}
 }
 
-static void hang_route(struct http_route_table *table, const struct config_route *route,
-		       uint32_t order)
+static void hang_route(struct http_route_table *table, uint32_t order)
 {
+	const struct config_route *route = &table->listener->routes[order];
+	const struct place_rule rule = {.route = route, .order = order};
+
+	table->needs_certificate |= route->certificate.is_asked;
 	if (!route->nhost)
-		hang_paths(table, route, order, nothing);
+		hang_paths(table, rule, nothing);
 	for (size_t i = 0; i < route->nhost; i++)
-		hang_paths(table, route, order, host_key(route->host[i]));
+		hang_paths(table, rule, route_name_key(route->host[i]));
 }
 
 static size_t count_places(const struct config_listener *listener)
@@ -166,92 +136,188 @@ static size_t count_places(const struct config_listener *listener)
 
 	for (size_t i = 0; i < listener->nroutes; i++) {
 		const struct config_route *route = &listener->routes[i];
-		size_t paths = route->npath + route->npath_prefix;
+		size_t paths = route->npath + route->npath_prefix + route->npath_regex;
 
-		count += (route->nhost ? route->nhost : 1) * (paths ? paths : 1);
+		count += (route->nhost ? route->nhost : 1) * (1 + (paths ? paths : 1));
 	}
 	return count;
 }
 
-static size_t slots_for(size_t places)
-{
-	size_t slots = 8;
+/* --- What is compiled for a route ----------------------------------------------- */
 
-	while (slots < 2 * places)
-		slots *= 2;
-	return slots;
+static int compile_paths(struct compiled *compiled, const struct config_route *route)
+{
+	char problem[REGEX_PROBLEM_SIZE];
+
+	if (!route->npath_regex)
+		return 0;
+	compiled->paths = calloc(route->npath_regex, sizeof(struct regex *));
+	if (!compiled->paths)
+		return -ENOMEM;
+	for (size_t i = 0; i < route->npath_regex; i++) {
+		int err = regex_new(slice_from_str(route->path_regex[i]), &compiled->paths[i],
+				    problem);
+
+		if (err)
+			return err;
+		compiled->npaths++;
+	}
+	return 0;
+}
+
+static int compile_subject(struct compiled *compiled, const struct config_certificate_match *match)
+{
+	char problem[REGEX_PROBLEM_SIZE];
+
+	if (!match->subject_regex)
+		return 0;
+	return regex_new(slice_from_str(match->subject_regex), &compiled->subject, problem);
+}
+
+static int compile_conditions(struct compiled *compiled, enum condition_kind kind,
+			      const struct config_value_match *matches, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int err = condition_init(&compiled->conditions[compiled->nconditions], kind,
+					 &matches[i]);
+
+		if (err)
+			return err;
+		compiled->nconditions++;
+	}
+	return 0;
+}
+
+static int compile(struct compiled *compiled, const struct config_route *route)
+{
+	int err = compile_paths(compiled, route);
+
+	if (!err)
+		err = compile_subject(compiled, &route->certificate);
+	if (err || !count_conditions(route))
+		return err;
+	compiled->conditions = calloc(count_conditions(route), sizeof(*compiled->conditions));
+	if (!compiled->conditions)
+		return -ENOMEM;
+	err = compile_conditions(compiled, CONDITION_HEADER, route->header, route->nheader);
+	if (!err)
+		err = compile_conditions(compiled, CONDITION_COOKIE, route->cookie, route->ncookie);
+	if (!err)
+		err = compile_conditions(compiled, CONDITION_QUERY, route->query, route->nquery);
+	return err;
+}
+
+static void discard(struct compiled *compiled)
+{
+	for (size_t i = 0; i < compiled->npaths; i++)
+		regex_free(compiled->paths[i]);
+	for (size_t i = 0; i < compiled->nconditions; i++)
+		condition_done(&compiled->conditions[i]);
+	regex_free(compiled->subject);
+	free(compiled->paths);
+	free(compiled->conditions);
 }
 
 struct http_route_table *http_route_table_new(const struct config_listener *listener)
 {
-	size_t places = count_places(listener), slots = slots_for(places);
-	struct http_route_table *table = calloc(1,
-						sizeof(*table) + places * sizeof(table->rules[0]));
+	struct http_route_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
-	table->slots = calloc(slots, sizeof(*table->slots));
-	if (!table->slots) {
-		free(table);
-		return NULL;
-	}
-	table->has_fallback = listener->has_default_pool;
+	table->listener = listener;
 	table->fallback.action.pool.index = listener->default_pool;
-	table->mask = slots - 1;
+	table->routes = calloc(listener->nroutes + 1, sizeof(*table->routes));
+	if (!table->routes || place_table_init(&table->places, count_places(listener)) < 0)
+		goto fail;
 	for (size_t i = 0; i < listener->nroutes; i++)
-		hang_route(table, &listener->routes[i], (uint32_t)i);
+		if (compile(&table->routes[i], &listener->routes[i]) < 0)
+			goto fail;
+	for (size_t i = 0; i < listener->nroutes; i++)
+		hang_route(table, (uint32_t)i);
 	return table;
+fail:
+	http_route_table_free(table);
+	return NULL;
 }
 
 void http_route_table_free(struct http_route_table *table)
 {
 	if (!table)
 		return;
-	free(table->slots);
+	for (size_t i = 0; table->routes && i < table->listener->nroutes; i++)
+		discard(&table->routes[i]);
+	free(table->routes);
+	place_table_done(&table->places);
 	free(table);
+}
+
+bool http_route_table_needs_certificate(const struct http_route_table *table)
+{
+	return table->needs_certificate;
 }
 
 /* --- Matching ------------------------------------------------------------------- */
 
-static bool has_method(const struct config_route *route, struct slice method)
+static bool is_any_of(const char *const *texts, size_t count, struct slice text)
 {
-	for (size_t i = 0; i < route->nmethod; i++)
-		if (slice_equal_str(method, route->method[i]))
+	for (size_t i = 0; i < count; i++)
+		if (slice_equal_str(text, texts[i]))
 			return true;
-	return route->nmethod == 0;
+	return count == 0;
 }
 
-static bool has_source(const struct config_route *route, const struct address *source)
+/* Return: as regex_match(). */
+static int holds_certificate(const struct config_certificate_match *match,
+			     const struct compiled *compiled,
+			     const struct http_route_request *request)
 {
-	for (size_t i = 0; i < route->nsource; i++)
-		if (prefix_contains(&route->source[i], source))
-			return true;
-	return route->nsource == 0;
+	const struct http_route_certificate *shown = request->certificate;
+
+	if (!match->is_asked)
+		return 1;
+	if (!shown || !match->is_present)
+		return !shown && !match->is_present;
+	if (!is_any_of(match->subject, match->nsubject, shown->subject) ||
+	    !is_any_of(match->fingerprint, match->nfingerprint, shown->fingerprint))
+		return 0;
+	return compiled->subject ? regex_match(compiled->subject, shown->subject, request->scratch)
+				 : 1;
 }
 
-static bool has_port(const struct config_route *route, uint16_t port)
+/* Whether all conditions of a route hold; what costs least is looked at first. */
+static bool holds(struct search *search, const struct place_rule *rule)
 {
-	for (size_t i = 0; i < route->nport; i++)
-		if (route->port[i] == port)
-			return true;
-	return route->nport == 0;
+	const struct http_route_request *request = search->request;
+	const struct compiled *compiled = &search->table->routes[rule->order];
+	const struct condition_input input = {
+		.request = request->request,
+		.arena = request->arena,
+		.scratch = request->scratch,
+	};
+	int result;
+
+	if (!is_any_of(rule->route->method, rule->route->nmethod, request->request->method_text) ||
+	    !route_holds_source(rule->route, request->source) ||
+	    !route_holds_port(rule->route, request->port))
+		return false;
+	result = holds_certificate(&rule->route->certificate, compiled, request);
+	if (result > 0 && rule->regex)
+		result = regex_match(rule->regex, request->path, request->scratch);
+	for (size_t i = 0; result > 0 && i < compiled->nconditions; i++)
+		result = condition_holds(&compiled->conditions[i], &input);
+	if (result < 0)
+		search->error = result;
+	return result > 0;
 }
 
-static const struct config_route *look_at(const struct http_route_table *table,
-					  const struct http_route_request *request,
-					  const struct place *place)
+static const struct config_route *look_at(struct search *search, const struct place *place)
 {
-	const struct slot *slot = find_slot(table, place);
+	const struct place_table *places = &search->table->places;
+	const struct place_rule *rule = place_table_first(places, place);
 
-	if (!slot->is_used)
-		return NULL;
-	for (uint32_t i = slot->first; i != NO_RULE; i = table->rules[i].next) {
-		const struct config_route *route = table->rules[i].route;
-
-		if (has_method(route, request->request->method_text) &&
-		    has_source(route, request->source) && has_port(route, request->port))
-			return route;
-	}
+	for (; rule && !search->error; rule = place_table_next(places, rule))
+		if (holds(search, rule))
+			return rule->route;
 	return NULL;
 }
 
@@ -264,28 +330,42 @@ static size_t shorter(struct slice path, size_t end)
 }
 
 /* The whole path counts as a prefix of itself, with or without a "/" at its end. */
-static const struct config_route *look_at_paths(const struct http_route_table *table,
-						const struct http_route_request *request,
-						struct slice host)
+static const struct config_route *look_at_prefixes(struct search *search, struct slice host)
 {
-	struct place place = {.host = host, .path = request->path, .kind = PATH_EXACT};
-	const struct config_route *route = look_at(table, request, &place);
-	size_t end = request->path.len;
+	struct slice path = search->request->path;
+	struct place place = {.name = host, .kind = PATH_PREFIX};
+	const struct config_route *route;
+	size_t end = path.len;
 
-	place.kind = PATH_PREFIX;
-	if (!route && end && request->path.ptr[0] == '/') {
-		while (!route) {
-			place.path = slice_of(request->path.ptr, end);
-			route = look_at(table, request, &place);
-			if (end == 0)
-				break;
-			end = shorter(request->path, end);
-		}
+	if (!end || path.ptr[0] != '/')
+		return NULL;
+	for (;;) {
+		place.detail = slice_of(path.ptr, end);
+		route = look_at(search, &place);
+		if (route || end == 0)
+			return route;
+		end = shorter(path, end);
 	}
-	if (route)
-		return route;
-	place = (struct place){.host = host, .path = nothing, .kind = PATH_NONE};
-	return look_at(table, request, &place);
+}
+
+static const struct config_route *look_at_paths(struct search *search, struct slice host)
+{
+	struct place place = {.name = host, .detail = nothing, .kind = PATH_SOME};
+	const struct config_route *route;
+
+	if (!place_table_is_marked(&search->table->places, &place))
+		return NULL;
+	place.detail = search->request->path;
+	place.kind = PATH_EXACT;
+	route = look_at(search, &place);
+	place.detail = nothing;
+	place.kind = PATH_REGEX;
+	if (!route)
+		route = look_at(search, &place);
+	if (!route)
+		route = look_at_prefixes(search, host);
+	place.kind = PATH_NONE;
+	return route ? route : look_at(search, &place);
 }
 
 static struct slice lower_case(struct slice host, char buf[HOST_MAX])
@@ -300,28 +380,35 @@ static struct slice lower_case(struct slice host, char buf[HOST_MAX])
 	return slice_of(buf, host.len);
 }
 
-static const struct config_route *look_at_hosts(const struct http_route_table *table,
-						const struct http_route_request *request)
+static const struct config_route *look_at_hosts(struct search *search)
 {
 	char buf[HOST_MAX];
-	struct slice host = lower_case(request->request->authority.host, buf);
+	struct slice host = lower_case(search->request->request->authority.host, buf);
 	const struct config_route *route = NULL;
 
 	if (host.len) {
-		route = look_at_paths(table, request, host);
+		route = look_at_paths(search, host);
 		for (size_t i = 1; !route && i < host.len; i++)
 			if (host.ptr[i] == '.')
-				route = look_at_paths(table, request, slice_skip(host, i));
+				route = look_at_paths(search, slice_skip(host, i));
 		if (!route)
-			route = look_at_paths(table, request, any_host);
+			route = look_at_paths(search, any_host);
 	}
-	return route ? route : look_at_paths(table, request, nothing);
+	return route ? route : look_at_paths(search, nothing);
 }
 
-const struct config_route *http_route_match(const struct http_route_table *table,
-					    const struct http_route_request *request)
+int http_route_match(const struct http_route_table *table, const struct http_route_request *request,
+		     const struct config_route **ret)
 {
-	const struct config_route *route = look_at_hosts(table, request);
+	struct search search = {.table = table, .request = request};
+	const struct config_route *route = look_at_hosts(&search);
 
-	return route || !table->has_fallback ? route : &table->fallback;
+	if (search.error)
+		return search.error;
+	if (!route && table->listener->has_default_pool)
+		route = &table->fallback;
+	if (!route)
+		return -ENOENT;
+	*ret = route;
+	return 0;
 }

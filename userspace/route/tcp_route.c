@@ -8,33 +8,13 @@
  */
 #include "route/tcp_route.h"
 
-#include "core/hash.h"
+#include "route/route_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Ends the list of a place's rules. */
-#define NO_RULE UINT32_MAX
 /* Lengths of prefixes that there can be in one family, 0 to 128. */
 #define LENGTHS_MAX 129
-
-/* What a route asks for by one member of each list. No prefix: family 0. No name: "". */
-struct place {
-	struct slice name;
-	struct prefix source;
-};
-
-/* A route at one of its places; in the order of the file. */
-struct rule {
-	const struct config_route *route;
-	uint32_t next;
-};
-
-struct slot {
-	struct place place;
-	uint32_t first, last;
-	bool is_used;
-};
 
 /* The lengths of prefixes that routes of one family name, longest first once the table is built. */
 struct lengths {
@@ -46,10 +26,7 @@ struct tcp_route_table {
 	const struct config_listener *listener;
 	bool needs_hello;
 	struct lengths v4, v6;
-	uint32_t nrules;
-	size_t mask; /* the number of slots, a power of two, less one */
-	struct slot *slots;
-	struct rule rules[];
+	struct place_table places; /* name, and address and length of a network */
 };
 
 /* A request with the networks that it is in, most specific first; the last is none. */
@@ -64,51 +41,27 @@ static const struct slice name_none = {"", 0};
 static const struct slice name_any = {"*", 1};
 static const struct prefix source_none;
 
-/* A wildcard hangs under what it stands before, ".example.com"; no host name begins so. */
-static struct slice name_of(const char *sni)
+/* @prefix lives on. */
+static struct place place_of(struct slice name, const struct prefix *prefix)
 {
-	struct slice name = slice_from_str(sni);
-
-	return name.len > 1 && name.ptr[0] == '*' ? slice_skip(name, 1) : name;
+	return (struct place){
+		.name = name,
+		.detail = slice_of(prefix->ip, prefix->family ? sizeof(prefix->ip) : 0),
+		.kind = (uint32_t)prefix->family << 8 | prefix->bits,
+	};
 }
 
-static uint64_t place_hash(const struct place *place)
+/* How specific a route is beyond its place: a named port counts more than a named ALPN. */
+static int rank_route(const struct config_route *route)
 {
-	uint64_t seed = (uint64_t)place->source.family << 8 | place->source.bits;
-
-	seed = hash_bytes(slice_of(place->source.ip, sizeof(place->source.ip)), seed);
-	return hash_bytes(place->name, seed);
+	return (route->nport ? 2 : 0) + (route->nalpn ? 1 : 0);
 }
 
-static bool place_equal(const struct place *a, const struct place *b)
+static bool is_better(const struct place_rule *a, const struct place_rule *b)
 {
-	return a->source.family == b->source.family && a->source.bits == b->source.bits &&
-	       memcmp(a->source.ip, b->source.ip, sizeof(a->source.ip)) == 0 &&
-	       slice_equal(a->name, b->name);
-}
+	int a_rank = rank_route(a->route), b_rank = rank_route(b->route);
 
-/* Return: the slot that has the place, or the free one where it belongs. */
-static struct slot *find_slot(const struct tcp_route_table *table, const struct place *place)
-{
-	size_t i = place_hash(place) & table->mask;
-
-	while (table->slots[i].is_used && !place_equal(&table->slots[i].place, place))
-		i = (i + 1) & table->mask;
-	return &table->slots[i];
-}
-
-static void add_rule(struct tcp_route_table *table, const struct config_route *route,
-		     const struct place *place)
-{
-	struct slot *slot = find_slot(table, place);
-	uint32_t rule = table->nrules++;
-
-	table->rules[rule] = (struct rule){.route = route, .next = NO_RULE};
-	if (slot->is_used)
-		table->rules[slot->last].next = rule;
-	else
-		*slot = (struct slot){.place = *place, .first = rule, .is_used = true};
-	slot->last = rule;
+	return a_rank != b_rank ? a_rank > b_rank : a->order < b->order;
 }
 
 /* Keeps the lengths in falling order, each once. */
@@ -125,27 +78,32 @@ static void add_length(struct lengths *lengths, uint8_t bits)
 	lengths->count++;
 }
 
-static void add_name(struct tcp_route_table *table, const struct config_route *route,
+static void add_name(struct tcp_route_table *table, const struct place_rule *rule,
 		     struct slice name)
 {
-	struct place place = {.name = name};
+	const struct config_route *route = rule->route;
+	struct place place = place_of(name, &source_none);
 
 	if (route->nsource == 0)
-		add_rule(table, route, &place);
+		place_table_add(&table->places, &place, rule, is_better);
 	for (size_t i = 0; i < route->nsource; i++) {
-		place.source = route->source[i];
-		add_length(place.source.family == AF_INET ? &table->v4 : &table->v6,
-			   place.source.bits);
-		add_rule(table, route, &place);
+		const struct prefix *source = &route->source[i];
+
+		place = place_of(name, source);
+		add_length(source->family == AF_INET ? &table->v4 : &table->v6, source->bits);
+		place_table_add(&table->places, &place, rule, is_better);
 	}
 }
 
-static void add_route(struct tcp_route_table *table, const struct config_route *route)
+static void add_route(struct tcp_route_table *table, const struct config_route *route,
+		      uint32_t order)
 {
+	const struct place_rule rule = {.route = route, .order = order};
+
 	if (route->nsni == 0)
-		add_name(table, route, name_none);
+		add_name(table, &rule, name_none);
 	for (size_t i = 0; i < route->nsni; i++)
-		add_name(table, route, name_of(route->sni[i]));
+		add_name(table, &rule, route_name_key(route->sni[i]));
 	if (route->nsni || route->nalpn)
 		table->needs_hello = true;
 }
@@ -164,26 +122,17 @@ static size_t count_rules(const struct config_listener *listener)
 
 struct tcp_route_table *tcp_route_table_new(const struct config_listener *listener)
 {
-	size_t nrules = count_rules(listener), nslots = 2;
-	struct tcp_route_table *table;
+	struct tcp_route_table *table = calloc(1, sizeof(*table));
 
-	if (nrules >= NO_RULE)
-		return NULL;
-	/* At most half full, so that a search always meets a free slot soon. */
-	while (nslots < 2 * nrules)
-		nslots *= 2;
-	table = calloc(1, sizeof(*table) + nrules * sizeof(table->rules[0]));
 	if (!table)
 		return NULL;
-	table->slots = calloc(nslots, sizeof(table->slots[0]));
-	if (!table->slots) {
+	if (place_table_init(&table->places, count_rules(listener)) < 0) {
 		free(table);
 		return NULL;
 	}
 	table->listener = listener;
-	table->mask = nslots - 1;
 	for (size_t i = 0; i < listener->nroutes; i++)
-		add_route(table, &listener->routes[i]);
+		add_route(table, &listener->routes[i], (uint32_t)i);
 	return table;
 }
 
@@ -191,21 +140,13 @@ void tcp_route_table_free(struct tcp_route_table *table)
 {
 	if (!table)
 		return;
-	free(table->slots);
+	place_table_done(&table->places);
 	free(table);
 }
 
 bool tcp_route_table_needs_hello(const struct tcp_route_table *table)
 {
 	return table->needs_hello;
-}
-
-static bool holds_port(const struct config_route *route, uint16_t port)
-{
-	for (size_t i = 0; i < route->nport; i++)
-		if (route->port[i] == port)
-			return true;
-	return route->nport == 0;
 }
 
 static bool holds_alpn(const struct config_route *route, const struct client_hello *hello)
@@ -219,38 +160,28 @@ static bool holds_alpn(const struct config_route *route, const struct client_hel
 	return route->nalpn == 0;
 }
 
-/* How specific a route is beyond its place: a named port counts more than a named ALPN. */
-static int rank_route(const struct config_route *route)
-{
-	return (route->nport ? 2 : 0) + (route->nalpn ? 1 : 0);
-}
-
 /* Return: the best route at the place that holds; NULL if none does. */
 static const struct config_route *best_at(const struct search *search, const struct place *place)
 {
-	const struct tcp_route_table *table = search->table;
-	const struct slot *slot = find_slot(table, place);
-	const struct config_route *best = NULL;
+	const struct place_table *places = &search->table->places;
+	const struct place_rule *rule = place_table_first(places, place);
 
-	for (uint32_t i = slot->is_used ? slot->first : NO_RULE; i != NO_RULE;
-	     i = table->rules[i].next) {
-		const struct config_route *route = table->rules[i].route;
-
-		if (best && rank_route(route) <= rank_route(best))
-			continue;
-		if (holds_port(route, search->request->port) &&
-		    holds_alpn(route, search->request->hello))
-			best = route;
-	}
-	return best;
+	for (; rule; rule = place_table_next(places, rule))
+		if (route_holds_port(rule->route, search->request->port) &&
+		    holds_alpn(rule->route, search->request->hello))
+			return rule->route;
+	return NULL;
 }
 
 static const struct config_route *find_by_source(const struct search *search, struct slice name)
 {
 	const struct config_route *route = NULL;
 
-	for (size_t i = 0; i < search->nsources && !route; i++)
-		route = best_at(search, &(struct place){name, search->sources[i]});
+	for (size_t i = 0; i < search->nsources && !route; i++) {
+		const struct place place = place_of(name, &search->sources[i]);
+
+		route = best_at(search, &place);
+	}
 	return route;
 }
 

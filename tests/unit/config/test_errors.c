@@ -162,8 +162,9 @@ static const struct {
 	{LISTENER(", mode: dispatch") P,
 	 "1:51: mode: \"dispatch\" is not supported by this version; expected one of tcp, http\n"},
 	{LISTENER(", mode: http, routes: [{match: {sni: [a.b], host: [a.b]}, pool: p}]") P,
-	 "1:80: sni is not for mode http; expected a condition of host, path, path_prefix, method, "
-	 "source, port\n"},
+	 "1:80: sni is not for mode http; expected a condition of host, path, path_prefix, "
+	 "path_regex, method, headers, query, cookies, "
+	 "certificate, source, port\n"},
 	{LISTENER(", routes: [{match: {path: [/a]}, pool: p}]") P,
 	 "1:69: path is not for mode tcp; expected a condition of sni, alpn, source, port\n"},
 	{LISTENER(", mode: http, routes: [{match: {path: [a], method: [get]}, pool: p}]") P,
@@ -334,10 +335,31 @@ static const struct {
 	{ROUTES("{match: {source: here}, pool: p}") P,
 	 "1:62: source: \"here\" is not a network; expected a network such as 10.0.0.0/8 or "
 	 "2001:db8::/32\n"},
+	{HTTP_ROUTES("{match: {path_regex: [\"a(b\"]}, pool: p}") P,
+	 "1:79: path_regex: \"a(b\" is no pattern (missing closing parenthesis at offset 3); "
+	 "expected a regular expression such as ^/[a-z]+$\n"},
+	{HTTP_ROUTES("{match: {path_regex: [\"\"]}, pool: p}") P,
+	 "1:79: path_regex: \"\" is empty; expected a regular expression such as ^/[a-z]+$\n"},
+	{ROUTES("{match: {headers: [X]}, pool: p}") P,
+	 "1:63: headers is not for mode tcp; expected a condition of sni, alpn, source, port\n"},
+	{HTTP_ROUTES("{match: {headers: [{name: X, value: a, regex: b}]}, pool: p}") P,
+	 "1:103: regex stands beside value; expected one of the two\n"},
+	{HTTP_ROUTES("{match: {headers: [{value: a}], query: x}, pool: p}") P,
+	 "1:76: a condition has no name; expected the value of a header field\n"
+	 "1:96: query is a single value; expected a list\n"},
+	{HTTP_ROUTES("{match: {certificate: {}}, pool: p}") P,
+	 "1:79: certificate: the listener asks clients for none; expected tls.client_auth\n"},
+	{HTTP_ROUTES(
+		 "{match: {certificate: {verified: false, subject: a, fingerprint: 00}}, pool: p}")
+		 P,
+	 "1:90: verified: a certificate that is not there has no subject and no fingerprint; "
+	 "expected verified alone\n"
+	 "1:122: fingerprint: \"00\" is not a SHA-256 fingerprint; expected 64 hexadecimal digits, "
+	 "with or without colons\n"},
 	{ROUTES("{match: {cookie: x}, pool: p}") P,
 	 "1:54: unknown option \"cookie\" in match; expected one of host, path, path_prefix, "
-	 "method, "
-	 "sni, alpn, source, port\n"},
+	 "path_regex, method, headers, query, cookies, certificate, sni, alpn, source, port; did "
+	 "you mean \"cookies\"?\n"},
 	{ROUTES("{match: {sni: a}}, {pool: p}") P,
 	 "1:45: a route has no action; expected one of pool, split, redirect, respond, deny\n"},
 	{ROUTES("{match: {port: [1]}, pool: p, deny: 403}, {pool: p}") P,

@@ -109,12 +109,26 @@ static void queries_are_cut_into_pairs(void **state)
 	assert_false(http_query_next(&query, &name, &value));
 }
 
+static void query_value_is_decoded(void **state)
+{
+	char buf[16];
+	struct slice decoded;
+
+	(void)state;
+	assert_int_equal(http_query_decode(S("a+%2B%20b"), buf, &decoded), 0);
+	assert_true(slice_equal_str(decoded, "a + b"));
+	assert_int_equal(http_query_decode(S(""), buf, &decoded), 0);
+	assert_int_equal(decoded.len, 0);
+	assert_int_equal(http_query_decode(S("a%2"), buf, &decoded), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths_have_one_spelling),
 		cmocka_unit_test(percent_encodings_are_decoded),
 		cmocka_unit_test(queries_are_cut_into_pairs),
+		cmocka_unit_test(query_value_is_decoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,9 @@
 
 /* A route asks for at most one member of each kind; pools are numbered as the routes are. */
 struct wanted {
-	const char *host, *path, *prefix, *method, *source;
+	const char *host, *path, *prefix, *regex, *method, *source;
+	struct config_value_match header, query, cookie;
+	struct config_certificate_match certificate;
 	uint16_t port;
 };
 
@@ -42,6 +44,15 @@ static void add(struct maker *maker, struct wanted wanted)
 	route->npath_prefix = kept->prefix != NULL;
 	route->method = &kept->method;
 	route->nmethod = kept->method != NULL;
+	route->path_regex = &kept->regex;
+	route->npath_regex = kept->regex != NULL;
+	route->header = &kept->header;
+	route->nheader = kept->header.name != NULL;
+	route->query = &kept->query;
+	route->nquery = kept->query.name != NULL;
+	route->cookie = &kept->cookie;
+	route->ncookie = kept->cookie.name != NULL;
+	route->certificate = kept->certificate;
 	route->port = &kept->port;
 	route->nport = kept->port != 0;
 	if (!kept->source)
@@ -68,16 +79,34 @@ static int teardown(void **state)
 }
 
 struct asked {
-	const char *host, *path, *method, *source;
+	const char *host, *path, *method, *source, *query;
 	uint16_t port;
+	struct slice fields[4][2]; /* name and value */
+	const char *subject, *fingerprint;
 };
+
+#define FIELD(name, value)                       \
+	{                                        \
+		{name, sizeof(name) - 1},        \
+		{                                \
+			value, sizeof(value) - 1 \
+		}                                \
+	}
 
 static int match(const struct maker *maker, struct asked asked)
 {
 	struct http_route_table *table = http_route_table_new(&maker->listener);
+	struct regex_scratch *scratch = regex_scratch_new();
+	struct arena arena = {};
 	struct http_request request = {
+		.target.query = slice_from_str(asked.query ? asked.query : ""),
+		.fields.arena = &arena,
 		.authority.host = slice_from_str(asked.host ? asked.host : ""),
 		.method_text = slice_from_str(asked.method ? asked.method : "GET"),
+	};
+	const struct http_route_certificate certificate = {
+		.subject = slice_from_str(asked.subject ? asked.subject : ""),
+		.fingerprint = slice_from_str(asked.fingerprint ? asked.fingerprint : ""),
 	};
 	struct address source;
 	struct http_route_request route = {
@@ -85,17 +114,28 @@ static int match(const struct maker *maker, struct asked asked)
 		.path = slice_from_str(asked.path ? asked.path : "/"),
 		.source = &source,
 		.port = asked.port ? asked.port : 80,
+		.certificate = asked.subject ? &certificate : NULL,
+		.arena = &arena,
+		.scratch = scratch,
 	};
 	const struct config_route *found;
 	int pool;
 
 	assert_non_null(table);
+	assert_non_null(scratch);
+	for (size_t i = 0; i < ARRAY_SIZE(asked.fields) && asked.fields[i][0].len; i++)
+		assert_int_equal(
+			http_fields_add(&request.fields, asked.fields[i][0], asked.fields[i][1]),
+			0);
 	assert_int_equal(address_parse_ip(slice_from_str(asked.source ? asked.source : "192.0.2.1"),
 					  0, &source),
 			 0);
-	found = http_route_match(table, &route);
-	pool = found ? (int)found->action.pool.index : -ENOENT;
+	pool = http_route_match(table, &route, &found);
+	if (pool == 0)
+		pool = (int)found->action.pool.index;
 	http_route_table_free(table);
+	regex_scratch_free(scratch);
+	arena_done(&arena);
 	return pool;
 }
 
@@ -201,6 +241,129 @@ static void path_and_prefix_are_one_condition(void **state)
 	assert_int_equal(REQUEST(.path = "/login/x"), -ENOENT);
 }
 
+static void pattern_goes_between_exact_path_and_prefix(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.prefix = "/a/b");
+	ROUTE(.regex = "^/a/.*\\.php$");
+	ROUTE(.path = "/a/x.php");
+	ROUTE(.regex = "\\.php$", .method = "POST");
+	ROUTE(.host = "h", .prefix = "/");
+	assert_int_equal(REQUEST(.path = "/a/b/x.php"), 1);
+	assert_int_equal(REQUEST(.path = "/a/x.php"), 2);
+	assert_int_equal(REQUEST(.path = "/a/b/x"), 0);
+	assert_int_equal(REQUEST(.path = "/a/y.php", .method = "POST"), 3);
+	assert_int_equal(REQUEST(.path = "/x"), -ENOENT);
+	assert_int_equal(REQUEST(.host = "h", .path = "/a/x.php"), 4);
+}
+
+static void pattern_that_takes_too_long_ends_the_search(void **state)
+{
+	struct maker *maker = *state;
+	char path[2000];
+
+	memset(path, 'a', sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	path[0] = '/';
+	path[sizeof(path) - 2] = '!';
+	ROUTE(.regex = "^/(a+)+$");
+	ROUTE(.prefix = "/");
+	assert_int_equal(REQUEST(.path = path), -E2BIG);
+	assert_int_equal(REQUEST(.path = "/aaa"), 0);
+	assert_int_equal(REQUEST(.path = "/aab"), 1);
+}
+
+static const char *one[] = {"1"}, *two[] = {"1", "a b"};
+
+static void header_is_tested_by_each_of_its_values(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE();
+	ROUTE(.header = {"X-Exact", CONFIG_VALUE_EXACT, two, 2});
+	ROUTE(.header = {"x-prefix", CONFIG_VALUE_PREFIX, .text = "be"});
+	ROUTE(.header = {"X-Suffix", CONFIG_VALUE_SUFFIX, .text = "ta"});
+	ROUTE(.header = {"X-Regex", CONFIG_VALUE_REGEX, .text = "^b.t"});
+	ROUTE(.header = {"X-There"});
+	assert_int_equal(REQUEST(.fields = {FIELD("x-exact", "a b")}), 1);
+	assert_int_equal(REQUEST(.fields = {FIELD("x-exact", "2"), FIELD("X-exact", "1")}), 1);
+	assert_int_equal(REQUEST(.fields = {FIELD("x-exact", "11")}), 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-Prefix", "beta")}), 2);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-Prefix", "b")}), 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-Suffix", "beta")}), 3);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-Suffix", "a")}), 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-Regex", "beta")}), 4);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-Regex", "abeta")}), 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-There", "")}), 5);
+}
+
+static void absent_header_is_a_condition_too(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.header = {"X-A", CONFIG_VALUE_ABSENT});
+	assert_int_equal(REQUEST(), 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("X-A", "")}), -ENOENT);
+}
+
+static void parameter_of_the_query_is_decoded(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.query = {"a b", CONFIG_VALUE_EXACT, two, 2});
+	ROUTE(.query = {"flag"});
+	assert_int_equal(REQUEST(.query = "x=1&a%20b=a+b"), 0);
+	assert_int_equal(REQUEST(.query = "a+b=2&a+b=%31"), 0);
+	assert_int_equal(REQUEST(.query = "a+b=12"), -ENOENT);
+	assert_int_equal(REQUEST(.query = "A+b=1"), -ENOENT);
+	assert_int_equal(REQUEST(.query = "flag"), 1);
+	assert_int_equal(REQUEST(.query = "x=flag&flags"), -ENOENT);
+}
+
+static void cookie_of_any_field_counts(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.cookie = {"c", CONFIG_VALUE_EXACT, one, 1});
+	assert_int_equal(REQUEST(.fields = {FIELD("Cookie", "a=2; c=1")}), 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("Cookie", "a=1"), FIELD("Cookie", "c=\"1\"")}),
+			 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("Cookie", "C=1; cc=1; a=c=1")}), -ENOENT);
+}
+
+static void certificate_is_a_condition(void **state)
+{
+	static const char *subject[] = {"CN=a,O=b"}, *fingerprint[] = {"00ff"};
+	struct maker *maker = *state;
+
+	ROUTE(.certificate = {true, true, subject, 1});
+	ROUTE(.certificate = {true, true, .fingerprint = fingerprint, .nfingerprint = 1});
+	ROUTE(.certificate = {true, true, .subject_regex = "(^|,)O=b(,|$)"});
+	ROUTE(.certificate = {true, true}, .path = "/any");
+	ROUTE(.certificate = {true, false});
+	assert_int_equal(REQUEST(.subject = "CN=a,O=b"), 0);
+	assert_int_equal(REQUEST(.subject = "CN=c", .fingerprint = "00ff"), 1);
+	assert_int_equal(REQUEST(.subject = "CN=c,O=b"), 2);
+	assert_int_equal(REQUEST(.subject = "CN=c", .path = "/any"), 3);
+	assert_int_equal(REQUEST(.path = "/any"), 4);
+	assert_int_equal(REQUEST(.subject = "CN=c"), -ENOENT);
+}
+
+static void more_conditions_go_before_fewer_and_behind_methods(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.source = "0.0.0.0/0");
+	ROUTE(.header = {"A"});
+	ROUTE(.header = {"A"}, .cookie = {"c"});
+	ROUTE(.method = "PUT");
+	assert_int_equal(REQUEST(), 0);
+	assert_int_equal(REQUEST(.fields = {FIELD("A", "")}), 1);
+	assert_int_equal(REQUEST(.fields = {FIELD("A", ""), FIELD("Cookie", "c=")}), 2);
+	assert_int_equal(REQUEST(.fields = {FIELD("A", "")}, .method = "PUT"), 3);
+}
+
 static void thousands_of_routes_are_told_apart(void **state)
 {
 	struct maker *maker = *state;
@@ -238,6 +401,14 @@ int main(void)
 		TEST(less_specific_route_is_taken_where_the_first_does_not_hold),
 		TEST(at_one_place_method_then_source_then_port_then_order_decide),
 		TEST(path_and_prefix_are_one_condition),
+		TEST(pattern_goes_between_exact_path_and_prefix),
+		TEST(pattern_that_takes_too_long_ends_the_search),
+		TEST(header_is_tested_by_each_of_its_values),
+		TEST(absent_header_is_a_condition_too),
+		TEST(parameter_of_the_query_is_decoded),
+		TEST(cookie_of_any_field_counts),
+		TEST(certificate_is_a_condition),
+		TEST(more_conditions_go_before_fewer_and_behind_methods),
 		TEST(thousands_of_routes_are_told_apart),
 		TEST(overlong_host_matches_no_name),
 	};

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The conditions that routes of every mode share. */
+#include "route/route_internal.h"
+
+struct slice route_name_key(const char *name)
+{
+	struct slice key = slice_from_str(name);
+
+	return key.len > 1 && name[0] == '*' ? slice_skip(key, 1) : key;
+}
+
+bool route_holds_source(const struct config_route *route, const struct address *source)
+{
+	for (size_t i = 0; i < route->nsource; i++)
+		if (prefix_contains(&route->source[i], source))
+			return true;
+	return route->nsource == 0;
+}
+
+bool route_holds_port(const struct config_route *route, uint16_t port)
+{
+	for (size_t i = 0; i < route->nport; i++)
+		if (route->port[i] == port)
+			return true;
+	return route->nport == 0;
+}
+
+uint8_t route_longest_source(const struct config_route *route)
+{
+	uint8_t bits = 0;
+
+	for (size_t i = 0; i < route->nsource; i++)
+		if (route->source[i].bits > bits)
+			bits = route->source[i].bits;
+	return bits;
+}
