@@ -152,9 +152,10 @@ static __always_inline void record_observed(struct packet *packet, const struct 
 
 static __always_inline void report_end(const struct flow *flow)
 {
-	const struct flow_event event = {.id = flow->pair->id, .pair = flow->index};
+	const struct flow_event event = {
+		.id = flow->pair->id, .pair = flow->index, .kind = FLOW_EVENT_OVER};
 
-	(void)bpf_ringbuf_output(&ends, (void *)&event, sizeof(event), 0);
+	(void)bpf_ringbuf_output(&events, (void *)&event, sizeof(event), 0);
 }
 
 /* What was the last that had to be said ends the pair, and is told of once. */

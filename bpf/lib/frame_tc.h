@@ -144,6 +144,16 @@ static __always_inline int frame_forward(frame_context *skb, const struct packet
 	return bpf_redirect_neigh(nexthop->ifindex, &neighbour, sizeof(neighbour), 0);
 }
 
+/* Whether a segment of it is too big for its way. @packet: with its TCP header. */
+static __always_inline bool frame_exceeds(frame_context *skb, const struct packet *packet,
+					  __u32 mtu)
+{
+	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 payload = skb->gso_size ? skb->gso_size : packet->payload;
+
+	return l3_len + packet->l4_len + payload > mtu;
+}
+
 static __always_inline bool frame_can_forward(frame_context *skb, const struct packet *packet,
 					      const struct flow_nexthop *nexthop)
 {

@@ -118,6 +118,16 @@ static __always_inline bool is_checksum_whole(struct packet *packet)
 	return fold_to_16(sum) != packet_tcp(packet)->check;
 }
 
+/* What does is left to TC. */
+static __always_inline bool frame_exceeds(frame_context *xdp, const struct packet *packet,
+					  __u32 mtu)
+{
+	(void)xdp;
+	(void)packet;
+	(void)mtu;
+	return false;
+}
+
 /* A frame larger than its way's MTU would be dropped behind our back. */
 static __always_inline bool frame_can_forward(frame_context *xdp, struct packet *packet,
 					      const struct flow_nexthop *nexthop)

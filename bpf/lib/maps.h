@@ -13,7 +13,7 @@
 
 #define DEFAULT_PAIRS   1024
 #define DEFAULT_BUCKETS 512
-#define ENDS_BYTES      (256 * 1024) /* some ten thousand ends between two looks of the daemon */
+#define EVENTS_BYTES    (256 * 1024) /* some eight thousand between two looks of the daemon */
 
 /* From an arriving packet to its pair. Owner and only writer: the daemon; never full, see there. */
 struct {
@@ -44,12 +44,11 @@ struct {
 	__type(value, struct flow_nexthop);
 } nexthops SEC(".maps");
 
-/* struct flow_event for each pair that is over. Writers: the programs; reader: the daemon; when
- * full, the record is lost. */
+/* struct flow_event. Writers: the programs; reader: the daemon; when full, the record is lost. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, ENDS_BYTES);
-} ends SEC(".maps");
+	__uint(max_entries, EVENTS_BYTES);
+} events SEC(".maps");
 
 /* Packets by enum flow_verdict. Writers: the programs; read by the daemon. */
 struct {

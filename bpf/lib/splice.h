@@ -10,6 +10,25 @@
 #include "lib/translate.h"
 #include "lib/verdict.h"
 
+/* RFC 1191, RFC 8201: the daemon answers in our name, for the program has no second packet to send.
+ * One that may be fragmented (IPv4 without DF, which no stack of today sends) is lost all the same.
+ */
+static __always_inline enum flow_verdict refuse_too_big(struct packet *packet,
+							const struct flow *flow, __u32 mtu)
+{
+	const struct flow_event event = {
+		.id = flow->pair->id,
+		.pair = flow->index,
+		.kind = FLOW_EVENT_TOO_BIG,
+		.direction = (__u16)flow->direction,
+		.mtu = mtu,
+		.seq = bpf_ntohl(packet_tcp(packet)->seq),
+	};
+
+	(void)bpf_ringbuf_output(&events, (void *)&event, sizeof(event), 0);
+	return FLOW_VERDICT_TOO_BIG;
+}
+
 static __always_inline enum flow_verdict splice_translate(frame_context *ctx, struct packet *packet,
 							  const struct flow *flow,
 							  const struct flow_nexthop **ret_nexthop)
@@ -23,6 +42,8 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 		return FLOW_VERDICT_NEXTHOP_GONE;
 	if (!frame_can_forward(ctx, packet, nexthop))
 		return FLOW_VERDICT_LEFT_TO_TC;
+	if (frame_exceeds(ctx, packet, nexthop->mtu))
+		return refuse_too_big(packet, flow, nexthop->mtu);
 	if (!translate_l3(packet, out->source, out->destination, out->flags & FLOW_HAS_ECN,
 			  &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;

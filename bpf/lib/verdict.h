@@ -21,7 +21,7 @@ static __always_inline void count_verdict(enum flow_verdict verdict)
 static __always_inline bool verdict_drops(enum flow_verdict verdict)
 {
 	return verdict == FLOW_VERDICT_TTL_EXPIRED || verdict == FLOW_VERDICT_NO_HEADROOM ||
-	       verdict == FLOW_VERDICT_NEXTHOP_GONE;
+	       verdict == FLOW_VERDICT_NEXTHOP_GONE || verdict == FLOW_VERDICT_TOO_BIG;
 }
 
 #endif

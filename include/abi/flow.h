@@ -19,7 +19,7 @@
  * This layout is the ABI between a daemon and the programs and maps that an earlier daemon has left
  * pinned: any change of it, or of what a field means, raises FLOW_ABI_VERSION.
  */
-#define FLOW_ABI_VERSION 4
+#define FLOW_ABI_VERSION 5
 
 enum flow_direction {
 	FLOW_UP,   /* arrives from the client, goes to the backend */
@@ -211,13 +211,20 @@ static inline int flow_is_over(const struct flow_pair *pair)
 	return (up | down) & FLOW_SEEN_RST || (up & down & ended) == ended;
 }
 
-/* Record of the ring buffer `ends`: a pair is over, or has given way since. Writers: the programs,
- * once a pair but for a race of its directions; reader: the daemon. When full, a record is lost:
- * the daemon also looks at its pairs now and then. */
+enum flow_event_kind {
+	FLOW_EVENT_OVER,    /* the pair is over, or has given way; told once but for a race */
+	FLOW_EVENT_TOO_BIG, /* a packet of it was dropped: its sender wants to know the way's MTU */
+};
+
+/* Record of the ring buffer `events`. Writers: the programs; reader: the daemon. When full, a
+ * record is lost: the daemon also looks at its pairs now and then, and a sender sends again. */
 struct flow_event {
-	__u64 id; /* of the pair when it was over: its element may serve another one since */
+	__u64 id; /* of the pair when it was told: its element may serve another one since */
 	__u32 pair;
-	__u32 padding;
+	__u16 kind;      /* enum flow_event_kind */
+	__u16 direction; /* of the packet that was too big, */
+	__u32 mtu;       /* of the way that it should have taken, */
+	__u32 seq;       /* and its number as it arrived; host order */
 };
 
 /*
@@ -273,7 +280,8 @@ struct flow_nexthop {
 	X(NO_HEADROOM, "no_headroom")   /* dropped: the packet could not be rewritten */           \
 	X(ICMP_SPLICED, "icmp_spliced") /* an ICMP error that quotes a spliced flow, translated */ \
 	X(LEFT_TO_TC, "left_to_tc")     /* passed at XDP: the program at TC can forward it */      \
-	X(TAIL, "tail")                 /* passed: it acknowledges what a socket had sent */
+	X(TAIL, "tail")                 /* passed: it acknowledges what a socket had sent */       \
+	X(TOO_BIG, "too_big")           /* dropped: its sender is told what fits */
 
 enum flow_verdict {
 #define X(name, text) FLOW_VERDICT_##name,

@@ -42,7 +42,7 @@ static void assert_frame(const char *what, const struct fixture *f, const struct
 {
 	bool is_dropped = verdict == FLOW_VERDICT_TTL_EXPIRED ||
 			  verdict == FLOW_VERDICT_NO_HEADROOM ||
-			  verdict == FLOW_VERDICT_NEXTHOP_GONE;
+			  verdict == FLOW_VERDICT_NEXTHOP_GONE || verdict == FLOW_VERDICT_TOO_BIG;
 	bool is_forwarded = verdict == FLOW_VERDICT_SPLICED || verdict == FLOW_VERDICT_ICMP_SPLICED;
 	struct frame wanted = is_forwarded ? *expected : *in;
 	struct frame out = {};
@@ -475,7 +475,7 @@ static int on_old_event(void *context, void *record, size_t size)
 /* What earlier cases have left. */
 static void discard_events(void)
 {
-	struct ring_buffer *ring = ring_buffer__new(map_fd(&fixture, "ends"), on_old_event, NULL,
+	struct ring_buffer *ring = ring_buffer__new(map_fd(&fixture, "events"), on_old_event, NULL,
 						    NULL);
 
 	assert_non_null(ring);
@@ -490,6 +490,7 @@ static int on_event(void *context, void *record, size_t size)
 	int *count = context;
 
 	assert_true(size >= sizeof(*event));
+	assert_int_equal(event->kind, FLOW_EVENT_OVER);
 	assert_int_equal(event->pair, PAIR);
 	assert_int_equal(event->id, 77);
 	(*count)++;
@@ -499,7 +500,7 @@ static int on_event(void *context, void *record, size_t size)
 static int take_events(void)
 {
 	int count = 0;
-	struct ring_buffer *ring = ring_buffer__new(map_fd(&fixture, "ends"), on_event, &count,
+	struct ring_buffer *ring = ring_buffer__new(map_fd(&fixture, "events"), on_event, &count,
 						    NULL);
 
 	assert_non_null(ring);

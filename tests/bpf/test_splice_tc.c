@@ -53,6 +53,54 @@ static void large_packet_stays_whole(void **state)
 	}
 }
 
+static int on_too_big(void *context, void *record, size_t size)
+{
+	assert_true(size >= sizeof(struct flow_event));
+	*(struct flow_event *)context = *(const struct flow_event *)record;
+	return 0;
+}
+
+/* A segment of MTU bytes fits, one of a byte more does not, alone or in a large packet. */
+static void packet_too_big_for_its_way_is_dropped_and_told(void **state)
+{
+	const uint32_t mtu = 1500;
+	struct flow_event event = {};
+	struct ring_buffer *ring = ring_buffer__new(map_fd(&fixture, "events"), on_too_big, &event,
+						    NULL);
+
+	(void)state;
+	assert_non_null(ring);
+	for (int i = 0; i < 8; i++) {
+		bool is_ipv6 = i & 1, is_gso = i & 2, is_over = i & 4;
+		uint32_t fits = mtu - (is_ipv6 ? 40 : 20) - 20;
+		struct shape shape = {.is_ipv6 = is_ipv6};
+		uint32_t payload = is_gso ? 3000 : fits + is_over;
+		struct segment in = {UP_SEGMENT, .payload = payload};
+		struct segment out = {UP_SEGMENT_OUT, .payload = payload};
+		struct __sk_buff skb = {.gso_size = is_gso ? fits + is_over : 0,
+					.gso_segs = is_gso ? 3 : 0};
+		struct frame frame = build_frame(&in, &shape), expected = build_frame(&out, &shape);
+
+		reset_pair(&fixture, is_ipv6);
+		pair_of(&fixture)->id = 77;
+		assert_true(ring_buffer__consume(ring) >= 0);
+		event = (struct flow_event){};
+		assert_frame("size", &fixture, &frame, &expected,
+			     is_over ? FLOW_VERDICT_TOO_BIG : FLOW_VERDICT_SPLICED, &skb);
+		assert_int_equal(ring_buffer__consume(ring), is_over);
+		if (!is_over)
+			continue;
+		assert_int_equal(event.kind, FLOW_EVENT_TOO_BIG);
+		assert_int_equal(event.id, 77);
+		assert_int_equal(event.pair, PAIR);
+		assert_int_equal(event.direction, FLOW_UP);
+		assert_int_equal(event.mtu, mtu);
+		assert_int_equal(event.seq, SEQ);
+		assert_int_equal(pair_of(&fixture)->seen[FLOW_UP].packets, 0);
+	}
+	ring_buffer__free(ring);
+}
+
 static void length_field_of_a_too_large_packet_may_be_zero(void **state)
 {
 	struct __sk_buff skb = {.gso_size = 5, .gso_segs = 2};
@@ -251,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SPLICE_TESTS,
 		cmocka_unit_test(large_packet_stays_whole),
+		cmocka_unit_test(packet_too_big_for_its_way_is_dropped_and_told),
 		cmocka_unit_test(length_field_of_a_too_large_packet_may_be_zero),
 		cmocka_unit_test(marked_syn_loses_its_options),
 		cmocka_unit_test(ack_of_what_a_socket_sent_is_the_sockets_alone),

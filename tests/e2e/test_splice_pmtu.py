@@ -13,6 +13,7 @@ import pytest
 from lib import ask, origins
 from lib.configs import PORT
 from lib.netns import BACKEND, BACKEND6, CLIENT, CLIENT6, PROXY, PROXY6, address, join
+from lib.process import wait_until
 from lib.splice import MEBIBYTE, exchange, log_line, spliced, wait_joined, wait_over
 
 FAR, FAR6 = "10.78.2.2", "fd78:2::2"
@@ -111,3 +112,27 @@ def test_what_the_proxy_has_learnt_itself_keeps_no_connection_from_being_spliced
     wait_joined(sluice)
     assert exchange(sock, MEBIBYTE)
     sock.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("device, others", [("p0", "backend"), ("p1", "client")])
+def test_both_ends_learn_of_a_device_of_ours_that_shrinks(net, sluice, named_origin, device, others,
+                                                          version):
+    """Its far end goes on to believe in 1500, and so do the connection's ends until they are told."""
+    host, front = {"IPv4": (BACKEND, PROXY), "IPv6": (BACKEND6, PROXY6)}[version]
+    sluice.start(spliced(named_origin("o", (host, 7000)), listener_options=BINDS))
+    sock, _ = ask.opened(net.client, (front, PORT), timeout=60)
+    wait_joined(sluice)
+    assert exchange(sock, MEBIBYTE)
+    net.proxy.run("ip", "link", "set", device, "mtu", "1400")
+    try:
+        towards = {"client": front, "backend": {"IPv4": "10.77.2.1", "IPv6": "fd77:2::1"}[version]}
+        wait_until(lambda: exchange(sock, MEBIBYTE)
+                   and learnt(getattr(net, others), towards[others]) == 1400, 20, "the new MTU is learnt")
+    finally:
+        net.proxy.run("ip", "link", "set", device, "mtu", "1500")
+        for namespace in (net.client, net.backend):
+            ip(namespace, "route", "flush", "cache")
+    sock.close()
+    wait_over(sluice)
+    assert log_line(sluice)["rung"] == "splice-tc"

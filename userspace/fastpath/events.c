@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The ring buffer `ends`, from the programs to the control loop: which pairs are over. */
+/* The ring buffer `events`, from the programs to the control loop. */
 #include "fastpath/fastpath_internal.h"
 #include "io/watch.h"
 
@@ -10,7 +10,7 @@
 struct events {
 	struct ring_buffer *ring;
 	struct io_watch watch;
-	events_fn *on_end;
+	events_fn *on_event;
 	void *context;
 };
 
@@ -20,7 +20,7 @@ static int on_record(void *context, void *record, size_t size)
 	struct events *events = context;
 
 	if (size >= sizeof(*event))
-		events->on_end(events->context, event->pair, event->id);
+		events->on_event(events->context, event);
 	return 0;
 }
 
@@ -32,7 +32,7 @@ static void on_ready(struct io_watch *watch, uint32_t ready)
 	(void)ring_buffer__consume(events->ring); /* fails only if on_record() does */
 }
 
-int events_new(int map_fd, struct io_loop *loop, events_fn *on_end, void *context,
+int events_new(int map_fd, struct io_loop *loop, events_fn *on_event, void *context,
 	       struct events **ret)
 {
 	struct events *events = calloc(1, sizeof(*events));
@@ -40,7 +40,7 @@ int events_new(int map_fd, struct io_loop *loop, events_fn *on_end, void *contex
 
 	if (!events)
 		return -ENOMEM;
-	events->on_end = on_end;
+	events->on_event = on_event;
 	events->context = context;
 	events->watch.on_ready = on_ready;
 	events->ring = ring_buffer__new(map_fd, on_record, events, NULL);

@@ -6,6 +6,7 @@
 #include "core/address.h"
 #include "core/compiler.h"
 #include "fastpath/splice.h"
+#include "fastpath/too_big.h"
 #include "io/loop.h"
 
 #include <pthread.h>
@@ -129,7 +130,7 @@ void handoff_allow_short_way(struct flow_pair *shared);
 uint32_t reset_build(const struct flow_key *key, uint32_t seq, uint32_t ack,
 		     uint8_t ret[RESET_PACKET_SIZE]);
 
-/* @fd: from reset_open(). Return: 0; -errno. */
+/* @fd: from raw_open(). Return: 0; -errno. */
 int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack);
 
 /*
@@ -149,11 +150,8 @@ struct keepalive {
 /* Return: bytes. */
 uint32_t keepalive_build(const struct keepalive *keepalive, uint8_t ret[KEEPALIVE_PACKET_SIZE]);
 
-/* @fd: from reset_open(). Return: 0; -errno. */
+/* @fd: from raw_open(). Return: 0; -errno. */
 int keepalive_send(int fd, const struct keepalive *keepalive);
-
-/* A raw socket that receives nothing. Return: the descriptor; -errno. */
-int reset_open(int family);
 
 /* Where the filters are at TC. Low priorities run first; programs of container networks commonly
  * take 1. */
@@ -372,13 +370,14 @@ int network_follow(struct io_loop *loop, struct attach *attach, struct nexthops 
 		   struct network **ret) WARN_UNUSED;
 void network_free(struct network *network); /* NULL is allowed */
 
-/* --- Ends (events.c) -------------------------------------------------------------------------- */
+/* --- Events (events.c) ------------------------------------------------------------------------ */
 
 struct events;
-typedef void events_fn(void *context, uint32_t slot, uint64_t id);
+/* @event: borrowed for the call; its fields are as the programs wrote them. */
+typedef void events_fn(void *context, const struct flow_event *event);
 
-/* @map_fd: of `ends`, borrowed. @on_end: on @loop's thread. Return: 0; -ENOMEM; -errno. */
-int events_new(int map_fd, struct io_loop *loop, events_fn *on_end, void *context,
+/* @map_fd: of `events`, borrowed. @on_event: on @loop's thread. Return: 0; -ENOMEM; -errno. */
+int events_new(int map_fd, struct io_loop *loop, events_fn *on_event, void *context,
 	       struct events **ret) WARN_UNUSED;
 void events_free(struct events *events); /* NULL is allowed */
 
@@ -460,6 +459,7 @@ struct splice {
 	struct attach *attach;
 	struct nexthops *nexthops;
 	struct events *events;
+	struct too_big_budget too_big;
 
 	struct network *network;
 	struct io_loop *loop;

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/pin.h"
+#include "fastpath/raw_packet.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -186,7 +187,7 @@ void flows_for_each(const struct flows *flows,
 
 static void reset_all(const struct leftover *leftover)
 {
-	struct splice splice = {.reset_fd = {reset_open(AF_INET), reset_open(AF_INET6)}};
+	struct splice splice = {.reset_fd = {raw_open(AF_INET), raw_open(AF_INET6)}};
 
 	for (uint32_t i = 0; i < leftover->count; i++) {
 		const struct flow_pair *shared = leftover_element(leftover, i);

@@ -5,9 +5,11 @@
  * in network.c.
  */
 #include "fastpath/splice.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/flow_table.h"
+#include "fastpath/raw_packet.h"
 
 #include "legs.skel.h"
 #include "tc_egress.skel.h"
@@ -200,18 +202,37 @@ static int load(struct splice *splice, bool is_adopting, const char **ret_why)
 	return map_arrays(splice);
 }
 
-static void on_pair_over(void *context, uint32_t slot, uint64_t id)
+static void answer_too_big(struct splice *splice, const struct flow_event *event)
+{
+	const struct flow_pair *pair = &splice->pairs[event->pair];
+	const struct too_big too_big = {
+		.key = pair->in[event->direction].key,
+		.seq = event->seq,
+		.mtu = event->mtu,
+	};
+	bool is_ipv6 = !raw_is_ipv4(too_big.key.source);
+
+	if (pair->id == event->id)
+		too_big_send(splice->reset_fd[is_ipv6], &too_big, &splice->too_big,
+			     clock_monotonic_ms());
+}
+
+static void on_event(void *context, const struct flow_event *event)
 {
 	struct splice *splice = context;
 
-	if (splice->on_end && slot < splice->max_flows)
-		splice->on_end(splice->context, slot, id);
+	if (event->pair >= splice->max_flows)
+		return;
+	if (event->kind == FLOW_EVENT_OVER && splice->on_end)
+		splice->on_end(splice->context, event->pair, event->id);
+	else if (event->kind == FLOW_EVENT_TOO_BIG && event->direction < FLOW_DIRECTIONS)
+		answer_too_big(splice, event);
 }
 
-static int follow_ends(struct splice *splice)
+static int follow_events(struct splice *splice)
 {
-	return events_new(bpf_map__fd(splice->ingress->maps.ends), splice->loop, on_pair_over,
-			  splice, &splice->events);
+	return events_new(bpf_map__fd(splice->ingress->maps.events), splice->loop, on_event, splice,
+			  &splice->events);
 }
 
 static int make_attach(struct splice *splice, const struct splice_options *options)
@@ -297,7 +318,7 @@ static int start(struct splice *splice, const struct splice_options *options, bo
 	for_each_program(splice, forget_old_program);
 	nexthops_refresh(splice->nexthops);
 	*ret_why = "the ends of connections cannot be heard of";
-	return follow_ends(splice);
+	return follow_events(splice);
 }
 
 /* Return: 0 with *@ret_is_adopting; -EPROTO. */
@@ -326,8 +347,8 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 	splice->context = options->context;
 	splice->max_flows = options->max_flows ? options->max_flows : DEFAULT_MAX_FLOWS;
 	pthread_mutex_init(&splice->table_lock, NULL);
-	splice->reset_fd[0] = reset_open(AF_INET);
-	splice->reset_fd[1] = reset_open(AF_INET6);
+	splice->reset_fd[0] = raw_open(AF_INET);
+	splice->reset_fd[1] = raw_open(AF_INET6);
 	splice->pin = options->pin;
 	err = look_for_leftover(splice, &is_adopting, ret_why);
 	splice->nbuckets = flow_table_size(2 * splice->max_flows);

@@ -93,12 +93,61 @@ static void keepalive_has_an_old_number_and_the_clocks(void **state)
 	assert_int_equal(ones_complement(packet + 12, 28, 6 + 20), 0xffff);
 }
 
+static struct too_big too_big_of(struct flow_key key)
+{
+	return (struct too_big){.key = key, .seq = 0xfffffffe, .mtu = 1280};
+}
+
+/* The packet went from .1 to .7; the answer comes from .7. */
+static void too_big_over_ipv4_quotes_the_packet(void **state)
+{
+	const struct too_big too_big = too_big_of(ipv4_key());
+	uint8_t packet[TOO_BIG_PACKET_SIZE];
+
+	(void)state;
+	assert_int_equal(too_big_build(&too_big, packet), 56);
+	assert_memory_equal(packet, "\x45\0\0\x38", 4);
+	assert_int_equal(packet[9], 1);
+	assert_memory_equal(packet + 12, "\xc6\x33\x64\7\xc0\0\2\1", 8);
+	assert_memory_equal(packet + 20, "\3\4", 2);
+	assert_memory_equal(packet + 24, "\0\0\5\0", 4);
+	assert_memory_equal(packet + 28, "\x45\0\5\1", 4);
+	assert_int_equal(packet[37], 6);
+	assert_memory_equal(packet + 40, "\xc0\0\2\1\xc6\x33\x64\7", 8);
+	assert_memory_equal(packet + 48, tcp_header, 8);
+	assert_int_equal(ones_complement(packet, 20, 0), 0xffff);
+	assert_int_equal(ones_complement(packet + 20, 36, 0), 0xffff);
+	assert_int_equal(ones_complement(packet + 28, 20, 0), 0xffff);
+}
+
+static void too_big_over_ipv6_quotes_the_packet(void **state)
+{
+	struct too_big too_big = too_big_of(ipv4_key());
+	uint8_t packet[TOO_BIG_PACKET_SIZE];
+
+	(void)state;
+	memcpy(too_big.key.source, "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+	memcpy(too_big.key.destination, "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\2", 16);
+	assert_int_equal(too_big_build(&too_big, packet), 96);
+	assert_memory_equal(packet, "\x60\0\0\0\0\x38\x3a", 7);
+	assert_memory_equal(packet + 8, too_big.key.destination, 16);
+	assert_memory_equal(packet + 24, too_big.key.source, 16);
+	assert_memory_equal(packet + 40, "\2\0", 2);
+	assert_memory_equal(packet + 44, "\0\0\5\0", 4);
+	assert_memory_equal(packet + 48, "\x60\0\0\0\4\xd9\x06", 7);
+	assert_memory_equal(packet + 56, too_big.key.source, 16);
+	assert_memory_equal(packet + 88, tcp_header, 8);
+	assert_int_equal(ones_complement(packet + 8, 88, 58 + 56), 0xffff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reset_over_ipv4_is_40_good_bytes),
 		cmocka_unit_test(reset_over_ipv6_is_60_good_bytes),
 		cmocka_unit_test(keepalive_has_an_old_number_and_the_clocks),
+		cmocka_unit_test(too_big_over_ipv4_quotes_the_packet),
+		cmocka_unit_test(too_big_over_ipv6_quotes_the_packet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

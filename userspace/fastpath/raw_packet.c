@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Network headers, checksums and the raw sockets that packets of our own making leave by. */
+#include "fastpath/raw_packet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define HOP_LIMIT 64
+
+bool raw_is_ipv4(const uint8_t ip[16])
+{
+	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)ip);
+}
+
+uint32_t raw_sum(uint32_t sum, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+	return sum;
+}
+
+uint32_t raw_sum_pseudo(const struct flow_key *key, uint8_t protocol, uint32_t len)
+{
+	size_t skip = raw_is_ipv4(key->source) ? 12 : 0;
+	uint32_t sum = raw_sum(protocol + len, key->source + skip, 16 - skip);
+
+	return raw_sum(sum, key->destination + skip, 16 - skip);
+}
+
+void raw_write_checksum(uint32_t sum, uint8_t *at)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	at[0] = (uint8_t)(~sum >> 8);
+	at[1] = (uint8_t)~sum;
+}
+
+static uint32_t write_ipv4(const struct flow_key *key, uint8_t protocol, uint32_t payload,
+			   uint8_t *at)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = sizeof(ip) / 4,
+		.tot_len = htons((uint16_t)(sizeof(ip) + payload)),
+		.frag_off = htons(IP_DF),
+		.ttl = HOP_LIMIT,
+		.protocol = protocol,
+	};
+
+	memcpy(&ip.saddr, key->source + 12, 4);
+	memcpy(&ip.daddr, key->destination + 12, 4);
+	memcpy(at, &ip, sizeof(ip));
+	raw_write_checksum(raw_sum(0, at, sizeof(ip)), at + offsetof(struct iphdr, check));
+	return sizeof(ip);
+}
+
+static uint32_t write_ipv6(const struct flow_key *key, uint8_t protocol, uint32_t payload,
+			   uint8_t *at)
+{
+	struct ip6_hdr ip = {};
+
+	ip.ip6_flow = htonl(6U << 28);
+	ip.ip6_plen = htons((uint16_t)payload);
+	ip.ip6_nxt = protocol;
+	ip.ip6_hlim = HOP_LIMIT;
+	memcpy(&ip.ip6_src, key->source, 16);
+	memcpy(&ip.ip6_dst, key->destination, 16);
+	memcpy(at, &ip, sizeof(ip));
+	return sizeof(ip);
+}
+
+uint32_t raw_write_ip(const struct flow_key *key, uint8_t protocol, uint32_t payload, uint8_t *at)
+{
+	return raw_is_ipv4(key->source) ? write_ipv4(key, protocol, payload, at)
+					: write_ipv6(key, protocol, payload, at);
+}
+
+int raw_open(int family)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int raw_send(int fd, const struct flow_key *key, const uint8_t *packet, uint32_t len)
+{
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	ssize_t sent;
+
+	memcpy(&v4.sin_addr, key->destination + 12, 4);
+	memcpy(&v6.sin6_addr, key->destination, 16);
+	if (raw_is_ipv4(key->source))
+		sent = sendto(fd, packet, len, 0, (struct sockaddr *)&v4, sizeof(v4));
+	else
+		sent = sendto(fd, packet, len, 0, (struct sockaddr *)&v6, sizeof(v6));
+	return sent < 0 ? -errno : 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FASTPATH_RAW_PACKET_H
+#define SLUICE_FASTPATH_RAW_PACKET_H
+
+/* Packets with headers of our own making, in the name of an address that a connection is known by.
+ */
+#include "abi/flow.h"
+#include "core/compiler.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The larger of the network headers. */
+#define RAW_IP_MAX 40
+
+bool raw_is_ipv4(const uint8_t ip[16]);
+
+/* RFC 1071: adds 16-bit words in network order; @sum in host order. An odd last byte is left out.
+ */
+uint32_t raw_sum(uint32_t sum, const uint8_t *bytes, size_t len);
+/* The addresses and @protocol and @len of a pseudo-header (RFC 9293 3.1, RFC 8200 8.1). */
+uint32_t raw_sum_pseudo(const struct flow_key *key, uint8_t protocol, uint32_t len);
+void raw_write_checksum(uint32_t sum, uint8_t *at);
+
+/* An IPv4 or IPv6 header from @key's source to its destination. Return: its length. */
+uint32_t raw_write_ip(const struct flow_key *key, uint8_t protocol, uint32_t payload, uint8_t *at);
+
+/* IPPROTO_RAW: packets come with their IP header, and none are received (raw(7)). Return: the
+ * descriptor; -errno. */
+int raw_open(int family);
+/* @fd: from raw_open(), of the addresses' family. Return: 0; -errno. */
+int raw_send(int fd, const struct flow_key *key, const uint8_t *packet, uint32_t len) WARN_UNUSED;
+
+#endif
