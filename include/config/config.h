@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_CONFIG_H
 #define SLUICE_CONFIG_CONFIG_H
 
+#include "config/filter.h"
 #include "config/route.h"
 #include "core/address.h"
 #include "core/arena.h"
@@ -152,6 +153,8 @@ struct config_listener {
 	uint32_t keepalive_ms;            /* 60s: TCP keep-alive on both legs; 0: off */
 	struct config_tls tls;
 	struct config_http http; /* mode http */
+	struct config_filter *filters;
+	size_t nfilters;
 	struct config_route *routes;
 	size_t nroutes;
 	bool has_default_pool;

@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_ROUTE_H
 #define SLUICE_CONFIG_ROUTE_H
 
+#include "config/filter.h"
 #include "core/address.h"
 
 #include <stdbool.h>
@@ -111,6 +112,8 @@ struct config_route {
 	size_t nheader, nquery, ncookie;
 	struct config_certificate_match certificate;
 	struct config_action action;
+	struct config_filter *filters; /* behind the listener's */
+	size_t nfilters;
 	uint32_t line; /* in the file */
 };
 

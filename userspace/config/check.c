@@ -203,6 +203,23 @@ static void check_ways(struct checker *checker, const struct node *node)
 			 "a listener has neither pool nor routes; expected one of them");
 }
 
+/* Nobody would run them. */
+void check_filters(struct checker *checker, const struct config_listener *listener,
+		   const struct node *node)
+{
+	const struct node *filters = node_member(node, "filters");
+
+	if (!filters)
+		return;
+	if (listener->mode != CONFIG_MODE_HTTP)
+		diagnose(checker->diagnostics, filters,
+			 "filters are not for mode tcp; expected mode http with them");
+	else if (filters->count > CONFIG_FILTERS_MAX)
+		diagnose(checker->diagnostics, filters,
+			 "filters has %zu items; expected at most %d", filters->count,
+			 CONFIG_FILTERS_MAX);
+}
+
 static void check_listener(struct checker *checker, const struct pool_names *names,
 			   struct config_listener *listener, const struct node *node)
 {
@@ -210,6 +227,7 @@ static void check_listener(struct checker *checker, const struct pool_names *nam
 						  node_member(node, "pool"),
 						  &listener->default_pool);
 	check_routes(checker, names, listener, node);
+	check_filters(checker, listener, node);
 	check_ways(checker, node);
 	check_limit(checker, node, "max_connections_per_source",
 		    listener->max_connections_per_source, "max_connections",

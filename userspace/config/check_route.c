@@ -110,6 +110,7 @@ static void check_route(struct checker *checker, const struct pool_names *names,
 
 	check_conditions(checker, listener, node);
 	check_certificate(checker, listener, &listener->routes[index], node);
+	check_filters(checker, listener, node);
 	check_action_mode(checker, listener, action, node);
 	(void)resolve_pool(checker, names, action->pool.name, node_member(node, "pool"),
 			   &action->pool.index);

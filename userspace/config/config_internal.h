@@ -159,7 +159,7 @@ extern const struct option_type type_boolean, type_flag, type_count, type_size, 
 	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
 	type_alpn, type_url_path, type_method, type_host, type_file, type_mapping, type_field_value,
-	type_scheme, type_regex, type_fingerprint;
+	type_scheme, type_regex, type_fingerprint, type_field, type_template;
 
 /* What several types have in common. store_text(): a copy in the configuration's arena. */
 const char *store_text(struct reading *reading, struct slice text, void *field);
@@ -217,8 +217,9 @@ struct option {
 	size_t count_offset;          /* of lists: where their length goes */
 	bool is_list;
 	bool is_required;
-	bool is_shown;  /* the reference sets it, though it has no default */
-	bool is_choice; /* to name the mapping chooses it: the reference leaves it out */
+	bool is_shown;       /* the reference sets it, though it has no default */
+	bool is_choice;      /* to name the mapping chooses it: the reference leaves it out */
+	const char *same_as; /* members stand elsewhere, for people; NULL: they stand here */
 };
 
 struct decoder;
@@ -237,7 +238,7 @@ struct schema {
 };
 
 extern const struct schema schema_config, schema_listener, schema_listener_tls, schema_pool,
-	schema_pool_tls, schema_route, schema_share, schema_redirect, schema_respond;
+	schema_pool_tls, schema_route, schema_share, schema_redirect, schema_respond, schema_filter;
 
 /* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
 #define SECOND 1000u
@@ -322,6 +323,8 @@ bool resolve_pool(struct checker *checker, const struct pool_names *names, const
 		  const struct node *node, size_t *ret);
 
 /* What a listener's routes match and do. */
+void check_filters(struct checker *checker, const struct config_listener *listener,
+		   const struct node *node);
 void check_routes(struct checker *checker, const struct pool_names *names,
 		  struct config_listener *listener, const struct node *node);
 

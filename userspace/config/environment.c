@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * "${NAME}" in scalars. What an environment variable holds may be a secret, so that messages only
- * ever show the scalar as the file has it.
+ * ever show the scalar as the file has it. The variables of an exchange (config/variable.h) are
+ * left to the templates that they stand in.
  */
 #include "config/config_internal.h"
+#include "config/variable.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -32,7 +34,12 @@ static size_t expand_one(struct node *node, struct slice text, struct strbuf *ou
 	struct slice name = variable_name(text);
 	char variable[NAME_MAX_LEN + 1], quoted[QUOTE_SIZE];
 	const char *value;
+	size_t len;
 
+	if (template_variable(text, &config_variables, &len, NULL)) {
+		strbuf_append(out, slice_of(text.ptr, len));
+		return len;
+	}
 	if (name.len == 0) {
 		diagnose(diagnostics, node,
 			 "%s has a \"${\" that names no variable; expected ${NAME}, or $${ for a "

@@ -117,6 +117,10 @@ static void render_nested(struct page *page, const struct option *option)
 		strbuf_append_str(page->out, " {}\n");
 		return;
 	}
+	if (option->same_as) {
+		strbuf_printf(page->out, " [] ## as in %s\n", option->same_as);
+		return;
+	}
 	strbuf_append_str(page->out, "\n");
 	page->indent += depth;
 	page->is_item = option->is_list;

@@ -50,7 +50,7 @@ static void render_table(const struct format *format, const struct schema *schem
 	for (size_t i = 0; i < schema->count; i++) {
 		const struct option *option = &schema->options[i];
 
-		if (!option->members || !option->is_list)
+		if (!option->members || !option->is_list || option->same_as)
 			continue;
 		snprintf(item, sizeof(item), "%s[]", join(path, option->name, name));
 		render_table(format, option->members, item, out);
@@ -63,7 +63,7 @@ static void append_values(const struct option *option, struct strbuf *out)
 	const struct option *scalar = option->members ? option->members->scalar : option;
 
 	if (option->members && option->is_list) {
-		strbuf_append_str(out, "a list, see below");
+		strbuf_printf(out, "a list, see %s", option->same_as ? option->same_as : "below");
 		return;
 	}
 	if (!scalar) {

@@ -163,6 +163,12 @@ static const struct option listener_options[] = {
 	 .members = &schema_http,
 	 FIELD(config_listener, http),
 	 .help = "Of mode: http."},
+	{.name = "filters",
+	 .type = &type_mapping,
+	 .members = &schema_filter,
+	 LIST(config_listener, filters),
+	 .help = "Mode http: what is done to requests and answers. The first sees a request first "
+		 "and its answer last. Each item names one filter."},
 	{.name = "routes",
 	 .type = &type_mapping,
 	 .members = &schema_route,

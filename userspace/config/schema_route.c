@@ -184,6 +184,12 @@ static const struct option route_options[] = {
 	 .example = "403",
 	 .help = "Action, mode http: a status with its error page, or the connection's end without "
 		 "an answer."},
+	{.name = "filters",
+	 .type = &type_mapping,
+	 .members = &schema_filter,
+	 LIST(config_route, filters),
+	 .same_as = "listeners[].filters[]",
+	 .help = "Mode http: filters of this route alone, behind those of the listener."},
 };
 
 const struct schema schema_route = {

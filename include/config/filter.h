@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CONFIG_FILTER_H
+#define SLUICE_CONFIG_FILTER_H
+
+#include "core/template.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Filters of mode http, as configured. X(NAME, "name", member): the list is also the registry of
+ * the room filter, whose filter_<member> each line stands for.
+ */
+#define CONFIG_FILTERS(X) X(HEADERS, "headers", headers)
+
+/* Of one list. */
+#define CONFIG_FILTERS_MAX 16
+
+enum config_filter_kind {
+#define X(name, text, member) CONFIG_FILTER_##name,
+	CONFIG_FILTERS(X)
+#undef X
+		CONFIG_FILTER_COUNT
+};
+
+struct config_field {
+	const char *name;
+	struct template value;
+};
+
+/* What is done to the fields of one direction, in this order. */
+struct config_field_changes {
+	const char **remove;
+	size_t nremove;
+	struct config_field *set;
+	size_t nset;
+	struct config_field *add;
+	size_t nadd;
+};
+
+struct config_headers {
+	struct config_field_changes request, response;
+};
+
+/* One filter: @kind says which of the members is meant; the others hold their defaults. */
+struct config_filter {
+	enum config_filter_kind kind;
+	struct config_headers headers;
+	uint32_t line;
+};
+
+const char *config_filter_name(enum config_filter_kind kind);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CONFIG_VARIABLE_H
+#define SLUICE_CONFIG_VARIABLE_H
+
+#include "core/template.h"
+
+/*
+ * The variables of an exchange that options of type template may name: X(NAME, "name", whether it
+ * takes an argument, what it is). proxy/exchange_variable.c has their values. A variable without a
+ * value is empty.
+ */
+#define CONFIG_VARIABLES(X)                                                                   \
+	X(CLIENT_IP, "client_ip", false, "the client's address, after the PROXY protocol")    \
+	X(CLIENT_PORT, "client_port", false, "the client's port")                             \
+	X(HOST, "host", false, "the host that is asked for, without port, in lower case")     \
+	X(PORT, "port", false, "the port that the client connected to")                       \
+	X(SCHEME, "scheme", false, "http or https")                                           \
+	X(METHOD, "method", false, "GET, POST and so on")                                     \
+	X(URI, "uri", false, "what is asked for, as sent: path and query")                    \
+	X(PATH, "path", false, "its path, in the form that routes compare")                   \
+	X(QUERY, "query", false, "what stands behind its \"?\"")                              \
+	X(PROTOCOL, "protocol", false, "HTTP/1.0, HTTP/1.1 or HTTP/2")                        \
+	X(REQUEST_ID, "request_id", false, "32 hexadecimal digits that no other request has") \
+	X(TLS_VERSION, "tls_version", false, "TLSv1.2 or TLSv1.3; empty without TLS")         \
+	X(TLS_CIPHER, "tls_cipher", false, "the cipher of the client's connection")           \
+	X(TLS_SNI, "tls_sni", false, "the name that the client's TLS asked for")              \
+	X(LISTENER, "listener", false, "the listener's name")                                 \
+	X(POOL, "pool", false, "the pool's name; empty before one is known")                  \
+	X(STATUS, "status", false, "the answer's status; empty before there is one")          \
+	X(HEADER, "header", true, "a field of the request: ${header:User-Agent}")             \
+	X(RESPONSE_HEADER, "response_header", true, "a field of the response")                \
+	X(COOKIE, "cookie", true, "a cookie of the request: ${cookie:session}")
+
+enum config_variable {
+	CONFIG_VARIABLE_NONE,
+#define X(name, text, takes_argument, help) CONFIG_VARIABLE_##name,
+	CONFIG_VARIABLES(X)
+#undef X
+		CONFIG_VARIABLE_COUNT
+};
+
+extern const struct template_names config_variables;
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The part of the schema table that is about filters: which there are. Each has a table of its own
+ * in a schema_filter_<name>.c. */
+#include "config/schema_filter.h"
+
+static const struct word kind_words[] = {
+#define X(id, text, member) {text, CONFIG_FILTER_##id},
+	CONFIG_FILTERS(X)
+#undef X
+		{},
+};
+
+/* "- compression" is the filter with its defaults. */
+static const struct option kind_option = {
+	.name = "filter",
+	.type = &type_word,
+	FIELD(config_filter, kind),
+	.words = kind_words,
+};
+
+static const struct option filter_options[] = {
+	{.name = "headers",
+	 .type = &type_mapping,
+	 .members = &schema_filter_headers,
+	 .is_choice = true,
+	 FIELD(config_filter, headers),
+	 .help = "Sets, adds and removes header fields."},
+};
+
+static void finish_filter(struct decoder *decoder, const struct node *node, void *base)
+{
+	struct config_filter *filter = base;
+	size_t found = 0;
+
+	if (node->kind == NODE_SCALAR)
+		return;
+	for (const struct word *word = kind_words; word->name; word++) {
+		if (!node_member(node, word->name))
+			continue;
+		filter->kind = (enum config_filter_kind)word->value;
+		found++;
+	}
+	if (found > 1)
+		diagnose(decoder->diagnostics, node,
+			 "an item of filters names %zu filters; expected one, each is an item of "
+			 "its own",
+			 found);
+	else if (!found && node->kind == NODE_NULL)
+		diagnose(decoder->diagnostics, node,
+			 "an item of filters is empty; expected the name of a filter");
+}
+
+const struct schema schema_filter = {
+	SCHEMA("a filter", filter_options),
+	.size = sizeof(struct config_filter),
+	.line_offset = offsetof(struct config_filter, line),
+	.scalar = &kind_option,
+	.finish = finish_filter,
+};
+
+const char *config_filter_name(enum config_filter_kind kind)
+{
+	return kind_words[kind].name;
+}

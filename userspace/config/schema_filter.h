@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CONFIG_SCHEMA_FILTER_H
+#define SLUICE_CONFIG_SCHEMA_FILTER_H
+
+#include "config/config_internal.h"
+
+/* The options of each filter; schema_filter.c puts them together. */
+extern const struct schema schema_filter_headers;
+
+#endif
