@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The filter headers: removes, sets and adds fields, by templates. */
+#include "filter/filter_internal.h"
+
+/* A value that no field may have (a variable held a control character) leaves the field out. */
+static bool render(struct filter_exchange *exchange, const struct config_field *field,
+		   struct slice *ret_value)
+{
+	return filter_render(exchange, &field->value, ret_value) == 0 && ret_value->len;
+}
+
+static void set_field(struct filter_exchange *exchange, struct http_fields *fields,
+		      const struct config_field *field)
+{
+	struct slice value;
+
+	if (!render(exchange, field, &value) ||
+	    http_fields_set(fields, slice_from_str(field->name), value) < 0)
+		http_fields_remove_name(fields, slice_from_str(field->name));
+}
+
+static void change(struct filter_exchange *exchange, const struct config_field_changes *changes,
+		   struct http_fields *fields)
+{
+	for (size_t i = 0; i < changes->nremove; i++)
+		http_fields_remove_name(fields, slice_from_str(changes->remove[i]));
+	for (size_t i = 0; i < changes->nset; i++)
+		set_field(exchange, fields, &changes->set[i]);
+	for (size_t i = 0; i < changes->nadd; i++) {
+		struct slice value;
+
+		if (render(exchange, &changes->add[i], &value))
+			(void)!http_fields_add(fields, slice_from_str(changes->add[i].name), value);
+	}
+}
+
+static enum filter_verdict on_request_head(const struct filter *filter,
+					   struct filter_exchange *exchange, void *own)
+{
+	(void)own;
+	change(exchange, &filter->config->headers.request, &exchange->request->fields);
+	return FILTER_CONTINUE;
+}
+
+static enum filter_verdict on_response_head(const struct filter *filter,
+					    struct filter_exchange *exchange, void *own)
+{
+	(void)own;
+	change(exchange, &filter->config->headers.response, &exchange->response->fields);
+	return FILTER_CONTINUE;
+}
+
+const struct filter_kind filter_headers = {
+	.id = CONFIG_FILTER_HEADERS,
+	.size = sizeof(struct filter),
+	.on_request_head = on_request_head,
+	.on_response_head = on_response_head,
+};
