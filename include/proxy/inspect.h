@@ -58,6 +58,7 @@ const char *connection_end_name(enum connection_end end);
 	X(DONE, "done")                                                               \
 	X(BAD_REQUEST, "bad_request") /* malformed: the log has the defect */         \
 	X(TOO_LARGE, "too_large")     /* head or body above its limit */              \
+	X(FILTERED, "filtered")       /* a filter has answered */                     \
 	X(NO_ROUTE, "no_route")                                                       \
 	X(DENIED, "denied")                   /* by its route */                      \
 	X(REQUEST_TIMEOUT, "request_timeout") /* the client stalled while it asked */ \

@@ -88,6 +88,13 @@ static int pass_span(struct body_sink *sink, const struct h1_span *span, struct 
 	bool is_wanted = span->kind == H1_SPAN_PAYLOAD ||
 			 (span->kind == H1_SPAN_FRAMING && sink->form == BODY_AS_IT_CAME);
 
+	if (is_wanted && sink->tap) {
+		int err = sink->tap->on_bytes(sink->tap, sink, span->bytes, FILTER_MORE);
+
+		if (err < 0)
+			return err;
+		is_wanted = !sink->tap->is_replacer;
+	}
 	if (!is_wanted) {
 		(*buf)->start += (uint32_t)span->bytes.len;
 		return 0;
@@ -105,9 +112,49 @@ static int next_span(const struct body_sink *sink, struct h1_body *body, struct 
 	return h1_body_next(body, bytes, ret);
 }
 
+int body_put(struct body_sink *sink, struct slice bytes)
+{
+	size_t size = bytes.len + (sink->form == BODY_CHUNKED ? H1_CHUNK_OPEN_MAX : 0);
+
+	if (reserve(sink, size) < 0 ||
+	    (sink->form == BODY_CHUNKED && open_chunk(sink, bytes.len) < 0))
+		return -ENOMEM;
+	append(sink->head, bytes);
+	return 0;
+}
+
+static int put_end(struct body_sink *sink)
+{
+	const size_t enough = 16;
+	size_t len;
+	int err;
+
+	if (sink->form != BODY_CHUNKED)
+		return 0;
+	if (reserve(sink, enough) < 0)
+		return -ENOMEM;
+	err = h1_write_chunks_end(!sink->has_chunks, NULL, sink->head->base + sink->head->end,
+				  enough, &len);
+	if (!err)
+		sink->head->end += (uint32_t)len;
+	return err;
+}
+
+/* All that has come was passed on. A buffer that was not full was the last one for now. */
+static int pause(struct body_sink *sink, bool is_done, bool was_full)
+{
+	enum filter_phase phase = is_done ? FILTER_END : was_full ? FILTER_MORE : FILTER_FLUSH;
+	int err = 0;
+
+	if (sink->tap && phase != FILTER_MORE)
+		err = sink->tap->on_bytes(sink->tap, sink, (struct slice){}, phase);
+	return !err && is_done ? put_end(sink) : err;
+}
+
 int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
 	      struct io_buf **ret_rest)
 {
+	bool was_full = buf && buf->end == buf->cap;
 	struct h1_span span;
 	int err = 0;
 
@@ -116,6 +163,8 @@ int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
 		if (!err)
 			err = pass_span(sink, &span, &buf);
 	}
+	if (!err)
+		err = pause(sink, body->is_done, was_full);
 	if (err) {
 		drop(sink, buf);
 		return err;
@@ -131,17 +180,11 @@ int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
 
 int body_pass_end(struct body_sink *sink)
 {
-	const size_t enough = 16;
-	size_t len;
+	int err = pause(sink, true, false);
 
-	if (reserve(sink, enough) < 0)
-		return -ENOMEM;
-	if (h1_write_chunks_end(!sink->has_chunks, NULL, sink->head->base + sink->head->end, enough,
-				&len) < 0) {
+	if (err)
 		drop(sink, NULL);
-		return -ENOMEM;
-	}
-	sink->head->end += (uint32_t)len;
-	flush(sink);
-	return 0;
+	else
+		flush(sink);
+	return err;
 }

@@ -3,6 +3,7 @@
 #define SLUICE_PROXY_BODY_PASS_H
 
 #include "core/compiler.h"
+#include "filter/filter.h"
 #include "http/h1_body.h"
 #include "io/stream.h"
 
@@ -14,12 +15,24 @@ enum body_form {
 	BODY_CHUNKED,    /* content in chunks of our own */
 };
 
+struct body_sink;
+
+/* Who looks at a body's content on its way, or takes it and writes another by body_put(). */
+struct body_tap {
+	/* Return: 0; -errno ends the body. */
+	int (*on_bytes)(struct body_tap *tap, struct body_sink *sink, struct slice bytes,
+			enum filter_phase phase);
+	void *context;
+	bool is_replacer; /* the bytes go no further */
+};
+
 /* Where a body goes. A head that was not sent yet goes first, and small bodies in its buffer. */
 struct body_sink {
 	struct io_stream *stream;
 	struct io_buf *head; /* NULL: none; empty again after each call */
 	enum body_form form;
-	bool has_chunks; /* BODY_CHUNKED: one was opened */
+	bool has_chunks;      /* BODY_CHUNKED: one was opened */
+	struct body_tap *tap; /* NULL: nobody; forms BODY_CHUNKED and BODY_PLAIN, or a length */
 };
 
 /**
@@ -32,7 +45,11 @@ struct body_sink {
 int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
 	      struct io_buf **ret_rest) WARN_UNUSED;
 
-/* The body has ended without a length: writes the last chunk. Return: 0; -ENOMEM. */
+/* Content from elsewhere, copied. Return: 0; -ENOMEM. */
+int body_put(struct body_sink *sink, struct slice bytes) WARN_UNUSED;
+
+/* The body has ended without a length: tells the tap, writes the last chunk. Return: 0; -ENOMEM or
+ * the tap's error. */
 int body_pass_end(struct body_sink *sink) WARN_UNUSED;
 
 #endif

@@ -60,7 +60,8 @@ uint64_t exchange_bytes_in(const struct exchange *exchange)
 
 uint64_t exchange_bytes_out(const struct exchange *exchange)
 {
-	return exchange->head_out + exchange->down.payload;
+	return exchange->head_out +
+	       (exchange->replaced_out ? exchange->replaced_out : exchange->down.payload);
 }
 
 /* --- Memory --------------------------------------------------------------------- */
@@ -168,11 +169,10 @@ static int find_route(struct exchange *exchange)
 	return http_route_match(session->listener->http_routes, &asked, &exchange->route);
 }
 
+/* Nobody knows where it should go, or through which filters. */
 static void refuse_unrouted(struct exchange *exchange, int err)
 {
-	if (err == -ENOENT)
-		exchange_refuse(exchange, 404, EXCHANGE_END_NO_ROUTE, NULL);
-	else if (err == -E2BIG)
+	if (err == -E2BIG)
 		exchange_refuse(exchange, 400, EXCHANGE_END_BAD_REQUEST,
 				"a route's pattern took too long to match");
 	else
@@ -200,8 +200,18 @@ void exchange_begin(struct exchange *exchange)
 		return;
 	}
 	err = find_route(exchange);
-	if (err)
+	if (err && err != -ENOENT)
 		refuse_unrouted(exchange, err);
+	else if (exchange_prepare(exchange) < 0)
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+	else
+		exchange_filter(exchange);
+}
+
+void exchange_act(struct exchange *exchange)
+{
+	if (!exchange->route)
+		exchange_refuse(exchange, 404, EXCHANGE_END_NO_ROUTE, NULL);
 	else
 		action_begin(exchange);
 }
@@ -235,6 +245,7 @@ static void settle(struct exchange *exchange, enum exchange_end end, bool may_st
 {
 	exchange->is_over = true;
 	exchange->end = end;
+	filter_chain_on_end(exchange->filters);
 	exchange_release_backend(exchange, may_stay);
 	count(exchange);
 	http_log_write(exchange);

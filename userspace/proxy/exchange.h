@@ -3,6 +3,7 @@
 #define SLUICE_PROXY_EXCHANGE_H
 
 #include "core/arena.h"
+#include "filter/filter.h"
 #include "http/h1_body.h"
 #include "http/h1_parse.h"
 #include "http/message.h"
@@ -48,9 +49,11 @@ struct exchange {
 	struct http_response response;
 	struct h1_body up, down; /* of the request, of the response */
 	struct http_fields up_trailers, down_trailers;
-	struct slice upgrade; /* to which protocol the client wants to switch; empty: none */
-	struct slice path;    /* of the request, normalised */
-	struct input answer;  /* the response's head as far as it has come */
+	struct slice upgrade;    /* to which protocol the client wants to switch; empty: none */
+	struct slice path;       /* of the request, normalised */
+	struct slice request_id; /* empty until somebody asks for it */
+	struct filter_exchange *filters; /* NULL: there are none, or they were not reached */
+	struct input answer;             /* the response's head as far as it has come */
 
 	const struct config_route *route; /* NULL: none yet, or none holds */
 	struct dial dial;                 /* to a backend, once routed to a pool */
@@ -61,6 +64,7 @@ struct exchange {
 	bool is_answer_begun; /* the final response's head has gone to the client */
 	bool wants_fresh;     /* no idle connection: one has just turned out to be dead */
 	bool has_chunks;      /* of our own, in the answer */
+	bool has_up_chunks;   /* of our own, in the request */
 	bool is_last;         /* the client's connection ends with it */
 	bool is_over;
 	enum body_form form; /* of the answer's body for the client */
@@ -72,6 +76,7 @@ struct exchange {
 	uint64_t started_wall_us;
 	uint64_t started_us, first_byte_us; /* loop time */
 	uint64_t head_in, head_out;         /* bytes of heads from and to the client */
+	uint64_t replaced_out;              /* of the body, where filters have made another one */
 };
 
 /* One that waits for a request's first bytes. Return: NULL: out of memory. */
@@ -125,6 +130,26 @@ struct reply {
 };
 
 void exchange_reply(struct exchange *exchange, const struct reply *reply, enum exchange_end end);
+
+/* exchange_prepare.c: the request is made fit for another server. Return: 0; -ENOMEM. */
+int exchange_prepare(struct exchange *exchange) WARN_UNUSED;
+
+/* exchange_variable.c: a template_value of enum config_variable; @context is the exchange. */
+struct slice exchange_variable(void *context, uint32_t variable, struct slice argument);
+
+/* exchange_filter.c: the request's way through the filters, and back. */
+void exchange_filter(struct exchange *exchange);
+/* A reply passes the filters that have seen the request. */
+void exchange_filter_reply(struct exchange *exchange, struct reply *reply);
+/* The backend's head is whole. Return: false: a filter has answered in its place. */
+bool exchange_filter_answer(struct exchange *exchange);
+/* Who looks at the bodies. Return: NULL: nobody. @room: the caller's. */
+struct body_tap *exchange_filter_tap_up(struct exchange *exchange, struct body_tap *room);
+struct body_tap *exchange_filter_tap_down(struct exchange *exchange, struct body_tap *room);
+/* A filter has refused the request's body. */
+void exchange_filter_refuse(struct exchange *exchange);
+/* exchange.c: the filters have let it through. */
+void exchange_act(struct exchange *exchange);
 
 /* exchange_pick.c: the pool is known; another try; the connection is done with. */
 void exchange_pick(struct exchange *exchange, size_t pool);

@@ -51,8 +51,22 @@ static void on_gone(struct exchange *exchange)
 
 /* --- Heads ---------------------------------------------------------------------- */
 
+/* Filters that make another body leave it without a length; those that look at chunks see what is
+ * in them. */
+static bool is_reframed(const struct exchange *exchange)
+{
+	const struct filter_exchange *filters = exchange->filters;
+
+	if (!filters || exchange->response.framing.kind == HTTP_FRAMING_NONE)
+		return false;
+	return filters->replacers || (filters->response_watchers &&
+				      exchange->response.framing.kind == HTTP_FRAMING_CHUNKED);
+}
+
 static enum body_form form_for(const struct exchange *exchange)
 {
+	if (is_reframed(exchange))
+		return knows_chunks(exchange) ? BODY_CHUNKED : BODY_PLAIN;
 	if (exchange->response.framing.kind == HTTP_FRAMING_CHUNKED)
 		return knows_chunks(exchange) ? BODY_AS_IT_CAME : BODY_PLAIN;
 	if (exchange->response.framing.kind == HTTP_FRAMING_UNTIL_CLOSE)
@@ -139,8 +153,12 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 				 .head = head,
 				 .form = exchange->form,
 				 .has_chunks = exchange->has_chunks};
+	struct body_tap tap;
 	struct io_buf *rest;
-	int err = body_pass(&sink, &exchange->down, buf, &rest);
+	int err;
+
+	sink.tap = exchange_filter_tap_down(exchange, &tap);
+	err = body_pass(&sink, &exchange->down, buf, &rest);
 
 	exchange->has_chunks = sink.has_chunks;
 	if (err) {
@@ -164,14 +182,16 @@ static void on_answer_end(struct exchange *exchange)
 	struct body_sink sink = {.stream = exchange_client(exchange),
 				 .form = exchange->form,
 				 .has_chunks = exchange->has_chunks};
+	struct body_tap tap;
 
+	sink.tap = exchange_filter_tap_down(exchange, &tap);
 	if (h1_body_end(&exchange->down) < 0) {
 		exchange_abort(exchange, EXCHANGE_END_ANSWER_CUT, NULL);
 		return;
 	}
 	exchange->down.is_done = true;
 	exchange->response.is_persistent = false;
-	if (exchange->form == BODY_CHUNKED && body_pass_end(&sink) < 0)
+	if (body_pass_end(&sink) < 0)
 		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
 	else
 		exchange_finish_if_done(exchange);
@@ -195,10 +215,14 @@ static void begin_answer(struct exchange *exchange, struct io_buf *rest)
 	struct http_response *response = &exchange->response;
 	struct io_buf *head;
 
+	http_fields_strip_connection(&response->fields);
+	if (exchange->filters && !exchange_filter_answer(exchange)) {
+		io_buf_release(loop_of(exchange), rest);
+		return;
+	}
 	exchange->form = form_for(exchange);
 	exchange->is_last = !exchange->request.is_persistent || !exchange->up.is_done ||
 			    exchange->form == BODY_PLAIN || exchange_worker(exchange)->is_draining;
-	http_fields_strip_connection(&response->fields);
 	head = http_via_add(&response->fields, response->version, slice_from_str("sluice")) == 0
 		       ? write_head(exchange)
 		       : NULL;

@@ -51,13 +51,14 @@ static struct io_buf *write_reply(struct exchange *exchange, const struct reply 
 }
 
 /* What was not read of the request to its end is not to be taken for the next one. */
-static void reply_last(struct exchange *exchange, const struct reply *reply, bool is_last,
+static void reply_last(struct exchange *exchange, struct reply *reply, bool is_last,
 		       enum exchange_end end)
 {
 	struct io_buf *buf;
 
 	exchange->is_last = is_last || !exchange->up.is_done || !exchange->request.is_persistent ||
 			    exchange_worker(exchange)->is_draining;
+	exchange_filter_reply(exchange, reply);
 	buf = write_reply(exchange, reply);
 	if (!buf) {
 		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
@@ -71,7 +72,9 @@ static void reply_last(struct exchange *exchange, const struct reply *reply, boo
 
 void exchange_reply(struct exchange *exchange, const struct reply *reply, enum exchange_end end)
 {
-	reply_last(exchange, reply, false, end);
+	struct reply filtered = *reply;
+
+	reply_last(exchange, &filtered, false, end);
 }
 
 void exchange_refuse(struct exchange *exchange, unsigned status, enum exchange_end end,

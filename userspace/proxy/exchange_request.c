@@ -76,10 +76,22 @@ static uint32_t patience(const struct exchange *exchange)
 static void pass_on(struct exchange *exchange, struct io_buf *head)
 {
 	struct http_client *client = exchange->client;
-	struct body_sink sink = {.stream = &exchange->backend->stream, .head = head};
+	struct body_sink sink = {.stream = &exchange->backend->stream,
+				 .head = head,
+				 .has_chunks = exchange->has_up_chunks};
+	struct body_tap tap;
 	struct io_buf *rest;
-	int err = body_pass(&sink, &exchange->up, input_take(&client->input), &rest);
+	int err;
 
+	sink.tap = exchange_filter_tap_up(exchange, &tap);
+	if (sink.tap && exchange->request.framing.kind == HTTP_FRAMING_CHUNKED)
+		sink.form = BODY_CHUNKED;
+	err = body_pass(&sink, &exchange->up, input_take(&client->input), &rest);
+	exchange->has_up_chunks = sink.has_chunks;
+	if (err == -ECANCELED) {
+		exchange_filter_refuse(exchange);
+		return;
+	}
 	if (err) {
 		refuse_body(exchange, err);
 		return;

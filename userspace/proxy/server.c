@@ -426,7 +426,7 @@ static int load_and_change_over(struct server *server, struct strbuf *ret_errors
 
 int server_check(const struct config *config, struct strbuf *ret_errors)
 {
-	return snapshot_check_tls(config, ret_errors);
+	return snapshot_check_files(config, ret_errors);
 }
 
 int server_reload(struct server *server, struct strbuf *ret_errors)

@@ -150,6 +150,82 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 	return first_err;
 }
 
+static int add_chain(const struct snapshot *snapshot, const struct snapshot_options *options,
+		     const struct config_listener *listener, const struct config_route *route,
+		     struct filter_chain **ret, struct strbuf *ret_errors)
+{
+	const struct filter_lists lists = {
+		.lists = {listener->filters, route ? route->filters : NULL},
+		.counts = {listener->nfilters, route ? route->nfilters : 0},
+	};
+	const struct filter_setup setup = {
+		.config_path = snapshot->config->path,
+		.events = options->filter_events,
+		.errors = ret_errors,
+	};
+
+	return filter_chain_new(&lists, &setup, ret);
+}
+
+static bool has_route_filters(const struct config_listener *listener)
+{
+	for (size_t i = 0; i < listener->nroutes; i++)
+		if (listener->routes[i].nfilters)
+			return true;
+	return false;
+}
+
+/* A route has a chain of its own, or the listener's. */
+static int add_route_chains(struct snapshot *snapshot, const struct snapshot_options *options,
+			    struct snapshot_listener *listener,
+			    const struct config_listener *config, struct strbuf *ret_errors)
+{
+	int first_err = 0;
+
+	if (!has_route_filters(config))
+		return 0;
+	listener->route_filters = calloc(config->nroutes, sizeof(struct filter_chain *));
+	if (!listener->route_filters)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->nroutes; i++) {
+		int err = 0;
+
+		listener->route_filters[i] = listener->filters;
+		if (config->routes[i].nfilters)
+			err = add_chain(snapshot, options, config, &config->routes[i],
+					&listener->route_filters[i], ret_errors);
+		first_err = first_err ? first_err : err;
+	}
+	return first_err;
+}
+
+static int add_filters(struct snapshot *snapshot, const struct snapshot_options *options,
+		       struct strbuf *ret_errors)
+{
+	int first_err = 0;
+
+	for (size_t i = 0; i < snapshot->config->nlisteners; i++) {
+		struct snapshot_listener *listener = &snapshot->listeners[i];
+		const struct config_listener *config = &snapshot->config->listeners[i];
+		int err = add_chain(snapshot, options, config, NULL, &listener->filters,
+				    ret_errors);
+
+		if (!err)
+			err = add_route_chains(snapshot, options, listener, config, ret_errors);
+		first_err = first_err ? first_err : err;
+	}
+	return first_err;
+}
+
+static void free_filters(struct snapshot_listener *listener, const struct config_listener *config)
+{
+	for (size_t i = 0; listener->route_filters && i < config->nroutes; i++)
+		if (listener->route_filters[i] != listener->filters)
+			filter_chain_free(listener->route_filters[i]);
+	free(listener->route_filters);
+	filter_chain_free(listener->filters);
+}
+
 /* All files are read, so that every complaint comes at once. */
 static int add_tls(struct snapshot *snapshot, const struct snapshot_options *options,
 		   struct strbuf *ret_errors)
@@ -229,6 +305,7 @@ void snapshot_discard(struct snapshot *snapshot)
 		if (snapshot->listeners[i].stats)
 			stats_unref(&snapshot->listeners[i].stats->head);
 		tls_server_context_free(snapshot->listeners[i].tls);
+		free_filters(&snapshot->listeners[i], &config->listeners[i]);
 	}
 	for (size_t i = 0; snapshot->pools && i < config->npools; i++)
 		if (snapshot->pools[i])
@@ -279,7 +356,7 @@ static bool is_complete(const struct snapshot *snapshot)
 	return snapshot->listeners && snapshot->pools && snapshot->pool_tls && snapshot->bindings;
 }
 
-int snapshot_check_tls(const struct config *config, struct strbuf *ret_errors)
+int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 {
 	struct config *borrowed = (struct config *)(uintptr_t)config;
 	struct snapshot *snapshot = snapshot_alloc(borrowed, NULL);
@@ -290,6 +367,8 @@ int snapshot_check_tls(const struct config *config, struct strbuf *ret_errors)
 		return -ENOMEM;
 	if (is_complete(snapshot))
 		err = add_tls(snapshot, &options, ret_errors);
+	if (!err)
+		err = add_filters(snapshot, &options, ret_errors);
 	snapshot_discard(snapshot);
 	return err;
 }
@@ -308,6 +387,9 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 	snapshot->on_freed_context = options->on_freed_context;
 	snapshot->generation = options->previous ? options->previous->generation + 1 : 1;
 	err = add_tls(snapshot, options, ret_errors);
+	if (err)
+		goto fail;
+	err = add_filters(snapshot, options, ret_errors);
 	if (err)
 		goto fail;
 	err = add_listeners(snapshot, options, ret_errors);

@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "core/compiler.h"
 #include "core/strbuf.h"
+#include "filter/filter.h"
 #include "io/loop.h"
 #include "proxy/access_log.h"
 #include "proxy/binding.h"
@@ -28,6 +29,8 @@ struct snapshot_listener {
 	const struct config_listener *config;
 	struct tcp_route_table *routes;       /* mode tcp */
 	struct http_route_table *http_routes; /* mode http, with what its parsers are told */
+	struct filter_chain *filters;         /* NULL: none */
+	struct filter_chain **route_filters;  /* by route; NULL: no route has its own */
 	struct h1_limits http_limits;
 	struct h1_body_limits body_limits;
 	struct listener_stats *stats;
@@ -64,6 +67,8 @@ struct snapshot_options {
 	const struct upstream_events *events; /* copied */
 	const struct reuseport_loads *loads;  /* NULL: accepts are spread by hash */
 	struct tls_ticket_keys *ticket_keys;
+	const struct filter_events
+		*filter_events; /* outlives all snapshots; NULL: nobody listens */
 	uint32_t workers;
 	void (*on_freed)(void *context); /* on the control thread; not called by a failed start */
 	void *on_freed_context;
@@ -79,11 +84,11 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 		 struct snapshot **ret, struct strbuf *ret_errors) WARN_UNUSED;
 
 /**
- * Reads the files that TLS needs, and forgets them again.
+ * Reads the files that TLS and filters need, and forgets them again.
  * @ret_errors: as above; on success perhaps warnings.
  * Return: 0; -EINVAL; -ENOMEM.
  */
-int snapshot_check_tls(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
+int snapshot_check_files(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
 
 /* One that never came into force: frees it at once, but for its configuration. */
 void snapshot_discard(struct snapshot *snapshot);

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters of mode http: headers, and what all of them have in common."""
+import re
+
+import pytest
+
+from lib.configs import listener, pool
+from lib.netns import BACKEND, CLIENT
+from lib.process import wait_until
+from lib.web import Client, Web, answer, body_of, field, said
+
+
+@pytest.fixture
+def web(net, keep):
+    return keep(Web(net.backend, (BACKEND, 7000)))
+
+
+def config(web, filters, routes=None, **options):
+    front = listener(mode="http", filters=filters, **options)
+    if routes:
+        front["routes"] = routes
+        del front["pool"]
+    return {"listeners": [front], "pools": [pool(web)]}
+
+
+def fields(**values):
+    return [{"name": name.replace("_", "-"), "value": value} for name, value in values.items()]
+
+
+# --- headers ----------------------------------------------------------------------
+def test_request_fields_are_removed_set_and_added(net, sluice, web):
+    sluice.start(config(web, [{"headers": {"request": {
+        "remove": ["X-Gone"],
+        "set": fields(X_Client="${client_ip}", X_Seen="${method} ${path}?${query} ${host}",
+                      X_Agent="${header:User-Agent}", X_Cookie="${cookie:b}",
+                      X_Tls="${tls_version}", X_Id="${request_id}"),
+        "add": fields(X_Multi="2")}}}]))
+    with Client(net) as client:
+        got = client.ask("/a/../b?c=d", host="WWW.Example:80", fields=[
+            ("X-Gone", "1"), ("X-Client", "forged"), ("X-Client", "twice"), ("X-Tls", "forged"),
+            ("User-Agent", "me"), ("Cookie", "a=1; b=2"), ("X-Multi", "1")])
+    assert field(got, "x-gone") is None
+    assert field(got, "x-client") == CLIENT
+    assert field(got, "x-seen") == "GET /b?c=d www.example"
+    assert field(got, "x-agent") == "me"
+    assert field(got, "x-cookie") == "2"
+    assert field(got, "x-tls") is None
+    assert re.fullmatch("[0-9a-f]{32}", field(got, "x-id"))
+    assert [v for k, v in said(got)["fields"] if k == "x-multi"] == ["1", "2"]
+
+
+def test_response_fields_too_also_on_pages_of_our_own(net, sluice, web):
+    sluice.start(config(web, [{"headers": {"response": {
+        "remove": ["Server"], "set": fields(X_Status="${status}", X_Id="${request_id}")}}}]))
+    web.on("/own", lambda sock, _: answer(sock, b"x", fields=["Server: secret", "X-Id: old"]))
+    web.on("/broken", lambda sock, _: False)
+    with Client(net) as client:
+        got = client.ask("/own")
+        assert got.get("server") is None and got.get("x-status") == "200"
+        assert re.fullmatch("[0-9a-f]{32}", got.get("x-id"))
+        other = client.ask("/own").get("x-id")
+        assert other != got.get("x-id")
+    with Client(net) as client:
+        got = client.ask("/broken")
+        assert got.status == 502 and got.get("x-status") == "502"
+
+
+def test_forwarding_fields_can_be_overridden(net, sluice, web):
+    sluice.start(config(web, [{"headers": {"request": {"set": fields(
+        X_Forwarded_For="${header:X-Real}", Host="inner.example")}}}]))
+    with Client(net) as client:
+        got = client.ask(fields=[("X-Real", "192.0.2.7")])
+    assert field(got, "x-forwarded-for") == "192.0.2.7"
+    assert field(got, "host") == "inner.example"
+
+
+# --- Order and place ----------------------------------------------------------------
+def test_first_filter_sees_the_request_first_and_the_answer_last(net, sluice, web):
+    def step(name):
+        return {"headers": {"request": {"set": fields(X_Way="${header:X-Way}" + name)},
+                            "response": {"set": fields(X_Way="${response_header:X-Way}" + name)}}}
+    sluice.start(config(web, [step("a"), step("b")], routes=[
+        {"match": {"path_prefix": "/more"}, "pool": "main", "filters": [step("c")]},
+        {"pool": "main"}]))
+    with Client(net) as client:
+        got = client.ask("/plain")
+        assert field(got, "x-way") == "ab" and got.get("x-way") == "ba"
+        got = client.ask("/more")
+        assert field(got, "x-way") == "abc" and got.get("x-way") == "cba"
+
+
+def test_filters_see_requests_without_a_route(net, sluice, web):
+    sluice.start(config(web, [{"headers": {"response": {"set": fields(X_Seen="yes")}}}],
+                        routes=[{"match": {"path": "/only"}, "pool": "main"}]))
+    with Client(net) as client:
+        got = client.ask("/else")
+        assert got.status == 404 and got.get("x-seen") == "yes"
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
+def test_bodies_pass_as_without_filters(net, sluice, web, size):
+    sluice.start(config(web, [{"headers": {"response": {"set": fields(X_A="b")}}}]))
+    with Client(net) as client:
+        for how in ("", "/chunked"):
+            assert client.ask(f"/size/{size}{how}").body == body_of(size)
+        assert client.ask("/", "POST", body=body_of(max(size, 1))).status == 200

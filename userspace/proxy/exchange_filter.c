@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+/* An exchange and its filters: the request's way through them, their answers, and the bodies that
+ * they look at or make anew. The room filter knows nothing of what carries the messages. */
+#include "http/error_page.h"
+#include "proxy/exchange.h"
+#include "proxy/http_client.h"
+#include "proxy/session.h"
+
+#include <errno.h>
+
+static struct exchange *exchange_of(const struct filter_exchange *filters)
+{
+	return filters->owner;
+}
+
+/* --- What filters ask for -------------------------------------------------------- */
+
+static struct slice value_of(void *context, uint32_t variable, struct slice argument)
+{
+	return exchange_variable(exchange_of(context), variable, argument);
+}
+
+static uint64_t now_ms(const struct filter_exchange *filters)
+{
+	return io_loop_now_ms(exchange_worker(exchange_of(filters))->loop);
+}
+
+static struct io_loop *loop_of(const struct filter_exchange *filters)
+{
+	return exchange_worker(exchange_of(filters))->loop;
+}
+
+static void go_on(struct exchange *exchange, enum filter_verdict verdict);
+
+static void on_resumed(struct filter_exchange *filters, enum filter_verdict verdict)
+{
+	go_on(exchange_of(filters), verdict);
+}
+
+static const struct filter_host host = {
+	.value_of = value_of,
+	.on_resumed = on_resumed,
+	.now_ms = now_ms,
+	.loop = loop_of,
+};
+
+/* --- Answers --------------------------------------------------------------------- */
+
+/* A filter that says no more than a status gets the page of it. */
+static int make_page(struct exchange *exchange, struct reply *reply)
+{
+	const struct http_page *page;
+
+	if (reply->body.ptr || reply->status < 400)
+		return 0;
+	page = http_error_page(reply->status, &exchange->request.fields);
+	reply->body = page->body;
+	return http_fields_set_id(&reply->fields, HTTP_FIELD_CONTENT_TYPE, page->type);
+}
+
+static void reply(struct exchange *exchange)
+{
+	struct filter_exchange *filters = exchange->filters;
+	struct reply said = {
+		.status = exchange->response.status,
+		.fields = exchange->response.fields,
+		.body = filters->body,
+	};
+
+	exchange->detail = filter_chain_detail(filters);
+	if (make_page(exchange, &said) < 0)
+		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
+	else
+		exchange_reply(exchange, &said, EXCHANGE_END_FILTERED);
+}
+
+void exchange_filter_reply(struct exchange *exchange, struct reply *said)
+{
+	struct filter_exchange *filters = exchange->filters;
+
+	if (!filters || filters->has_answered)
+		return;
+	filters->is_own = true;
+	exchange->response = (struct http_response){
+		.status = said->status,
+		.fields = said->fields,
+	};
+	if (filter_chain_on_response_head(filters) == FILTER_ANSWER) {
+		said->status = exchange->response.status;
+		said->body = filters->body;
+	}
+	said->fields = exchange->response.fields;
+	if (make_page(exchange, said) < 0)
+		http_fields_clear(&said->fields);
+}
+
+bool exchange_filter_answer(struct exchange *exchange)
+{
+	struct filter_exchange *filters = exchange->filters;
+
+	if (filter_chain_on_response_head(filters) == FILTER_CONTINUE)
+		return true;
+	filters->has_answered = true;
+	exchange_release_backend(exchange, false);
+	reply(exchange);
+	return false;
+}
+
+/* --- The request ----------------------------------------------------------------- */
+
+/* Nothing of the body was looked at yet: it begins anew under the stricter limit. */
+static int limit_body(struct exchange *exchange)
+{
+	const struct h1_body_limits *listener = &exchange->client->session->listener->body_limits;
+	struct h1_body_limits *limits;
+	uint64_t limit = exchange->filters->max_request_body;
+
+	if (limit == UINT64_MAX || (listener->payload && listener->payload <= limit))
+		return 0;
+	limits = arena_alloc(&exchange->arena, sizeof(*limits));
+	if (!limits)
+		return -ENOMEM;
+	*limits = *listener;
+	limits->payload = limit;
+	return h1_body_init(&exchange->up, exchange->request.framing, limits,
+			    &exchange->up_trailers);
+}
+
+static void go_on(struct exchange *exchange, enum filter_verdict verdict)
+{
+	int err;
+
+	if (verdict == FILTER_ANSWER) {
+		reply(exchange);
+		return;
+	}
+	if (verdict == FILTER_WAIT)
+		return;
+	err = limit_body(exchange);
+	if (err == -EFBIG)
+		exchange_refuse(exchange, 413, EXCHANGE_END_TOO_LARGE, NULL);
+	else if (err)
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+	else
+		exchange_act(exchange);
+}
+
+/* The route may be one that the table made up: then it has no filters of its own. */
+static const struct filter_chain *chain_of(const struct exchange *exchange)
+{
+	const struct snapshot_listener *listener = exchange->client->session->listener;
+	uintptr_t first = (uintptr_t)listener->config->routes;
+	size_t at = ((uintptr_t)exchange->route - first) / sizeof(*exchange->route);
+
+	if (exchange->route && listener->route_filters && (uintptr_t)exchange->route >= first &&
+	    at < listener->config->nroutes)
+		return listener->route_filters[at];
+	return listener->filters;
+}
+
+void exchange_filter(struct exchange *exchange)
+{
+	const struct filter_chain *chain = chain_of(exchange);
+	struct filter_exchange *filters;
+
+	if (!chain) {
+		exchange_act(exchange);
+		return;
+	}
+	filters = filter_exchange_new(chain, &exchange->arena);
+	if (!filters) {
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
+	filters->owner = exchange;
+	filters->host = &host;
+	filters->client = &exchange->client->session->client_address;
+	filters->request = &exchange->request;
+	filters->response = &exchange->response;
+	filters->path = exchange->path;
+	exchange->filters = filters;
+	go_on(exchange, filter_chain_on_request_head(filters));
+}
+
+/* --- Bodies ---------------------------------------------------------------------- */
+
+static int on_request_bytes(struct body_tap *tap, struct body_sink *sink, struct slice bytes,
+			    enum filter_phase phase)
+{
+	struct exchange *exchange = tap->context;
+
+	(void)sink;
+	return filter_chain_on_request_body(exchange->filters, bytes, phase) == FILTER_CONTINUE
+		       ? 0
+		       : -ECANCELED;
+}
+
+struct output {
+	struct exchange *exchange;
+	struct body_sink *sink;
+};
+
+static int put(void *context, struct slice bytes)
+{
+	struct output *output = context;
+
+	output->exchange->replaced_out += bytes.len;
+	return body_put(output->sink, bytes);
+}
+
+static int on_answer_bytes(struct body_tap *tap, struct body_sink *sink, struct slice bytes,
+			   enum filter_phase phase)
+{
+	struct output output = {.exchange = tap->context, .sink = sink};
+
+	return filter_chain_on_response_body(output.exchange->filters, bytes, phase, put, &output);
+}
+
+struct body_tap *exchange_filter_tap_up(struct exchange *exchange, struct body_tap *room)
+{
+	if (!exchange->filters || !exchange->filters->request_watchers)
+		return NULL;
+	*room = (struct body_tap){.on_bytes = on_request_bytes, .context = exchange};
+	return room;
+}
+
+struct body_tap *exchange_filter_tap_down(struct exchange *exchange, struct body_tap *room)
+{
+	const struct filter_exchange *filters = exchange->filters;
+
+	if (!filters || !(filters->response_watchers | filters->replacers) ||
+	    exchange->response.framing.kind == HTTP_FRAMING_NONE)
+		return NULL;
+	*room = (struct body_tap){
+		.on_bytes = on_answer_bytes,
+		.context = exchange,
+		.is_replacer = filters->replacers != 0,
+	};
+	return room;
+}
+
+void exchange_filter_refuse(struct exchange *exchange)
+{
+	if (exchange->is_answer_begun)
+		exchange_abort(exchange, EXCHANGE_END_FILTERED,
+			       filter_chain_detail(exchange->filters));
+	else
+		reply(exchange);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The values of an exchange's variables, for templates. Nothing is made before it is asked for. */
+#include "config/variable.h"
+#include "http/cookie.h"
+#include "proxy/exchange.h"
+#include "proxy/http_client.h"
+#include "proxy/session.h"
+
+#include <stdio.h>
+
+#define REQUEST_ID_DIGITS 32
+
+static struct slice text(const char *str)
+{
+	return str ? slice_from_str(str) : (struct slice){};
+}
+
+static struct slice number(struct exchange *exchange, unsigned value)
+{
+	char *digits = value ? arena_alloc(&exchange->arena, 12) : NULL;
+
+	return digits ? slice_of(digits, (size_t)snprintf(digits, 12, "%u", value))
+		      : (struct slice){};
+}
+
+static struct slice lower_case(struct exchange *exchange, struct slice host)
+{
+	char *copy = arena_alloc(&exchange->arena, host.len);
+
+	if (!copy)
+		return (struct slice){};
+	for (size_t i = 0; i < host.len; i++) {
+		char c = host.ptr[i];
+
+		copy[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+	}
+	return slice_of(copy, host.len);
+}
+
+static struct slice request_id(struct exchange *exchange)
+{
+	struct rng *rng = &exchange_worker(exchange)->rng;
+	char *digits;
+
+	if (exchange->request_id.len)
+		return exchange->request_id;
+	digits = arena_alloc(&exchange->arena, REQUEST_ID_DIGITS + 1);
+	if (!digits)
+		return (struct slice){};
+	snprintf(digits, REQUEST_ID_DIGITS + 1, "%016llx%016llx", (unsigned long long)rng_next(rng),
+		 (unsigned long long)rng_next(rng));
+	exchange->request_id = slice_of(digits, REQUEST_ID_DIGITS);
+	return exchange->request_id;
+}
+
+static struct slice protocol_of(const struct exchange *exchange)
+{
+	switch (exchange->request.version) {
+	case HTTP_VERSION_1_0:
+		return text("HTTP/1.0");
+	case HTTP_VERSION_1_1:
+		return text("HTTP/1.1");
+	case HTTP_VERSION_2:
+		return text("HTTP/2");
+	case HTTP_VERSION_NONE:
+		break;
+	}
+	return (struct slice){};
+}
+
+static struct slice field_of(const struct http_fields *fields, struct slice name)
+{
+	const struct http_field *field = http_fields_find_name(fields, name);
+
+	return field ? field->value : (struct slice){};
+}
+
+static struct slice cookie_of(const struct exchange *exchange, struct slice name)
+{
+	struct slice value = {};
+
+	(void)!http_cookie_find(&exchange->request.fields, name, &value);
+	return value;
+}
+
+static struct slice pool_of(const struct exchange *exchange)
+{
+	const struct config_pool *pool = exchange_pool(exchange);
+
+	return pool ? text(pool->name) : (struct slice){};
+}
+
+struct slice exchange_variable(void *context, uint32_t variable, struct slice argument)
+{
+	struct exchange *exchange = context;
+	const struct session *session = exchange->client->session;
+	const struct http_request *request = &exchange->request;
+
+	switch ((enum config_variable)variable) {
+	case CONFIG_VARIABLE_CLIENT_IP:
+		return text(exchange->client->address);
+	case CONFIG_VARIABLE_CLIENT_PORT:
+		return number(exchange, address_port(&session->client_address));
+	case CONFIG_VARIABLE_HOST:
+		return lower_case(exchange, request->authority.host);
+	case CONFIG_VARIABLE_PORT:
+		return number(exchange, session->port);
+	case CONFIG_VARIABLE_SCHEME:
+		return text(session->listener->tls ? "https" : "http");
+	case CONFIG_VARIABLE_METHOD:
+		return request->method_text;
+	case CONFIG_VARIABLE_URI:
+		return request->target.text;
+	case CONFIG_VARIABLE_PATH:
+		return exchange->path;
+	case CONFIG_VARIABLE_QUERY:
+		return request->target.query;
+	case CONFIG_VARIABLE_PROTOCOL:
+		return protocol_of(exchange);
+	case CONFIG_VARIABLE_REQUEST_ID:
+		return request_id(exchange);
+	case CONFIG_VARIABLE_TLS_VERSION:
+		return text(session->client_tls.version);
+	case CONFIG_VARIABLE_TLS_CIPHER:
+		return text(session->client_tls.cipher);
+	case CONFIG_VARIABLE_TLS_SNI:
+		return text(session->sni);
+	case CONFIG_VARIABLE_LISTENER:
+		return text(session->listener->config->name);
+	case CONFIG_VARIABLE_POOL:
+		return pool_of(exchange);
+	case CONFIG_VARIABLE_STATUS:
+		return number(exchange,
+			      exchange->status ? exchange->status : exchange->response.status);
+	case CONFIG_VARIABLE_HEADER:
+		return field_of(&request->fields, argument);
+	case CONFIG_VARIABLE_RESPONSE_HEADER:
+		return field_of(&exchange->response.fields, argument);
+	case CONFIG_VARIABLE_COOKIE:
+		return cookie_of(exchange, argument);
+	case CONFIG_VARIABLE_NONE:
+	case CONFIG_VARIABLE_COUNT:
+		break;
+	}
+	return (struct slice){};
+}
