@@ -16,7 +16,9 @@ def test_connections_of_all_kinds_leave_nothing_behind(net, sluice, traffic_serv
     """Sizes of all magnitudes, pauses, FIN in either order, half-close, RST of either side."""
     count = int(1000 * scale)
     server = traffic_server()
-    sluice.start(spliced(server, {"max_flows": 4096}, listener_options={"keepalive": "2s"}))
+    # An end is given up after twice that silence: a sender whose packets are lost six times in a row
+    # is silent for 6.4 s.
+    sluice.start(spliced(server, {"max_flows": 4096}, listener_options={"keepalive": "4s"}))
     keep(BadLine(net.client, "c0", tmp_path, lose=1000, double=200, hold=200).start())
     keep(BadLine(net.backend, "b0", tmp_path, lose=1000, double=200, hold=200).start())
     report = traffic.run(net.client, FRONT, connections=count, concurrency=200, mixed=1, up=MOST,
