@@ -42,6 +42,14 @@ struct config_certificate_match {
 	size_t nfingerprint;
 };
 
+/* How the request goes on; at most one of path, prefix and regex is not NULL. */
+struct config_rewrite {
+	const char *path;       /* the whole path */
+	const char *prefix;     /* in place of the prefix that the route matched */
+	const char *regex, *to; /* where it matches: the whole path; "$1" in it is a group */
+	const char *host;       /* NULL: as asked */
+};
+
 enum config_action_kind {
 	CONFIG_ACTION_POOL,
 	CONFIG_ACTION_SPLIT,
@@ -111,6 +119,7 @@ struct config_route {
 	struct config_value_match *header, *query, *cookie; /* all of which must hold */
 	size_t nheader, nquery, ncookie;
 	struct config_certificate_match certificate;
+	struct config_rewrite rewrite;
 	struct config_action action;
 	struct config_filter *filters; /* behind the listener's */
 	size_t nfilters;

@@ -36,6 +36,14 @@ int http_path_normalize(struct slice path, unsigned flags, char *buf,
 			struct slice *ret) WARN_UNUSED;
 
 /**
+ * The inverse for sending: percent-encodes what must not stand in a path. Percent signs are those
+ * of the encodings that normalisation leaves, and stay.
+ * @buf: at least 3 * normal.len bytes.
+ * Return: bytes written.
+ */
+size_t http_path_encode(struct slice normal, char *buf);
+
+/**
  * Takes the next "name=value" off a query; neither is decoded.
  * Return: false at the end.
  */

@@ -8,6 +8,7 @@
 #include "core/compiler.h"
 #include "core/regex.h"
 #include "http/message.h"
+#include "route/rewrite.h"
 
 #include <stdint.h>
 
@@ -44,6 +45,10 @@ struct http_route_request {
 /* @listener is borrowed for the table's life. Return: NULL: out of memory. */
 struct http_route_table *http_route_table_new(const struct config_listener *listener) WARN_UNUSED;
 void http_route_table_free(struct http_route_table *table); /* NULL is allowed */
+
+/* How the route's requests change their path. @route: from http_route_match(). NULL: not at all. */
+const struct rewrite *http_route_rewrite(const struct http_route_table *table,
+					 const struct config_route *route);
 
 /* Whether a certificate can matter at all: otherwise it need not be looked at. */
 bool http_route_table_needs_certificate(const struct http_route_table *table);

@@ -5,7 +5,7 @@ import pytest
 from lib import curl
 from lib.configs import listener, pool
 from lib.netns import BACKEND
-from lib.web import Client, Web
+from lib.web import Client, Web, field, said
 
 
 @pytest.fixture
@@ -25,6 +25,34 @@ def serve(net, sluice, web):
 
 def on(path, **action):
     return {"match": {"path_prefix": [path]}, **action}
+
+
+# --- Rewrites -------------------------------------------------------------------
+@pytest.mark.parametrize("rewrite, asked, sent", [
+    ({"prefix": "/"}, "/a/x%20y?q=%2F", "GET /x%20y?q=%2F HTTP/1.1"),
+    ({"prefix": "/new"}, "/a?q", "GET /new?q HTTP/1.1"),
+    ({"path": "/index"}, "/a/b", "GET /index HTTP/1.1"),
+    ({"regex": "^/a/([0-9]+)/(.*)$", "to": "/item/$2/$1"}, "/a/42/%C3%A4", "GET /item/%C3%A4/42 HTTP/1.1"),
+    ({"regex": "^/b$", "to": "/c"}, "/a/%41", "GET /a/%41 HTTP/1.1"),
+])
+def test_path_is_rewritten(serve, rewrite, asked, sent):
+    assert said(serve(on("/a", rewrite=rewrite, pool="main"))(asked))["first"] == sent
+
+
+def test_rewrite_makes_no_dot_segments(serve, web):
+    ask = serve(on("/a", rewrite={"regex": "^/a/x(.*)$", "to": "/y/$1"}, pool="main"))
+    assert ask("/a/x../z").status == 400
+    assert web.accepted == 0
+
+
+def test_host_is_set(serve):
+    got = serve(on("/a", rewrite={"host": "inside"}, pool="main"))("/a", "-H", "Host: outside")
+    assert (field(got, "host"), field(got, "x-forwarded-host")) == ("inside", "outside")
+
+
+def test_rewritten_path_is_redirected_to(serve):
+    ask = serve(on("/old", rewrite={"prefix": "/new"}, redirect={"status": 308}))
+    assert ask("/old/x?y").get("location") == "http://10.77.1.1:8000/new/x?y"
 
 
 # --- Redirects ------------------------------------------------------------------

@@ -85,6 +85,44 @@ static void check_action_mode(struct checker *checker, const struct config_liste
 		diagnose(checker->diagnostics, at, "%s is not for mode tcp; expected pool", name);
 }
 
+static bool names_any(const struct node *mapping, const char *const *names)
+{
+	for (; *names; names++)
+		if (node_member(mapping, *names))
+			return true;
+	return false;
+}
+
+/* By the document: what could not be read has been reported. */
+static void check_redirect(struct checker *checker, const struct node *node)
+{
+	static const char *const places[] = {"scheme", "host", "port", "path", NULL};
+	static const char *const paths[] = {"path", "prefix", "regex", NULL};
+	const struct node *redirect = node_member(node, "redirect");
+
+	if (redirect && !names_any(redirect, places) &&
+	    !names_any(node_member(node, "rewrite"), paths))
+		diagnose(checker->diagnostics, redirect,
+			 "redirect would lead back to where it came from; expected at least one of "
+			 "scheme, host, port, path, or a rewrite beside it");
+}
+
+/* Only who is asked in the client's place sees a host. */
+static void check_rewrite(struct checker *checker, const struct config_listener *listener,
+			  const struct config_route *route, const struct node *node)
+{
+	const struct node *rewrite = node_member(node, "rewrite");
+	enum config_action_kind kind = route->action.kind;
+
+	if (rewrite && listener->mode == CONFIG_MODE_TCP)
+		diagnose(checker->diagnostics, rewrite,
+			 "rewrite is not for mode tcp; expected none");
+	else if (route->rewrite.host && kind != CONFIG_ACTION_POOL && kind != CONFIG_ACTION_SPLIT)
+		diagnose(checker->diagnostics, node_member_or_self(rewrite, "host"),
+			 "host: nobody is asked under another name; expected pool or split beside "
+			 "it");
+}
+
 static void check_split(struct checker *checker, const struct pool_names *names,
 			struct config_action *action, const struct node *node)
 {
@@ -112,6 +150,8 @@ static void check_route(struct checker *checker, const struct pool_names *names,
 	check_certificate(checker, listener, &listener->routes[index], node);
 	check_filters(checker, listener, node);
 	check_action_mode(checker, listener, action, node);
+	check_redirect(checker, node);
+	check_rewrite(checker, listener, &listener->routes[index], node);
 	(void)resolve_pool(checker, names, action->pool.name, node_member(node, "pool"),
 			   &action->pool.index);
 	check_split(checker, names, action, node_member(node, "split"));

@@ -286,7 +286,7 @@ void finish_pool_tls(struct decoder *decoder, const struct node *node, void *bas
 void finish_route(struct decoder *decoder, const struct node *node, void *base);
 void finish_value_match(struct decoder *decoder, const struct node *node, void *base);
 void finish_certificate_match(struct decoder *decoder, const struct node *node, void *base);
-void finish_redirect(struct decoder *decoder, const struct node *node, void *base);
+void finish_rewrite(struct decoder *decoder, const struct node *node, void *base);
 void finish_respond(struct decoder *decoder, const struct node *node, void *base);
 void finish_health(struct decoder *decoder, const struct node *node, void *base);
 

@@ -68,10 +68,7 @@ static const struct option redirect_options[] = {
 	 .help = "Whether the query goes along."},
 };
 
-const struct schema schema_redirect = {
-	SCHEMA("redirect", redirect_options),
-	.finish = finish_redirect,
-};
+const struct schema schema_redirect = {SCHEMA("redirect", redirect_options)};
 
 static const struct option respond_options[] = {
 	{.name = "status",
@@ -96,19 +93,6 @@ const struct schema schema_respond = {
 	SCHEMA("respond", respond_options),
 	.finish = finish_respond,
 };
-
-void finish_redirect(struct decoder *decoder, const struct node *node, void *base)
-{
-	static const char *const wanted[] = {"scheme", "host", "port", "path"};
-
-	(void)base;
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
-		if (node_member(node, wanted[i]))
-			return;
-	diagnose(decoder->diagnostics, node,
-		 "redirect would lead back to where it came from; expected at least one of scheme, "
-		 "host, port, path");
-}
 
 void finish_respond(struct decoder *decoder, const struct node *node, void *base)
 {

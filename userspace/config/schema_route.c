@@ -147,11 +147,53 @@ static const struct option match_options[] = {
 
 static const struct schema schema_match = {SCHEMA("match", match_options)};
 
+static const struct option rewrite_options[] = {
+	{.name = "path",
+	 .type = &type_url_path,
+	 FIELD(config_rewrite, path),
+	 .example = "/index.html",
+	 .help = "The whole path."},
+	{.name = "prefix",
+	 .type = &type_url_path,
+	 FIELD(config_rewrite, prefix),
+	 .example = "/",
+	 .help = "In place of the path_prefix that the route matched; in front of the path if it "
+		 "matched by none."},
+	{.name = "regex",
+	 .type = &type_regex,
+	 FIELD(config_rewrite, regex),
+	 .example = "\"^/users/([0-9]+)$\"",
+	 .help = "A pattern for the path; where it does not match the path stays."},
+	{.name = "to",
+	 .type = &type_url_path,
+	 FIELD(config_rewrite, to),
+	 .example = "/user.php/$1",
+	 .help = "The whole path where regex matches; $1 to $9 are its groups, $0 what it matched, "
+		 "$$ a dollar."},
+	{.name = "host",
+	 .type = &type_host,
+	 FIELD(config_rewrite, host),
+	 .example = "www.internal",
+	 .help = "The Host field that the backend gets; X-Forwarded-Host has the client's."},
+};
+
+static const struct schema schema_rewrite = {
+	SCHEMA("rewrite", rewrite_options),
+	.finish = finish_rewrite,
+};
+
 static const struct option route_options[] = {
 	{.name = "match",
 	 .type = &type_mapping,
 	 .members = &schema_match,
 	 .help = "Conditions, all of which must hold; a route without any always holds."},
+	{.name = "rewrite",
+	 .type = &type_mapping,
+	 .members = &schema_rewrite,
+	 .is_choice = true,
+	 FIELD(config_route, rewrite),
+	 .help = "Mode http: the path and host with which the request goes on to its action; the "
+		 "query stays."},
 	{.name = "pool",
 	 .type = &type_name,
 	 FIELD(config_route, action.pool.name),

@@ -140,6 +140,31 @@ int http_path_normalize(struct slice path, unsigned flags, char *buf, struct sli
 	return 0;
 }
 
+/* Of pchar and "/" (RFC 3986 section 3.3), and "%" of encodings. */
+static bool may_stand(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._~!$&'()*+,;=:@/%", c));
+}
+
+size_t http_path_encode(struct slice normal, char *buf)
+{
+	char *to = buf;
+
+	for (size_t i = 0; i < normal.len; i++) {
+		unsigned char c = (unsigned char)normal.ptr[i];
+
+		if (may_stand((char)c)) {
+			*to++ = (char)c;
+			continue;
+		}
+		*to++ = '%';
+		*to++ = "0123456789ABCDEF"[c >> 4];
+		*to++ = "0123456789ABCDEF"[c & 15];
+	}
+	return (size_t)(to - buf);
+}
+
 bool http_query_next(struct slice *query, struct slice *ret_name, struct slice *ret_value)
 {
 	while (query->len > 0) {

@@ -6,7 +6,13 @@
 
 void action_forward(struct exchange *exchange, size_t pool)
 {
-	exchange_pick(exchange, pool);
+	const char *host = exchange->route->rewrite.host;
+
+	if (host && http_fields_set_id(&exchange->request.fields, HTTP_FIELD_HOST,
+				       slice_from_str(host)) < 0)
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+	else
+		exchange_pick(exchange, pool);
 }
 
 void action_pool(struct exchange *exchange)

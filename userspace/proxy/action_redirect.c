@@ -30,10 +30,12 @@ static const char *location_of(struct exchange *exchange)
 	bool is_tls = exchange->client->session->listener->tls;
 	const char *scheme = config->scheme ? config->scheme : is_tls ? "https" : "http";
 	struct slice host = config->host ? slice_from_str(config->host) : request->authority.host;
-	struct slice path = config->path ? slice_from_str(config->path) : target->path;
+	struct slice path = exchange->new_path.len ? exchange->new_path : target->path;
 	bool has_query = config->keeps_query && target->has_query;
 	char port[8];
 
+	if (config->path)
+		path = slice_from_str(config->path);
 	if (path.len == 0 || path.ptr[0] != '/')
 		path = slice_from_str("/");
 	return arena_printf(&exchange->arena, "%s://%.*s%s%.*s%s%.*s", scheme, SLICE_FMT(host),

@@ -169,12 +169,28 @@ static int find_route(struct exchange *exchange)
 	return http_route_match(session->listener->http_routes, &asked, &exchange->route);
 }
 
-/* Nobody knows where it should go, or through which filters. */
+static int rewrite(struct exchange *exchange)
+{
+	const struct http_route_table *table = exchange->client->session->listener->http_routes;
+	const struct rewrite *how = http_route_rewrite(table, exchange->route);
+	int err;
+
+	if (!how)
+		return 0;
+	err = rewrite_path(how, exchange->path, &exchange->arena,
+			   exchange_worker(exchange)->regex_scratch, &exchange->new_path,
+			   &exchange->path);
+	return err == -ENOENT ? 0 : err;
+}
+
 static void refuse_unrouted(struct exchange *exchange, int err)
 {
 	if (err == -E2BIG)
 		exchange_refuse(exchange, 400, EXCHANGE_END_BAD_REQUEST,
 				"a route's pattern took too long to match");
+	else if (err == -EINVAL)
+		exchange_refuse(exchange, 400, EXCHANGE_END_BAD_REQUEST,
+				"the rewritten path has dot segments");
 	else
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 }
@@ -200,6 +216,8 @@ void exchange_begin(struct exchange *exchange)
 		return;
 	}
 	err = find_route(exchange);
+	if (!err)
+		err = rewrite(exchange);
 	if (err && err != -ENOENT)
 		refuse_unrouted(exchange, err);
 	else if (exchange_prepare(exchange) < 0)

@@ -50,7 +50,8 @@ struct exchange {
 	struct h1_body up, down; /* of the request, of the response */
 	struct http_fields up_trailers, down_trailers;
 	struct slice upgrade;    /* to which protocol the client wants to switch; empty: none */
-	struct slice path;       /* of the request, normalised */
+	struct slice path;       /* of the request, or what a rewrite made of it, normalised */
+	struct slice new_path;   /* to be sent in its place; empty: none */
 	struct slice request_id; /* empty until somebody asks for it */
 	struct filter_exchange *filters; /* NULL: there are none, or they were not reached */
 	struct input answer;             /* the response's head as far as it has come */

@@ -18,16 +18,17 @@
 static struct slice target_of(struct exchange *exchange)
 {
 	const struct http_target *target = &exchange->request.target;
+	struct slice path = exchange->new_path.len ? exchange->new_path : target->path;
 	char *text;
 
-	if (target->form != HTTP_TARGET_ABSOLUTE)
+	if (target->form != HTTP_TARGET_ABSOLUTE && !exchange->new_path.len)
 		return target->text;
 	if (target->has_query) {
-		text = arena_printf(&exchange->arena, "%.*s?%.*s", SLICE_FMT(target->path),
+		text = arena_printf(&exchange->arena, "%.*s?%.*s", SLICE_FMT(path),
 				    SLICE_FMT(target->query));
 		return text ? slice_from_str(text) : (struct slice){};
 	}
-	return target->path;
+	return path;
 }
 
 static struct io_buf *write_head(struct exchange *exchange)

@@ -34,3 +34,12 @@ uint8_t route_longest_source(const struct config_route *route)
 			bits = route->source[i].bits;
 	return bits;
 }
+
+struct slice route_prefix_key(const char *prefix)
+{
+	struct slice key = slice_from_str(prefix);
+
+	while (key.len && key.ptr[key.len - 1] == '/')
+		key.len--;
+	return key;
+}

@@ -34,6 +34,7 @@ struct compiled {
 	struct regex **paths;
 	size_t npaths;
 	struct regex *subject; /* of a certificate; NULL: any */
+	struct rewrite rewrite;
 };
 
 struct http_route_table {
@@ -53,15 +54,6 @@ struct search {
 
 static const struct slice nothing = {"", 0};
 static const struct slice any_host = {"*", 1};
-
-static struct slice prefix_key(const char *prefix)
-{
-	struct slice key = slice_from_str(prefix);
-
-	while (key.len && key.ptr[key.len - 1] == '/')
-		key.len--;
-	return key;
-}
 
 /* --- Building ------------------------------------------------------------------- */
 
@@ -113,7 +105,7 @@ static void hang_paths(struct http_route_table *table, struct place_rule rule, s
 	}
 	place.kind = PATH_PREFIX;
 	for (size_t i = 0; i < route->npath_prefix; i++) {
-		place.detail = prefix_key(route->path_prefix[i]);
+		place.detail = route_prefix_key(route->path_prefix[i]);
 		hang(table, rule, &place);
 	}
 }
@@ -194,6 +186,8 @@ static int compile(struct compiled *compiled, const struct config_route *route)
 
 	if (!err)
 		err = compile_subject(compiled, &route->certificate);
+	if (!err)
+		err = rewrite_init(&compiled->rewrite, route);
 	if (err || !count_conditions(route))
 		return err;
 	compiled->conditions = calloc(count_conditions(route), sizeof(*compiled->conditions));
@@ -214,6 +208,7 @@ static void discard(struct compiled *compiled)
 	for (size_t i = 0; i < compiled->nconditions; i++)
 		condition_done(&compiled->conditions[i]);
 	regex_free(compiled->subject);
+	rewrite_done(&compiled->rewrite);
 	free(compiled->paths);
 	free(compiled->conditions);
 }
@@ -249,6 +244,17 @@ void http_route_table_free(struct http_route_table *table)
 	free(table->routes);
 	place_table_done(&table->places);
 	free(table);
+}
+
+const struct rewrite *http_route_rewrite(const struct http_route_table *table,
+					 const struct config_route *route)
+{
+	const struct rewrite *rewrite;
+
+	if (route == &table->fallback)
+		return NULL;
+	rewrite = &table->routes[route - table->listener->routes].rewrite;
+	return rewrite_has_path(rewrite) ? rewrite : NULL;
 }
 
 bool http_route_table_needs_certificate(const struct http_route_table *table)

@@ -76,6 +76,9 @@ static inline const struct place_rule *place_table_next(const struct place_table
 /* A wildcard hangs under what it stands before, ".example.com"; no host name begins so. */
 struct slice route_name_key(const char *name);
 
+/* A prefix of paths without a "/" at its end: the root is "". */
+struct slice route_prefix_key(const char *prefix);
+
 bool route_holds_source(const struct config_route *route, const struct address *source);
 bool route_holds_port(const struct config_route *route, uint16_t port);
 uint8_t route_longest_source(const struct config_route *route);

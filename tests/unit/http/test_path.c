@@ -122,6 +122,16 @@ static void query_value_is_decoded(void **state)
 	assert_int_equal(http_query_decode(S("a%2"), buf, &decoded), -EINVAL);
 }
 
+static void path_is_encoded_for_sending(void **state)
+{
+	char buf[64];
+	struct slice path = S("/a b\x7f\xff?#%2F%25;=@:!");
+
+	(void)state;
+	assert_true(slice_equal_str(slice_of(buf, http_path_encode(path, buf)),
+				    "/a%20b%7F%FF%3F%23%2F%25;=@:!"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +139,7 @@ int main(void)
 		cmocka_unit_test(percent_encodings_are_decoded),
 		cmocka_unit_test(queries_are_cut_into_pairs),
 		cmocka_unit_test(query_value_is_decoded),
+		cmocka_unit_test(path_is_encoded_for_sending),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
