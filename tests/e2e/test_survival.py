@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from lib import ask
+from lib import ask, splice
 from lib.configs import FRONT, PORT, simple
 from lib.daemon import Sluiced
 from lib.netns import BACKEND, BACKEND6, CLIENT, PROXY6, PROXY_BACK
@@ -410,6 +410,34 @@ def test_a_second_daemon_of_an_instance_is_refused(net, sluice, make_daemon, nam
     sock, _ = ask.opened(net.client, FRONT)
     wait_joined(sluice)
     sock.close()
+
+
+def filters(namespace, device):
+    """At TC ingress: of our priority, by handle."""
+    shown = namespace.run("tc", "-j", "filter", "show", "dev", device, "ingress").stdout
+    return {row["options"]["handle"] for row in json.loads(shown)
+            if row["pref"] == 0xC5 and "handle" in row.get("options", {})}
+
+
+def test_instances_stand_side_by_side(net, make_daemon, named_origin):
+    """Each carries its own, and neither takes the other's programs away when it goes."""
+    origin = named_origin("o", ORIGIN)
+    first, second = make_daemon("first"), make_daemon("second")
+    second.instance = first.instance + "-second"
+    first.start(spliced(origin))
+    second.start(spliced(origin, listener_options={"bind": [f"0.0.0.0:{PORT + 1}"]}))
+    assert len(filters(net.proxy, "p0")) == 2
+    one, _ = ask.opened(net.client, FRONT)
+    other, _ = ask.opened(net.client, (FRONT[0], PORT + 1))
+    wait_joined(first)
+    wait_joined(second)
+    assert splice.exchange(one, MEBIBYTE) and splice.exchange(other, MEBIBYTE)
+    other.close()
+    splice.wait_over(second)
+    second.stop()
+    assert len(filters(net.proxy, "p0")) == 1
+    assert splice.exchange(one, MEBIBYTE)
+    one.close()
 
 
 def test_the_size_of_adopted_tables_stays(killed):

@@ -90,6 +90,9 @@ int adopt_choose(const struct pin *pin, uint32_t *max_flows)
 		err = judge(pin, &leftover, *max_flows);
 	if (!err)
 		*max_flows = leftover.count;
+	/* Nothing is theirs to carry, and a device has room for one program at XDP. */
+	if (err == -ENOENT && leftover.map_id)
+		detach_programs(pin, leftover.map_id);
 	leftover_close(&leftover);
 	return err;
 }

@@ -144,7 +144,7 @@ static void detach_link(const struct attach *attach, const struct link *link)
 	if (link->has_xdp)
 		hook_xdp_detach(link->facts.ifindex, attach->options.pin);
 	if (link->has_tc)
-		hook_tc_detach(link->facts.ifindex);
+		hook_tc_detach(link->facts.ifindex, attach->options.pin);
 }
 
 void attach_leave(struct attach *attach)

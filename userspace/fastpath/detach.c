@@ -37,12 +37,13 @@ static bool works_on(uint32_t prog_id, uint32_t map_id)
 	return !err && has_map(&facts, ids, map_id);
 }
 
-static void detach_tc(int ifindex, enum bpf_tc_attach_point point, uint32_t map_id)
+static void detach_tc(int ifindex, enum bpf_tc_attach_point point, const struct pin *pin,
+		      uint32_t map_id)
 {
 	const struct bpf_tc_hook hook = {
 		.sz = sizeof(hook), .ifindex = ifindex, .attach_point = point};
 	struct bpf_tc_opts ours = {
-		.sz = sizeof(ours), .handle = HOOK_TC_HANDLE, .priority = HOOK_TC_PRIORITY};
+		.sz = sizeof(ours), .handle = pin_handle(pin), .priority = HOOK_TC_PRIORITY};
 
 	if (bpf_tc_query(&hook, &ours) < 0 || !works_on(ours.prog_id, map_id))
 		return;
@@ -61,14 +62,14 @@ static void detach_xdp(int ifindex, uint32_t map_id)
 	(void)bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE, NULL);
 }
 
-void detach_programs(uint32_t map_id)
+void detach_programs(const struct pin *pin, uint32_t map_id)
 {
 	struct if_nameindex *links = if_nameindex();
 
 	for (const struct if_nameindex *link = links; link && link->if_index; link++) {
 		detach_xdp((int)link->if_index, map_id);
-		detach_tc((int)link->if_index, BPF_TC_INGRESS, map_id);
-		detach_tc((int)link->if_index, BPF_TC_EGRESS, map_id);
+		detach_tc((int)link->if_index, BPF_TC_INGRESS, pin, map_id);
+		detach_tc((int)link->if_index, BPF_TC_EGRESS, pin, map_id);
 	}
 	if_freenameindex(links);
 }

@@ -154,16 +154,17 @@ uint32_t keepalive_build(const struct keepalive *keepalive, uint8_t ret[KEEPALIV
 int keepalive_send(int fd, const struct keepalive *keepalive);
 
 /* Where the filters are at TC. Low priorities run first; programs of container networks commonly
- * take 1. */
+ * take 1. Each instance has a handle of its own, so that several stand side by side; without a name
+ * it is the first. */
 #define HOOK_TC_PRIORITY 0xc5
 #define HOOK_TC_HANDLE   1
+#define HOOK_TC_HANDLES  4096
 
 /* --- The hooks (hook_tc.c, hook_xdp.c) -------------------------------------------------------- */
 
 /* A daemon that was killed leaves its programs; they are known by being pinned, or by their names.
- * @pin: NULL: by their names alone. Return: a descriptor of the program; -EBUSY: it is another's.
- */
-int hook_open_ours(const struct pin *pin, uint32_t prog_id, const char *name) WARN_UNUSED;
+ * Return: a descriptor of the program; -EBUSY: it is another's. */
+int hook_open_named(uint32_t prog_id, const char *name) WARN_UNUSED;
 /* By its name. */
 bool hook_is_ours(uint32_t prog_id, const char *name);
 
@@ -171,7 +172,7 @@ bool hook_is_ours(uint32_t prog_id, const char *name);
  * our place; -errno. */
 int hook_tc_attach(uint32_t ifindex, const struct bpf_program *ingress,
 		   const struct bpf_program *egress, const struct pin *pin) WARN_UNUSED;
-void hook_tc_detach(uint32_t ifindex);
+void hook_tc_detach(uint32_t ifindex, const struct pin *pin);
 
 /* In the driver. Return: 0; -EBUSY with *@ret_other, the id of a program of others; -errno. */
 int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program, const struct pin *pin,
@@ -406,6 +407,8 @@ int pin_program(const struct pin *pin, const char *name, uint32_t id) WARN_UNUSE
 
 /* Removes everything that is pinned. What programs still use lives on. */
 void pin_clear(const struct pin *pin);
+/* Of the instance's filters at TC. @pin: NULL: of one without a name. */
+uint32_t pin_handle(const struct pin *pin);
 /* The cookie of our network namespace. */
 uint64_t pin_netns(void);
 
@@ -430,7 +433,7 @@ const void *leftover_element(const struct leftover *leftover, uint32_t index);
 /* --- Programs of a daemon that is gone (detach.c) --------------------------------------------- */
 
 /* @map_id: of its `pairs`. */
-void detach_programs(uint32_t map_id);
+void detach_programs(const struct pin *pin, uint32_t map_id);
 
 /* --- What an earlier daemon has left (adopt.c) ------------------------------------------------ */
 

@@ -215,7 +215,7 @@ static int discard(const struct pin *pin, uint32_t *ret_count)
 		err = -EXDEV;
 	if (!err) {
 		*ret_count = leftover_count_spliced(&leftover);
-		detach_programs(leftover.map_id);
+		detach_programs(pin, leftover.map_id);
 		if (leftover_is_readable(&leftover))
 			reset_all(&leftover);
 		pin_clear(pin);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int fd_by_name(uint32_t prog_id, const char *name)
+int hook_open_named(uint32_t prog_id, const char *name)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
@@ -27,21 +27,21 @@ static int fd_by_name(uint32_t prog_id, const char *name)
 	return -EBUSY;
 }
 
-/* Only CAP_SYS_ADMIN may ask for any program; what is pinned is known without. */
-int hook_open_ours(const struct pin *pin, uint32_t prog_id, const char *name)
-{
-	int fd = pin ? pin_program(pin, name, prog_id) : -ENOENT;
-
-	return fd >= 0 ? fd : fd_by_name(prog_id, name);
-}
-
 bool hook_is_ours(uint32_t prog_id, const char *name)
 {
-	int fd = hook_open_ours(NULL, prog_id, name);
+	int fd = hook_open_named(prog_id, name);
 
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
+}
+
+/* Only CAP_SYS_ADMIN may ask for any program; what is pinned is known without. */
+static int open_ours(const struct pin *pin, uint32_t prog_id, const char *name)
+{
+	int fd = pin ? pin_program(pin, name, prog_id) : -ENOENT;
+
+	return fd >= 0 ? fd : hook_open_named(prog_id, name);
 }
 
 static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
@@ -54,7 +54,7 @@ static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
 	};
 	struct bpf_tc_opts wanted = {
 		.sz = sizeof(wanted),
-		.handle = HOOK_TC_HANDLE,
+		.handle = pin_handle(pin),
 		.priority = HOOK_TC_PRIORITY,
 	};
 	struct bpf_tc_opts present = wanted;
@@ -63,7 +63,7 @@ static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
 	if (err && err != -EEXIST)
 		return err;
 	if (bpf_tc_query(&hook, &present) == 0) {
-		old_fd = hook_open_ours(pin, present.prog_id, bpf_program__name(program));
+		old_fd = open_ours(pin, present.prog_id, bpf_program__name(program));
 		if (old_fd < 0)
 			return old_fd;
 		close(old_fd);
@@ -73,7 +73,7 @@ static int attach_one(uint32_t ifindex, enum bpf_tc_attach_point point,
 	return bpf_tc_attach(&hook, &wanted);
 }
 
-static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
+static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point, const struct pin *pin)
 {
 	const struct bpf_tc_hook hook = {
 		.sz = sizeof(hook),
@@ -82,7 +82,7 @@ static void detach_one(uint32_t ifindex, enum bpf_tc_attach_point point)
 	};
 	const struct bpf_tc_opts ours = {
 		.sz = sizeof(ours),
-		.handle = HOOK_TC_HANDLE,
+		.handle = pin_handle(pin),
 		.priority = HOOK_TC_PRIORITY,
 	};
 
@@ -98,12 +98,12 @@ int hook_tc_attach(uint32_t ifindex, const struct bpf_program *ingress,
 		return err;
 	err = attach_one(ifindex, BPF_TC_INGRESS, ingress, pin);
 	if (err)
-		detach_one(ifindex, BPF_TC_EGRESS);
+		detach_one(ifindex, BPF_TC_EGRESS, pin);
 	return err;
 }
 
-void hook_tc_detach(uint32_t ifindex)
+void hook_tc_detach(uint32_t ifindex, const struct pin *pin)
 {
-	detach_one(ifindex, BPF_TC_INGRESS);
-	detach_one(ifindex, BPF_TC_EGRESS);
+	detach_one(ifindex, BPF_TC_INGRESS, pin);
+	detach_one(ifindex, BPF_TC_EGRESS, pin);
 }

@@ -38,6 +38,17 @@ uint32_t hook_xdp_look(uint32_t ifindex, bool *ret_is_ours)
 	return id;
 }
 
+/* An instance pins its programs: of another one, whose device this is first, it has none. */
+static int open_ours(const struct pin *pin, uint32_t prog_id)
+{
+	int fd;
+
+	if (!pin)
+		return hook_open_named(prog_id, PROGRAM_NAME);
+	fd = pin_program(pin, PROGRAM_NAME, prog_id);
+	return fd == -ENOENT ? -EBUSY : fd;
+}
+
 /* What a daemon left behind that was killed; nobody else's in its place, should it change now. */
 static int replace(uint32_t ifindex, const struct bpf_program *program, int old_fd)
 {
@@ -58,7 +69,7 @@ int hook_xdp_attach(uint32_t ifindex, const struct bpf_program *program, const s
 	if (!id)
 		return bpf_xdp_attach((int)ifindex, bpf_program__fd(program),
 				      XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST, NULL);
-	old_fd = hook_open_ours(pin, id, PROGRAM_NAME);
+	old_fd = open_ours(pin, id);
 	if (old_fd < 0) {
 		*ret_other = id;
 		return old_fd;
@@ -75,7 +86,7 @@ void hook_xdp_detach(uint32_t ifindex, const struct pin *pin)
 
 	if (query(ifindex, &id) < 0 || !id)
 		return;
-	options.old_prog_fd = hook_open_ours(pin, id, PROGRAM_NAME);
+	options.old_prog_fd = open_ours(pin, id);
 	if (options.old_prog_fd < 0)
 		return;
 	(void)bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);

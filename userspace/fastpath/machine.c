@@ -66,19 +66,27 @@ bool machine_has_sockmap(void)
 /* --- Devices ------------------------------------------------------------------------------------
  */
 
+struct filters {
+	uint32_t ours, others;
+};
+
 static int on_filter(struct nl_msg *message, void *context)
 {
 	const struct tcmsg *body = nlmsg_data(nlmsg_hdr(message));
-	uint32_t *count = context;
+	struct filters *filters = context;
 
 	/* A priority of several filters is announced by a message without a handle. */
-	if (nlmsg_hdr(message)->nlmsg_type == RTM_NEWTFILTER && body->tcm_handle &&
-	    body->tcm_info >> 16 != HOOK_TC_PRIORITY)
-		(*count)++;
+	if (nlmsg_hdr(message)->nlmsg_type != RTM_NEWTFILTER || !body->tcm_handle)
+		return NL_OK;
+	if (body->tcm_info >> 16 == HOOK_TC_PRIORITY)
+		filters->ours++;
+	else
+		filters->others++;
 	return NL_OK;
 }
 
-static uint32_t count_other_filters(uint32_t ifindex)
+/* At TC ingress; of whatever instance. */
+static struct filters count_filters(uint32_t ifindex)
 {
 	struct tcmsg body = {
 		.tcm_family = AF_UNSPEC,
@@ -86,31 +94,15 @@ static uint32_t count_other_filters(uint32_t ifindex)
 		.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
 	};
 	struct nl_sock *sock = route_socket_new();
-	uint32_t count = 0;
+	struct filters filters = {};
 
 	if (!sock)
-		return 0;
-	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_filter, &count);
+		return filters;
+	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_filter, &filters);
 	if (nl_send_simple(sock, RTM_GETTFILTER, NLM_F_DUMP, &body, sizeof(body)) >= 0)
 		(void)nl_recvmsgs_default(sock);
 	nl_socket_free(sock);
-	return count;
-}
-
-static bool is_tc_ours(uint32_t ifindex)
-{
-	const struct bpf_tc_hook hook = {
-		.sz = sizeof(hook),
-		.ifindex = (int)ifindex,
-		.attach_point = BPF_TC_INGRESS,
-	};
-	struct bpf_tc_opts present = {
-		.sz = sizeof(present),
-		.handle = HOOK_TC_HANDLE,
-		.priority = HOOK_TC_PRIORITY,
-	};
-
-	return bpf_tc_query(&hook, &present) == 0 && hook_is_ours(present.prog_id, "tc_ingress");
+	return filters;
 }
 
 /* Return: ARPHRD_…; -1. */
@@ -132,8 +124,9 @@ static void visit_device(const struct if_nameindex *link, bool is_loopback,
 			 void (*visit)(const struct machine_device *device, void *context),
 			 void *context)
 {
-	struct device_xdp xdp;
 	struct machine_device device = {.name = link->if_name};
+	struct device_xdp xdp;
+	struct filters filters;
 
 	device_xdp_query(link->if_index, &xdp);
 	device.driver = xdp.driver;
@@ -142,8 +135,9 @@ static void visit_device(const struct if_nameindex *link, bool is_loopback,
 	device.xdp_obstacle = is_loopback ? "lo has no driver"
 					  : device_xdp_obstacle(&xdp, SPLICE_HOOK_AUTO);
 	device.xdp_id = hook_xdp_look(link->if_index, &device.is_xdp_ours);
-	device.is_tc_ours = is_tc_ours(link->if_index);
-	device.other_filters = count_other_filters(link->if_index);
+	filters = count_filters(link->if_index);
+	device.is_tc_ours = filters.ours;
+	device.other_filters = filters.others;
 	visit(&device, context);
 }
 

@@ -4,6 +4,7 @@
  * descriptor, for after root is given up nobody may pass through the directories above it.
  */
 #include "fastpath/pin.h"
+#include "core/hash.h"
 #include "core/strbuf.h"
 #include "fastpath/fastpath_internal.h"
 
@@ -28,7 +29,8 @@
 #define META         "meta"
 
 struct pin {
-	int fd; /* of the directory; holds the lock */
+	int fd;          /* of the directory; holds the lock */
+	uint32_t handle; /* of the instance's filters */
 };
 
 /* --- The directory ------------------------------------------------------------------------------
@@ -105,7 +107,22 @@ static int open_directory(const char *directory, uid_t uid, gid_t gid, int *ret_
 	return err;
 }
 
-static int pin_of(int fd, struct pin **ret)
+/* Two instances whose names share it, one of some thousand pairs, would be refused at the second's
+ * start: its filters find those of another. */
+static uint32_t handle_of(const char *directory)
+{
+	const char *slash = strrchr(directory, '/');
+	struct slice name = slice_from_str(slash ? slash + 1 : directory);
+
+	return HOOK_TC_HANDLE + (uint32_t)(hash_bytes(name, 0) % HOOK_TC_HANDLES);
+}
+
+uint32_t pin_handle(const struct pin *pin)
+{
+	return pin ? pin->handle : HOOK_TC_HANDLE;
+}
+
+static int pin_of(int fd, const char *directory, struct pin **ret)
 {
 	struct pin *pin = calloc(1, sizeof(*pin));
 
@@ -114,6 +131,7 @@ static int pin_of(int fd, struct pin **ret)
 		return -ENOMEM;
 	}
 	pin->fd = fd;
+	pin->handle = handle_of(directory);
 	*ret = pin;
 	return 0;
 }
@@ -122,7 +140,7 @@ int pin_open(const char *directory, uid_t uid, gid_t gid, struct pin **ret)
 {
 	int fd = -1, err = open_directory(directory, uid, gid, &fd);
 
-	return err ? err : pin_of(fd, ret);
+	return err ? err : pin_of(fd, directory, ret);
 }
 
 /* Without a lock: whoever shows what is pinned does not mind a daemon. */
@@ -130,14 +148,14 @@ int pin_open_to_read(const char *directory, struct pin **ret)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : pin_of(fd, ret);
+	return fd < 0 ? -errno : pin_of(fd, directory, ret);
 }
 
 int pin_open_to_discard(const char *directory, struct pin **ret)
 {
 	int fd = -1, err = lock_directory(directory, LOCK_EX, &fd);
 
-	return err ? err : pin_of(fd, ret);
+	return err ? err : pin_of(fd, directory, ret);
 }
 
 void pin_close(struct pin *pin)
