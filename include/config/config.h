@@ -3,6 +3,7 @@
 #define SLUICE_CONFIG_CONFIG_H
 
 #include "config/filter.h"
+#include "config/resilience.h"
 #include "config/route.h"
 #include "core/address.h"
 #include "core/arena.h"
@@ -195,12 +196,19 @@ struct config_outlier {
 	uint32_t base_ejection_ms;     /* 30s; doubles with each ejection */
 	uint32_t max_ejection_ms;      /* 5m */
 	uint32_t max_ejected_percent;  /* 50: of the pool; at least one endpoint may go */
+	/* Answers of 5xx, and those that did not come in time; mode http. */
+	uint32_t consecutive_errors;  /* 0: off */
+	uint32_t error_share_percent; /* 0: off; of the answers in a window */
+	uint32_t error_window_ms;     /* 10s */
+	uint32_t error_minimum;       /* 20: answers in a window, or its share says nothing */
 };
 
 struct config_pool_http {
-	uint32_t response_timeout_ms; /* 60s: from the request's end to the answer's head */
-	uint32_t idle_timeout_ms;     /* 30s: an idle connection is kept for so long */
-	uint32_t idle_connections;    /* 256: of a worker, to all endpoints; 0: none are kept */
+	uint32_t response_timeout_ms; /* 60s: from the request's end to the answer's head; a try */
+	uint32_t total_timeout_ms;    /* 0: none; over all tries, from the request's head */
+	struct config_retry retry;
+	uint32_t idle_timeout_ms;  /* 30s: an idle connection is kept for so long */
+	uint32_t idle_connections; /* 256: of a worker, to all endpoints; 0: none are kept */
 };
 
 struct config_pool {
@@ -223,7 +231,8 @@ struct config_pool {
 	bool is_transparent;           /* connect from the client's own address (IP_TRANSPARENT) */
 	struct config_pool_tls tls;
 	struct config_pool_http http; /* for listeners of mode http */
-	bool is_bound;                /* some listener or route uses it */
+	struct config_breaker breaker;
+	bool is_bound; /* some listener or route uses it */
 	uint32_t line;
 };
 

@@ -67,6 +67,7 @@ const char *connection_end_name(enum connection_end end);
 	X(NO_ENDPOINT, "no_endpoint")                                                 \
 	X(QUEUE_FULL, "queue_full")                                                   \
 	X(QUEUE_TIMEOUT, "queue_timeout")                                             \
+	X(CIRCUIT_OPEN, "circuit_open") /* at a limit of the pool's breaker */        \
 	X(CONNECT_FAILED, "connect_failed")                                           \
 	X(BACKEND_RESET, "backend_reset") /* closed or reset before it answered */    \
 	X(BACKEND_TIMEOUT, "backend_timeout")                                         \
@@ -188,12 +189,36 @@ void server_for_each_device(struct server *server,
 			    void (*visit)(const struct splice_device *device, void *context),
 			    void *context);
 
+/* Where a pool's circuit breaker counts requests. */
+#define BREAKER_GAUGES(X)                                        \
+	X(PENDING, "pending")   /* that wait for a connection */ \
+	X(REQUESTS, "requests") /* in all */                     \
+	X(RETRIES, "retries")   /* that were sent another time */
+
+enum breaker_gauge {
+#define X(name, text) BREAKER_##name,
+	BREAKER_GAUGES(X)
+#undef X
+		BREAKER_GAUGES_COUNT
+};
+
+const char *breaker_gauge_name(enum breaker_gauge gauge);
+
+struct breaker_row {
+	uint32_t now, limit; /* 0: no limit, and nothing is counted */
+	bool is_open;        /* at its limit: more is turned away */
+	uint64_t refused;    /* so far */
+};
+
 struct pool_row {
 	const char *name;
 	const char *balance;
 	struct pool *pool; /* pool_for_each() has the endpoints */
 	uint32_t waiting;
 	uint64_t connect_failures, retries;
+	uint64_t resent, hedged; /* requests: another time, to a second endpoint */
+	uint64_t over_budget;    /* that would have been, but for the budget */
+	struct breaker_row breaker[BREAKER_GAUGES_COUNT];
 	const struct histogram *connect_time;
 	struct tls_row tls;
 };

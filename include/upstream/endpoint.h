@@ -60,7 +60,10 @@ struct endpoint {
 	_Atomic uint32_t ejections;        /* in a row: each doubles the time */
 	_Atomic uint32_t failures;         /* connects that failed, in a row */
 	_Atomic uint32_t early_resets;     /* resets before the first byte, in a row */
-	_Atomic uint32_t latency_us;       /* EWMA of connect and first-byte time; 0: unknown */
+	_Atomic uint32_t errors;           /* answers of 5xx or none in time, in a row */
+	_Atomic uint64_t window_ms;        /* when counting of the two below began */
+	_Atomic uint32_t window_answers, window_errors;
+	_Atomic uint32_t latency_us; /* EWMA of connect and first-byte time; 0: unknown */
 
 	struct {
 		_Atomic uint32_t active; /* connections open or being opened */

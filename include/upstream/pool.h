@@ -113,6 +113,8 @@ void pool_view_report_connect(struct pool_view *view, struct endpoint *endpoint,
 /* The endpoint's first byte. @latency_us: after our first, another sample for p2c; 0: unknown. */
 void pool_view_report_first_byte(struct pool_view *view, struct endpoint *endpoint,
 				 uint32_t latency_us);
+/* It answered a request. @is_error: with 5xx, or not in time. */
+void pool_view_report_answer(struct pool_view *view, struct endpoint *endpoint, bool is_error);
 /* The endpoint reset an established connection before sending anything. */
 void pool_view_report_reset(struct pool_view *view, struct endpoint *endpoint);
 

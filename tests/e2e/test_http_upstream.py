@@ -2,19 +2,23 @@
 """Mode http on its way to a backend: what a connection to it begins with, what happens if none can
 be made."""
 import resource
+import socket
+import struct
+import threading
+import time
 
 import pytest
 
 from lib import origins
-from lib.configs import FRONT, listener, pool
+from lib.configs import listener, pool
 from lib.netns import BACKEND, PROXY
 from lib.process import can_connect, wait_until
-from lib.web import Client, Web
+from lib.web import Client, Web, answer, said
 
 
-def config(*endpoints, http=None, **pool_options):
+def config(*endpoints, http=None, http_options=None, **pool_options):
     return {"listeners": [listener(mode="http", http=http or {})],
-            "pools": [pool(*endpoints, **pool_options)]}
+            "pools": [pool(*endpoints, http=http_options or {}, **pool_options)]}
 
 
 @pytest.fixture
@@ -56,3 +60,187 @@ def test_out_of_descriptors_a_request_waits(net, sluice, web):
                    "it has tried")
         resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE, limits)
         assert client.answer().status == 200
+
+
+# --- Another try -----------------------------------------------------------------
+@pytest.fixture
+def two(net, keep):
+    return [keep(Web(net.backend, (BACKEND, 7000 + i))) for i in range(2)]
+
+
+def statuses(net, count, method="GET", path="/"):
+    with Client(net) as client:
+        return [client.ask(path, method, fields=[("Content-Length", "0")]).status
+                for _ in range(count)]
+
+
+def unavailable(sock, _message):
+    answer(sock, status="503 Service Unavailable")
+
+
+def of_pool(sluice):
+    return sluice.pools()["main"]
+
+
+def test_an_unavailable_endpoints_answer_is_asked_of_another(net, sluice, two):
+    two[0].on("/", unavailable)
+    sluice.start(config(*two, http_options={"retry": {"on_unavailable": True}}))
+    assert statuses(net, 8) == [200] * 8
+    assert of_pool(sluice)["resent"] == len(two[0].seen) > 0
+
+
+def test_what_may_not_be_done_twice_is_sent_once(net, sluice, two):
+    two[0].on("/", unavailable)
+    sluice.start(config(*two, http_options={"retry": {"on_unavailable": True}}))
+    assert sorted(set(statuses(net, 8, "POST"))) == [200, 503]
+    assert len(two[0].seen) + len(two[1].seen) == 8
+
+
+def test_retries_stay_within_their_budget(net, sluice, two):
+    """Where everybody fails, load grows by the budget alone: ten, and a fifth of the requests."""
+    for web in two:
+        web.on("/", unavailable)
+    sluice.start(config(*two, http_options={"retry": {"on_unavailable": True, "budget": "20%"}})
+                 | {"workers": 1})
+    assert statuses(net, 50) == [503] * 50
+    pool = of_pool(sluice)
+    assert 10 < pool["resent"] <= 20
+    assert pool["over_budget"] > 0
+    assert len(two[0].seen) + len(two[1].seen) == 50 + pool["resent"]
+
+
+def test_a_late_answer_is_asked_of_another(net, sluice, two, stall):
+    two[0].on("/", stall)
+    sluice.start(config(*two, http_options={"retry": {"on_timeout": True},
+                                            "response_timeout": "200ms"}))
+    assert statuses(net, 4) == [200] * 4
+    assert of_pool(sluice)["resent"] == len(two[0].seen) > 0
+
+
+def test_all_tries_together_have_a_limit(net, sluice, two, stall):
+    for web in two:
+        web.on("/", stall)
+    sluice.start(config(*two, http_options={"total_timeout": "300ms"}))
+    began = time.monotonic()
+    assert statuses(net, 1) == [504]
+    assert time.monotonic() - began < 10
+
+
+@pytest.fixture
+def stall(keep):
+    """A handler that never answers, up to the test's end."""
+    over = threading.Event()
+
+    class Stall:
+        def __call__(self, _sock, _message):
+            over.wait(60)
+            return False
+
+        def close(self):
+            over.set()
+
+    return keep(Stall())
+
+
+def reset(sock):
+    """Leaves with an RST: a FIN would only say that nothing more is asked."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+# --- Limits ----------------------------------------------------------------------
+def gauge(sluice, name):
+    return of_pool(sluice)["breaker"][name]
+
+
+def test_an_open_breaker_turns_requests_away_at_once(net, sluice, web, stall):
+    web.on("/slow", stall)
+    sluice.start(config(web, breaker={"max_requests": 1}))
+    with Client(net) as busy:
+        busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: gauge(sluice, "requests")["now"] == 1, 10, "it is counted")
+        assert gauge(sluice, "requests")["state"] == "open"
+        assert statuses(net, 1) == [503]
+        assert gauge(sluice, "requests")["refused"] == 1
+        assert len(web.seen) == 1
+        reset(busy.sock)
+    wait_until(lambda: gauge(sluice, "requests")["state"] == "closed", 10, "it has left")
+    assert statuses(net, 1) == [200]
+
+
+def test_no_more_than_so_many_requests_wait(net, sluice, web, stall):
+    web.on("/slow", stall)
+    sluice.start(config({"address": web.text, "max_connections": 1}, breaker={"max_pending": 1}))
+    with Client(net) as busy, Client(net) as waiting:
+        busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: web.seen, 10, "it is under way")
+        waiting.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: gauge(sluice, "pending")["now"] == 1, 10, "the second one waits")
+        assert statuses(net, 1) == [503]
+        reset(busy.sock)
+        assert waiting.answer().status == 200
+    assert gauge(sluice, "pending") == {"now": 0, "limit": 1, "state": "closed", "refused": 1}
+
+
+@pytest.mark.parametrize("how", ["5xx", "late"])
+def test_errors_in_a_row_eject_an_endpoint(net, sluice, two, stall, how):
+    two[0].on("/", stall if how == "late" else
+              lambda sock, _: answer(sock, status="500 Internal Server Error"))
+    sluice.start(config(*two, http_options={"response_timeout": "200ms" if how == "late" else "60s"},
+                        outlier={"consecutive_errors": 2, "base_ejection": "1m"}))
+    seen = statuses(net, 12)
+    assert seen.count(200) == 10
+    assert [e["ejected"] for e in sluice.endpoints("main").values()] == [True, False]
+
+
+# --- Backends that lie -----------------------------------------------------------
+def raw(data, how="fin"):
+    """Answers with just these bytes and ends its connection."""
+    def serve(sock, _message):
+        sock.sendall(data)
+        if how == "reset":
+            reset(sock)
+        elif how == "stay":
+            return True
+        return False
+    return serve
+
+
+def ask_raw(net, path="/lie"):
+    """Whatever comes, and whether it ended well."""
+    with Client(net) as client:
+        client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        try:
+            return client.answer(), True
+        except (EOFError, ConnectionResetError):
+            return None, False
+
+
+@pytest.mark.parametrize("how", ["fin", "reset"])
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_a_cut_answer_is_never_taken_for_whole(net, sluice, web, framing, how):
+    chunk = b"64\r\n" if "chunked" in framing else b""
+    web.on("/lie", raw(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode() + chunk + b"x" * 50, how))
+    sluice.start(config(web))
+    assert ask_raw(net) == (None, False)
+    assert statuses(net, 2) == [200, 200]
+
+
+@pytest.mark.parametrize("more", [b"y" * 10, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"])
+def test_what_comes_after_an_answer_reaches_nobody(net, sluice, web, more):
+    web.on("/lie", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole" + more, "stay"))
+    sluice.start(config(web) | {"workers": 1})
+    for _ in range(5):
+        got, is_whole = ask_raw(net)
+        assert is_whole and got.body == b"whole"
+        with Client(net) as client:
+            assert said(client.ask("/other"))["first"] == "GET /other HTTP/1.1"
+
+
+@pytest.mark.parametrize("how", ["fin", "reset"])
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-"])
+def test_a_backend_that_ends_before_its_answer_is_a_bad_gateway(net, sluice, web, begun, how):
+    web.on("/lie", raw(begun, how))
+    sluice.start(config(web))
+    got, _ = ask_raw(net)
+    assert got.status == 502

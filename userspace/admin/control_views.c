@@ -254,6 +254,25 @@ static void append_endpoint(struct endpoint *endpoint, void *context)
 	control_append_endpoint(endpoint, view->now_ms, view->out);
 }
 
+/* Gauges that have a limit. */
+static void append_breaker(const struct pool_row *row, struct strbuf *out)
+{
+	reply_begin(out, "breaker", '{');
+	for (int i = 0; i < BREAKER_GAUGES_COUNT; i++) {
+		const struct breaker_row *gauge = &row->breaker[i];
+
+		if (!gauge->limit)
+			continue;
+		reply_begin(out, breaker_gauge_name((enum breaker_gauge)i), '{');
+		reply_count(out, "now", gauge->now);
+		reply_count(out, "limit", gauge->limit);
+		reply_text(out, "state", gauge->is_open ? "open" : "closed");
+		reply_count(out, "refused", gauge->refused);
+		reply_end(out, '{');
+	}
+	reply_end(out, '{');
+}
+
 static void append_pool(const struct pool_row *row, void *context)
 {
 	struct view *view = context;
@@ -265,6 +284,9 @@ static void append_pool(const struct pool_row *row, void *context)
 	reply_count(out, "waiting", row->waiting);
 	reply_count(out, "connect_failures", row->connect_failures);
 	reply_count(out, "retries", row->retries);
+	reply_count(out, "resent", row->resent);
+	reply_count(out, "over_budget", row->over_budget);
+	append_breaker(row, out);
 	append_quantiles(out, "connect_seconds", row->connect_time);
 	if (row->tls.is_enabled) {
 		reply_begin(out, "tls", '{');

@@ -74,6 +74,14 @@
 	X(POOL_CONNECT_FAILURES, "pool_connect_failures_total", "counter", "Connects that failed") \
 	X(POOL_RETRIES, "pool_connect_retries_total", "counter",                                   \
 	  "Connects tried again on another endpoint")                                              \
+	X(POOL_RESENT, "pool_resent_requests_total", "counter",                                    \
+	  "Requests that were sent another time")                                                  \
+	X(POOL_OVER_BUDGET, "pool_retry_budget_exhausted_total", "counter",                        \
+	  "Requests that were not sent again for want of budget")                                  \
+	X(BREAKER_NOW, "pool_breaker_requests", "gauge", "Requests at a gauge that has a limit")   \
+	X(BREAKER_LIMIT, "pool_breaker_limit", "gauge", "The limit; the breaker is open at it")    \
+	X(BREAKER_REFUSED, "pool_breaker_refused_total", "counter",                                \
+	  "Requests turned away by an open breaker")                                               \
 	X(POOL_WAITING, "pool_queue_waiting", "gauge",                                             \
 	  "Connections that wait for an endpoint below its limit")                                 \
 	X(ENDPOINT_UP, "endpoint_up", "gauge", "0 if health checks found it down")                 \
@@ -312,6 +320,22 @@ static void add_endpoint(struct endpoint *endpoint, void *context)
 	add(page, METRIC_ENDPOINT_RECEIVED, labels, counter_read(&endpoint->load.bytes_out));
 }
 
+static void add_breaker(struct page *page, const struct pool_row *row)
+{
+	for (int i = 0; i < BREAKER_GAUGES_COUNT; i++) {
+		const struct breaker_row *gauge = &row->breaker[i];
+		labels_t labels[] = {{"pool", row->name},
+				     {"gauge", breaker_gauge_name((enum breaker_gauge)i)},
+				     {NULL, NULL}};
+
+		if (!gauge->limit)
+			continue;
+		add(page, METRIC_BREAKER_NOW, labels, gauge->now);
+		add(page, METRIC_BREAKER_LIMIT, labels, gauge->limit);
+		add(page, METRIC_BREAKER_REFUSED, labels, gauge->refused);
+	}
+}
+
 static void add_pool(const struct pool_row *row, void *context)
 {
 	labels_t labels[] = {{"pool", row->name}, {NULL, NULL}};
@@ -322,6 +346,9 @@ static void add_pool(const struct pool_row *row, void *context)
 	add_tls(page, METRIC_POOL_HANDSHAKES, METRIC_POOL_TLS_FAILURES, labels, &row->tls);
 	add(page, METRIC_POOL_CONNECT_FAILURES, labels, row->connect_failures);
 	add(page, METRIC_POOL_RETRIES, labels, row->retries);
+	add(page, METRIC_POOL_RESENT, labels, row->resent);
+	add(page, METRIC_POOL_OVER_BUDGET, labels, row->over_budget);
+	add_breaker(page, row);
 	add(page, METRIC_POOL_WAITING, labels, row->waiting);
 	page->pool = row->name;
 	pool_for_each(row->pool, add_endpoint, page);

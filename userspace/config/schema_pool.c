@@ -194,37 +194,6 @@ static const struct schema schema_health = {
 	.finish = finish_health,
 };
 
-static const struct option outlier_options[] = {
-	{.name = "consecutive_failures",
-	 .type = &type_count,
-	 FIELD(config_outlier, consecutive_failures),
-	 RANGE(0, 1000),
-	 .default_text = "5",
-	 .help = "Failed connects or early resets in a row that eject an endpoint; 0 turns "
-		 "ejection "
-		 "off."},
-	{.name = "base_ejection",
-	 .type = &type_duration,
-	 FIELD(config_outlier, base_ejection_ms),
-	 RANGE(100, DAY),
-	 .default_text = "30s",
-	 .help = "How long the first ejection lasts; each further one lasts twice as long."},
-	{.name = "max_ejection",
-	 .type = &type_duration,
-	 FIELD(config_outlier, max_ejection_ms),
-	 RANGE(100, DAY),
-	 .default_text = "5m",
-	 .help = "The longest ejection."},
-	{.name = "max_ejected",
-	 .type = &type_percent,
-	 FIELD(config_outlier, max_ejected_percent),
-	 RANGE(0, 100),
-	 .default_text = "50%",
-	 .help = "Part of the pool that may be ejected at once; one endpoint may always go."},
-};
-
-static const struct schema schema_outlier = {SCHEMA("outlier", outlier_options)};
-
 static const struct option queue_options[] = {
 	{.name = "size",
 	 .type = &type_count,
@@ -273,30 +242,6 @@ static const struct option pool_prefix_options[] = {
 };
 
 static const struct schema schema_pool_prefix = {SCHEMA("source_prefix", pool_prefix_options)};
-
-static const struct option pool_http_options[] = {
-	{.name = "response_timeout",
-	 .type = &type_duration,
-	 FIELD(config_pool_http, response_timeout_ms),
-	 RANGE(1, DAY),
-	 .default_text = "60s",
-	 .help = "From the end of a request to the head of its answer; then 504."},
-	{.name = "idle_timeout",
-	 .type = &type_duration,
-	 FIELD(config_pool_http, idle_timeout_ms),
-	 RANGE(1, DAY),
-	 .default_text = "30s",
-	 .help = "How long a connection is kept for the next request. Best less than what the "
-		 "endpoints allow."},
-	{.name = "idle_connections",
-	 .type = &type_count,
-	 FIELD(config_pool_http, idle_connections),
-	 RANGE(0, 65536),
-	 .default_text = "256",
-	 .help = "Connections that each worker keeps, to all endpoints together; 0: none."},
-};
-
-static const struct schema schema_pool_http = {SCHEMA("http", pool_http_options)};
 
 static const struct option pool_options[] = {
 	{.name = "name",
@@ -354,6 +299,11 @@ static const struct option pool_options[] = {
 	 .members = &schema_pool_http,
 	 FIELD(config_pool, http),
 	 .help = "For listeners of mode: http."},
+	{.name = "breaker",
+	 .type = &type_mapping,
+	 .members = &schema_breaker,
+	 FIELD(config_pool, breaker),
+	 .help = "Limits of mode: http beyond which requests are turned away at once."},
 	{.name = "queue",
 	 .type = &type_mapping,
 	 .members = &schema_queue,

@@ -256,7 +256,7 @@ static void count(struct exchange *exchange)
 static void give_back(struct exchange *exchange)
 {
 	input_release(exchange_worker(exchange)->loop, &exchange->answer);
-	dial_done(&exchange->dial);
+	exchange_leave_pool(exchange);
 }
 
 static void settle(struct exchange *exchange, enum exchange_end end, bool may_stay)

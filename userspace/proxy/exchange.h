@@ -9,6 +9,7 @@
 #include "http/message.h"
 #include "io/buf.h"
 #include "proxy/body_pass.h"
+#include "proxy/breaker.h"
 #include "proxy/dial.h"
 #include "proxy/input.h"
 #include "proxy/inspect.h"
@@ -58,6 +59,8 @@ struct exchange {
 
 	const struct config_route *route; /* NULL: none yet, or none holds */
 	struct dial dial;                 /* to a backend, once routed to a pool */
+	struct breaker_places places;     /* at the pool's breaker */
+	struct io_timer total;            /* over all tries; runs where it is configured */
 	struct http_backend *backend;
 
 	bool is_reused;       /* the backend has served others before */
@@ -154,9 +157,27 @@ void exchange_act(struct exchange *exchange);
 
 /* exchange_pick.c: the pool is known; another try; the connection is done with. */
 void exchange_pick(struct exchange *exchange, size_t pool);
-void exchange_retry(struct exchange *exchange);
-bool exchange_may_retry(const struct exchange *exchange);
+/* Takes a place of the pool's breaker. Return: false: it is open there. */
+bool exchange_enter(struct exchange *exchange, enum breaker_gauge gauge);
 void exchange_release_backend(struct exchange *exchange, bool may_stay);
+/* It is over: gives back what it has of the pool. */
+void exchange_leave_pool(struct exchange *exchange);
+
+/* exchange_retry.c: what has become of a try. */
+enum exchange_trouble {
+	EXCHANGE_STALE, /* a kept connection has ended, perhaps before the request came */
+	EXCHANGE_RESET, /* a new one has, without an answer */
+	EXCHANGE_LATE,
+	EXCHANGE_UNAVAILABLE, /* 502, 503, 504 */
+};
+
+/* Return: whether the request is on its way once more, or has been refused; else it is as it was.
+ */
+bool exchange_try_again(struct exchange *exchange, enum exchange_trouble trouble);
+/* Whether one more request may be sent; then it is paid for. */
+bool exchange_take_budget(struct exchange *exchange);
+/* The tries begin. */
+void exchange_limit_tries(struct exchange *exchange);
 
 /* exchange_request.c: the connection stands. */
 void exchange_send_request(struct exchange *exchange);

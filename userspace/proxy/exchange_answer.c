@@ -40,12 +40,13 @@ static void fail(struct exchange *exchange, unsigned status, enum exchange_end e
  * one is tried. */
 static void on_gone(struct exchange *exchange)
 {
-	if (exchange_may_retry(exchange)) {
-		exchange_retry(exchange);
-		return;
-	}
-	if (!exchange->is_reused && !exchange->answer.buf)
+	bool is_mute = !exchange->answer.buf;
+
+	if (!exchange->is_reused && is_mute)
 		pool_view_report_reset(exchange->dial.pool_view, exchange->dial.endpoint);
+	if (is_mute &&
+	    exchange_try_again(exchange, exchange->is_reused ? EXCHANGE_STALE : EXCHANGE_RESET))
+		return;
 	fail(exchange, 502, EXCHANGE_END_BACKEND_RESET, NULL);
 }
 
@@ -299,6 +300,15 @@ static int read_head(struct exchange *exchange)
 	}
 }
 
+/* Whether the answer's head is not for the client: another endpoint is asked. */
+static bool is_worth_another(struct exchange *exchange)
+{
+	uint16_t status = exchange->response.status;
+
+	pool_view_report_answer(exchange->dial.pool_view, exchange->dial.endpoint, status >= 500);
+	return status >= 502 && status <= 504 && exchange_try_again(exchange, EXCHANGE_UNAVAILABLE);
+}
+
 /* The head's fields are written before the buffer that they lie in goes on with the body. */
 static void take_head(struct exchange *exchange)
 {
@@ -314,6 +324,8 @@ static void take_head(struct exchange *exchange)
 	default:
 		return;
 	}
+	if (is_worth_another(exchange))
+		return;
 	if (exchange->response.framing.kind == HTTP_FRAMING_TUNNEL) {
 		begin_tunnel(exchange);
 		return;
@@ -367,6 +379,17 @@ void exchange_on_answer_sent(struct exchange *exchange)
 		io_stream_recv_start(&exchange->backend->stream);
 }
 
+/* The whole request is the backend's, or waits for one. */
+static void on_late(struct exchange *exchange)
+{
+	if (exchange->is_head_sent) {
+		pool_view_report_answer(exchange->dial.pool_view, exchange->dial.endpoint, true);
+		if (exchange_try_again(exchange, EXCHANGE_LATE))
+			return;
+	}
+	exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+}
+
 void exchange_on_timeout(struct exchange *exchange)
 {
 	if (exchange->is_over)
@@ -378,5 +401,5 @@ void exchange_on_timeout(struct exchange *exchange)
 	else if (!exchange->up.is_done)
 		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, NULL);
 	else
-		exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+		on_late(exchange);
 }

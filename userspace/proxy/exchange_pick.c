@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a pool to a connection that takes the request: an idle one, or a new one by a dial; and when
- * a request may be sent another time. */
+/* From a pool to a connection that takes the request: an idle one, or a new one by a dial, as far
+ * as the pool's breaker lets it. */
 #include "proxy/exchange.h"
 #include "proxy/http_backend.h"
 #include "proxy/http_client.h"
@@ -21,24 +21,59 @@ static bool is_shared(const struct config_pool *pool)
 
 /* --- What the dial asks --------------------------------------------------------- */
 
+static struct breaker *breaker_of(const struct exchange *exchange)
+{
+	const struct session *session = exchange->client->session;
+
+	return &session->view->snapshot->pools[exchange->dial.pool]->breaker;
+}
+
+bool exchange_enter(struct exchange *exchange, enum breaker_gauge gauge)
+{
+	return breaker_enter(breaker_of(exchange), &exchange_pool(exchange)->breaker, gauge,
+			     &exchange->places);
+}
+
+static bool enter_or_refuse(struct exchange *exchange, enum breaker_gauge gauge)
+{
+	bool has_place = exchange_enter(exchange, gauge);
+
+	if (!has_place)
+		exchange_refuse(exchange, 503, EXCHANGE_END_CIRCUIT_OPEN,
+				breaker_gauge_name(gauge));
+	return has_place;
+}
+
+static void send_request(struct exchange *exchange)
+{
+	breaker_leave(breaker_of(exchange), BREAKER_PENDING, &exchange->places);
+	exchange_send_request(exchange);
+}
+
+/* A new connection makes the request wait, which the breaker may forbid. */
 static bool has_connection(struct dial *dial)
 {
 	struct exchange *exchange = exchange_of(dial);
 
-	if (exchange->wants_fresh || !is_shared(dial_pool(dial)))
-		return false;
-	exchange->backend = http_backend_take(dial->session->view, dial->endpoint, exchange);
+	if (!exchange->wants_fresh && is_shared(dial_pool(dial)))
+		exchange->backend = http_backend_take(dial->session->view, dial->endpoint,
+						      exchange);
 	exchange->is_reused = exchange->backend != NULL;
-	if (exchange->is_reused)
-		exchange_send_request(exchange);
-	return exchange->is_reused;
+	if (!exchange->is_reused)
+		return !enter_or_refuse(exchange, BREAKER_PENDING);
+	send_request(exchange);
+	return true;
+}
+
+static void on_wait(struct dial *dial)
+{
+	(void)enter_or_refuse(exchange_of(dial), BREAKER_PENDING);
 }
 
 static struct io_stream *on_socket(struct dial *dial, int fd)
 {
 	struct exchange *exchange = exchange_of(dial);
 
-	exchange->is_reused = false;
 	exchange->backend = http_backend_open(dial->session->view, dial->endpoint, fd, exchange);
 	return exchange->backend ? &exchange->backend->stream : NULL;
 }
@@ -55,7 +90,7 @@ static void on_ready(struct dial *dial)
 	struct exchange *exchange = exchange_of(dial);
 
 	http_backend_ready(exchange->backend);
-	exchange_send_request(exchange);
+	send_request(exchange);
 }
 
 static void on_lost(struct dial *dial, enum io_close_how how)
@@ -88,6 +123,7 @@ static void on_failed(struct dial *dial, enum dial_failure failure)
 
 static const struct dial_ops dial_ops = {
 	.has_connection = has_connection,
+	.on_wait = on_wait,
 	.on_socket = on_socket,
 	.on_handshake = on_handshake,
 	.on_ready = on_ready,
@@ -99,28 +135,12 @@ void exchange_pick(struct exchange *exchange, size_t pool)
 {
 	exchange->dial.ops = &dial_ops;
 	exchange->dial.session = exchange->client->session;
+	exchange->dial.pool = pool;
+	exchange->dial.pool_view = exchange->client->session->view->pools[pool];
+	if (!enter_or_refuse(exchange, BREAKER_REQUESTS))
+		return;
+	exchange_limit_tries(exchange);
 	dial_start(&exchange->dial, pool);
-}
-
-/* --- Another try ---------------------------------------------------------------- */
-
-/*
- * Once a backend may have seen the request, only one that does no harm when it is done twice may be
- * sent again (RFC 9110 9.2.2), and only if none of its body has been passed on.
- */
-bool exchange_may_retry(const struct exchange *exchange)
-{
-	return http_method_is_idempotent(exchange->request.method) && exchange->up.is_done &&
-	       exchange->up.payload == 0 && !exchange->is_answer_begun && !exchange->answer.buf &&
-	       dial_has_tries_left(&exchange->dial);
-}
-
-void exchange_retry(struct exchange *exchange)
-{
-	exchange_release_backend(exchange, false);
-	exchange->is_head_sent = false;
-	exchange->wants_fresh = true;
-	dial_next(&exchange->dial);
 }
 
 /* --- The connection is done with ------------------------------------------------ */
@@ -139,4 +159,13 @@ void exchange_release_backend(struct exchange *exchange, bool may_stay)
 		http_backend_give(backend, config->idle_timeout_ms, config->idle_connections);
 	else
 		http_backend_close(backend, exchange->down.is_done ? IO_CLOSE_FIN : IO_CLOSE_RESET);
+}
+
+void exchange_leave_pool(struct exchange *exchange)
+{
+	if (!exchange->dial.pool_view)
+		return;
+	io_timer_stop(exchange_worker(exchange)->loop, &exchange->total);
+	breaker_leave_all(breaker_of(exchange), &exchange->places);
+	dial_done(&exchange->dial);
 }

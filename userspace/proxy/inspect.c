@@ -169,6 +169,10 @@ void server_for_each_pool(struct server *server,
 		pool_stats_sum(snapshot->pools[i], &sum);
 		row.connect_failures = counter_read(&sum.connect_failures);
 		row.retries = counter_read(&sum.retries);
+		row.resent = counter_read(&sum.resent);
+		row.over_budget = counter_read(&sum.over_budget);
+		breaker_describe(&snapshot->pools[i]->breaker, &snapshot->config->pools[i].breaker,
+				 row.breaker);
 		row.tls.is_enabled = snapshot->pool_tls[i];
 		tls_counters_read(&sum.tls, &row.tls);
 		visit(&row, context);

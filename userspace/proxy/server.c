@@ -34,7 +34,7 @@ static void on_ejected(struct pool *pool, struct endpoint *endpoint, uint32_t ej
 		       void *context)
 {
 	(void)context;
-	log_warn("pool %s: endpoint %s is ejected for %u ms: it failed too often in a row",
+	log_warn("pool %s: endpoint %s is ejected for %u ms: it failed too often",
 		 pool_config(pool)->name, endpoint->name, ejected_ms);
 }
 

@@ -144,6 +144,8 @@ void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret)
 
 		add(&ret->connect_failures, &part->connect_failures);
 		add(&ret->retries, &part->retries);
+		add(&ret->resent, &part->resent);
+		add(&ret->over_budget, &part->over_budget);
 		add_tls(&ret->tls, &part->tls);
 		histogram_merge(&ret->connect_time, &part->connect_time);
 	}

@@ -4,6 +4,7 @@
 
 #include "core/compiler.h"
 #include "metrics/histogram.h"
+#include "proxy/breaker.h"
 #include "proxy/inspect.h"
 #include "tls/session.h"
 
@@ -51,12 +52,14 @@ struct listener_stats {
 
 struct pool_counters {
 	struct counter connect_failures, retries;
+	struct counter resent, over_budget; /* requests */
 	struct tls_counters tls;
 	struct histogram connect_time;
 } CACHE_ALIGNED;
 
 struct pool_stats {
 	struct stats_head head;
+	struct breaker breaker;
 	struct pool_counters by_worker[];
 };
 

@@ -45,6 +45,7 @@ static void view_free(struct worker_view *view)
 	for (size_t i = 0; view->tls_caches && i < view->snapshot->config->npools; i++)
 		tls_session_cache_free(view->tls_caches[i]);
 	free(view->tls_caches);
+	free(view->retry_budgets);
 	strbuf_done(&view->lines);
 	snapshot_unref(view->snapshot);
 	free(view);
@@ -76,8 +77,9 @@ static struct worker_view *view_new(struct worker *worker, struct snapshot *snap
 	view->snapshot = snapshot_ref(snapshot);
 	view->flush.on_run = on_flush;
 	view->tls_caches = calloc(npools + 1, sizeof(struct tls_session_cache *));
+	view->retry_budgets = calloc(npools + 1, sizeof(*view->retry_budgets));
 	for (size_t i = 0; i < npools; i++) {
-		if (!view->tls_caches || add_pool(view, i)) {
+		if (!view->tls_caches || !view->retry_budgets || add_pool(view, i)) {
 			view_free(view);
 			return NULL;
 		}

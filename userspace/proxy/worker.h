@@ -12,6 +12,7 @@
 #include "io/timer.h"
 #include "proxy/inspect.h"
 #include "proxy/http_backend.h"
+#include "proxy/retry_budget.h"
 #include "proxy/snapshot.h"
 #include "proxy/source_table.h"
 #include "tls/client_hello.h"
@@ -52,6 +53,7 @@ struct worker_view {
 	struct strbuf lines; /* of the access log, written at the end of the round */
 	struct io_task flush;
 	struct tls_session_cache **tls_caches; /* by pool; NULL where there is no TLS */
+	struct retry_budget *retry_budgets;    /* by pool */
 	struct pool_view *pools[];             /* by the configuration's index */
 };
 

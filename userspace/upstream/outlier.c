@@ -54,6 +54,8 @@ uint32_t outlier_eject(const struct config_outlier *config, struct endpoint *end
 	atomic_fetch_add(&endpoint->ejections, 1);
 	atomic_store(&endpoint->failures, 0);
 	atomic_store(&endpoint->early_resets, 0);
+	atomic_store(&endpoint->errors, 0);
+	atomic_store(&endpoint->window_ms, 0);
 	/* Back in the pool, it starts slowly. */
 	atomic_store(&endpoint->up_since_ms, now_ms + duration);
 	atomic_store(&endpoint->ejected_until_ms, now_ms + duration);

@@ -349,17 +349,21 @@ static uint32_t eject(struct pool *pool, struct endpoint *endpoint, uint64_t now
 	return duration_ms;
 }
 
-static void report_failure(struct pool_view *view, struct endpoint *endpoint, _Atomic uint32_t *row)
+/* It has failed too often. */
+static void on_enough(struct pool_view *view, struct endpoint *endpoint)
 {
 	struct pool *pool = view->pool;
-	uint64_t now_ms = io_loop_now_ms(view->loop);
-	uint32_t duration_ms;
+	uint32_t duration_ms = eject(pool, endpoint, io_loop_now_ms(view->loop));
 
-	if (!outlier_count_failure(&pool->config->outlier, endpoint, row, now_ms))
-		return;
-	duration_ms = eject(pool, endpoint, now_ms);
 	if (duration_ms && pool->events.on_ejected)
 		pool->events.on_ejected(pool, endpoint, duration_ms, pool->events.context);
+}
+
+static void report_failure(struct pool_view *view, struct endpoint *endpoint, _Atomic uint32_t *row)
+{
+	if (outlier_count_failure(&view->pool->config->outlier, endpoint, row,
+				  io_loop_now_ms(view->loop)))
+		on_enough(view, endpoint);
 }
 
 /* Two workers may both fold into the old average; one sample more or less does not matter. */
@@ -399,4 +403,11 @@ void pool_view_report_reset(struct pool_view *view, struct endpoint *endpoint)
 {
 	counter_add_shared(&endpoint->load.resets, 1);
 	report_failure(view, endpoint, &endpoint->early_resets);
+}
+
+void pool_view_report_answer(struct pool_view *view, struct endpoint *endpoint, bool is_error)
+{
+	if (outlier_count_answer(&view->pool->config->outlier, endpoint, is_error,
+				 io_loop_now_ms(view->loop)))
+		on_enough(view, endpoint);
 }

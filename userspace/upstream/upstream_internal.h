@@ -117,6 +117,11 @@ uint32_t outlier_duration_ms(const struct config_outlier *config, uint32_t eject
 bool outlier_count_failure(const struct config_outlier *config, struct endpoint *endpoint,
 			   _Atomic uint32_t *row, uint64_t now_ms);
 
+/* Counts an answer for the endpoint's row of errors and for their share. Return: whether it has had
+ * enough of them. */
+bool outlier_count_answer(const struct config_outlier *config, struct endpoint *endpoint,
+			  bool is_error, uint64_t now_ms);
+
 /*
  * Ejects where the share allows it. The caller makes sure that nobody else ejects at the same time.
  * Return: the duration in ms; 0 if the endpoint stays.

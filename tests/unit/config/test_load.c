@@ -113,6 +113,16 @@ static void an_absent_pool_option_has_its_default(void **state)
 	assert_int_equal(pool->outlier.base_ejection_ms, 30000);
 	assert_int_equal(pool->outlier.max_ejection_ms, 300000);
 	assert_int_equal(pool->outlier.max_ejected_percent, 50);
+	assert_int_equal(pool->outlier.consecutive_errors, 0);
+	assert_int_equal(pool->outlier.error_share_percent, 0);
+	assert_int_equal(pool->http.total_timeout_ms, 0);
+	assert_true(pool->http.retry.on_reset);
+	assert_false(pool->http.retry.on_timeout);
+	assert_false(pool->http.retry.on_unavailable);
+	assert_int_equal(pool->http.retry.budget_percent, 20);
+	assert_int_equal(pool->breaker.max_pending, 0);
+	assert_int_equal(pool->breaker.max_requests, 0);
+	assert_int_equal(pool->breaker.max_retries, 0);
 	assert_int_equal(pool->proxy_protocol, CONFIG_PROXY_OFF);
 	assert_int_equal(pool->connect_timeout_ms, 2000);
 	assert_int_equal(pool->connect_retries, 2);

@@ -55,6 +55,63 @@ static void connects_do_not_end_a_row_of_resets(void **state)
 	assert_true(is_enough);
 }
 
+static const struct config_outlier errors_config = {
+	.consecutive_errors = 3,
+	.error_share_percent = 50,
+	.error_window_ms = 1000,
+	.error_minimum = 10,
+};
+
+static bool answer(struct endpoint *endpoint, bool is_error, uint64_t now_ms)
+{
+	return outlier_count_answer(&errors_config, endpoint, is_error, now_ms);
+}
+
+static void third_error_in_a_row_is_enough(void **state)
+{
+	struct endpoint endpoint = {};
+
+	(void)state;
+	assert_false(answer(&endpoint, true, 10));
+	assert_false(answer(&endpoint, true, 10));
+	assert_false(answer(&endpoint, false, 10));
+	assert_false(answer(&endpoint, true, 10));
+	assert_false(answer(&endpoint, true, 10));
+	assert_true(answer(&endpoint, true, 10));
+}
+
+/* Every other one fails: never three in a row. */
+static void half_of_the_answers_is_enough_once_there_are_ten(void **state)
+{
+	struct endpoint endpoint = {};
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		assert_false(answer(&endpoint, i % 2, 10));
+	assert_true(answer(&endpoint, true, 10));
+}
+
+static void errors_of_an_earlier_window_do_not_count(void **state)
+{
+	struct endpoint endpoint = {};
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		assert_false(answer(&endpoint, i % 2, 10));
+	for (unsigned i = 0; i < 9; i++)
+		assert_false(answer(&endpoint, i == 4, 1010));
+	assert_false(answer(&endpoint, true, 1010));
+}
+
+static void errors_while_it_is_ejected_say_nothing_new(void **state)
+{
+	struct endpoint endpoint = {.ejected_until_ms = 100};
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		assert_false(answer(&endpoint, true, 10));
+}
+
 static void no_limit_means_never_enough(void **state)
 {
 	struct config_outlier off = config;
@@ -164,6 +221,10 @@ int main(void)
 		cmocka_unit_test(third_failure_in_a_row_is_enough),
 		cmocka_unit_test(success_ends_the_row),
 		cmocka_unit_test(connects_do_not_end_a_row_of_resets),
+		cmocka_unit_test(third_error_in_a_row_is_enough),
+		cmocka_unit_test(half_of_the_answers_is_enough_once_there_are_ten),
+		cmocka_unit_test(errors_of_an_earlier_window_do_not_count),
+		cmocka_unit_test(errors_while_it_is_ejected_say_nothing_new),
 		cmocka_unit_test(no_limit_means_never_enough),
 		cmocka_unit_test(ejection_doubles_up_to_the_longest),
 		cmocka_unit_test(duration_does_not_overflow),
