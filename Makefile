@@ -26,7 +26,7 @@ endif
 
 # --- Rooms, lower tiers first (scripts/check-layers knows the tiers) ----------
 TIER0 := core
-TIER1 := io config metrics
+TIER1 := io config metrics guard
 TIER2 := fastpath net
 TIER3 := tls http
 TIER4 := route balance
