@@ -11,7 +11,9 @@
  * Filters of mode http, as configured. X(NAME, "name", member): the list is also the registry of
  * the room filter, whose filter_<member> each line stands for.
  */
-#define CONFIG_FILTERS(X) X(HEADERS, "headers", headers)
+#define CONFIG_FILTERS(X)              \
+	X(HEADERS, "headers", headers) \
+	X(COMPRESSION, "compression", compression)
 
 /* Of one list. */
 #define CONFIG_FILTERS_MAX 16
@@ -42,10 +44,30 @@ struct config_headers {
 	struct config_field_changes request, response;
 };
 
+enum config_coding {
+	CONFIG_CODING_GZIP,
+	CONFIG_CODING_BROTLI,
+	CONFIG_CODING_ZSTD,
+	CONFIG_CODING_COUNT
+};
+
+struct config_compression {
+	enum config_coding *codings; /* in order of preference; none: zstd, br, gzip */
+	size_t ncodings;
+	const char **types; /* media types, "text/" and "*" stands for any text; none: the usual */
+	size_t ntypes;
+	uint32_t min_size_bytes; /* 1 KiB */
+	uint32_t gzip_level;     /* 4 in 1..9 */
+	uint32_t brotli_level;   /* 4 in 0..11 */
+	uint32_t zstd_level;     /* 3 in 1..19 */
+	uint32_t max_active;     /* 256: bodies at once, of a worker */
+};
+
 /* One filter: @kind says which of the members is meant; the others hold their defaults. */
 struct config_filter {
 	enum config_filter_kind kind;
 	struct config_headers headers;
+	struct config_compression compression;
 	uint32_t line;
 };
 

@@ -25,6 +25,12 @@ static const struct option filter_options[] = {
 	 .is_choice = true,
 	 FIELD(config_filter, headers),
 	 .help = "Sets, adds and removes header fields."},
+	{.name = "compression",
+	 .type = &type_mapping,
+	 .members = &schema_filter_compression,
+	 .is_choice = true,
+	 FIELD(config_filter, compression),
+	 .help = "Compresses answers that shrink, for clients that take it."},
 };
 
 static void finish_filter(struct decoder *decoder, const struct node *node, void *base)

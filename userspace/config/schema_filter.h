@@ -5,6 +5,6 @@
 #include "config/config_internal.h"
 
 /* The options of each filter; schema_filter.c puts them together. */
-extern const struct schema schema_filter_headers;
+extern const struct schema schema_filter_headers, schema_filter_compression;
 
 #endif

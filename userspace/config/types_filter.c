@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The option types that are written into messages of HTTP; types.c has the others. */
+/* The option types of filters: names of fields, media types, text with variables. */
 #include "config/config_internal.h"
 #include "config/variable.h"
 
@@ -66,6 +66,39 @@ const struct option_type type_field = {
 	.read = read_field,
 	.expect = expect_field,
 	.schema = schema_field,
+};
+
+/* --- media range: "type/subtype", "type/" and "*", or "*" "/" "*" ---------------------- */
+
+static const char *read_media_range(struct reading *reading, struct slice text, void *field)
+{
+	const char *slash = memchr(text.ptr, '/', text.len);
+
+	if (!slash || !is_token(slice_of(text.ptr, (size_t)(slash - text.ptr))) ||
+	    !is_token(slice_skip(text, (size_t)(slash - text.ptr) + 1)))
+		return "is not a media type";
+	return store_text(reading, text, field);
+}
+
+static void expect_media_range(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "a media type such as text/html or text/*");
+}
+
+static void schema_media_range(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "\"type\": \"string\", \"pattern\": \"^[^/]+/[^/]+$\"");
+}
+
+/* Source: RFC 9110 section 12.5.1. */
+const struct option_type type_media_range = {
+	.name = "media type",
+	.size = sizeof(char *),
+	.read = read_media_range,
+	.expect = expect_media_range,
+	.schema = schema_media_range,
 };
 
 /* --- template: text with variables ---------------------------------------------------- */
