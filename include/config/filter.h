@@ -2,8 +2,10 @@
 #ifndef SLUICE_CONFIG_FILTER_H
 #define SLUICE_CONFIG_FILTER_H
 
+#include "core/address.h"
 #include "core/template.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,9 +13,12 @@
  * Filters of mode http, as configured. X(NAME, "name", member): the list is also the registry of
  * the room filter, whose filter_<member> each line stands for.
  */
-#define CONFIG_FILTERS(X)              \
-	X(HEADERS, "headers", headers) \
-	X(COMPRESSION, "compression", compression)
+#define CONFIG_FILTERS(X)                          \
+	X(HEADERS, "headers", headers)             \
+	X(COMPRESSION, "compression", compression) \
+	X(ACCESS, "access", access)                \
+	X(LIMITS, "limits", limits)                \
+	X(CORS, "cors", cors)
 
 /* Of one list. */
 #define CONFIG_FILTERS_MAX 16
@@ -63,11 +68,43 @@ struct config_compression {
 	uint32_t max_active;     /* 256: bodies at once, of a worker */
 };
 
+struct config_access {
+	struct prefix *allow, *deny; /* the longer prefix decides, deny among equals */
+	size_t nallow, ndeny;
+	uint32_t status; /* 403: what the others get */
+};
+
+/* Of a request; 0: no limit. */
+struct config_filter_limits {
+	uint32_t max_body_bytes; /* 413 */
+	uint32_t max_uri_bytes;  /* 414 */
+	uint32_t max_fields;     /* 431, as the next */
+	uint32_t max_field_bytes;
+	const char **methods; /* others get 405; none: all */
+	size_t nmethods;
+};
+
+struct config_cors {
+	const char **origins; /* "https://app.example", "https://" and "*.example", "null" or "*" */
+	size_t norigins;
+	const char **methods; /* none: GET, HEAD, POST */
+	size_t nmethods;
+	const char **headers; /* that requests may have; "*": whatever is asked for */
+	size_t nheaders;
+	const char **expose; /* that scripts may see in answers */
+	size_t nexpose;
+	bool has_credentials; /* false */
+	uint32_t max_age_ms;  /* 10m: how long a browser may remember a preflight */
+};
+
 /* One filter: @kind says which of the members is meant; the others hold their defaults. */
 struct config_filter {
 	enum config_filter_kind kind;
 	struct config_headers headers;
 	struct config_compression compression;
+	struct config_access access;
+	struct config_filter_limits limits;
+	struct config_cors cors;
 	uint32_t line;
 };
 

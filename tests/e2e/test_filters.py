@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filters of mode http: headers, and what all of them have in common."""
+import json
 import re
 
 import pytest
@@ -104,3 +105,58 @@ def test_bodies_pass_as_without_filters(net, sluice, web, size):
         for how in ("", "/chunked"):
             assert client.ask(f"/size/{size}{how}").body == body_of(size)
         assert client.ask("/", "POST", body=body_of(max(size, 1))).status == 200
+
+
+# --- access, limits, cors ---------------------------------------------------------------
+def test_clients_are_let_in_by_network(net, sluice, web):
+    sluice.start(config(web, [{"access": {"deny": f"{CLIENT}/32"}}], routes=[
+        {"match": {"path": "/open"}, "pool": "main"}, {"pool": "main"}]))
+    with Client(net) as client:
+        got = client.ask("/open")
+        assert got.status == 403 and b"403" in got.body
+        # The connection goes on.
+        assert client.ask("/", "HEAD").status == 403
+    assert web.seen == []
+
+
+def test_an_answer_of_a_filter_is_logged_with_its_name(net, sluice, web, tmp_path):
+    log = tmp_path / "access.log"
+    sluice.start(config(web, [{"access": {"deny": f"{CLIENT}/32"}}]) |
+                 {"access_log": {"path": str(log), "format": "json"}})
+    with Client(net) as client:
+        assert client.ask("/").status == 403
+    wait_until(lambda: log.exists() and log.read_text(), 15, "a line")
+    line = json.loads(log.read_text().splitlines()[0])
+    assert line["end"] == "filtered" and line["detail"] == "access" and line["status"] == 403
+
+
+@pytest.mark.parametrize("fields", [[("Content-Length", "11")], [("Transfer-Encoding", "chunked")]])
+def test_bodies_above_the_limit_are_refused(net, sluice, web, fields):
+    sluice.start(config(web, [{"limits": {"max_body": 10}}]))
+    body = b"b\r\n01234567890\r\n0\r\n\r\n" if "chunked" in fields[0] else b"01234567890"
+    with Client(net) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\n%s: %s\r\n\r\n" %
+                    tuple(part.encode() for part in fields[0]) + body)
+        assert client.answer().status == 413
+    with Client(net) as client:
+        assert client.ask("/", "POST", body=b"0123456789").status == 200
+
+
+def test_a_preflight_does_not_reach_the_pool(net, sluice, web):
+    sluice.start(config(web, [{"cors": {"origins": ["https://app.example"]}}, "compression"]))
+    fields = [("Origin", "https://app.example")]
+    with Client(net) as client:
+        client.send(b"OPTIONS / HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\n"
+                    b"Access-Control-Request-Method: POST\r\n\r\n")
+        got = client.answer(is_bodiless=True)
+        assert got.status == 204 and got.get("access-control-allow-methods") == "GET, HEAD, POST"
+        assert got.get("content-length") is None and web.seen == []
+        got = client.ask("/", fields=fields)
+        assert got.get("access-control-allow-origin") == "https://app.example"
+        assert len(web.seen) == 1
+    # Pages of our own say so too, or scripts could not read them.
+    web.on("/broken", lambda sock, _: False)
+    with Client(net) as client:
+        got = client.ask("/broken", fields=fields)
+        assert got.status == 502
+        assert got.get("access-control-allow-origin") == "https://app.example"

@@ -18,6 +18,7 @@ static const struct option kind_option = {
 	.words = kind_words,
 };
 
+/* In the order of CONFIG_FILTERS. */
 static const struct option filter_options[] = {
 	{.name = "headers",
 	 .type = &type_mapping,
@@ -31,15 +32,48 @@ static const struct option filter_options[] = {
 	 .is_choice = true,
 	 FIELD(config_filter, compression),
 	 .help = "Compresses answers that shrink, for clients that take it."},
+	{.name = "access",
+	 .type = &type_mapping,
+	 .members = &schema_filter_access,
+	 .is_choice = true,
+	 FIELD(config_filter, access),
+	 .help = "Lets clients in by their network."},
+	{.name = "limits",
+	 .type = &type_mapping,
+	 .members = &schema_filter_limits,
+	 .is_choice = true,
+	 FIELD(config_filter, limits),
+	 .help = "Refuses requests that are too large, or of other methods."},
+	{.name = "cors",
+	 .type = &type_mapping,
+	 .members = &schema_filter_cors,
+	 .is_choice = true,
+	 FIELD(config_filter, cors),
+	 .help = "Cross-origin resource sharing: answers preflights, marks answers."},
 };
+
+/* A name alone is enough only where every option has a default. */
+static void check_name(struct decoder *decoder, const struct node *node,
+		       enum config_filter_kind kind)
+{
+	const struct schema *options = filter_options[kind].members;
+
+	for (size_t i = 0; i < options->count; i++)
+		if (options->options[i].is_required)
+			diagnose(decoder->diagnostics, node,
+				 "%s has no %s; expected \"%s: {%s: …}\"", options->name,
+				 options->options[i].name, options->name, options->options[i].name);
+}
 
 static void finish_filter(struct decoder *decoder, const struct node *node, void *base)
 {
 	struct config_filter *filter = base;
 	size_t found = 0;
 
-	if (node->kind == NODE_SCALAR)
+	if (node->kind == NODE_SCALAR) {
+		check_name(decoder, node, filter->kind);
 		return;
+	}
 	for (const struct word *word = kind_words; word->name; word++) {
 		if (!node_member(node, word->name))
 			continue;

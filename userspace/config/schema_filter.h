@@ -5,6 +5,7 @@
 #include "config/config_internal.h"
 
 /* The options of each filter; schema_filter.c puts them together. */
-extern const struct schema schema_filter_headers, schema_filter_compression;
+extern const struct schema schema_filter_headers, schema_filter_compression, schema_filter_access,
+	schema_filter_limits, schema_filter_cors;
 
 #endif

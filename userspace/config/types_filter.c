@@ -12,7 +12,7 @@ static bool is_token(struct slice text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if (!isalnum((unsigned char)text.ptr[i]) &&
-		    !memchr("!#$%&'*+-.^_`|~", text.ptr[i], 15))
+		    (text.ptr[i] == '\0' || !strchr("!#$%&'*+-.^_`|~", text.ptr[i])))
 			return false;
 	return text.len > 0;
 }
@@ -99,6 +99,74 @@ const struct option_type type_media_range = {
 	.read = read_media_range,
 	.expect = expect_media_range,
 	.schema = schema_media_range,
+};
+
+/* --- field or all: a name, or "*" ----------------------------------------------------- */
+
+static const char *read_field_or_all(struct reading *reading, struct slice text, void *field)
+{
+	if (!is_token(text))
+		return "is not the name of a field";
+	return store_text(reading, text, field);
+}
+
+static void expect_field_or_all(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "the name of a header field such as X-Client, or *");
+}
+
+const struct option_type type_field_or_all = {
+	.name = "field name",
+	.size = sizeof(char *),
+	.read = read_field_or_all,
+	.expect = expect_field_or_all,
+	.schema = schema_field,
+};
+
+/* --- origin: "scheme://host:port" ------------------------------------------------------- */
+
+/* Return: NULL; or what is wrong. */
+static const char *check_origin(struct slice text)
+{
+	const char *colon = text.len ? memmem(text.ptr, text.len, "://", 3) : NULL;
+	struct slice host;
+
+	if (slice_equal_str(text, "*") || slice_equal_str(text, "null"))
+		return NULL;
+	if (!colon || colon == text.ptr)
+		return "is not an origin";
+	host = slice_skip(text, (size_t)(colon - text.ptr) + 3);
+	if (slice_starts_with(host, slice_of("*.", 2)))
+		host = slice_skip(host, 2);
+	for (size_t i = 0; i < host.len; i++)
+		if (!isalnum((unsigned char)host.ptr[i]) &&
+		    (host.ptr[i] == '\0' || !strchr("-._:[]", host.ptr[i])))
+			return "is more than an origin";
+	return host.len ? NULL : "has no host";
+}
+
+static const char *read_origin(struct reading *reading, struct slice text, void *field)
+{
+	const char *problem = check_origin(text);
+
+	return problem ? problem : store_text(reading, text, field);
+}
+
+static void expect_origin(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "an origin such as https://app.example or https://*.app.example, "
+			       "null, or *");
+}
+
+/* Source: RFC 6454 section 6.2. */
+const struct option_type type_origin = {
+	.name = "origin",
+	.size = sizeof(char *),
+	.read = read_origin,
+	.expect = expect_origin,
+	.schema = schema_text,
 };
 
 /* --- template: text with variables ---------------------------------------------------- */

@@ -6,7 +6,6 @@
  */
 #include "filter/encoder_pool.h"
 #include "filter/filter_internal.h"
-#include "http/list.h"
 #include "http/media_type.h"
 #include "http/negotiate.h"
 
@@ -74,16 +73,6 @@ static bool has_good_type(const struct config_compression *config, const struct 
 	return false;
 }
 
-static bool lists(const struct http_fields *fields, enum http_field_id id, const char *token)
-{
-	const struct http_field *field = http_fields_find(fields, id);
-
-	for (; field; field = http_fields_find_next(fields, field))
-		if (http_list_has(field->value, slice_from_str(token)))
-			return true;
-	return false;
-}
-
 /* Whether some client gets it compressed: then caches must be told (RFC 9110 12.5.5). */
 static bool may_shrink(const struct config_compression *config,
 		       const struct filter_exchange *exchange)
@@ -94,7 +83,7 @@ static bool may_shrink(const struct config_compression *config,
 	return !exchange->is_own && has_good_status(response->status) &&
 	       !http_fields_has(fields, HTTP_FIELD_CONTENT_ENCODING) &&
 	       !http_fields_has(fields, HTTP_FIELD_CONTENT_RANGE) &&
-	       !lists(fields, HTTP_FIELD_CACHE_CONTROL, "no-transform") &&
+	       !filter_field_has(fields, HTTP_FIELD_CACHE_CONTROL, "no-transform") &&
 	       !(response->framing.kind == HTTP_FRAMING_LENGTH &&
 		 response->framing.length < config->min_size_bytes) &&
 	       has_good_type(config, fields);
@@ -109,7 +98,7 @@ static const struct coding *choose(const struct compression *compression,
 
 	if (exchange->request->version < HTTP_VERSION_1_1 ||
 	    exchange->response->framing.kind == HTTP_FRAMING_NONE ||
-	    lists(fields, HTTP_FIELD_CACHE_CONTROL, "no-transform"))
+	    filter_field_has(fields, HTTP_FIELD_CACHE_CONTROL, "no-transform"))
 		return NULL;
 	best = http_choose_coding(fields, compression->offers, compression->ncodings);
 	if (best == compression->ncodings ||
@@ -120,14 +109,6 @@ static const struct coding *choose(const struct compression *compression,
 }
 
 /* --- What they say ---------------------------------------------------------------- */
-
-static int add_vary(struct http_fields *fields)
-{
-	if (lists(fields, HTTP_FIELD_VARY, "*") ||
-	    lists(fields, HTTP_FIELD_VARY, "accept-encoding"))
-		return 0;
-	return http_fields_add_id(fields, HTTP_FIELD_VARY, slice_from_str("Accept-Encoding"));
-}
 
 /* Other bytes than those that a strong validator stands for (RFC 9110 8.8.1). */
 static int weaken_etag(struct filter_exchange *exchange)
@@ -175,7 +156,8 @@ static enum filter_verdict on_response_head(const struct filter *filter,
 	struct body *body = own;
 	const struct coding *coding;
 
-	if (!may_shrink(config, exchange) || add_vary(&exchange->response->fields) < 0)
+	if (!may_shrink(config, exchange) ||
+	    filter_add_vary(&exchange->response->fields, "Accept-Encoding") < 0)
 		return FILTER_CONTINUE;
 	coding = choose(compression, exchange);
 	if (!coding)

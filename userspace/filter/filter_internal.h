@@ -23,6 +23,12 @@ static inline size_t filter_own_offset(const struct filter_chain *chain)
 	return filter_round_up(sizeof(struct filter_exchange) + chain->count * sizeof(void *));
 }
 
+/* Whether one of the fields, which are lists, has the member @token; case does not matter. */
+bool filter_field_has(const struct http_fields *fields, enum http_field_id id, const char *token);
+
+/* The answer depends on the request's field @name, static. Return: 0; -ENOMEM. */
+int filter_add_vary(struct http_fields *fields, const char *name) WARN_UNUSED;
+
 /* The kinds. */
 #define X(name, text, member) extern const struct filter_kind filter_##member;
 CONFIG_FILTERS(X)

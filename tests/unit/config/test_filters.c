@@ -42,6 +42,23 @@ static const struct {
 	 "variables such as ${client_ip}\n"},
 	{FIELD("name: a, value: '${hots}'"),
 	 "2:47: environment variable \"hots\" is not set; expected it in the environment\n"},
+	{FILTERS("cors"), "2:4: cors has no origins; expected "},
+	{FILTERS("cors: {}"), "2:10: cors has no origins; expected "},
+	{FILTERS("cors: {origins: 'https://a/b'}"),
+	 "2:20: origins: \"https://a/b\" is more than an "
+	 "origin; expected an origin such as "},
+	{FILTERS("cors: {origins: 'a.example'}"),
+	 "2:20: origins: \"a.example\" is not an origin; "},
+	{FILTERS("cors: {origins: 'https://*.'}"), "2:20: origins: \"https://*.\" has no host; "},
+	{FILTERS("cors: {origins: '*', credentials: true}"),
+	 "2:38: credentials are not for the origin \"*\"; expected origins by name\n"},
+	{FILTERS("compression: {types: [text]}"), "2:26: types: \"text\" is not a media type; "
+						  "expected a media type such as text/html or "
+						  "text/*\n"},
+	{FILTERS("compression: {codings: [deflate]}"), "2:28: codings: \"deflate\" is unknown; "
+						       "expected one of gzip, br, zstd\n"},
+	{FILTERS("access: {allow: 10.0.0.1/8}"), "2:20: allow: \"10.0.0.1/8\" has bits set beyond "
+						 "its prefix; "},
 	{FILTERS("headers, headers, headers, headers, headers, headers, headers, headers, headers, "
 		 "headers, headers, headers, headers, headers, headers, headers, headers"),
 	 "2:3: filters has 17 items; expected at most 16\n"},
