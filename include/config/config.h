@@ -3,6 +3,7 @@
 #define SLUICE_CONFIG_CONFIG_H
 
 #include "config/filter.h"
+#include "config/forwarding.h"
 #include "config/resilience.h"
 #include "config/route.h"
 #include "core/address.h"
@@ -154,6 +155,7 @@ struct config_listener {
 	uint32_t keepalive_ms;            /* 60s: TCP keep-alive on both legs; 0: off */
 	struct config_tls tls;
 	struct config_http http; /* mode http */
+	struct config_forwarding forwarding;
 	struct config_filter *filters;
 	size_t nfilters;
 	struct config_route *routes;

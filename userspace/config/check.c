@@ -220,6 +220,16 @@ void check_filters(struct checker *checker, const struct config_listener *listen
 			 CONFIG_FILTERS_MAX);
 }
 
+static void check_forwarding(struct checker *checker, const struct config_listener *listener,
+			     const struct node *node)
+{
+	const struct config_forwarding *forwarding = &listener->forwarding;
+
+	if (listener->mode != CONFIG_MODE_HTTP && (forwarding->ntrust || forwarding->request_id))
+		diagnose(checker->diagnostics, node_member(node, "forwarding"),
+			 "forwarding is not for mode tcp; expected mode http with it");
+}
+
 static void check_listener(struct checker *checker, const struct pool_names *names,
 			   struct config_listener *listener, const struct node *node)
 {
@@ -228,6 +238,7 @@ static void check_listener(struct checker *checker, const struct pool_names *nam
 						  &listener->default_pool);
 	check_routes(checker, names, listener, node);
 	check_filters(checker, listener, node);
+	check_forwarding(checker, listener, node);
 	check_ways(checker, node);
 	check_limit(checker, node, "max_connections_per_source",
 		    listener->max_connections_per_source, "max_connections",

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Tells the client to ask elsewhere. */
 #include "proxy/action.h"
-#include "proxy/http_client.h"
-#include "proxy/session.h"
 
 #include <stdio.h>
 
@@ -27,8 +25,8 @@ static const char *location_of(struct exchange *exchange)
 	const struct config_redirect *config = &exchange->route->action.redirect;
 	const struct http_request *request = &exchange->request;
 	const struct http_target *target = &request->target;
-	bool is_tls = exchange->client->session->listener->tls;
-	const char *scheme = config->scheme ? config->scheme : is_tls ? "https" : "http";
+	const char *asked = exchange_is_https(exchange) ? "https" : "http";
+	const char *scheme = config->scheme ? config->scheme : asked;
 	struct slice host = config->host ? slice_from_str(config->host) : request->authority.host;
 	struct slice path = exchange->new_path.len ? exchange->new_path : target->path;
 	bool has_query = config->keeps_query && target->has_query;

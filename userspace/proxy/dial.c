@@ -109,7 +109,7 @@ static void on_no_socket(struct dial *dial, int error)
 static void pick(struct dial *dial)
 {
 	const struct pool_request request = {
-		.client = &dial->session->client_address,
+		.client = dial->client ? dial->client : &dial->session->client_address,
 		.tried = dial->tried,
 		.ntried = dial->ntried,
 	};

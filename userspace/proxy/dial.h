@@ -61,7 +61,8 @@ struct dial_ops {
 struct dial {
 	const struct dial_ops *ops;
 	struct session *session;
-	size_t pool; /* the configuration's index */
+	const struct address *client; /* that endpoints are chosen for; NULL: the connection's */
+	size_t pool;                  /* the configuration's index */
 	struct pool_view *pool_view;
 	struct endpoint *endpoint; /* one of its connections is ours; NULL: none */
 	struct endpoint *tried[POOL_TRIES_MAX];
@@ -75,7 +76,7 @@ struct dial {
 	uint64_t pick_us, connect_us, connected_us; /* loop time */
 };
 
-/* @dial is zero but for @ops and @session. */
+/* @dial is zero but for @ops, @session and @client. */
 void dial_start(struct dial *dial, size_t pool);
 
 /* Another try, if the pool allows one more. */

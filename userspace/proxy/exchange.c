@@ -159,7 +159,7 @@ static int find_route(struct exchange *exchange)
 	const struct http_route_request asked = {
 		.request = &exchange->request,
 		.path = exchange->path,
-		.source = &session->client_address,
+		.source = exchange_source(exchange),
 		.port = session->port,
 		.certificate = certificate_of(exchange->client),
 		.arena = &exchange->arena,
@@ -215,7 +215,9 @@ void exchange_begin(struct exchange *exchange)
 					       : NULL);
 		return;
 	}
-	err = find_route(exchange);
+	err = exchange_find_origin(exchange);
+	if (!err)
+		err = find_route(exchange);
 	if (!err)
 		err = rewrite(exchange);
 	if (err && err != -ENOENT)

@@ -40,6 +40,13 @@ struct worker;
 /* Fields of an ordinary head need no memory. */
 #define EXCHANGE_FIELDS 48
 
+/* Whom the request is from, where a trusted proxy in front of us said so. In the arena. */
+struct exchange_origin {
+	const struct address *address; /* NULL: the connection's client */
+	struct slice text;             /* its IP */
+	bool has_scheme, is_https;
+};
+
 struct exchange {
 	struct exchange *next_free; /* the worker's */
 	struct http_client *client;
@@ -53,7 +60,8 @@ struct exchange {
 	struct slice upgrade;    /* to which protocol the client wants to switch; empty: none */
 	struct slice path;       /* of the request, or what a rewrite made of it, normalised */
 	struct slice new_path;   /* to be sent in its place; empty: none */
-	struct slice request_id; /* empty until somebody asks for it */
+	struct slice request_id; /* empty until somebody asks for it: exchange_request_id() */
+	struct exchange_origin origin;
 	struct filter_exchange *filters; /* NULL: there are none, or they were not reached */
 	struct input answer;             /* the response's head as far as it has come */
 
@@ -125,6 +133,16 @@ struct io_stream *exchange_client(const struct exchange *exchange);
 const struct config_pool *exchange_pool(const struct exchange *exchange);
 const struct config_listener *exchange_listener(const struct exchange *exchange);
 uint32_t exchange_buffer_limit(const struct exchange *exchange);
+
+/* exchange_origin.c: believes those who are trusted, and nobody else. Return: 0; -ENOMEM. */
+int exchange_find_origin(struct exchange *exchange) WARN_UNUSED;
+const struct address *exchange_source(const struct exchange *exchange);
+struct slice exchange_source_text(const struct exchange *exchange); /* its IP */
+bool exchange_is_https(const struct exchange *exchange);            /* as the client asked */
+/* Empty: out of memory. */
+struct slice exchange_request_id(struct exchange *exchange);
+/* The fields that tell the backend of all this. Return: 0; -ENOMEM. */
+int exchange_add_way(struct exchange *exchange) WARN_UNUSED;
 
 /* exchange_reply.c: the answer that is ours. */
 struct reply {

@@ -174,7 +174,7 @@ void exchange_filter(struct exchange *exchange)
 	}
 	filters->owner = exchange;
 	filters->host = &host;
-	filters->client = &exchange->client->session->client_address;
+	filters->client = exchange_source(exchange);
 	filters->request = &exchange->request;
 	filters->response = &exchange->response;
 	filters->path = exchange->path;

@@ -140,6 +140,7 @@ void exchange_pick(struct exchange *exchange, size_t pool)
 	if (!enter_or_refuse(exchange, BREAKER_REQUESTS))
 		return;
 	exchange_limit_tries(exchange);
+	exchange->dial.client = exchange_source(exchange);
 	dial_start(&exchange->dial, pool);
 }
 

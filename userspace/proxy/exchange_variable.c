@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-#define REQUEST_ID_DIGITS 32
-
 static struct slice text(const char *str)
 {
 	return str ? slice_from_str(str) : (struct slice){};
@@ -35,22 +33,6 @@ static struct slice lower_case(struct exchange *exchange, struct slice host)
 		copy[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 	}
 	return slice_of(copy, host.len);
-}
-
-static struct slice request_id(struct exchange *exchange)
-{
-	struct rng *rng = &exchange_worker(exchange)->rng;
-	char *digits;
-
-	if (exchange->request_id.len)
-		return exchange->request_id;
-	digits = arena_alloc(&exchange->arena, REQUEST_ID_DIGITS + 1);
-	if (!digits)
-		return (struct slice){};
-	snprintf(digits, REQUEST_ID_DIGITS + 1, "%016llx%016llx", (unsigned long long)rng_next(rng),
-		 (unsigned long long)rng_next(rng));
-	exchange->request_id = slice_of(digits, REQUEST_ID_DIGITS);
-	return exchange->request_id;
 }
 
 static struct slice protocol_of(const struct exchange *exchange)
@@ -98,15 +80,15 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 
 	switch ((enum config_variable)variable) {
 	case CONFIG_VARIABLE_CLIENT_IP:
-		return text(exchange->client->address);
+		return exchange_source_text(exchange);
 	case CONFIG_VARIABLE_CLIENT_PORT:
-		return number(exchange, address_port(&session->client_address));
+		return number(exchange, address_port(exchange_source(exchange)));
 	case CONFIG_VARIABLE_HOST:
 		return lower_case(exchange, request->authority.host);
 	case CONFIG_VARIABLE_PORT:
 		return number(exchange, session->port);
 	case CONFIG_VARIABLE_SCHEME:
-		return text(session->listener->tls ? "https" : "http");
+		return text(exchange_is_https(exchange) ? "https" : "http");
 	case CONFIG_VARIABLE_METHOD:
 		return request->method_text;
 	case CONFIG_VARIABLE_URI:
@@ -118,7 +100,7 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 	case CONFIG_VARIABLE_PROTOCOL:
 		return protocol_of(exchange);
 	case CONFIG_VARIABLE_REQUEST_ID:
-		return request_id(exchange);
+		return exchange_request_id(exchange);
 	case CONFIG_VARIABLE_TLS_VERSION:
 		return text(session->client_tls.version);
 	case CONFIG_VARIABLE_TLS_CIPHER:

@@ -59,7 +59,7 @@ static void describe(const struct exchange *exchange, struct line *ret)
 		.total_us = (int64_t)(now_us - exchange->started_us),
 	};
 	ret->endpoint_name = ret->endpoint ? ret->endpoint->name : "-";
-	address_format(&ret->session->client_address, ret->client);
+	address_format(exchange_source(exchange), ret->client);
 	snprintf(ret->backend, sizeof(ret->backend), "-");
 	if (ret->endpoint)
 		address_format(&ret->endpoint->address, ret->backend);
@@ -114,6 +114,8 @@ static void append_text(const struct line *line, struct strbuf *out)
 		      exchange_end_name(exchange->end));
 	if (exchange->detail)
 		strbuf_printf(out, " (%s)", exchange->detail);
+	if (exchange->request_id.len)
+		strbuf_printf(out, " id=%.*s", SLICE_FMT(exchange->request_id));
 	strbuf_append_str(out, "\n");
 }
 
@@ -157,6 +159,8 @@ static void append_json(const struct line *line, struct strbuf *out)
 	add_text(out, "end", slice_from_str(exchange_end_name(exchange->end)));
 	if (exchange->detail)
 		add_text(out, "detail", slice_from_str(exchange->detail));
+	if (exchange->request_id.len)
+		add_text(out, "request_id", exchange->request_id);
 	strbuf_append_str(out, "}\n");
 }
 

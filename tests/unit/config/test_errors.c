@@ -415,7 +415,8 @@ static const struct {
 	 "*:8000-8010 or unix:/run/x.sock\n"
 	 "1:23: unknown option \"bidn\" in a listener; expected one of name, bind, mode, v6only, "
 	 "backlog, socket_mode, proxy_protocol, max_connections, max_connections_per_source, "
-	 "client_hello_timeout, idle_timeout, keepalive, tls, http, filters, routes, pool; did you "
+	 "client_hello_timeout, idle_timeout, keepalive, tls, http, forwarding, filters, routes, "
+	 "pool; did you "
 	 "mean "
 	 "\"bind\"?\n"},
 	/* Names between listeners and pools */

@@ -65,6 +65,9 @@ static const struct {
 	{"listeners: [{name: l, bind: ':1', pool: p, filters: [headers]}]\n"
 	 "pools: [{name: p, endpoints: ['127.0.0.1:2']}]\n",
 	 "1:53: filters are not for mode tcp; expected mode http with them\n"},
+	{"listeners: [{name: l, bind: ':1', pool: p, forwarding: {trust: [10.0.0.0/8]}}]\n"
+	 "pools: [{name: p, endpoints: ['127.0.0.1:2']}]\n",
+	 "1:56: forwarding is not for mode tcp; expected mode http with it\n"},
 	{"listeners: [{name: l, bind: ':1', routes: [{pool: p, filters: [headers]}]}]\n"
 	 "pools: [{name: p, endpoints: ['127.0.0.1:2']}]\n",
 	 "1:63: filters are not for mode tcp; expected mode http with them\n"},

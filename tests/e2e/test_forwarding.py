@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What backends learn of the client, and whose word is taken for it."""
+import json
+import re
+
+import pytest
+
+from lib import curl
+from lib.configs import listener, pool
+from lib.netns import BACKEND, CLIENT
+from lib.process import wait_until
+from lib.web import Web, field
+
+TRUSTED = {"trust": ["10.77.1.0/24", "192.0.2.0/24"]}
+
+
+@pytest.fixture
+def web(net, keep):
+    return keep(Web(net.backend, (BACKEND, 7000)))
+
+
+@pytest.fixture
+def serve(net, sluice, web):
+    def start(forwarding, **options):
+        front = listener(mode="http", forwarding=forwarding, **options)
+        sluice.start({"listeners": [front], "pools": [pool(web)],
+                      "access_log": {"path": "stdout", "format": "json"}})
+        return lambda *argv: curl.ask(net.client, "/", *argv)
+    return start
+
+
+def fields(*pairs):
+    return [word for name, value in pairs for word in ("-H", f"{name}: {value}")]
+
+
+def logged(sluice):
+    wait_until(lambda: '"status"' in sluice.process.stdout(), 5, "a line in the access log")
+    return json.loads(sluice.process.stdout().splitlines()[-1])
+
+
+def test_who_is_not_trusted_is_not_believed(serve, sluice):
+    got = serve({})(*fields(("X-Forwarded-For", "203.0.113.9"), ("Forwarded", "for=203.0.113.9"),
+                            ("X-Forwarded-Proto", "https"), ("X-Real-IP", "203.0.113.9")))
+    assert field(got, "x-forwarded-for") == CLIENT
+    assert field(got, "x-forwarded-proto") == "http"
+    assert field(got, "forwarded") is None and field(got, "x-real-ip") is None
+    assert logged(sluice)["client"].startswith(CLIENT + ":")
+
+
+@pytest.mark.parametrize("name, value", [
+    ("X-Forwarded-For", "203.0.113.9, 198.51.100.7, 192.0.2.44"),
+    ("Forwarded", 'for=203.0.113.9, For="198.51.100.7:4711";proto=https, for=192.0.2.44'),
+])
+def test_client_is_the_last_address_that_is_no_trusted_proxy(serve, sluice, name, value):
+    got = serve(TRUSTED)(*fields((name, value)))
+    assert logged(sluice)["client"].rsplit(":", 1)[0] == "198.51.100.7"
+    assert field(got, name.lower()).startswith(value)
+    assert field(got, "x-forwarded-for").endswith(CLIENT)
+
+
+def test_unreadable_element_hides_what_stands_before_it(serve, sluice):
+    serve(TRUSTED)(*fields(("X-Forwarded-For", "203.0.113.9, nonsense, 192.0.2.44")))
+    assert logged(sluice)["client"].rsplit(":", 1)[0] == "192.0.2.44"
+
+
+def test_routes_go_by_the_client_and_redirects_by_its_scheme(serve):
+    ask = serve(TRUSTED, routes=[{"match": {"source": ["198.51.100.0/24"]},
+                                  "redirect": {"path": "/there"}}])
+    told = fields(("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-Proto", "https"))
+    assert ask(*told).get("location").startswith("https://")
+    assert ask(*fields(("X-Forwarded-For", "203.0.113.9"))).status == 200
+
+
+@pytest.mark.parametrize("which, x_for, forwarded", [
+    ("x_forwarded", CLIENT, None),
+    ("forwarded", None, f"for={CLIENT};host=10.77.1.1:8000;proto=http"),
+    ("both", CLIENT, f"for={CLIENT};host=10.77.1.1:8000;proto=http"),
+    ("off", None, None),
+])
+def test_fields_are_those_that_are_wanted(serve, which, x_for, forwarded):
+    got = serve({"fields": which})()
+    assert field(got, "x-forwarded-for") == x_for
+    assert (field(got, "forwarded") or "").replace('"', "") == (forwarded or "")
+
+
+@pytest.mark.parametrize("trust, given, is_kept", [
+    (["10.77.1.0/24"], "abc-123", True),
+    (["10.77.1.0/24"], 'a"b', False),
+    (["10.77.1.0/24"], "x" * 129, False),
+    ([], "abc-123", False),
+])
+def test_request_id_goes_on_and_is_logged(serve, sluice, trust, given, is_kept):
+    forwarding = {"request_id": "X-Request-ID", **({"trust": trust} if trust else {})}
+    got = field(serve(forwarding)(*fields(("X-Request-ID", given))), "x-request-id")
+    assert got == given if is_kept else re.fullmatch("[0-9a-f]{32}", got)
+    assert logged(sluice)["request_id"] == got

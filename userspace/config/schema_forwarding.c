@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What backends learn of a request's way: the options of forwarding. */
+#include "config/config_internal.h"
+
+static const struct word fields_words[] = {
+	{"x_forwarded", CONFIG_FORWARDED_X},
+	{"forwarded", CONFIG_FORWARDED_STANDARD},
+	{"both", CONFIG_FORWARDED_BOTH},
+	{"off", CONFIG_FORWARDED_OFF},
+	{},
+};
+
+static const struct option forwarding_options[] = {
+	{.name = "trust",
+	 .type = &type_network,
+	 LIST(config_forwarding, trust),
+	 .example = "[10.0.0.0/8]",
+	 .help = "Networks of proxies in front of this one. What they say of the way before them "
+		 "is "
+		 "kept, and the client is the last address on it that is not theirs: for routes, "
+		 "balancing, filters and logs. What others say is removed."},
+	{.name = "fields",
+	 .type = &type_word,
+	 FIELD(config_forwarding, fields),
+	 .words = fields_words,
+	 .default_text = "x_forwarded",
+	 .help = "What tells backends of the client: X-Forwarded-For, -Proto and -Host, or "
+		 "Forwarded "
+		 "(RFC 7239), or both."},
+	{.name = "request_id",
+	 .type = &type_field,
+	 FIELD(config_forwarding, request_id),
+	 .example = "X-Request-ID",
+	 .help = "A field that carries ${request_id} to backends, and to the log. One that a "
+		 "trusted "
+		 "proxy sent is kept."},
+};
+
+const struct schema schema_forwarding = {SCHEMA("forwarding", forwarding_options)};

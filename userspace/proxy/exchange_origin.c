@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Whom a request is from, and what is told of the way that it took. Proxies in front of us that are
+ * trusted are believed; what anybody else says of itself is removed. Source: RFC 7239, RFC 9110
+ * section 7.6.3.
+ */
+#include "http/forwarded.h"
+#include "proxy/exchange.h"
+#include "proxy/http_client.h"
+#include "proxy/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define REQUEST_ID_DIGITS 32
+/* Of one that was handed to us. */
+#define REQUEST_ID_MAX 128
+
+static const struct config_forwarding *forwarding_of(const struct exchange *exchange)
+{
+	return &exchange_listener(exchange)->forwarding;
+}
+
+static const struct address *peer_of(const struct exchange *exchange)
+{
+	return &exchange->client->session->client_address;
+}
+
+/* --- For everybody ---------------------------------------------------------------- */
+
+const struct address *exchange_source(const struct exchange *exchange)
+{
+	return exchange->origin.address ? exchange->origin.address : peer_of(exchange);
+}
+
+struct slice exchange_source_text(const struct exchange *exchange)
+{
+	return exchange->origin.text.len ? exchange->origin.text
+					 : slice_from_str(exchange->client->address);
+}
+
+bool exchange_is_https(const struct exchange *exchange)
+{
+	const struct exchange_origin *origin = &exchange->origin;
+
+	return origin->has_scheme ? origin->is_https
+				  : exchange->client->session->listener->tls != NULL;
+}
+
+struct slice exchange_request_id(struct exchange *exchange)
+{
+	struct rng *rng = &exchange_worker(exchange)->rng;
+	char *digits;
+
+	if (exchange->request_id.len)
+		return exchange->request_id;
+	digits = arena_alloc(&exchange->arena, REQUEST_ID_DIGITS + 1);
+	if (!digits)
+		return (struct slice){};
+	snprintf(digits, REQUEST_ID_DIGITS + 1, "%016llx%016llx", (unsigned long long)rng_next(rng),
+		 (unsigned long long)rng_next(rng));
+	exchange->request_id = slice_of(digits, REQUEST_ID_DIGITS);
+	return exchange->request_id;
+}
+
+/* --- What a trusted proxy says ---------------------------------------------------- */
+
+static bool is_trusted(const struct exchange *exchange)
+{
+	const struct config_forwarding *forwarding = forwarding_of(exchange);
+
+	for (size_t i = 0; i < forwarding->ntrust; i++)
+		if (prefix_contains(&forwarding->trust[i], peer_of(exchange)))
+			return true;
+	return false;
+}
+
+static int take_address(struct exchange *exchange)
+{
+	const struct config_forwarding *forwarding = forwarding_of(exchange);
+	struct exchange_origin *origin = &exchange->origin;
+	struct address *address = arena_alloc(&exchange->arena, sizeof(*address));
+	char text[ADDRESS_TEXT_SIZE], *copy;
+
+	if (!address)
+		return -ENOMEM;
+	http_client_address(&exchange->request.fields, peer_of(exchange), forwarding->trust,
+			    forwarding->ntrust, address);
+	copy = arena_strdup(&exchange->arena, slice_from_str(address_format_ip(address, text)));
+	if (!copy)
+		return -ENOMEM;
+	origin->address = address;
+	origin->text = slice_from_str(copy);
+	return 0;
+}
+
+/* The first proxy of the way knows; anything but the two schemes is not understood. */
+static void take_scheme(struct exchange *exchange)
+{
+	const struct http_fields *fields = &exchange->request.fields;
+	struct slice forwarded = http_fields_value(fields, HTTP_FIELD_FORWARDED);
+	struct slice proto = http_fields_value(fields, HTTP_FIELD_X_FORWARDED_PROTO);
+	struct http_forwarded first = {};
+
+	if (forwarded.len && http_forwarded_next(&forwarded, &first) > 0 && first.proto.len)
+		proto = first.proto;
+	exchange->origin.is_https = slice_equal_nocase(proto, slice_from_str("https"));
+	exchange->origin.has_scheme = exchange->origin.is_https ||
+				      slice_equal_nocase(proto, slice_from_str("http"));
+}
+
+/* It goes to logs and into answers: nothing that would have to be quoted there. */
+static bool is_good_id(struct slice id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if (id.ptr[i] <= ' ' || id.ptr[i] >= 0x7f || strchr("\"'\\<>&,;", id.ptr[i]))
+			return false;
+	return id.len > 0 && id.len <= REQUEST_ID_MAX;
+}
+
+static void take_request_id(struct exchange *exchange)
+{
+	const char *name = forwarding_of(exchange)->request_id;
+	const struct http_field *field;
+
+	if (!name)
+		return;
+	field = http_fields_find_name(&exchange->request.fields, slice_from_str(name));
+	if (field && is_good_id(field->value))
+		exchange->request_id = field->value;
+}
+
+int exchange_find_origin(struct exchange *exchange)
+{
+	if (!is_trusted(exchange)) {
+		http_forwarded_distrust(&exchange->request.fields);
+		return 0;
+	}
+	take_scheme(exchange);
+	take_request_id(exchange);
+	return take_address(exchange);
+}
+
+/* --- What we say ------------------------------------------------------------------ */
+
+static int add_hop(struct exchange *exchange)
+{
+	struct http_fields *fields = &exchange->request.fields;
+	enum config_forwarded how = forwarding_of(exchange)->fields;
+	const struct http_hop hop = {
+		.client = slice_from_str(exchange->client->address),
+		.host = http_fields_value(fields, HTTP_FIELD_HOST),
+		.scheme = slice_from_str(exchange->client->session->listener->tls ? "https"
+										  : "http"),
+	};
+	int err = 0;
+
+	if (how == CONFIG_FORWARDED_X || how == CONFIG_FORWARDED_BOTH)
+		err = http_x_forwarded_add(fields, &hop);
+	if (!err && (how == CONFIG_FORWARDED_STANDARD || how == CONFIG_FORWARDED_BOTH))
+		err = http_forwarded_add(fields, &hop);
+	return err;
+}
+
+static int add_request_id(struct exchange *exchange)
+{
+	const char *name = forwarding_of(exchange)->request_id;
+	struct slice id;
+
+	if (!name)
+		return 0;
+	id = exchange_request_id(exchange);
+	return id.len ? http_fields_set(&exchange->request.fields, slice_from_str(name), id)
+		      : -ENOMEM;
+}
+
+int exchange_add_way(struct exchange *exchange)
+{
+	struct http_request *request = &exchange->request;
+	int err = add_hop(exchange);
+
+	if (!err)
+		err = add_request_id(exchange);
+	if (!err)
+		err = http_via_add(&request->fields, request->version, slice_from_str("sluice"));
+	return err;
+}
