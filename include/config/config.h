@@ -130,6 +130,8 @@ struct config_http {
 	uint32_t request_timeout_ms;   /* 10s: for a head, from its first byte */
 	uint32_t keepalive_timeout_ms; /* 75s: between two requests; 0: never */
 	uint32_t body_timeout_ms;      /* 30s: without a byte of a body, either way; 0: never */
+	uint32_t min_rate;             /* 100 bytes/s of a client that is waited for; 0: any */
+	uint32_t min_rate_window_ms;   /* 30s: over which that is judged */
 	uint32_t max_body_bytes;       /* 0: no limit */
 	uint32_t max_line_bytes;       /* 8 KiB: the request line */
 	uint32_t max_head_bytes;       /* 64 KiB */

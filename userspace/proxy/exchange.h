@@ -111,6 +111,9 @@ void exchange_on_request(struct exchange *exchange);
 void exchange_on_client_end(struct exchange *exchange);
 void exchange_on_answer_sent(struct exchange *exchange);
 void exchange_on_timeout(struct exchange *exchange);
+/* Whether more of the request's body is wanted now; it comes too slowly. */
+bool exchange_awaits_client(const struct exchange *exchange);
+void exchange_on_slow_client(struct exchange *exchange);
 
 /* From the backend. */
 void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int status);

@@ -168,3 +168,17 @@ void exchange_on_client_end(struct exchange *exchange)
 		return;
 	session_reset(exchange->client->session, CONNECTION_END_CLIENT_GONE);
 }
+
+bool exchange_awaits_client(const struct exchange *exchange)
+{
+	return !exchange->is_over && exchange->is_head_sent && !exchange->up.is_done &&
+	       exchange->backend->stream.queued <= exchange_buffer_limit(exchange);
+}
+
+void exchange_on_slow_client(struct exchange *exchange)
+{
+	if (exchange->is_answer_begun)
+		exchange_abort(exchange, EXCHANGE_END_CLIENT_STALLED, "min_rate");
+	else
+		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, "min_rate");
+}

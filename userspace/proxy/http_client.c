@@ -290,6 +290,42 @@ void http_client_on_timeout(struct http_client *client)
 	}
 }
 
+/* --- Slow ones ------------------------------------------------------------------ */
+
+static bool is_slow_to_send(struct http_client *client, const struct pace_limit *limit)
+{
+	bool is_awaited = client->phase == HTTP_CLIENT_HEAD ||
+			  (client->phase == HTTP_CLIENT_EXCHANGE &&
+			   exchange_awaits_client(client->exchange));
+
+	return pace_is_too_slow(&client->sending, limit, is_awaited, stream_of(client)->bytes_in,
+				io_loop_now_ms(loop_of(client)));
+}
+
+static bool is_slow_to_take(struct http_client *client, const struct pace_limit *limit)
+{
+	bool is_awaited = client->phase != HTTP_CLIENT_TUNNEL && stream_of(client)->queued;
+
+	return pace_is_too_slow(&client->taking, limit, is_awaited, stream_of(client)->bytes_out,
+				io_loop_now_ms(loop_of(client)));
+}
+
+void http_client_tend(struct http_client *client)
+{
+	const struct pace_limit limit = {.rate = config_of(client)->min_rate,
+					 .window_ms = config_of(client)->min_rate_window_ms};
+
+	if (is_slow_to_take(client, &limit)) {
+		if (client->phase == HTTP_CLIENT_EXCHANGE && !client->exchange->is_over)
+			exchange_abort(client->exchange, EXCHANGE_END_CLIENT_STALLED, "min_rate");
+		else
+			session_reset(client->session, CONNECTION_END_IDLE_TIMEOUT);
+	} else if (is_slow_to_send(client, &limit)) {
+		client->phase = HTTP_CLIENT_EXCHANGE;
+		exchange_on_slow_client(client->exchange);
+	}
+}
+
 void http_client_describe(const struct http_client *client, struct connection_row *ret)
 {
 	const struct exchange *exchange = client->exchange;

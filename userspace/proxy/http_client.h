@@ -7,6 +7,7 @@
 #include "proxy/client_certificate.h"
 #include "proxy/exchange.h"
 #include "proxy/input.h"
+#include "proxy/pace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,8 +40,9 @@ struct http_client {
 	struct exchange *exchange;  /* in HEAD and EXCHANGE; NULL otherwise */
 	struct http_tunnel *tunnel; /* in TUNNEL */
 	struct input input;
-	struct io_task next;  /* the exchange is over: look for another request */
-	uint64_t deadline_ms; /* loop time: when the present phase has taken too long */
+	struct io_task next;         /* the exchange is over: look for another request */
+	uint64_t deadline_ms;        /* loop time: when the present phase has taken too long */
+	struct pace sending, taking; /* of what it was asked for, of its answers */
 	enum http_client_phase phase;
 	struct client_certificate *certificate; /* NULL: nobody has asked for it */
 	char address[ADDRESS_TEXT_SIZE];        /* the client's IP, for what backends are told */
@@ -57,6 +59,9 @@ int http_client_start(struct session *session) WARN_UNUSED;
 void http_client_on_recv(struct http_client *client, struct io_buf *buf, int status);
 void http_client_on_sent(struct http_client *client, int status);
 void http_client_on_timeout(struct http_client *client);
+
+/* Now and then: is it fast enough? */
+void http_client_tend(struct http_client *client);
 
 /* Adds what is known of its requests so far, and of the present one's backend. */
 void http_client_describe(const struct http_client *client, struct connection_row *ret);

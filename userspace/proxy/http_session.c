@@ -27,6 +27,12 @@ static void on_timeout(struct session *session)
 	http_client_on_timeout(session->http);
 }
 
+static void tend(struct session *session)
+{
+	if (session->state == CONNECTION_HTTP)
+		http_client_tend(session->http);
+}
+
 static void drain(struct session *session)
 {
 	if (session->state == CONNECTION_HTTP)
@@ -57,6 +63,7 @@ const struct session_mode http_session_mode = {
 	.on_recv = on_recv,
 	.on_sent = on_sent,
 	.on_timeout = on_timeout,
+	.tend = tend,
 	.drain = drain,
 	.stop = stop,
 	.on_end = on_end,

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that take their time: they go, and nobody else notices them."""
+import socket
+import threading
+import time
+
+import pytest
+
+from lib.configs import listener, pool
+from lib.netns import BACKEND, PROXY
+from lib.origins import Origin
+from lib.process import Process, wait_until
+from lib.web import Client, Web, answer
+
+# Judged each two seconds, so a window of one is the shortest that there is.
+STRICT = {"min_rate": 1000, "min_rate_window": "1s"}
+CONNECTIONS = 300
+
+
+@pytest.fixture
+def web(net, keep):
+    return keep(Web(net.backend, (BACKEND, 7000)))
+
+
+def start(sluice, web, tmp_path, **http):
+    log = tmp_path / "access.log"
+    sluice.start({"listeners": [listener(mode="http", http=http)], "pools": [pool(web)],
+                  "access_log": {"path": str(log)}})
+    return log
+
+
+def trickle(sock, data=b"x", pause=0.1, seconds=30):
+    """Until the proxy has had enough. Returns what it said."""
+    sock.setblocking(False)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if (said := sock.recv(1000)) is not None:
+                return said
+        except BlockingIOError:
+            pass
+        sock.send(data)
+        time.sleep(pause)
+    raise AssertionError("it was patient")
+
+
+@pytest.mark.parametrize("what, begun", [
+    ("head", b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: "),
+    ("body", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"),
+])
+def test_who_sends_too_slowly_is_told_so(net, sluice, web, tmp_path, what, begun):
+    log = start(sluice, web, tmp_path, **STRICT, request_timeout="1m", body_timeout="1m")
+    with Client(net) as client:
+        client.send(begun)
+        assert trickle(client.sock).startswith(b"HTTP/1.1 408 ")
+    wait_until(lambda: "end=request_timeout (min_rate)" in log.read_text(), 10)
+
+
+def test_who_reads_too_slowly_is_let_go(net, sluice, web, tmp_path):
+    log = start(sluice, web, tmp_path, **STRICT, body_timeout="1m")
+    with Client(net) as client:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.send(b"GET /size/30000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: log.exists() and "end=client_stalled (min_rate)" in log.read_text(), 30)
+
+
+def test_a_slow_backend_is_not_its_clients_fault(net, sluice, keep, tmp_path):
+    """Whoever has sent all that anybody would take is not waited for."""
+    def sip(sock, _origin):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.recv(1000)
+        go.wait(60)
+        while b"end" not in sock.recv(1 << 20):
+            pass
+        answer(sock)
+
+    go = threading.Event()
+    slow = keep(Origin(net.backend, (BACKEND, 7001), sip))
+    start(sluice, slow, tmp_path, **STRICT)
+    size = 20_000_000
+    with Client(net, timeout=60) as client:
+        sender = threading.Thread(target=client.send, args=(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+            + b"x" * (size - 3) + b"end",))
+        sender.start()
+        # Three looks of the worker.
+        time.sleep(6.5)
+        go.set()
+        sender.join()
+        assert client.answer().status == 200
+
+
+@pytest.mark.parametrize("mode, options", [
+    ("head", ("-H", "-i", "1")),
+    ("body", ("-B", "-i", "1", "-s", "100000")),
+    ("read", ("-X", "-w", "1", "-y", "2", "-n", "1", "-z", "5", "-k", "3")),
+])
+def test_slowhttptest_keeps_nobody_from_being_served(net, sluice, web, tmp_path, mode, options):
+    start(sluice, web, tmp_path)
+    slow = Process(["slowhttptest", "-c", CONNECTIONS, "-r", CONNECTIONS, "-l", "60", *options,
+                    "-u", f"http://{PROXY}:8000/size/200000"], tmp_path, f"slow-{mode}", net.client)
+    try:
+        wait_until(lambda: sluice.active() >= CONNECTIONS, 30, "all slow ones are connected")
+        for _ in range(50):
+            began = time.monotonic()
+            with Client(net) as client:
+                assert client.ask().status == 200
+            assert time.monotonic() - began < 2
+    finally:
+        slow.child.kill()
+        slow.child.wait()
+    wait_until(lambda: sluice.active() == 0, 20, "they have left nothing")
