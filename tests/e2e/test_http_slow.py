@@ -18,6 +18,12 @@ CONNECTIONS = 300
 
 
 @pytest.fixture
+def io():
+    """The engine has no part in it."""
+    return "auto"
+
+
+@pytest.fixture
 def web(net, keep):
     return keep(Web(net.backend, (BACKEND, 7000)))
 

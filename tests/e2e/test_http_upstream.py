@@ -22,6 +22,12 @@ def config(*endpoints, http=None, http_options=None, **pool_options):
 
 
 @pytest.fixture
+def io():
+    """The engine has no part in it."""
+    return "auto"
+
+
+@pytest.fixture
 def web(net, keep):
     return keep(Web(net.backend, (BACKEND, 7000)))
 
