@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_CONFIG_H
 #define SLUICE_CONFIG_CONFIG_H
 
+#include "config/file.h"
 #include "config/filter.h"
 #include "config/forwarding.h"
 #include "config/resilience.h"
@@ -76,12 +77,6 @@ struct config_limits {
 	uint32_t receive_buffers;            /* 1024 a worker */
 	uint32_t relay_buffer_bytes; /* 256 KiB: waiting bytes a direction of a connection */
 	uint32_t tls_handshakes;     /* 1024: under way at once in a worker */
-};
-
-/* A file that an option names; relative to the configuration file's directory. */
-struct config_file {
-	const char *path;      /* NULL: none */
-	uint32_t line, column; /* of the option's value */
 };
 
 struct config_certificate {

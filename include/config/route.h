@@ -3,6 +3,7 @@
 #define SLUICE_CONFIG_ROUTE_H
 
 #include "config/filter.h"
+#include "config/file.h"
 #include "core/address.h"
 
 #include <stdbool.h>
@@ -55,6 +56,7 @@ enum config_action_kind {
 	CONFIG_ACTION_SPLIT,
 	CONFIG_ACTION_REDIRECT,
 	CONFIG_ACTION_RESPOND,
+	CONFIG_ACTION_FILES,
 	CONFIG_ACTION_DENY,
 };
 
@@ -86,6 +88,19 @@ struct config_respond {
 	const char *body; /* NULL: empty */
 };
 
+enum config_symlinks { CONFIG_SYMLINKS_BENEATH, CONFIG_SYMLINKS_OFF };
+
+/* Files of a directory. */
+struct config_files {
+	struct config_file root;
+	const char **index; /* "index.html": names looked for in directories, in order */
+	size_t nindex;
+	enum config_symlinks symlinks; /* beneath: followed as long as they stay in root */
+	bool shows_hidden;             /* false: names that begin with a dot are not served */
+	bool is_precompressed;         /* true: name.br, .zst and .gz stand beside name */
+	const char *cache_control;     /* NULL: none */
+};
+
 /* One of these, by @kind: the others have their defaults. */
 struct config_action {
 	enum config_action_kind kind;
@@ -94,6 +109,7 @@ struct config_action {
 	size_t nsplit;
 	struct config_redirect redirect;
 	struct config_respond respond;
+	struct config_files files;
 	uint32_t deny_status; /* 0: the connection is closed without an answer */
 };
 

@@ -159,8 +159,8 @@ extern const struct option_type type_boolean, type_flag, type_count, type_size, 
 	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
 	type_alpn, type_url_path, type_method, type_host, type_file, type_mapping, type_field_value,
-	type_scheme, type_regex, type_fingerprint, type_field, type_template, type_media_range,
-	type_origin, type_field_or_all;
+	type_scheme, type_regex, type_fingerprint, type_file_name, type_field, type_template,
+	type_media_range, type_origin, type_field_or_all;
 
 /* What several types have in common. store_text(): a copy in the configuration's arena. */
 const char *store_text(struct reading *reading, struct slice text, void *field);
@@ -240,7 +240,7 @@ struct schema {
 
 extern const struct schema schema_config, schema_forwarding, schema_listener, schema_listener_tls,
 	schema_pool, schema_pool_tls, schema_pool_http, schema_outlier, schema_breaker,
-	schema_route, schema_share, schema_redirect, schema_respond, schema_filter;
+	schema_route, schema_share, schema_redirect, schema_respond, schema_filter, schema_files;
 
 /* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
 #define SECOND 1000u

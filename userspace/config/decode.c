@@ -138,8 +138,10 @@ static void decode_scalar_list(struct decoder *decoder, const struct option *opt
 		return;
 	}
 	if (node->kind == NODE_SCALAR && option->zero_word &&
-	    slice_equal_str(node->text, option->zero_word))
+	    slice_equal_str(node->text, option->zero_word)) {
+		store_list(option, base, NULL, 0);
 		return;
+	}
 	if (!first && option->is_required)
 		diagnose(decoder->diagnostics, node, "%s is an empty list; expected at least one",
 			 option->name);
@@ -175,6 +177,21 @@ static void decode_mapping_list(struct decoder *decoder, const struct option *op
 	store_list(option, base, array, count);
 }
 
+/* One element is all that a default has. */
+static void decode_default_list(struct decoder *decoder, const struct option *option, void *base)
+{
+	void *array;
+
+	if (option->zero_word &&
+	    slice_equal_str(slice_from_str(option->default_text), option->zero_word))
+		return;
+	array = alloc_list(decoder, 1, option->type->size);
+	if (!array)
+		return;
+	decode_default(decoder, option, array);
+	store_list(option, base, array, 1);
+}
+
 /* --- Mappings ------------------------------------------------------------------------ */
 
 static void apply_defaults(struct decoder *decoder, const struct schema *schema, void *base)
@@ -185,6 +202,8 @@ static void apply_defaults(struct decoder *decoder, const struct schema *schema,
 
 		if (option->members && !option->is_list)
 			apply_defaults(decoder, option->members, field);
+		else if (option->default_text && option->is_list)
+			decode_default_list(decoder, option, base);
 		else if (option->default_text)
 			decode_default(decoder, option, field);
 	}

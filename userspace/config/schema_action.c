@@ -105,9 +105,13 @@ void finish_respond(struct decoder *decoder, const struct node *node, void *base
 }
 
 static const struct word actions[] = {
-	{"pool", CONFIG_ACTION_POOL},         {"split", CONFIG_ACTION_SPLIT},
-	{"redirect", CONFIG_ACTION_REDIRECT}, {"respond", CONFIG_ACTION_RESPOND},
-	{"deny", CONFIG_ACTION_DENY},         {},
+	{"pool", CONFIG_ACTION_POOL},
+	{"split", CONFIG_ACTION_SPLIT},
+	{"redirect", CONFIG_ACTION_REDIRECT},
+	{"respond", CONFIG_ACTION_RESPOND},
+	{"files", CONFIG_ACTION_FILES},
+	{"deny", CONFIG_ACTION_DENY},
+	{},
 };
 
 const struct node *route_action_node(const struct node *route, const char **ret_name)

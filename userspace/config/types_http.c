@@ -127,3 +127,29 @@ const struct option_type type_fingerprint = {
 	.expect = expect_fingerprint,
 	.schema = schema_fingerprint,
 };
+
+static const char *read_file_name(struct reading *reading, struct slice text, void *field)
+{
+	if (text.len && memchr(text.ptr, '/', text.len))
+		return "has a slash";
+	if (slice_equal_str(text, ".") || slice_equal_str(text, ".."))
+		return "is a directory";
+	return text.len ? store_text(reading, text, field) : "is empty";
+}
+
+static void expect_file_name(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "a file's name such as index.html");
+	if (option->zero_word)
+		strbuf_printf(out, " or %s", option->zero_word);
+}
+
+const struct option_type type_file_name = {
+	.name = "file name",
+	.size = sizeof(char *),
+	.read = read_file_name,
+	.expect = expect_file_name,
+	.schema = schema_text,
+	.is_text = true,
+};

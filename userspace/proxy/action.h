@@ -15,6 +15,7 @@ void action_pool(struct exchange *exchange);
 void action_split(struct exchange *exchange);
 void action_redirect(struct exchange *exchange);
 void action_respond(struct exchange *exchange);
+void action_files(struct exchange *exchange);
 void action_deny(struct exchange *exchange);
 
 /* For actions: the request goes to this pool. */

@@ -266,6 +266,9 @@ static void settle(struct exchange *exchange, enum exchange_end end, bool may_st
 	exchange->is_over = true;
 	exchange->end = end;
 	filter_chain_on_end(exchange->filters);
+	if (exchange->source)
+		exchange->source->on_end(exchange->source);
+	exchange->source = NULL;
 	exchange_release_backend(exchange, may_stay);
 	count(exchange);
 	http_log_write(exchange);

@@ -47,6 +47,12 @@ struct exchange_origin {
 	bool has_scheme, is_https;
 };
 
+/* An action that gives the answer's body itself, piece by piece. */
+struct exchange_source {
+	void (*on_room)(struct exchange_source *source); /* the client's queue is empty */
+	void (*on_end)(struct exchange_source *source);  /* the exchange is over, once */
+};
+
 struct exchange {
 	struct exchange *next_free; /* the worker's */
 	struct http_client *client;
@@ -70,6 +76,7 @@ struct exchange {
 	struct breaker_places places;     /* at the pool's breaker */
 	struct io_timer total;            /* over all tries; runs where it is configured */
 	struct http_backend *backend;
+	struct exchange_source *source; /* NULL: no such action */
 
 	bool is_reused;       /* the backend has served others before */
 	bool is_head_sent;    /* the request's; its body follows */
@@ -155,6 +162,13 @@ struct reply {
 };
 
 void exchange_reply(struct exchange *exchange, const struct reply *reply, enum exchange_end end);
+
+/**
+ * The head of an answer whose body of @length bytes exchange->source gives; for HEAD
+ * and 304 too, where exchange_finish() is all that follows.
+ * Return: false: the exchange is over, for a filter has answered otherwise or there is no memory.
+ */
+bool exchange_reply_begin(struct exchange *exchange, const struct reply *reply, uint64_t length);
 
 /* exchange_prepare.c: the request is made fit for another server. Return: 0; -ENOMEM. */
 int exchange_prepare(struct exchange *exchange) WARN_UNUSED;

@@ -374,8 +374,10 @@ void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int statu
 
 void exchange_on_answer_sent(struct exchange *exchange)
 {
-	if (!exchange->is_over && exchange->backend && exchange->backend->is_connected &&
-	    !exchange->down.is_done)
+	if (!exchange->is_over && exchange->source)
+		exchange->source->on_room(exchange->source);
+	else if (!exchange->is_over && exchange->backend && exchange->backend->is_connected &&
+		 !exchange->down.is_done)
 		io_stream_recv_start(&exchange->backend->stream);
 }
 

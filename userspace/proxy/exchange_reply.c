@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Answers of our own: a head and a body that is there as a whole. */
-#include "core/clock.h"
-#include "http/date.h"
 #include "http/error_page.h"
 #include "http/h1_write.h"
 #include "proxy/exchange.h"
@@ -10,7 +8,7 @@
 
 static bool has_body(const struct exchange *exchange, const struct reply *reply)
 {
-	return reply->body.len && exchange->request.method != HTTP_METHOD_HEAD;
+	return reply->body.ptr && reply->body.len && exchange->request.method != HTTP_METHOD_HEAD;
 }
 
 /* To HEAD the length of the body that GET would get is told; 204 and 304 have none. */
@@ -22,11 +20,13 @@ static struct http_framing framing_of(const struct exchange *exchange, const str
 	return (struct http_framing){.kind = HTTP_FRAMING_LENGTH, .length = reply->body.len};
 }
 
-static struct io_buf *write_reply(struct exchange *exchange, const struct reply *reply)
+/* @framing: of the body, of which as much is there as @reply has. */
+static struct io_buf *write_reply(struct exchange *exchange, const struct reply *reply,
+				  struct http_framing framing)
 {
 	const struct http_response response = {.status = reply->status, .fields = reply->fields};
 	const struct h1_wire wire = {
-		.framing = framing_of(exchange, reply),
+		.framing = framing,
 		.is_last = exchange->is_last,
 		.says_keep_alive = exchange->request.version == HTTP_VERSION_1_0 &&
 				   !exchange->is_last,
@@ -51,23 +51,49 @@ static struct io_buf *write_reply(struct exchange *exchange, const struct reply 
 }
 
 /* What was not read of the request to its end is not to be taken for the next one. */
-static void reply_last(struct exchange *exchange, struct reply *reply, bool is_last,
-		       enum exchange_end end)
+static bool ends_connection(const struct exchange *exchange)
 {
-	struct io_buf *buf;
+	return !exchange->up.is_done || !exchange->request.is_persistent ||
+	       exchange_worker(exchange)->is_draining;
+}
 
-	exchange->is_last = is_last || !exchange->up.is_done || !exchange->request.is_persistent ||
-			    exchange_worker(exchange)->is_draining;
-	exchange_filter_reply(exchange, reply);
-	buf = write_reply(exchange, reply);
+/* Return: false: it could not be sent, and the exchange is over. */
+static bool send_reply(struct exchange *exchange, const struct reply *reply,
+		       struct http_framing framing)
+{
+	struct io_buf *buf = write_reply(exchange, reply, framing);
+
 	if (!buf) {
 		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
-		return;
+		return false;
 	}
 	exchange->status = reply->status;
 	exchange->is_answer_begun = true;
 	io_stream_send(exchange_client(exchange), buf);
-	exchange_finish(exchange, end, !exchange->is_last);
+	return true;
+}
+
+static void reply_last(struct exchange *exchange, struct reply *reply, bool is_last,
+		       enum exchange_end end)
+{
+	exchange->is_last = is_last || ends_connection(exchange);
+	exchange_filter_reply(exchange, reply);
+	if (send_reply(exchange, reply, framing_of(exchange, reply)))
+		exchange_finish(exchange, end, !exchange->is_last);
+}
+
+bool exchange_reply_begin(struct exchange *exchange, const struct reply *reply, uint64_t length)
+{
+	const struct http_framing framing = {.kind = HTTP_FRAMING_LENGTH, .length = length};
+	struct reply filtered = *reply;
+
+	exchange->is_last = ends_connection(exchange);
+	exchange_filter_reply(exchange, &filtered);
+	if (!filtered.body.ptr && filtered.status == reply->status)
+		return send_reply(exchange, &filtered, framing);
+	if (send_reply(exchange, &filtered, framing_of(exchange, &filtered)))
+		exchange_finish(exchange, EXCHANGE_END_FILTERED, !exchange->is_last);
+	return false;
 }
 
 void exchange_reply(struct exchange *exchange, const struct reply *reply, enum exchange_end end)

@@ -16,6 +16,8 @@
 #include <sys/resource.h>
 #define WORKERS_MAX          256 /* a connection's id has eight bits for its worker */
 #define RESERVED_DESCRIPTORS 48
+#define OFFLOAD_THREADS      4
+#define OFFLOAD_BACKLOG      1024
 
 /* --- News from the pools, for the log ----------------------------------------------- */
 
@@ -166,8 +168,11 @@ static int start_workers(struct server *server, const struct config *config,
 	return 0;
 }
 
+/* Jobs that go on for nobody any more end first: they hold what belongs to workers. */
 static void stop_workers(struct server *server)
 {
+	io_offload_free(server->shared.offload);
+	server->shared.offload = NULL;
 	for (uint32_t w = 0; w < server->nworkers; w++) {
 		worker_stop(server->workers[w]);
 		server->workers[w] = NULL;
@@ -284,7 +289,9 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->workers = calloc(server->nworkers, sizeof(struct worker *));
 	server->shared.sources = source_table_new();
 	server->ticket_keys = tls_ticket_keys_new();
-	if (server->workers && server->shared.sources && server->ticket_keys)
+	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
+	if (server->shared.offload && server->workers && server->shared.sources &&
+	    server->ticket_keys)
 		return server;
 	server_free(server);
 	return NULL;
@@ -327,6 +334,7 @@ void server_free(struct server *server)
 {
 	if (!server)
 		return;
+	io_offload_free(server->shared.offload);
 	source_table_free(server->shared.sources);
 	reuseport_loads_free(server->shared.loads);
 	splice_free(server->shared.splice);

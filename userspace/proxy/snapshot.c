@@ -2,6 +2,7 @@
 /* From a checked configuration to one in force: sockets, pools, routes, counters, access log. */
 #include "proxy/snapshot.h"
 #include "core/clock.h"
+#include "proxy/file_roots.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -143,6 +144,8 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 		if (!listener->routes || !listener->http_routes || !listener->stats)
 			return -ENOMEM;
 		set_http_limits(listener);
+		err = file_roots_open(config, listener->config, &listener->roots, ret_errors);
+		first_err = first_err ? first_err : err;
 		err = add_binds(snapshot, options, i, ret_errors);
 		if (err && !first_err)
 			first_err = err;
@@ -300,6 +303,7 @@ void snapshot_discard(struct snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->nbindings; i++)
 		binding_unref(snapshot->bindings[i].binding);
 	for (size_t i = 0; snapshot->listeners && i < config->nlisteners; i++) {
+		file_roots_close(snapshot->listeners[i].config, snapshot->listeners[i].roots);
 		tcp_route_table_free(snapshot->listeners[i].routes);
 		http_route_table_free(snapshot->listeners[i].http_routes);
 		if (snapshot->listeners[i].stats)

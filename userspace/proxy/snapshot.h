@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "core/compiler.h"
 #include "core/strbuf.h"
+#include "files/root.h"
 #include "filter/filter.h"
 #include "io/loop.h"
 #include "proxy/access_log.h"
@@ -33,6 +34,7 @@ struct snapshot_listener {
 	struct filter_chain **route_filters;  /* by route; NULL: no route has its own */
 	struct h1_limits http_limits;
 	struct h1_body_limits body_limits;
+	struct file_root **roots; /* by route; NULL: it serves no files */
 	struct listener_stats *stats;
 	struct tls_server_context *tls; /* NULL: plain */
 };

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define TEND_MS 2000
+/* Descriptors that a worker keeps for files. */
+#define OPEN_FILES_MAX 512
 /* Objects of ended connections, of each kind: as many as come and go in a short time. */
 #define KEPT_MAX 1024
 
@@ -423,7 +425,8 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	rng_seed_random(&worker->rng);
 	worker->tls_pacer = tls_pacer_new(worker->loop, 1);
 	worker->regex_scratch = regex_scratch_new();
-	if (!worker->tls_pacer || !worker->regex_scratch)
+	worker->files = file_cache_new(OPEN_FILES_MAX);
+	if (!worker->tls_pacer || !worker->regex_scratch || !worker->files)
 		goto fail;
 	err = -pthread_create(&worker->thread, NULL, thread_main, worker);
 	if (err)
@@ -431,6 +434,7 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	*ret = worker;
 	return 0;
 fail:
+	file_cache_free(worker->files);
 	regex_scratch_free(worker->regex_scratch);
 	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);
@@ -448,6 +452,7 @@ void worker_stop(struct worker *worker)
 	free_list_clear(&worker->tcp_sessions);
 	free_list_clear(&worker->http_sessions);
 	free_list_clear(&worker->http_clients);
+	file_cache_free(worker->files);
 	regex_scratch_free(worker->regex_scratch);
 	tls_pacer_free(worker->tls_pacer);
 	io_loop_free(worker->loop);

@@ -8,7 +8,9 @@
 #include "core/regex.h"
 #include "core/rng.h"
 #include "core/strbuf.h"
+#include "files/cache.h"
 #include "io/loop.h"
+#include "io/offload.h"
 #include "io/timer.h"
 #include "proxy/inspect.h"
 #include "proxy/http_backend.h"
@@ -41,6 +43,7 @@ struct worker_shared {
 	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
 	struct splice *splice;         /* NULL: connections are not spliced */
 	struct sockmap *sockmap;       /* NULL: their bytes are not redirected */
+	struct io_offload *offload;    /* what may block on a disk */
 };
 
 /* A snapshot as one worker sees it. Held by connections and acceptors; references are plain
@@ -78,7 +81,8 @@ struct worker {
 	struct io_timer unpark;
 	struct io_timer tend;
 	struct regex_scratch *regex_scratch;
-	struct rng rng; /* for what is drawn */
+	struct file_cache *files; /* open ones */
+	struct rng rng;           /* for what is drawn */
 	uint64_t next_id;
 	_Atomic bool is_quiet;        /* drains, and has no listener left */
 	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */

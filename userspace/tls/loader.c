@@ -2,6 +2,8 @@
 /* Reads the files that a configuration names, and says where it named the one that is wrong. */
 #include "tls/tls_internal.h"
 
+#include "core/path.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -53,14 +55,7 @@ const char *tls_error_text(void)
 
 char *tls_resolve_path(const struct tls_loader *loader, const char *path)
 {
-	const char *slash = strrchr(loader->path, '/');
-	char *joined;
-
-	if (path[0] == '/' || !slash)
-		return strdup(path);
-	if (asprintf(&joined, "%.*s/%s", (int)(slash - loader->path), loader->path, path) < 0)
-		return NULL;
-	return joined;
+	return path_beside(loader->path, path);
 }
 
 /* Return: 0; -errno. */

@@ -360,8 +360,8 @@ static const struct {
 	 "1:54: unknown option \"cookie\" in match; expected one of host, path, path_prefix, "
 	 "path_regex, method, headers, query, cookies, certificate, sni, alpn, source, port; did "
 	 "you mean \"cookies\"?\n"},
-	{ROUTES("{match: {sni: a}}, {pool: p}") P,
-	 "1:45: a route has no action; expected one of pool, split, redirect, respond, deny\n"},
+	{ROUTES("{match: {sni: a}}, {pool: p}") P, "1:45: a route has no action; expected one of "
+						   "pool, split, redirect, respond, files, deny\n"},
 	{ROUTES("{match: {port: [1]}, pool: p, deny: 403}, {pool: p}") P,
 	 "1:81: deny stands beside pool; expected one of the two\n"},
 	{ROUTES("{match: {port: [1]}, redirect: {scheme: https}}, {pool: p}") P,

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sends a file: as much as the client's queue may hold, then more when that is empty. */
+#include "proxy/file_body.h"
+
+#include "proxy/http_client.h"
+#include "proxy/session.h"
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Read at once; half of it in flight keeps a fast client busy. */
+#define PIECE ((size_t)128 * 1024)
+
+/* A piece that comes from the disk; outlives the body that wants it. */
+struct file_read {
+	struct io_job job;
+	struct worker *worker;
+	struct file_body *body; /* NULL: nobody waits any more */
+	struct file_entry *entry;
+	struct io_buf *buf;
+	uint64_t offset;
+	ssize_t len; /* read; or -errno */
+};
+
+/* Return: bytes; -EAGAIN: they would have to be waited for; -errno. Not every file system can tell
+ * (EOPNOTSUPP). */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes there. */
+static ssize_t read_cached(int fd, char *buf, size_t len, uint64_t offset)
+{
+	const struct iovec vec = {.iov_base = buf, .iov_len = len};
+	ssize_t got = preadv2(fd, &vec, 1, (off_t)offset, RWF_NOWAIT);
+
+	if (got >= 0)
+		return got;
+	return errno == EOPNOTSUPP || errno == EINTR ? -EAGAIN : -errno;
+}
+
+bool file_read_now(int fd, char *buf, size_t len, uint64_t offset)
+{
+	return read_cached(fd, buf, len, offset) == (ssize_t)len;
+}
+
+static size_t piece_of(const struct file_body *body)
+{
+	uint64_t left = body->end - body->offset;
+
+	return left < PIECE ? (size_t)left : PIECE;
+}
+
+/* Less than there was: the file has been cut, and its length was told already. */
+static void cut_short(struct file_body *body)
+{
+	exchange_abort(body->exchange, EXCHANGE_END_ANSWER_CUT,
+		       "the file could not be read to its end");
+}
+
+/* Takes @buf. Return: false: the exchange is over. */
+static bool pass(struct file_body *body, struct io_buf *buf, ssize_t len)
+{
+	struct exchange *exchange = body->exchange;
+	struct io_stream *client = exchange_client(exchange);
+
+	if (len <= 0) {
+		io_buf_release(client->loop, buf);
+		cut_short(body);
+		return false;
+	}
+	buf->end = (uint32_t)len;
+	body->offset += (uint64_t)len;
+	exchange->down.payload += (uint64_t)len;
+	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
+	io_stream_send(client, buf);
+	if (body->offset < body->end)
+		return true;
+	exchange_finish(exchange, EXCHANGE_END_DONE, !exchange->is_last);
+	return false;
+}
+
+static void go_on(struct file_body *body);
+
+static void on_run(struct io_job *job)
+{
+	struct file_read *read = container_of(job, struct file_read, job);
+
+	do
+		read->len = pread(read->entry->file.fd, read->buf->base, read->buf->cap,
+				  (off_t)read->offset);
+	while (read->len < 0 && errno == EINTR);
+}
+
+static void on_read(struct io_job *job)
+{
+	struct file_read *read = container_of(job, struct file_read, job);
+	struct file_body *body = read->body;
+	struct io_buf *buf = read->buf;
+	ssize_t len = read->len;
+
+	file_entry_unref(read->entry);
+	if (!body)
+		io_buf_release(read->worker->loop, buf);
+	free(read);
+	if (!body)
+		return;
+	body->read = NULL;
+	if (pass(body, buf, len))
+		go_on(body);
+}
+
+/* Takes @buf. */
+static void read_on_thread(struct file_body *body, struct io_buf *buf)
+{
+	struct worker *worker = exchange_worker(body->exchange);
+	struct file_read *read = calloc(1, sizeof(*read));
+
+	if (read) {
+		*read = (struct file_read){
+			.job = {.run = on_run, .on_done = on_read},
+			.worker = worker,
+			.body = body,
+			.entry = file_entry_ref(body->entry),
+			.buf = buf,
+			.offset = body->offset,
+		};
+		body->read = read;
+		if (io_offload_submit(worker->shared->offload, worker->loop, &read->job) == 0)
+			return;
+		body->read = NULL;
+		file_entry_unref(body->entry);
+		free(read);
+	}
+	io_buf_release(worker->loop, buf);
+	cut_short(body);
+}
+
+static void go_on(struct file_body *body)
+{
+	struct io_stream *client = exchange_client(body->exchange);
+	uint32_t limit = exchange_buffer_limit(body->exchange);
+	ssize_t len;
+
+	while (!body->read && client->queued < limit) {
+		size_t piece = piece_of(body);
+		struct io_buf *buf = io_buf_new(client->loop, (uint32_t)piece);
+
+		if (!buf) {
+			exchange_abort(body->exchange, EXCHANGE_END_NO_MEMORY, NULL);
+			return;
+		}
+		len = read_cached(body->entry->file.fd, buf->base, piece, body->offset);
+		if (len == -EAGAIN)
+			read_on_thread(body, buf);
+		else if (!pass(body, buf, len))
+			return;
+		if (len == -EAGAIN)
+			return;
+	}
+}
+
+static void on_room(struct exchange_source *source)
+{
+	go_on(container_of(source, struct file_body, source));
+}
+
+static void on_end(struct exchange_source *source)
+{
+	struct file_body *body = container_of(source, struct file_body, source);
+
+	if (body->read)
+		body->read->body = NULL;
+	body->read = NULL;
+	file_entry_unref(body->entry);
+}
+
+void file_body_start(struct file_body *body, struct exchange *exchange, struct file_entry *entry,
+		     uint64_t first, uint64_t length)
+{
+	*body = (struct file_body){
+		.source = {.on_room = on_room, .on_end = on_end},
+		.exchange = exchange,
+		.entry = entry,
+		.offset = first,
+		.end = first + length,
+	};
+	exchange->source = &body->source;
+	go_on(body);
+}
