@@ -11,6 +11,7 @@
 #include "core/arena.h"
 #include "core/log.h"
 #include "core/strbuf.h"
+#include "core/template.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +24,12 @@
  */
 enum config_io { CONFIG_IO_AUTO, CONFIG_IO_URING, CONFIG_IO_EPOLL };
 enum config_acceleration_mode { CONFIG_AUTO, CONFIG_OFF, CONFIG_SPLICE, CONFIG_SOCKMAP };
-enum config_access_format { CONFIG_ACCESS_TEXT, CONFIG_ACCESS_JSON };
+enum config_access_format {
+	CONFIG_ACCESS_TEXT,
+	CONFIG_ACCESS_JSON,
+	CONFIG_ACCESS_COMMON, /* mode http; text in mode tcp */
+	CONFIG_ACCESS_COMBINED,
+};
 enum config_mode { CONFIG_MODE_TCP, CONFIG_MODE_HTTP };
 enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CONFIG_HEALTH_HTTP };
@@ -59,6 +65,7 @@ struct config_log {
 struct config_access_log {
 	const char *path; /* access_log.path: a file, "stdout", or NULL for none (the default) */
 	enum config_access_format format;
+	struct template template; /* of a request's line, in place of the format; empty: none */
 };
 
 struct config_admin {

@@ -27,6 +27,12 @@
 	X(LISTENER, "listener", false, "the listener's name")                                 \
 	X(POOL, "pool", false, "the pool's name; empty before one is known")                  \
 	X(STATUS, "status", false, "the answer's status; empty before there is one")          \
+	X(ENDPOINT, "endpoint", false, "the endpoint that has it; empty before one is known") \
+	X(TIME, "time", false, "when the request began: RFC 3339, UTC")                       \
+	X(DURATION_MS, "duration_ms", false, "milliseconds since then, with a fraction")      \
+	X(BYTES_IN, "bytes_in", false, "bytes from the client so far, head and body")         \
+	X(BYTES_OUT, "bytes_out", false, "bytes to the client so far, head and body")         \
+	X(END, "end", false, "how it ended; empty before it has")                             \
 	X(HEADER, "header", true, "a field of the request: ${header:User-Agent}")             \
 	X(RESPONSE_HEADER, "response_header", true, "a field of the response")                \
 	X(COOKIE, "cookie", true, "a cookie of the request: ${cookie:session}")

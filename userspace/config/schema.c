@@ -38,6 +38,8 @@ static const struct word log_format_words[] = {
 static const struct word access_format_words[] = {
 	{"text", CONFIG_ACCESS_TEXT},
 	{"json", CONFIG_ACCESS_JSON},
+	{"common", CONFIG_ACCESS_COMMON},
+	{"combined", CONFIG_ACCESS_COMBINED},
 	{},
 };
 
@@ -144,7 +146,15 @@ static const struct option access_log_options[] = {
 	 FIELD(config_access_log, format),
 	 .words = access_format_words,
 	 .default_text = "text",
-	 .help = "One line a connection, as text or as JSON."},
+	 .help = "One line a connection, in mode http one a request: text, JSON, or as web servers "
+		 "have it, which in mode tcp is text."},
+	{.name = "template",
+	 .type = &type_template,
+	 FIELD(config_access_log, template),
+	 .example = "\"${time} ${client_ip} ${method} ${uri} ${status} ${duration_ms}\"",
+	 .help = "The line of a request in mode http, in place of format. What could forge a line "
+		 "is "
+		 "written as \\x and two digits; a variable without a value is a dash."},
 };
 
 static const struct schema schema_access_log = {SCHEMA("access_log", access_log_options)};

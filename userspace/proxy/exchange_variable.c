@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The values of an exchange's variables, for templates. Nothing is made before it is asked for. */
 #include "config/variable.h"
+#include "core/clock.h"
 #include "http/cookie.h"
 #include "proxy/exchange.h"
 #include "proxy/http_client.h"
@@ -19,6 +20,34 @@ static struct slice number(struct exchange *exchange, unsigned value)
 
 	return digits ? slice_of(digits, (size_t)snprintf(digits, 12, "%u", value))
 		      : (struct slice){};
+}
+
+static struct slice count(struct exchange *exchange, uint64_t value)
+{
+	return text(arena_printf(&exchange->arena, "%llu", (unsigned long long)value));
+}
+
+static struct slice time_of(struct exchange *exchange)
+{
+	char *time = arena_alloc(&exchange->arena, CLOCK_RFC3339_SIZE);
+	uint64_t began_us = exchange->started_wall_us ? exchange->started_wall_us : clock_wall_us();
+
+	return time ? text(clock_format_rfc3339(began_us, time)) : (struct slice){};
+}
+
+static struct slice duration_of(struct exchange *exchange)
+{
+	uint64_t us = io_loop_now_us(exchange_worker(exchange)->loop) - exchange->started_us;
+
+	return text(arena_printf(&exchange->arena, "%llu.%03u", (unsigned long long)(us / 1000),
+				 (unsigned)(us % 1000)));
+}
+
+static struct slice endpoint_of(const struct exchange *exchange)
+{
+	const struct endpoint *endpoint = dial_endpoint_to_tell(&exchange->dial);
+
+	return endpoint ? text(endpoint->name) : (struct slice){};
 }
 
 static struct slice lower_case(struct exchange *exchange, struct slice host)
@@ -114,6 +143,18 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 	case CONFIG_VARIABLE_STATUS:
 		return number(exchange,
 			      exchange->status ? exchange->status : exchange->response.status);
+	case CONFIG_VARIABLE_ENDPOINT:
+		return endpoint_of(exchange);
+	case CONFIG_VARIABLE_TIME:
+		return time_of(exchange);
+	case CONFIG_VARIABLE_DURATION_MS:
+		return duration_of(exchange);
+	case CONFIG_VARIABLE_BYTES_IN:
+		return count(exchange, exchange_bytes_in(exchange));
+	case CONFIG_VARIABLE_BYTES_OUT:
+		return count(exchange, exchange_bytes_out(exchange));
+	case CONFIG_VARIABLE_END:
+		return text(exchange->is_over ? exchange_end_name(exchange->end) : NULL);
 	case CONFIG_VARIABLE_HEADER:
 		return field_of(&request->fields, argument);
 	case CONFIG_VARIABLE_RESPONSE_HEADER:

@@ -77,18 +77,10 @@ static void append_ms(struct strbuf *out, int64_t us, char separator)
 	strbuf_append(out, slice_of(&separator, 1));
 }
 
-/* What a client sent is quoted, so that it cannot forge a field or a line. */
 static void append_quoted(struct strbuf *out, struct slice text)
 {
 	strbuf_append_str(out, "\"");
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.ptr[i];
-
-		if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
-			strbuf_printf(out, "\\x%02x", c);
-		else
-			strbuf_append(out, slice_of(text.ptr + i, 1));
-	}
+	http_log_escape(text, out);
 	strbuf_append_str(out, "\"");
 }
 
@@ -164,17 +156,30 @@ static void append_json(const struct line *line, struct strbuf *out)
 	strbuf_append_str(out, "}\n");
 }
 
-void http_log_write(const struct exchange *exchange)
+static void append_line(const struct exchange *exchange, enum config_access_format format,
+			struct strbuf *out)
+{
+	struct line line;
+
+	describe(exchange, &line);
+	if (format == CONFIG_ACCESS_JSON)
+		append_json(&line, out);
+	else
+		append_text(&line, out);
+}
+
+void http_log_write(struct exchange *exchange)
 {
 	struct worker_view *view = exchange->client->session->view;
+	const struct config_access_log *config = &view->snapshot->config->access_log;
 	struct strbuf *lines = worker_view_log(view);
-	struct line line;
 
 	if (!lines)
 		return;
-	describe(exchange, &line);
-	if (view->snapshot->access_log->format == CONFIG_ACCESS_JSON)
-		append_json(&line, lines);
+	if (config->template.count)
+		http_log_append_template(exchange, &config->template, lines);
+	else if (config->format >= CONFIG_ACCESS_COMMON)
+		http_log_append_common(exchange, config->format == CONFIG_ACCESS_COMBINED, lines);
 	else
-		append_text(&line, lines);
+		append_line(exchange, config->format, lines);
 }
