@@ -7,6 +7,7 @@
 #include "config/forwarding.h"
 #include "config/resilience.h"
 #include "config/route.h"
+#include "config/sticky.h"
 #include "core/address.h"
 #include "core/arena.h"
 #include "core/log.h"
@@ -235,6 +236,8 @@ struct config_pool {
 	uint32_t slow_start_ms;    /* 0: off */
 	struct address source_address; /* no address: the kernel chooses */
 	bool is_transparent;           /* connect from the client's own address (IP_TRANSPARENT) */
+	struct config_sticky sticky;   /* mode http */
+	struct config_hash_key hash_key; /* mode http */
 	struct config_pool_tls tls;
 	struct config_pool_http http; /* for listeners of mode http */
 	struct config_breaker breaker;

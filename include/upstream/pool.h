@@ -84,14 +84,17 @@ struct pool_request {
 	const struct address *client;  /* source and maglev hash it; others ignore it */
 	struct endpoint *const *tried; /* left out while another one is available */
 	size_t ntried;
+	uint64_t wanted; /* id of the endpoint to be taken if it can be had; 0: none */
+	uint64_t key;    /* hashed in place of @client; 0: there is none */
 };
 
 /**
  * Picks an endpoint and takes one of its connections; pool_view_release() gives it back.
- * Order: lowest tier that has an available endpoint; within it our zone, while any endpoint there
- * is available; then the algorithm. Where all of these were tried, other zones and tiers follow,
- * then those tried once more. An endpoint that came (back) up less than slow_start ago has its
- * weight lowered: from 1/16 up to all of it in 16 equal steps; maglev and source keep theirs.
+ * Order: the one that is wanted, unless it was tried; lowest tier that has an available endpoint;
+ * within it our zone, while any endpoint there is available; then the algorithm. Where all of these
+ * were tried, other zones and tiers follow, then those tried once more. An endpoint that came
+ * (back) up less than slow_start ago has its weight lowered: from 1/16 up to all of it in 16 equal
+ * steps; maglev and source keep theirs.
  * @ret: a reference.
  * Return: 0; -EHOSTUNREACH: none is available; -EBUSY: those that are have reached max_connections,
  * or others wait for them already: pool_view_wait().

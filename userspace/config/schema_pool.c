@@ -259,6 +259,20 @@ static const struct option pool_options[] = {
 		 "the "
 		 "better of two by connections and latency, or by a hash of the client's address "
 		 "(maglev moves few clients when endpoints change; source is cheapest)."},
+	{.name = "hash_key",
+	 .type = &type_mapping,
+	 .members = &schema_hash_key,
+	 .is_choice = true,
+	 FIELD(config_pool, hash_key),
+	 .help = "Mode http: what maglev and source hash in place of the client's address, where "
+		 "the request has it."},
+	{.name = "sticky",
+	 .type = &type_mapping,
+	 .members = &schema_sticky,
+	 .is_choice = true,
+	 FIELD(config_pool, sticky),
+	 .help = "Mode http: a client comes back to the endpoint that has served it, for as long "
+		 "as that is available."},
 	{.name = "endpoints",
 	 .type = &type_mapping,
 	 .members = &schema_endpoint,

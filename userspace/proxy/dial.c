@@ -112,6 +112,8 @@ static void pick(struct dial *dial)
 		.client = dial->client ? dial->client : &dial->session->client_address,
 		.tried = dial->tried,
 		.ntried = dial->ntried,
+		.wanted = dial->wanted,
+		.key = dial->key,
 	};
 	int err = pool_view_pick(dial->pool_view, &request, &dial->endpoint);
 

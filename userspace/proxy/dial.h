@@ -62,6 +62,7 @@ struct dial {
 	const struct dial_ops *ops;
 	struct session *session;
 	const struct address *client; /* that endpoints are chosen for; NULL: the connection's */
+	uint64_t wanted, key;         /* see struct pool_request */
 	size_t pool;                  /* the configuration's index */
 	struct pool_view *pool_view;
 	struct endpoint *endpoint; /* one of its connections is ours; NULL: none */
@@ -76,7 +77,7 @@ struct dial {
 	uint64_t pick_us, connect_us, connected_us; /* loop time */
 };
 
-/* @dial is zero but for @ops, @session and @client. */
+/* @dial is zero but for @ops, @session, @client, @wanted and @key. */
 void dial_start(struct dial *dial, size_t pool);
 
 /* Another try, if the pool allows one more. */

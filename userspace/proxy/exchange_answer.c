@@ -10,6 +10,7 @@
 #include "proxy/http_backend.h"
 #include "proxy/http_client.h"
 #include "proxy/session.h"
+#include "proxy/sticky.h"
 #include "proxy/tunnel.h"
 
 #include <errno.h>
@@ -217,6 +218,11 @@ static void begin_answer(struct exchange *exchange, struct io_buf *rest)
 	struct io_buf *head;
 
 	http_fields_strip_connection(&response->fields);
+	if (sticky_mark(exchange) < 0) {
+		io_buf_release(loop_of(exchange), rest);
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
 	if (exchange->filters && !exchange_filter_answer(exchange)) {
 		io_buf_release(loop_of(exchange), rest);
 		return;

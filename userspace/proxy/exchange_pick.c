@@ -5,6 +5,7 @@
 #include "proxy/http_backend.h"
 #include "proxy/http_client.h"
 #include "proxy/session.h"
+#include "proxy/sticky.h"
 
 #include <errno.h>
 
@@ -141,6 +142,10 @@ void exchange_pick(struct exchange *exchange, size_t pool)
 		return;
 	exchange_limit_tries(exchange);
 	exchange->dial.client = exchange_source(exchange);
+	if (sticky_read(exchange) < 0) {
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
 	dial_start(&exchange->dial, pool);
 }
 

@@ -290,8 +290,8 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->shared.sources = source_table_new();
 	server->ticket_keys = tls_ticket_keys_new();
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
-	if (server->shared.offload && server->workers && server->shared.sources &&
-	    server->ticket_keys)
+	if (tls_signing_key_make(server->shared.signing_key) == 0 && server->shared.offload &&
+	    server->workers && server->shared.sources && server->ticket_keys)
 		return server;
 	server_free(server);
 	return NULL;

@@ -19,6 +19,7 @@
 #include "proxy/source_table.h"
 #include "tls/client_hello.h"
 #include "tls/session.h"
+#include "tls/sign.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,10 +41,11 @@ struct worker_shared {
 	_Atomic uint64_t total;    /* connections since the start */
 	_Atomic uint32_t backends; /* connections of mode http to endpoints, idle ones too */
 	struct source_table *sources;
-	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
-	struct splice *splice;         /* NULL: connections are not spliced */
-	struct sockmap *sockmap;       /* NULL: their bytes are not redirected */
-	struct io_offload *offload;    /* what may block on a disk */
+	struct reuseport_loads *loads;                  /* NULL: accepts are spread by hash */
+	struct splice *splice;                          /* NULL: connections are not spliced */
+	struct sockmap *sockmap;                        /* NULL: their bytes are not redirected */
+	struct io_offload *offload;                     /* what may block on a disk */
+	unsigned char signing_key[TLS_SIGNING_KEY_LEN]; /* of cookies, until the daemon ends */
 };
 
 /* A snapshot as one worker sees it. Held by connections and acceptors; references are plain

@@ -248,6 +248,19 @@ static struct endpoint *draw_untried(struct pool_view *view, uint64_t hash,
 	return draw(view, hash, request);
 }
 
+/* Whatever its tier and zone: whoever asks for it has been there. */
+static struct endpoint *take_wanted(const struct view_table *table,
+				    const struct pool_request *request)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct endpoint *endpoint = table->entries[i].endpoint;
+
+		if (endpoint->id == request->wanted && !is_tried(request, endpoint))
+			return take_connection(endpoint) ? endpoint : NULL;
+	}
+	return NULL;
+}
+
 int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 		   struct endpoint **ret)
 {
@@ -260,8 +273,10 @@ int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 	/* Nobody overtakes those who wait. */
 	if (!list_is_empty(&view->waiters) && !view->is_serving)
 		return -EBUSY;
-	hash = hash_client(view, request->client);
-	if (request->ntried > 0)
+	if (request->wanted)
+		endpoint = take_wanted(&view->table, request);
+	hash = request->key ? request->key : hash_client(view, request->client);
+	if (!endpoint && request->ntried > 0)
 		endpoint = draw_untried(view, hash, request);
 	if (!endpoint)
 		endpoint = draw(view, hash, NULL);

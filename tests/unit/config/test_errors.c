@@ -521,6 +521,16 @@ static const struct {
 	{L POOL(", health: {http: {expect: 2xx}}"),
 	 "2:70: expect: \"2xx\" is not a range of statuses; expected a status or a range such as "
 	 "200-399, from 100 to 599\n"},
+	{L POOL(", hash_key: {}"),
+	 "2:56: hash_key names nothing; expected one of header, cookie\n"},
+	{L POOL(", hash_key: {header: X, cookie: y}"),
+	 "2:56: hash_key names both; expected one of header, cookie\n"},
+	{L POOL(", sticky: {ttl: 1h}"), "2:54: sticky has no cookie; expected a name of letters, "
+					"digits, \"_\", \".\" and \"-\"\n"},
+	{L POOL(", sticky: {cookie: s, key: short}"),
+	 "2:71: key: it is shorter than 16 bytes; expected a secret that cannot be guessed\n"},
+	{L POOL(", sticky: {cookie: s, same_site: none, secure: off}"),
+	 "2:77: same_site: browsers take none only with secure; expected secure: auto or on\n"},
 	{L POOL(", health: {http: {expect: 200-}}"),
 	 "2:70: expect: \"200-\" is not a range of statuses; expected a status or a range such as "
 	 "200-399, from 100 to 599\n"},

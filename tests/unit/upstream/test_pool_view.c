@@ -264,6 +264,60 @@ static void same_client_gets_the_same_endpoint(void **state)
 	}
 }
 
+static void wanted_endpoint_is_taken_while_it_can_be_had(void **state)
+{
+	struct endpoint *tried[1], *endpoint;
+	struct pool_request request = {};
+
+	(void)state;
+	endpoints[3].tier = 1;
+	endpoints[3].max_connections = 1;
+	start(NULL);
+	request.wanted = find(3)->id;
+	assert_int_equal(pool_view_pick(view, &request, &endpoint), 0);
+	assert_ptr_equal(endpoint, find(3));
+	/* It is full now. */
+	assert_int_equal(pool_view_pick(view, &request, &endpoint), 0);
+	assert_ptr_not_equal(endpoint, find(3));
+	pool_view_release(view, endpoint);
+	give_back(3);
+	/* It has just failed. */
+	tried[0] = find(3);
+	request.tried = tried;
+	request.ntried = 1;
+	assert_int_equal(pool_view_pick(view, &request, &endpoint), 0);
+	assert_ptr_not_equal(endpoint, find(3));
+	pool_view_release(view, endpoint);
+	/* Nobody knows it. */
+	request = (struct pool_request){.wanted = 1};
+	assert_int_equal(pool_view_pick(view, &request, &endpoint), 0);
+	pool_view_release(view, endpoint);
+}
+
+static void key_is_hashed_in_place_of_the_client(void **state)
+{
+	struct address client = fixture_address("198.51.100.1:1000");
+	struct endpoint *first, *second;
+	bool is_seen[ENDPOINTS] = {};
+
+	(void)state;
+	config.balance = CONFIG_BALANCE_MAGLEV;
+	start(NULL);
+	for (uint64_t key = 1; key < 200; key++) {
+		struct pool_request request = {.client = &client, .key = key * 0x9e3779b97f4a7c15};
+
+		assert_int_equal(pool_view_pick(view, &request, &first), 0);
+		assert_int_equal(pool_view_pick(view, &request, &second), 0);
+		assert_ptr_equal(first, second);
+		for (size_t i = 0; i < ENDPOINTS; i++)
+			is_seen[i] |= find(i) == first;
+		pool_view_release(view, first);
+		pool_view_release(view, second);
+	}
+	for (size_t i = 0; i < ENDPOINTS; i++)
+		assert_true(is_seen[i]);
+}
+
 static void least_conn_sees_the_load_of_the_moment(void **state)
 {
 	(void)state;
@@ -542,6 +596,8 @@ int main(void)
 		TEST(nothing_changes_for_a_view_before_the_pool_is_touched),
 		TEST(retries_avoid_what_was_tried),
 		TEST(same_client_gets_the_same_endpoint),
+		TEST(wanted_endpoint_is_taken_while_it_can_be_had),
+		TEST(key_is_hashed_in_place_of_the_client),
 		TEST(least_conn_sees_the_load_of_the_moment),
 		TEST(slow_start_grows_in_sixteen_steps),
 		TEST(failures_eject_and_time_brings_back),
