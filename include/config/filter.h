@@ -18,7 +18,8 @@
 	X(COMPRESSION, "compression", compression) \
 	X(ACCESS, "access", access)                \
 	X(LIMITS, "limits", limits)                \
-	X(CORS, "cors", cors)
+	X(CORS, "cors", cors)                      \
+	X(RATE_LIMIT, "rate_limit", rate_limit)
 
 /* Of one list. */
 #define CONFIG_FILTERS_MAX 16
@@ -97,6 +98,17 @@ struct config_cors {
 	uint32_t max_age_ms;  /* 10m: how long a browser may remember a preflight */
 };
 
+struct config_rate_limit {
+	const char *name; /* "default" */
+	struct template key;
+	uint32_t requests, per_ms;
+	uint32_t burst;  /* 0: requests, at most 100000 */
+	uint32_t status; /* 429 */
+	bool has_fields; /* true */
+	bool is_dry_run; /* false */
+	uint32_t max_keys;
+};
+
 /* One filter: @kind says which of the members is meant; the others hold their defaults. */
 struct config_filter {
 	enum config_filter_kind kind;
@@ -105,6 +117,7 @@ struct config_filter {
 	struct config_access access;
 	struct config_filter_limits limits;
 	struct config_cors cors;
+	struct config_rate_limit rate_limit;
 	uint32_t line;
 };
 

@@ -12,6 +12,7 @@
 #define CONFIG_VARIABLES(X)                                                                   \
 	X(CLIENT_IP, "client_ip", false, "the client's address, after the PROXY protocol")    \
 	X(CLIENT_PORT, "client_port", false, "the client's port")                             \
+	X(CLIENT_NET, "client_net", false, "the client's network by limits.source_prefix")    \
 	X(HOST, "host", false, "the host that is asked for, without port, in lower case")     \
 	X(PORT, "port", false, "the port that the client connected to")                       \
 	X(SCHEME, "scheme", false, "http or https")                                           \

@@ -160,3 +160,29 @@ def test_a_preflight_does_not_reach_the_pool(net, sluice, web):
         got = client.ask("/broken", fields=fields)
         assert got.status == 502
         assert got.get("access-control-allow-origin") == "https://app.example"
+
+
+# --- rate_limit ---------------------------------------------------------------------------
+def test_workers_count_together(net, sluice, web):
+    sluice.start(config(web, [{"rate_limit": {"requests": 10, "per": "1h"}}]) | {"workers": 4})
+    statuses = []
+    for _ in range(15):
+        with Client(net) as client:
+            statuses.append(client.ask("/").status)
+    assert statuses == [200] * 10 + [429] * 5
+    with Client(net) as client:
+        got = client.ask("/")
+        assert got.status == 429 and 0 < int(got.get("retry-after")) <= 360
+        assert got.get("ratelimit-policy") == '"default";q=10;w=3600'
+        assert got.get("ratelimit").startswith('"default";r=0;t=')
+    assert len(web.seen) == 10
+
+
+def test_a_route_may_be_limited_more(net, sluice, web):
+    sluice.start(config(web, [{"rate_limit": {"requests": 1000, "per": "1h"}}], routes=[
+        {"match": {"path": "/login"}, "pool": "main", "filters": [
+            {"rate_limit": {"requests": 1, "per": "1h", "fields": False}}]},
+        {"pool": "main"}]))
+    with Client(net) as client:
+        assert [client.ask("/login").status for _ in range(2)] == [200, 429]
+        assert client.ask("/").status == 200

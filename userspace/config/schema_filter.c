@@ -50,6 +50,12 @@ static const struct option filter_options[] = {
 	 .is_choice = true,
 	 FIELD(config_filter, cors),
 	 .help = "Cross-origin resource sharing: answers preflights, marks answers."},
+	{.name = "rate_limit",
+	 .type = &type_mapping,
+	 .members = &schema_filter_rate_limit,
+	 .is_choice = true,
+	 FIELD(config_filter, rate_limit),
+	 .help = "So many requests of one client, or of another key, in a time."},
 };
 
 /* A name alone is enough only where every option has a default. */

@@ -265,7 +265,8 @@ static void settle(struct exchange *exchange, enum exchange_end end, bool may_st
 {
 	exchange->is_over = true;
 	exchange->end = end;
-	filter_chain_on_end(exchange->filters);
+	if (exchange->filters)
+		exchange_filter_end(exchange);
 	if (exchange->source)
 		exchange->source->on_end(exchange->source);
 	exchange->source = NULL;

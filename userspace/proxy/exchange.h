@@ -185,6 +185,8 @@ bool exchange_filter_answer(struct exchange *exchange);
 /* Who looks at the bodies. Return: NULL: nobody. @room: the caller's. */
 struct body_tap *exchange_filter_tap_up(struct exchange *exchange, struct body_tap *room);
 struct body_tap *exchange_filter_tap_down(struct exchange *exchange, struct body_tap *room);
+/* It is over, however: filters let go of it. */
+void exchange_filter_end(struct exchange *exchange);
 /* A filter has refused the request's body. */
 void exchange_filter_refuse(struct exchange *exchange);
 /* exchange.c: the filters have let it through. */

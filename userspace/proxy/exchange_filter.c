@@ -247,3 +247,11 @@ void exchange_filter_refuse(struct exchange *exchange)
 	else
 		reply(exchange);
 }
+
+/* What a filter has noticed is told where nothing else went wrong. */
+void exchange_filter_end(struct exchange *exchange)
+{
+	filter_chain_on_end(exchange->filters);
+	if (!exchange->detail)
+		exchange->detail = exchange->filters->detail;
+}

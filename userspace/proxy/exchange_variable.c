@@ -50,6 +50,24 @@ static struct slice endpoint_of(const struct exchange *exchange)
 	return endpoint ? text(endpoint->name) : (struct slice){};
 }
 
+/* What counts as one source for limits; on a unix socket all are one. */
+static struct slice client_net(struct exchange *exchange)
+{
+	const struct address *client = exchange_source(exchange);
+	const struct config_limits *limits =
+		&exchange->client->session->view->snapshot->config->limits;
+	bool is_v6 = client->sa.sa_family == AF_INET6;
+	char *room = arena_alloc(&exchange->arena, PREFIX_TEXT_SIZE);
+	struct prefix net;
+
+	if (!room ||
+	    !prefix_of(client,
+		       (uint8_t)(is_v6 ? limits->source_prefix_v6 : limits->source_prefix_v4),
+		       &net))
+		return (struct slice){};
+	return text(prefix_format(&net, room));
+}
+
 static struct slice lower_case(struct exchange *exchange, struct slice host)
 {
 	char *copy = arena_alloc(&exchange->arena, host.len);
@@ -112,6 +130,8 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 		return exchange_source_text(exchange);
 	case CONFIG_VARIABLE_CLIENT_PORT:
 		return number(exchange, address_port(exchange_source(exchange)));
+	case CONFIG_VARIABLE_CLIENT_NET:
+		return client_net(exchange);
 	case CONFIG_VARIABLE_HOST:
 		return lower_case(exchange, request->authority.host);
 	case CONFIG_VARIABLE_PORT:

@@ -50,6 +50,7 @@ static struct slice fake_value(void *context, uint32_t variable, struct slice ar
 
 	switch (variable) {
 	case CONFIG_VARIABLE_CLIENT_IP:
+	case CONFIG_VARIABLE_CLIENT_NET:
 		return slice_from_str("192.0.2.1");
 	case CONFIG_VARIABLE_METHOD:
 		return exchange->request->method_text;

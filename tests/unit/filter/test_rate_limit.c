@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The filter rate_limit and its buckets. */
+#include "fake_exchange.h"
+#include "filter/buckets.h"
+
+#include <pthread.h>
+
+#define SECOND 1000000000ull
+
+/* --- Buckets ------------------------------------------------------------------------- */
+
+static const struct slice key = {"key", 3};
+
+static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
+{
+	const struct bucket_rate rate = {.interval_ns = SECOND / 10, .burst = 3};
+	struct buckets *buckets = buckets_new(16);
+	struct bucket_state got;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		got = buckets_take(buckets, key, &rate, SECOND);
+		assert_int_equal(got.wait_ns, 0);
+		assert_int_equal(got.remaining, 2 - i);
+	}
+	got = buckets_take(buckets, key, &rate, SECOND);
+	assert_int_equal(got.wait_ns, SECOND / 10);
+	assert_int_equal(got.full_ns, 3 * SECOND / 10);
+	got = buckets_take(buckets, key, &rate, SECOND + SECOND / 10 - 1);
+	assert_int_equal(got.wait_ns, 1);
+	got = buckets_take(buckets, key, &rate, SECOND + SECOND / 10);
+	assert_int_equal(got.wait_ns, 0);
+	got = buckets_take(buckets, key, &rate, SECOND + SECOND / 10);
+	assert_true(got.wait_ns > 0);
+	/* Full again, and no fuller than that. */
+	got = buckets_take(buckets, key, &rate, 1000 * SECOND);
+	assert_int_equal(got.remaining, 2);
+	buckets_free(buckets);
+}
+
+static void keys_are_counted_apart(void **state)
+{
+	const struct bucket_rate rate = {.interval_ns = SECOND, .burst = 1};
+	struct buckets *buckets = buckets_new(1u << 20);
+
+	(void)state;
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 100; i++) {
+			struct slice each = slice_of(&i, sizeof(i));
+
+			assert_int_equal(buckets_take(buckets, each, &rate, SECOND).wait_ns != 0,
+					 round);
+		}
+	buckets_free(buckets);
+}
+
+static void a_full_table_forgets_who_is_nearest_to_full(void **state)
+{
+	const struct bucket_rate rate = {.interval_ns = SECOND, .burst = 100};
+	struct buckets *buckets = buckets_new(1);
+
+	(void)state;
+	/* Four places: the busy one stays, whoever comes along. */
+	for (int i = 0; i < 50; i++)
+		buckets_take(buckets, key, &rate, SECOND);
+	for (int i = 0; i < 1000; i++)
+		buckets_take(buckets, slice_of(&i, sizeof(i)), &rate, SECOND);
+	assert_int_equal(buckets_take(buckets, key, &rate, SECOND).remaining, 49);
+	buckets_free(buckets);
+}
+
+#define THREADS 4
+#define TAKES   20000
+
+struct taker {
+	pthread_t thread;
+	struct buckets *buckets;
+	unsigned got;
+};
+
+static void *take_many(void *context)
+{
+	const struct bucket_rate rate = {.interval_ns = SECOND, .burst = THREADS * TAKES / 2};
+	struct taker *taker = context;
+
+	for (int i = 0; i < TAKES; i++)
+		taker->got += buckets_take(taker->buckets, key, &rate, SECOND).wait_ns == 0;
+	return NULL;
+}
+
+static void workers_share_a_bucket(void **state)
+{
+	struct buckets *buckets = buckets_new(16);
+	struct taker takers[THREADS] = {};
+	unsigned got = 0;
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++) {
+		takers[i].buckets = buckets;
+		assert_int_equal(pthread_create(&takers[i].thread, NULL, take_many, &takers[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(takers[i].thread, NULL);
+		got += takers[i].got;
+	}
+	assert_int_equal(got, THREADS * TAKES / 2);
+	buckets_free(buckets);
+}
+
+/* --- The filter ---------------------------------------------------------------------- */
+
+#define ASK(fields) "GET /p HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
+#define SAY         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+static void requests_beyond_are_refused_and_told_when_to_come_back(void **state)
+{
+	struct fake_exchange fake;
+
+	(void)state;
+	fake_init(&fake, "[rate_limit: {requests: 2, per: 1m, name: api}]");
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_CONTINUE);
+	fake_answer(&fake, SAY, HTTP_METHOD_GET);
+	expect_field(&fake.response.fields, "RateLimit-Policy", "\"api\";q=2;w=60");
+	expect_field(&fake.response.fields, "RateLimit", "\"api\";r=1;t=30");
+	expect_field(&fake.response.fields, "Retry-After", NULL);
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_CONTINUE);
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_ANSWER);
+	assert_int_equal(fake.response.status, 429);
+	filter_chain_on_response_head(fake.exchange);
+	expect_field(&fake.response.fields, "Retry-After", "30");
+	expect_field(&fake.response.fields, "RateLimit", "\"api\";r=0;t=30");
+	fake.now_ms += 29999;
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_ANSWER);
+	filter_chain_on_response_head(fake.exchange);
+	expect_field(&fake.response.fields, "Retry-After", "1");
+	fake.now_ms += 1;
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_CONTINUE);
+	fake_done(&fake);
+}
+
+static void the_key_says_who_is_counted_apart(void **state)
+{
+	struct fake_exchange fake;
+
+	(void)state;
+	fake_init(&fake, "[rate_limit: {requests: 1, key: '${header:X-Key}'}]");
+	assert_int_equal(fake_ask(&fake, ASK("X-Key: a\r\n")), FILTER_CONTINUE);
+	assert_int_equal(fake_ask(&fake, ASK("X-Key: b\r\n")), FILTER_CONTINUE);
+	assert_int_equal(fake_ask(&fake, ASK("X-Key: a\r\n")), FILTER_ANSWER);
+	/* To leave it out is no way around it. */
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_CONTINUE);
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_ANSWER);
+	fake_done(&fake);
+}
+
+static void a_dry_run_refuses_nobody(void **state)
+{
+	struct fake_exchange fake;
+
+	(void)state;
+	fake_init(&fake, "[rate_limit: {requests: 1, dry_run: true}]");
+	fake_ask(&fake, ASK(""));
+	assert_null(filter_chain_detail(fake.exchange));
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_CONTINUE);
+	assert_string_equal(filter_chain_detail(fake.exchange), "rate_limit: dry run");
+	fake_answer(&fake, SAY, HTTP_METHOD_GET);
+	expect_field(&fake.response.fields, "RateLimit", NULL);
+	expect_field(&fake.response.fields, "Retry-After", NULL);
+	fake_done(&fake);
+}
+
+static void note(void *context, const char *filter, const struct address *client)
+{
+	struct address expected;
+
+	assert_string_equal(filter, "rate_limit");
+	assert_int_equal(address_parse_ip(slice_from_str("192.0.2.1"), 1234, &expected), 0);
+	assert_true(address_equal(client, &expected));
+	(*(unsigned *)context)++;
+}
+
+static void offenders_are_told_of(void **state)
+{
+	unsigned told = 0;
+	const struct filter_events events = {.on_offender = note, .context = &told};
+	struct fake_exchange fake = {.now_ms = 1};
+
+	(void)state;
+	assert_int_equal(address_parse_ip(slice_from_str("192.0.2.1"), 1234, &fake.client), 0);
+	assert_int_equal(fake_build(&fake, "[rate_limit: {requests: 1}]", &events), 0);
+	fake_ask(&fake, ASK(""));
+	assert_int_equal(told, 0);
+	fake_ask(&fake, ASK(""));
+	fake_ask(&fake, ASK(""));
+	assert_int_equal(told, 2);
+	fake_done(&fake);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_bucket_gives_its_burst_and_then_its_rate),
+		cmocka_unit_test(keys_are_counted_apart),
+		cmocka_unit_test(a_full_table_forgets_who_is_nearest_to_full),
+		cmocka_unit_test(workers_share_a_bucket),
+		cmocka_unit_test(requests_beyond_are_refused_and_told_when_to_come_back),
+		cmocka_unit_test(the_key_says_who_is_counted_apart),
+		cmocka_unit_test(a_dry_run_refuses_nobody),
+		cmocka_unit_test(offenders_are_told_of),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The options of the filter rate_limit. */
+#include "config/schema_filter.h"
+
+static const struct option rate_limit_options[] = {
+	{.name = "name",
+	 .type = &type_name,
+	 FIELD(config_rate_limit, name),
+	 .default_text = "default",
+	 .help = "The policy's name in the answer's fields."},
+	{.name = "key",
+	 .type = &type_template,
+	 FIELD(config_rate_limit, key),
+	 .default_text = "${client_net}",
+	 .help = "What is counted apart: by default a client's network (limits.source_prefix). "
+		 "\"${client_net} ${path}\" is each path of each client, \"${header:X-Api-Key}\" "
+		 "each key; those without one are counted together."},
+	{.name = "requests",
+	 .type = &type_count,
+	 FIELD(config_rate_limit, requests),
+	 RANGE(1, 10000000),
+	 .example = "100",
+	 .is_required = true,
+	 .help = "So many are let through in the time per."},
+	{.name = "per",
+	 .type = &type_duration,
+	 FIELD(config_rate_limit, per_ms),
+	 RANGE(1, DAY),
+	 .default_text = "1s",
+	 .help = "The time that requests is for."},
+	{.name = "burst",
+	 .type = &type_count,
+	 FIELD(config_rate_limit, burst),
+	 RANGE(0, 100000),
+	 .default_text = "0",
+	 .help = "So many may come at once after a pause; 0: as many as requests, 100000 at most."},
+	{.name = "status",
+	 .type = &type_count,
+	 FIELD(config_rate_limit, status),
+	 RANGE(400, 599),
+	 .default_text = "429",
+	 .help = "What requests beyond are answered, with Retry-After."},
+	{.name = "fields",
+	 .type = &type_boolean,
+	 FIELD(config_rate_limit, has_fields),
+	 .default_text = "true",
+	 .help = "Whether answers tell how much is left: RateLimit and RateLimit-Policy."},
+	{.name = "dry_run",
+	 .type = &type_boolean,
+	 FIELD(config_rate_limit, is_dry_run),
+	 .default_text = "false",
+	 .help = "Refuses nobody: the access log's detail says who would have been."},
+	{.name = "max_keys",
+	 .type = &type_count,
+	 FIELD(config_rate_limit, max_keys),
+	 RANGE(16, 67108864),
+	 .default_text = "65536",
+	 .help = "Keys that are known at once, 16 bytes each; beyond, those that have been quiet "
+		 "for the longest are forgotten."},
+};
+
+const struct schema schema_filter_rate_limit = {SCHEMA("rate_limit", rate_limit_options)};
