@@ -48,7 +48,7 @@ below = $(1) $(foreach n,1 2 3 4 5 6 7,$(if $(filter $(1),$(TIER$(n))),$(upto$(s
 
 # --- Flags --------------------------------------------------------------------
 PACKAGES := libbpf libelf libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libssl libcrypto liburing yaml-0.1 libcares \
-            jansson libsystemd zlib libbrotlienc libzstd libpcre2-8
+            jansson libsystemd zlib libbrotlienc libzstd libcrypt libpcre2-8
 DEP_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PACKAGES) 2>/dev/null)
 DEP_LIBS   := $(shell $(PKGCONFIG) --libs $(PACKAGES) 2>/dev/null)
 

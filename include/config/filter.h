@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_FILTER_H
 #define SLUICE_CONFIG_FILTER_H
 
+#include "config/file.h"
 #include "core/address.h"
 #include "core/template.h"
 
@@ -19,7 +20,8 @@
 	X(ACCESS, "access", access)                \
 	X(LIMITS, "limits", limits)                \
 	X(CORS, "cors", cors)                      \
-	X(RATE_LIMIT, "rate_limit", rate_limit)
+	X(RATE_LIMIT, "rate_limit", rate_limit)    \
+	X(BASIC_AUTH, "basic_auth", basic_auth)
 
 /* Of one list. */
 #define CONFIG_FILTERS_MAX 16
@@ -109,6 +111,12 @@ struct config_rate_limit {
 	uint32_t max_keys;
 };
 
+struct config_basic_auth {
+	struct config_file file; /* of "name:hash" lines */
+	const char *realm;       /* "restricted" */
+	bool is_forwarded;       /* false: the pool does not get the password */
+};
+
 /* One filter: @kind says which of the members is meant; the others hold their defaults. */
 struct config_filter {
 	enum config_filter_kind kind;
@@ -118,6 +126,7 @@ struct config_filter {
 	struct config_filter_limits limits;
 	struct config_cors cors;
 	struct config_rate_limit rate_limit;
+	struct config_basic_auth basic_auth;
 	uint32_t line;
 };
 

@@ -34,6 +34,7 @@
 	X(BYTES_IN, "bytes_in", false, "bytes from the client so far, head and body")         \
 	X(BYTES_OUT, "bytes_out", false, "bytes to the client so far, head and body")         \
 	X(END, "end", false, "how it ended; empty before it has")                             \
+	X(USER, "user", false, "who basic_auth has recognised; empty without it")             \
 	X(HEADER, "header", true, "a field of the request: ${header:User-Agent}")             \
 	X(RESPONSE_HEADER, "response_header", true, "a field of the response")                \
 	X(COOKIE, "cookie", true, "a cookie of the request: ${cookie:session}")

@@ -123,6 +123,7 @@ struct filter_exchange {
 
 	/* Of an answer by a filter. */
 	struct slice body;  /* lives as long as the arena; NULL: the page of its status */
+	struct slice user;  /* that a filter has recognised; empty: none */
 	const char *detail; /* static, for the log; NULL: the filter's name is enough */
 	bool is_own;        /* the response is not a backend's */
 	bool has_answered;  /* the host's: the response has passed on_response_head already */

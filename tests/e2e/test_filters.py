@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from lib import curl
 from lib.configs import listener, pool
 from lib.netns import BACKEND, CLIENT
 from lib.process import wait_until
@@ -186,3 +187,73 @@ def test_a_route_may_be_limited_more(net, sluice, web):
     with Client(net) as client:
         assert [client.ask("/login").status for _ in range(2)] == [200, 429]
         assert client.ask("/").status == 200
+
+
+# --- basic_auth ---------------------------------------------------------------------------
+# "secret", by bcrypt of cost 4 and by sha512-crypt.
+HTPASSWD = r"""# users
+ann:$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW
+bob:$6$rounds=1000$salt$HNxBeBnDfSfUrTj6KiLnmd7tGCvHEmcExh8kl/S0cZ5WrCciNZgfhbpkeFQ4JfkHX.8vPq45lY0iINnCx1Lkm.
+"""
+
+
+@pytest.fixture
+def htpasswd(sluice):
+    sluice.config_path.with_name("htpasswd").write_text(HTPASSWD)
+    return "htpasswd"
+
+
+def test_curl_logs_in(net, sluice, web, htpasswd):
+    sluice.start(config(web, [{"basic_auth": {"file": htpasswd, "realm": "the lab"}},
+                              {"headers": {"request": {"set": fields(X_User="${user}")}}}]))
+    got = curl.ask(net.client, "/")
+    assert got.status == 401
+    assert got.get("www-authenticate") == 'Basic realm="the lab", charset="UTF-8"'
+    for user in ("ann", "bob", "ann"):
+        got = curl.ask(net.client, "/", "-u", f"{user}:secret")
+        assert got.status == 200
+        assert field(got, "x-user") == user and field(got, "authorization") is None
+    assert curl.ask(net.client, "/", "-u", "ann:wrong").status == 401
+    assert curl.ask(net.client, "/", "-u", "eve:secret").status == 401
+    assert len(web.seen) == 3
+
+
+def test_a_body_waits_for_the_password(net, sluice, web, htpasswd):
+    sluice.start(config(web, [{"basic_auth": {"file": htpasswd}}]))
+    body = body_of(3_000_000)
+    with Client(net) as client:
+        got = client.ask("/", "POST", body=body,
+                         fields=[("Authorization", "Basic Ym9iOnNlY3JldA==")])
+        assert got.status == 200 and said(got)["length"] == len(body)
+        # Pipelined requests of which each waits come back in order.
+        client.send(b"".join(
+            b"GET /%d HTTP/1.1\r\nHost: a\r\nAuthorization: Basic %s\r\n\r\n" % (i, who)
+            for i, who in enumerate([b"YW5uOnNlY3JldA==", b"YW5uOndyb25n", b"Ym9iOnNlY3JldA=="])))
+        assert [client.answer().status for _ in range(3)] == [200, 401, 200]
+
+
+def test_who_leaves_while_the_password_is_verified_leaves_nothing(net, sluice, web, htpasswd):
+    sluice.start(config(web, [{"basic_auth": {"file": htpasswd}}]))
+    for _ in range(20):
+        with Client(net) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic Ym9iOndyb25n\r\n\r\n")
+    wait_until(lambda: sluice.active() == 0, 15, "all are gone")
+    assert curl.ask(net.client, "/", "-u", "ann:secret").status == 200
+
+
+def test_a_bad_file_of_users_is_an_error_of_the_configuration(sluice, web):
+    sluice.config_path.with_name("htpasswd").write_text("ann:{SHA}VnU5g\n")
+    sluice.write(config(web, [{"basic_auth": {"file": "htpasswd"}}]))
+    done = sluice.check()
+    assert done.returncode != 0
+    assert '"htpasswd": line 1 has no hash that crypt(3) knows; expected' in done.stderr
+
+
+def test_a_reload_reads_the_users_anew(net, sluice, web, htpasswd):
+    settings = config(web, [{"basic_auth": {"file": htpasswd}}])
+    sluice.start(settings)
+    assert curl.ask(net.client, "/", "-u", "ann:secret").status == 200
+    sluice.config_path.with_name("htpasswd").write_text(HTPASSWD.replace("ann:", "amy:"))
+    sluice.reload(settings)
+    assert curl.ask(net.client, "/", "-u", "ann:secret").status == 401
+    assert curl.ask(net.client, "/", "-u", "amy:secret").status == 200

@@ -56,6 +56,12 @@ static const struct option filter_options[] = {
 	 .is_choice = true,
 	 FIELD(config_filter, rate_limit),
 	 .help = "So many requests of one client, or of another key, in a time."},
+	{.name = "basic_auth",
+	 .type = &type_mapping,
+	 .members = &schema_filter_basic_auth,
+	 .is_choice = true,
+	 FIELD(config_filter, basic_auth),
+	 .help = "Asks for a name and a password."},
 };
 
 /* A name alone is enough only where every option has a default. */

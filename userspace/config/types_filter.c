@@ -169,6 +169,31 @@ const struct option_type type_origin = {
 	.schema = schema_text,
 };
 
+/* --- realm: text that stands between quotes ---------------------------------------------- */
+
+static const char *read_realm(struct reading *reading, struct slice text, void *field)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.ptr[i] < ' ' || strchr("\"\\\x7f", text.ptr[i]))
+			return "has a quote, a backslash or a control character";
+	return text.len ? store_text(reading, text, field) : "is empty";
+}
+
+static void expect_realm(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "text without quotes");
+}
+
+/* Source: RFC 9110 section 11.5. */
+const struct option_type type_realm = {
+	.name = "text",
+	.size = sizeof(char *),
+	.read = read_realm,
+	.expect = expect_realm,
+	.schema = schema_text,
+};
+
 /* --- template: text with variables ---------------------------------------------------- */
 
 static const char *read_template(struct reading *reading, struct slice text, void *field)

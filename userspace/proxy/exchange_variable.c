@@ -175,6 +175,8 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 		return count(exchange, exchange_bytes_out(exchange));
 	case CONFIG_VARIABLE_END:
 		return text(exchange->is_over ? exchange_end_name(exchange->end) : NULL);
+	case CONFIG_VARIABLE_USER:
+		return exchange->filters ? exchange->filters->user : (struct slice){};
 	case CONFIG_VARIABLE_HEADER:
 		return field_of(&request->fields, argument);
 	case CONFIG_VARIABLE_RESPONSE_HEADER:

@@ -11,6 +11,7 @@
 #include "core/strbuf.h"
 #include "filter/filter.h"
 #include "http/h1_parse.h"
+#include "io/loop.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,6 +69,8 @@ static void fake_on_resumed(struct filter_exchange *exchange, enum filter_verdic
 {
 	fake_of(exchange)->resumed++;
 	fake_of(exchange)->resumed_as = verdict;
+	if (fake_of(exchange)->loop)
+		io_loop_stop(fake_of(exchange)->loop);
 }
 
 static uint64_t fake_now_ms(const struct filter_exchange *exchange)
