@@ -34,8 +34,8 @@ def _per_request_us(seconds, count):
     return None if seconds is None else seconds / count * 1e6
 
 
-def _wrk(session, peer, connections, *options):
-    url = "http://%s:%d/" % peer.address(WEB)
+def _wrk(session, peer, connections, *options, path="/"):
+    url = "http://%s:%d%s" % (*peer.address(WEB), path)
     argv = ["wrk", "-t", 2, "-c", connections, "-d", f"{session.seconds}s", "--timeout", "10s",
             *options, url]
     with Meter(peer.pid) as meter:
@@ -118,6 +118,18 @@ def memory(session, peer):
             "base_mib": before / 1024}
 
 
+def http_1k(session, peer):
+    return _wrk(session, peer, 64, path="/size/1k")
+
+
+def http_64k(session, peer):
+    return _wrk(session, peer, 64, path="/size/64k")
+
+
+def http_1m(session, peer):
+    return _wrk(session, peer, 16, path="/size/1m")
+
+
 # name: (function, which paths it makes sense for)
 PROXIES = ("sluice", "haproxy", "nginx")
 ALL = ("plain", *PROXIES)
@@ -129,4 +141,14 @@ MEASURES = {
     "throughput": (throughput, ("plain", "sluice", *SPLICED, "haproxy", "haproxy-copy", "nginx")),
     "latency": (latency, ALL + SPLICED),
     "memory": (memory, PROXIES),
+}
+
+HTTP = ("plain", "sluice-http", "haproxy-http", "nginx-http")
+HTTP_MEASURES = {
+    "http_64": (requests_64, HTTP),
+    "http_512": (requests_512, HTTP),
+    "http_1k": (http_1k, HTTP),
+    "http_64k": (http_64k, HTTP),
+    "http_1m": (http_1m, HTTP),
+    "http_latency": (latency, HTTP),
 }

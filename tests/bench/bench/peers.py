@@ -13,6 +13,8 @@ from lib.traffic import Server
 WEB, BULK, ECHO = 1, 2, 3
 OFFSETS = (WEB, BULK, ECHO)
 BACKEND_BASE = 8000
+# Pages of the backend: /size/<name>.
+BODIES = {"1k": 1 << 10, "64k": 64 << 10, "1m": 1 << 20}
 # Without the right to raise the hard limit, it decides how many connections can idle.
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
@@ -160,7 +162,11 @@ class Backend:
     def __init__(self, net, directory):
         http = f"""keepalive_requests 1000000000; keepalive_timeout 10m;
           server {{ listen {BACKEND}:{BACKEND_BASE + WEB} backlog=16384 reuseport;
-            location / {{ default_type text/plain; return 200 "{'x' * 128}"; }} }}"""
+            location / {{ default_type text/plain; return 200 "{'x' * 128}"; }}
+            location /size/ {{ default_type text/plain; sendfile on; tcp_nopush on; root {directory}; }} }}"""
+        for name, size in BODIES.items():
+            (directory / "size").mkdir(exist_ok=True)
+            (directory / "size" / name).write_bytes(b"x" * size)
         main = f"user root; worker_processes 2; worker_rlimit_nofile {DESCRIPTORS};"
         self.processes = []
         web = nginx(net.backend, directory, http, "backend", main, is_single=False)

@@ -4,8 +4,13 @@ from .series import METRICS, ratio
 
 TITLES = {"plain": "plain routing", "sluice": "Sluice relay",
           "sluice-splice-tc": "Sluice splice", "haproxy": "HAProxy",
-          "haproxy-copy": "HAProxy, no splice", "nginx": "nginx stream"}
-BEGIN = "<!-- begin: written by tests/bench/run --update-docs -->"
+          "haproxy-copy": "HAProxy, no splice", "nginx": "nginx stream",
+          "sluice-http": "Sluice", "haproxy-http": "HAProxy", "nginx-http": "nginx"}
+# Whom ratios are of, and to.
+PAIRS = {"tcp": ("sluice", ("haproxy", "nginx")),
+         "http": ("sluice-http", ("haproxy-http", "nginx-http"))}
+DRAWINGS = {"tcp": "benchmarks.svg", "http": "benchmarks-http.svg"}
+BEGIN = "<!-- begin: written by tests/bench/run --suite %s --update-docs -->"
 END = "<!-- end -->"
 
 
@@ -33,9 +38,10 @@ def figure_rows(results):
 
 
 def ratio_rows(results):
-    rows = [["Sluice relay ÷", "HAProxy", "nginx stream"]]
+    ours, bases = PAIRS[results["settings"]["suite"]]
+    rows = [[f"{TITLES[ours]} ÷", *(TITLES[base] for base in bases)]]
     for metric, (_, _, title, _, _, better) in METRICS.items():
-        cells = [ratio(results["samples"], metric, "sluice", base) for base in ("haproxy", "nginx")]
+        cells = [ratio(results["samples"], metric, ours, base) for base in bases]
         if any(cells):
             rows.append([f"{title} ({better} is better)", *(cell(c, 2) for c in cells)])
     return rows
@@ -88,14 +94,15 @@ def text(results):
 
 def markdown(results):
     parts = [heading(results), *map(markdown_table, tables(results)),
-             "![the same as a drawing](benchmarks.svg)"]
+             f"![the same as a drawing]({DRAWINGS[results['settings']['suite']]})"]
     return "\n\n".join(parts) + "\n"
 
 
 def update_docs(path, results):
     """Replaces the marked block."""
-    before, begin, rest = path.read_text().partition(BEGIN)
+    mark = BEGIN % results["settings"]["suite"]
+    before, begin, rest = path.read_text().partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SystemExit(f"{path}: the marks are missing: {BEGIN} {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(results)}\n{END}{after}")
+        raise SystemExit(f"{path}: the marks are missing: {mark} {END}")
+    path.write_text(f"{before}{mark}\n\n{markdown(results)}\n{END}{after}")

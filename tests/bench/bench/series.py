@@ -4,6 +4,9 @@ import statistics
 
 from .cpu import cores
 
+HTTP_TITLES = {"64": "64 connections", "512": "512 connections", "1k": "1 KiB", "64k": "64 KiB",
+               "1m": "1 MiB"}
+
 # key: (measure, value, title, unit, digits, better)
 METRICS = {
     "requests_64": ("requests_64", "rate", "requests, 64 connections", "1/s", 0, "higher"),
@@ -15,6 +18,14 @@ METRICS = {
     "added_cpu_64": ("requests_64", "added_cpu_us", "added CPU per request, 64", "µs", 2, "lower"),
     "added_cpu_512": ("requests_512", "added_cpu_us", "added CPU per request, 512", "µs", 2,
                       "lower"),
+    **{f"http_{what}": (f"http_{what}", "rate", f"requests, {title}", "1/s", 0, "higher")
+       for what, title in HTTP_TITLES.items()},
+    **{f"http_{what}_cpu": (f"http_{what}", "process_cpu_us", f"process CPU per request, {title}",
+                            "µs", 2, "lower") for what, title in HTTP_TITLES.items()},
+    **{f"http_{what}_added": (f"http_{what}", "added_cpu_us", f"added CPU per request, {title}",
+                              "µs", 2, "lower") for what, title in HTTP_TITLES.items()},
+    "http_p50": ("http_latency", "p50_us", "latency at a fixed rate, p50", "µs", 0, "lower"),
+    "http_p99": ("http_latency", "p99_us", "latency at a fixed rate, p99", "µs", 0, "lower"),
     "connections": ("connections", "rate", "new connections", "1/s", 0, "higher"),
     "connection_cpu": ("connections", "process_cpu_us", "process CPU per connection", "µs", 2,
                        "lower"),
@@ -33,7 +44,7 @@ def add_derived(samples):
              if s["path"] == "plain" and "rate" in s["values"]}
     for sample in samples:
         base = plain.get((sample["round"], sample["measure"]))
-        if base and sample["path"] != "plain" and sample["measure"].startswith("requests"):
+        if base and "rate" in sample["values"] and sample["path"] != "plain" and sample["measure"].startswith(("requests", "http")):
             gap = 1 / sample["values"]["rate"] - 1 / base
             sample["values"]["added_cpu_us"] = cores() * gap * 1e6
 

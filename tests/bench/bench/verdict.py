@@ -19,6 +19,10 @@ TARGETS = [
     # The last twentieth is the spread of plain routing itself.
     ("spliced: one stream, against plain routing", "throughput", "sluice-splice-tc", "plain", 0.95,
      False),
+    ("http: process CPU per request, 64 connections, against HAProxy", "http_64_cpu", "sluice-http",
+     "haproxy-http", 0.80, True),
+    ("http: process CPU per request, 64 connections, against nginx", "http_64_cpu", "sluice-http",
+     "nginx-http", 0.80, True),
     ("bytes of user memory per idle connection", "memory", "sluice", None, 4096, True),
 ]
 
