@@ -15,7 +15,9 @@
 #define COMPLETION_ENTRIES 4096
 /* Few, so that the same memory is used over and over and stays in the cache; grows on demand. */
 #define FIRST_DEPTH 64
-#define PAGE_SIZE   4096
+/* Without a lack of buffers for so long, half as many will do. */
+#define FLATTEN_MS 200
+#define PAGE_SIZE  4096
 
 /* --- Submissions ------------------------------------------------- */
 
@@ -158,12 +160,25 @@ static void give_buffers(struct uring_buffers *buffers)
 		io_uring_buf_ring_advance(buffers->ring, added);
 }
 
-void uring_deepen_buffers(struct uring_buffers *buffers)
+void uring_deepen_buffers(struct uring_loop *uring, struct uring_buffers *buffers)
 {
 	uint32_t depth = buffers->depth * 2;
 
+	buffers->judged_ms = io_loop_now_ms(&uring->loop);
 	if (buffers->pool->free)
 		buffers->depth = depth < buffers->pool->count ? depth : buffers->pool->count;
+}
+
+/* What a burst has made deep would be out of the cache for ever after. */
+static void flatten_buffers(struct uring_loop *uring, struct uring_buffers *buffers)
+{
+	uint32_t least = first_depth(buffers->pool->count);
+
+	if (likely(buffers->depth == least) ||
+	    io_loop_now_ms(&uring->loop) - buffers->judged_ms < FLATTEN_MS)
+		return;
+	buffers->judged_ms = io_loop_now_ms(&uring->loop);
+	buffers->depth = buffers->depth / 2 > least ? buffers->depth / 2 : least;
 }
 
 /* At most as many as there are buffers: the others would only fail again. */
@@ -307,8 +322,10 @@ static int uring_wait(struct io_loop *loop, int64_t timeout_us)
 	struct io_uring_cqe *cqe;
 	int result;
 
-	for (unsigned group = 0; group < IO_POOLS; group++)
+	for (unsigned group = 0; group < IO_POOLS; group++) {
+		flatten_buffers(uring, &uring->buffers[group]);
 		give_buffers(&uring->buffers[group]);
+	}
 	if (unlikely(!list_is_empty(&loop->starved)))
 		feed_starved(uring);
 	if (unlikely(uring->parked))

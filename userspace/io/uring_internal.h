@@ -40,9 +40,10 @@ struct uring_parked {
 struct uring_buffers {
 	struct io_buf_pool *pool;
 	struct io_uring_buf_ring *ring;
-	uint32_t entries; /* size of the ring */
-	uint32_t depth;   /* how many the kernel is given at once */
-	uint32_t given;   /* how many it has */
+	uint32_t entries;   /* size of the ring */
+	uint32_t depth;     /* how many the kernel is given at once */
+	uint32_t given;     /* how many it has */
+	uint64_t judged_ms; /* when @depth was last changed, or too little */
 };
 
 struct uring_loop {
@@ -71,7 +72,7 @@ uint16_t uring_slot(const struct uring_loop *uring, const struct io_uring_sqe *s
 void uring_cancel(struct uring_loop *uring, uint64_t user_data);
 
 /* The ring ran empty; perhaps the pool has more. */
-void uring_deepen_buffers(struct uring_buffers *buffers);
+void uring_deepen_buffers(struct uring_loop *uring, struct uring_buffers *buffers);
 
 /* The vtable's, in uring_ops.c. */
 void uring_stream_connect(struct io_stream *stream, const struct address *address);

@@ -64,7 +64,7 @@ static void on_recv_failure(struct uring_buffers *buffers, struct io_stream *str
 {
 	switch (error) {
 	case -ENOBUFS:
-		uring_deepen_buffers(buffers);
+		uring_deepen_buffers(uring_of(stream->loop), buffers);
 		if (io_stream_may_recv(stream) && !list_is_linked(&stream->node))
 			list_push_back(&stream->loop->starved, &stream->node);
 		break;
