@@ -114,6 +114,7 @@ struct config_action {
 };
 
 struct config_route {
+	const char *name; /* in metrics; unique in its listener; NULL: not counted apart */
 	/* A route holds if each list that is not empty has a member that holds. */
 	const char **sni; /* lower case; "*.example.com" and "*" are wildcards */
 	size_t nsni;

@@ -152,6 +152,13 @@ struct listener_acceleration {
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
 };
 
+#define STATUS_CLASSES 5 /* 1xx to 5xx */
+
+struct request_row {
+	uint64_t answers[STATUS_CLASSES];
+	const struct histogram *time; /* from a request's first byte to its answer's end */
+};
+
 struct listener_row {
 	const char *name;
 	const char *mode;
@@ -167,14 +174,23 @@ struct listener_row {
 	const struct tls_certificate_row *certificates;
 	size_t ncertificates;
 	/* Mode http; otherwise 0 and NULL. */
-	uint64_t answers[5];           /* requests by class of status, 1xx to 5xx */
+	struct request_row requests;
 	const uint64_t *exchange_ends; /* requests by enum exchange_end */
-	const struct histogram *exchange_time;
 };
 
 void server_for_each_listener(struct server *server,
 			      void (*visit)(const struct listener_row *row, void *context),
 			      void *context);
+
+/* A route of mode http that has a name. */
+struct route_row {
+	const char *listener, *name;
+	struct request_row requests;
+};
+
+void server_for_each_route(struct server *server,
+			   void (*visit)(const struct route_row *row, void *context),
+			   void *context);
 
 struct acceleration_facts {
 	const char *mode;           /* as configured */
@@ -220,6 +236,7 @@ struct pool_row {
 	uint64_t over_budget;    /* that would have been, but for the budget */
 	struct breaker_row breaker[BREAKER_GAUGES_COUNT];
 	const struct histogram *connect_time;
+	struct request_row requests; /* of listeners of mode http */
 	struct tls_row tls;
 };
 

@@ -59,6 +59,14 @@
 	  "Requests that have ended, by reason")                                                   \
 	X(HTTP_REQUEST_DURATION, "http_request_duration_seconds", "histogram",                     \
 	  "From a request's first byte to the end of its answer")                                  \
+	X(ROUTE_REQUESTS, "route_requests_total", "counter",                                       \
+	  "Requests of a route that has a name, by the class of the status")                       \
+	X(ROUTE_DURATION, "route_request_duration_seconds", "histogram",                           \
+	  "The same, from a request's first byte to the end of its answer")                        \
+	X(POOL_REQUESTS, "pool_requests_total", "counter",                                         \
+	  "Requests of mode http for a pool, by the class of the status")                          \
+	X(POOL_DURATION, "pool_request_duration_seconds", "histogram",                             \
+	  "The same, from a request's first byte to the end of its answer")                        \
 	X(LISTENER_HANDSHAKES, "listener_tls_handshakes_total", "counter",                         \
 	  "TLS handshakes with clients that were completed")                                       \
 	X(LISTENER_TLS_FAILURES, "listener_tls_handshake_failures_total", "counter",               \
@@ -200,24 +208,43 @@ static void add_certificates(struct page *page, const struct listener_row *row)
 			    : 0);
 }
 
-static void add_requests(struct page *page, labels_t *labels, const struct listener_row *row)
+/* @labels: two at most. */
+static void add_requests(struct page *page, enum metric requests, enum metric duration,
+			 labels_t *labels, const struct request_row *row)
 {
-	static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+	static const char *const classes[STATUS_CLASSES] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+	struct prometheus_label all[4] = {};
+	size_t count = 0;
 
+	for (; labels[count].name; count++)
+		all[count] = labels[count];
+	for (unsigned i = 0; i < STATUS_CLASSES; i++) {
+		all[count] = (struct prometheus_label){"status", classes[i]};
+		add(page, requests, all, row->answers[i]);
+	}
+	prometheus_histogram(&page->samples[duration], families[duration].name, labels, row->time);
+}
+
+static void add_listener_requests(struct page *page, labels_t *labels,
+				  const struct listener_row *row)
+{
 	if (!row->exchange_ends)
 		return;
-	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
-		add(page, METRIC_HTTP_REQUESTS,
-		    (labels_t[]){*labels, {"status", classes[i]}, {NULL, NULL}}, row->answers[i]);
+	add_requests(page, METRIC_HTTP_REQUESTS, METRIC_HTTP_REQUEST_DURATION, labels,
+		     &row->requests);
 	for (unsigned i = EXCHANGE_END_OPEN + 1; i < EXCHANGE_END_COUNT; i++)
 		add(page, METRIC_HTTP_REQUEST_ENDS,
 		    (labels_t[]){*labels,
 				 {"reason", exchange_end_name((enum exchange_end)i)},
 				 {NULL, NULL}},
 		    row->exchange_ends[i]);
-	prometheus_histogram(&page->samples[METRIC_HTTP_REQUEST_DURATION],
-			     families[METRIC_HTTP_REQUEST_DURATION].name, labels,
-			     row->exchange_time);
+}
+
+static void add_route(const struct route_row *row, void *context)
+{
+	labels_t labels[] = {{"listener", row->listener}, {"route", row->name}, {NULL, NULL}};
+
+	add_requests(context, METRIC_ROUTE_REQUESTS, METRIC_ROUTE_DURATION, labels, &row->requests);
 }
 
 static void add_rung(struct page *page, const char *listener, enum connection_rung rung,
@@ -272,7 +299,7 @@ static void add_listener(const struct listener_row *row, void *context)
 				 {"reason", connection_end_name((enum connection_end)i)},
 				 {NULL, NULL}},
 		    row->ends[i]);
-	add_requests(page, labels, row);
+	add_listener_requests(page, labels, row);
 	add_tls(page, METRIC_LISTENER_HANDSHAKES, METRIC_LISTENER_TLS_FAILURES, labels, &row->tls);
 	add_certificates(page, row);
 	prometheus_histogram(&page->samples[METRIC_SESSION_DURATION],
@@ -349,6 +376,7 @@ static void add_pool(const struct pool_row *row, void *context)
 	add(page, METRIC_POOL_RESENT, labels, row->resent);
 	add(page, METRIC_POOL_OVER_BUDGET, labels, row->over_budget);
 	add_breaker(page, row);
+	add_requests(page, METRIC_POOL_REQUESTS, METRIC_POOL_DURATION, labels, &row->requests);
 	add(page, METRIC_POOL_WAITING, labels, row->waiting);
 	page->pool = row->name;
 	pool_for_each(row->pool, add_endpoint, page);
@@ -376,6 +404,7 @@ void metrics_page(struct server *server, struct strbuf *out)
 	add_process(&page, server);
 	add_acceleration(&page, server);
 	server_for_each_listener(server, add_listener, &page);
+	server_for_each_route(server, add_route, &page);
 	server_for_each_pool(server, add_pool, &page);
 	join(&page, out);
 }

@@ -2,6 +2,8 @@
 /* What holds between a listener's routes, and between what a route matches and what it does. */
 #include "config/config_internal.h"
 
+#include <string.h>
+
 /* By the document: conditions that could not be read are conditions all the same. */
 static bool is_catch_all(const struct node *route)
 {
@@ -141,11 +143,28 @@ static void check_split(struct checker *checker, const struct pool_names *names,
 			 "split has no weight at all; expected at least one pool with some");
 }
 
+/* The few that have names: each is compared with those before it. */
+static void check_route_name(struct checker *checker, const struct config_listener *listener,
+			     size_t index, const struct node *node)
+{
+	const char *name = listener->routes[index].name;
+
+	for (size_t i = 0; name && i < index; i++)
+		if (listener->routes[i].name && strcmp(listener->routes[i].name, name) == 0) {
+			diagnose(checker->diagnostics, node_member(node, "name"),
+				 "name: \"%s\" is taken by the route in line %u; expected another "
+				 "one",
+				 name, listener->routes[i].line);
+			return;
+		}
+}
+
 static void check_route(struct checker *checker, const struct pool_names *names,
 			struct config_listener *listener, size_t index, const struct node *node)
 {
 	struct config_action *action = &listener->routes[index].action;
 
+	check_route_name(checker, listener, index, node);
 	check_conditions(checker, listener, node);
 	check_certificate(checker, listener, &listener->routes[index], node);
 	check_filters(checker, listener, node);

@@ -183,6 +183,12 @@ static const struct schema schema_rewrite = {
 };
 
 static const struct option route_options[] = {
+	{.name = "name",
+	 .type = &type_name,
+	 FIELD(config_route, name),
+	 .example = "api",
+	 .help = "Mode http: counts and times its requests apart, under this name. Unique in its "
+		 "listener."},
 	{.name = "match",
 	 .type = &type_mapping,
 	 .members = &schema_match,

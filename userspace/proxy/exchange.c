@@ -238,17 +238,33 @@ void exchange_act(struct exchange *exchange)
 
 /* --- The end -------------------------------------------------------------------- */
 
+static void count_request(struct exchange *exchange)
+{
+	const struct snapshot_listener *listener = exchange->client->session->listener;
+	const struct worker *worker = exchange_worker(exchange);
+	uint64_t us = io_loop_now_us(worker->loop) - exchange->started_us;
+	const struct config_route *route = exchange->route;
+	struct route_stats *stats = NULL;
+
+	request_counters_add(&exchange->client->session->counters->requests, exchange->status, us);
+	if (exchange_pool(exchange))
+		request_counters_add(&dial_counters(&exchange->dial)->requests, exchange->status,
+				     us);
+	if (route && listener->route_stats)
+		stats = listener->route_stats[route - listener->config->routes];
+	if (stats)
+		request_counters_add(&stats->by_worker[worker->index].requests, exchange->status,
+				     us);
+}
+
 static void count(struct exchange *exchange)
 {
 	struct listener_counters *counters = exchange->client->session->counters;
 
 	counter_add(&counters->bytes_in, exchange_bytes_in(exchange));
 	counter_add(&counters->bytes_out, exchange_bytes_out(exchange));
-	if (exchange->status)
-		counter_add(&counters->answers[exchange->status / 100 - 1], 1);
 	counter_add(&counters->exchange_ends[exchange->end], 1);
-	histogram_observe(&counters->exchange_time,
-			  io_loop_now_us(exchange_worker(exchange)->loop) - exchange->started_us);
+	count_request(exchange);
 	if (!exchange->dial.endpoint)
 		return;
 	counter_add_shared(&exchange->dial.endpoint->load.bytes_in, exchange_bytes_in(exchange));

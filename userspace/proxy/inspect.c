@@ -88,12 +88,10 @@ static void collect_certificates(const struct snapshot_listener *listener, struc
 static void add_exchanges(const struct listener_counters *sum, uint64_t ends[EXCHANGE_END_COUNT],
 			  struct listener_row *ret)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(ret->answers); i++)
-		ret->answers[i] = counter_read(&sum->answers[i]);
+	request_counters_read(&sum->requests, &ret->requests);
 	for (size_t i = 0; i < EXCHANGE_END_COUNT; i++)
 		ends[i] = counter_read(&sum->exchange_ends[i]);
 	ret->exchange_ends = ends;
-	ret->exchange_time = &sum->exchange_time;
 }
 
 static void visit_listener(const struct snapshot *snapshot, uint32_t index, struct address *binds,
@@ -175,8 +173,35 @@ void server_for_each_pool(struct server *server,
 				 row.breaker);
 		row.tls.is_enabled = snapshot->pool_tls[i];
 		tls_counters_read(&sum.tls, &row.tls);
+		request_counters_read(&sum.requests, &row.requests);
 		visit(&row, context);
 	}
+}
+
+static void visit_routes(const struct snapshot_listener *listener,
+			 void (*visit)(const struct route_row *row, void *context), void *context)
+{
+	for (size_t i = 0; listener->route_stats && i < listener->config->nroutes; i++) {
+		const struct route_stats *stats = listener->route_stats[i];
+		struct request_counters sum = {};
+		struct route_row row = {.listener = listener->config->name};
+
+		if (!stats)
+			continue;
+		row.name = stats->head.name;
+		route_stats_sum(stats, &sum);
+		request_counters_read(&sum, &row.requests);
+		visit(&row, context);
+	}
+}
+
+void server_for_each_route(struct server *server,
+			   void (*visit)(const struct route_row *row, void *context), void *context)
+{
+	const struct snapshot *snapshot = server->snapshot;
+
+	for (size_t i = 0; snapshot && i < snapshot->config->nlisteners; i++)
+		visit_routes(&snapshot->listeners[i], visit, context);
 }
 
 struct pool *server_find_pool(struct server *server, const char *name)

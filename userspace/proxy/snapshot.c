@@ -141,7 +141,8 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 		listener->routes = tcp_route_table_new(listener->config);
 		listener->http_routes = http_route_table_new(listener->config);
 		listener->stats = take_listener_stats(options, listener->config->name);
-		if (!listener->routes || !listener->http_routes || !listener->stats)
+		if (!listener->routes || !listener->http_routes || !listener->stats ||
+		    snapshot_count_routes(listener, options) < 0)
 			return -ENOMEM;
 		set_http_limits(listener);
 		err = file_roots_open(config, listener->config, &listener->roots, ret_errors);
@@ -306,6 +307,7 @@ void snapshot_discard(struct snapshot *snapshot)
 		file_roots_close(snapshot->listeners[i].config, snapshot->listeners[i].roots);
 		tcp_route_table_free(snapshot->listeners[i].routes);
 		http_route_table_free(snapshot->listeners[i].http_routes);
+		snapshot_forget_routes(&snapshot->listeners[i]);
 		if (snapshot->listeners[i].stats)
 			stats_unref(&snapshot->listeners[i].stats->head);
 		tls_server_context_free(snapshot->listeners[i].tls);

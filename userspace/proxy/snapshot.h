@@ -36,7 +36,9 @@ struct snapshot_listener {
 	struct h1_body_limits body_limits;
 	struct file_root **roots; /* by route; NULL: it serves no files */
 	struct listener_stats *stats;
-	struct tls_server_context *tls; /* NULL: plain */
+	struct route_stats **route_stats; /* by the route's index; NULL: of one without a name, or
+					     there is none with one */
+	struct tls_server_context *tls;   /* NULL: plain */
 };
 
 struct snapshot_binding {
@@ -102,5 +104,12 @@ void snapshot_unref(struct snapshot *snapshot);
 /* Another one is in force: ends health checks and resolution, and takes over the caller's
  * reference. */
 void snapshot_retire(struct snapshot *snapshot);
+
+/* --- Between its files: snapshot_routes.c ---------------------------------------- */
+
+/* Return: 0; -ENOMEM, with some of them there. */
+int snapshot_count_routes(struct snapshot_listener *listener,
+			  const struct snapshot_options *options) WARN_UNUSED;
+void snapshot_forget_routes(struct snapshot_listener *listener);
 
 #endif

@@ -37,6 +37,13 @@ struct pool_stats *pool_stats_new(const char *name, uint32_t workers)
 	return stats_new(sizeof(struct pool_stats) + parts, name, workers);
 }
 
+struct route_stats *route_stats_new(const char *name, uint32_t workers)
+{
+	size_t parts = workers * sizeof(struct route_counters);
+
+	return stats_new(sizeof(struct route_stats) + parts, name, workers);
+}
+
 void stats_ref(struct stats_head *head)
 {
 	atomic_fetch_add(&head->refs, 1);
@@ -114,6 +121,25 @@ void acceleration_read(const struct acceleration_counters *sum, struct listener_
 	ret->packets_out = counter_read(&sum->packets_out);
 }
 
+static void add_requests(struct request_counters *to, const struct request_counters *from)
+{
+	add_all(to->answers, from->answers, ARRAY_SIZE(to->answers));
+	histogram_merge(&to->time, &from->time);
+}
+
+void request_counters_add(struct request_counters *counters, unsigned status, uint64_t us)
+{
+	if (status)
+		counter_add(&counters->answers[status / 100 - 1], 1);
+	histogram_observe(&counters->time, us);
+}
+
+void request_counters_read(const struct request_counters *sum, struct request_row *ret)
+{
+	read_all(sum->answers, ret->answers, ARRAY_SIZE(sum->answers));
+	ret->time = &sum->time;
+}
+
 void listener_stats_sum(const struct listener_stats *stats, struct listener_counters *ret)
 {
 	for (uint32_t w = 0; w < stats->head.workers; w++) {
@@ -127,13 +153,11 @@ void listener_stats_sum(const struct listener_stats *stats, struct listener_coun
 		for (size_t i = 0; i < CONNECTION_END_COUNT; i++)
 			add(&ret->ends[i], &part->ends[i]);
 		add_tls(&ret->tls, &part->tls);
-		for (size_t i = 0; i < ARRAY_SIZE(part->answers); i++)
-			add(&ret->answers[i], &part->answers[i]);
+		add_requests(&ret->requests, &part->requests);
 		for (size_t i = 0; i < EXCHANGE_END_COUNT; i++)
 			add(&ret->exchange_ends[i], &part->exchange_ends[i]);
 		add_acceleration(&ret->acceleration, &part->acceleration);
 		histogram_merge(&ret->session_time, &part->session_time);
-		histogram_merge(&ret->exchange_time, &part->exchange_time);
 	}
 }
 
@@ -148,5 +172,12 @@ void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret)
 		add(&ret->over_budget, &part->over_budget);
 		add_tls(&ret->tls, &part->tls);
 		histogram_merge(&ret->connect_time, &part->connect_time);
+		add_requests(&ret->requests, &part->requests);
 	}
+}
+
+void route_stats_sum(const struct route_stats *stats, struct request_counters *ret)
+{
+	for (uint32_t w = 0; w < stats->head.workers; w++)
+		add_requests(ret, &stats->by_worker[w].requests);
 }

@@ -27,15 +27,21 @@ struct acceleration_counters { /* as struct listener_acceleration has them */
 	struct counter bytes_in, bytes_out, packets_in, packets_out;
 };
 
+/* Requests by the answer's class, 1xx to 5xx, and how long they took. */
+struct request_counters {
+	struct counter answers[STATUS_CLASSES];
+	struct histogram time;
+};
+
 struct listener_counters {
 	struct counter accepted, refused, spliced, bytes_in, bytes_out;
 	struct counter ends[CONNECTION_END_COUNT];
 	struct acceleration_counters acceleration;
 	struct tls_counters tls;
 	struct histogram session_time;
-	/* Mode http: requests by the answer's class, 1xx to 5xx, and by their end. */
-	struct counter answers[5], exchange_ends[EXCHANGE_END_COUNT];
-	struct histogram exchange_time;
+	/* Mode http. */
+	struct request_counters requests;
+	struct counter exchange_ends[EXCHANGE_END_COUNT];
 } CACHE_ALIGNED;
 
 struct stats_head {
@@ -55,6 +61,7 @@ struct pool_counters {
 	struct counter resent, over_budget; /* requests */
 	struct tls_counters tls;
 	struct histogram connect_time;
+	struct request_counters requests;
 } CACHE_ALIGNED;
 
 struct pool_stats {
@@ -63,7 +70,18 @@ struct pool_stats {
 	struct pool_counters by_worker[];
 };
 
+struct route_counters {
+	struct request_counters requests;
+} CACHE_ALIGNED;
+
+/* Of a route that has a name; the head's name is the route's. */
+struct route_stats {
+	struct stats_head head;
+	struct route_counters by_worker[];
+};
+
 /* Return: one reference; NULL: out of memory. */
+struct route_stats *route_stats_new(const char *name, uint32_t workers) WARN_UNUSED;
 struct listener_stats *listener_stats_new(const char *name, uint32_t workers) WARN_UNUSED;
 struct pool_stats *pool_stats_new(const char *name, uint32_t workers) WARN_UNUSED;
 
@@ -80,5 +98,11 @@ void listener_stats_sum(const struct listener_stats *stats, struct listener_coun
 /* @sum: what listener_stats_sum() gave. */
 void acceleration_read(const struct acceleration_counters *sum, struct listener_acceleration *ret);
 void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret);
+void route_stats_sum(const struct route_stats *stats, struct request_counters *ret);
+
+/* @status: 0: there was no answer. Thread: the worker's. */
+void request_counters_add(struct request_counters *counters, unsigned status, uint64_t us);
+/* @sum outlives @ret. */
+void request_counters_read(const struct request_counters *sum, struct request_row *ret);
 
 #endif

@@ -206,7 +206,18 @@ void server_for_each_pool(struct server *server,
 				 .balance = "p2c",
 				 .pool = &server->pool,
 				 .waiting = 4,
+				 .requests = {.answers = {0, 30, 0, 2, 1}, .time = &server->times},
 				 .connect_time = &server->times},
+	      context);
+}
+
+void server_for_each_route(struct server *server,
+			   void (*visit)(const struct route_row *row, void *context), void *context)
+{
+	visit(&(struct route_row){.listener = "web",
+				  .name = "api",
+				  .requests = {.answers = {0, 20, 0, 1, 0},
+					       .time = &server->times}},
 	      context);
 }
 
