@@ -5,6 +5,7 @@
 #include "config/file.h"
 #include "config/filter.h"
 #include "config/forwarding.h"
+#include "config/guard.h"
 #include "config/resilience.h"
 #include "config/route.h"
 #include "config/sticky.h"
@@ -161,6 +162,7 @@ struct config_listener {
 	struct config_tls tls;
 	struct config_http http; /* mode http */
 	struct config_forwarding forwarding;
+	struct config_listener_guard guard;
 	struct config_filter *filters;
 	size_t nfilters;
 	struct config_route *routes;
@@ -271,6 +273,7 @@ struct config {
 	uint32_t workers; /* 0: auto, one a core */
 	enum config_io io;
 	struct config_acceleration acceleration;
+	struct config_guard guard;
 	const char *user, *group;  /* NULL: stay who we are */
 	const char *zone;          /* NULL: none */
 	uint32_t drain_timeout_ms; /* 30s: what SIGTERM grants open connections */

@@ -27,6 +27,20 @@ static const struct {
 	const char *text;
 	const char *errors; /* lines without "t:" */
 } cases[] = {
+	/* The guard */
+	{"guard: {mode: on}\n" L P,
+	 "1:15: mode: \"on\" is unknown; expected one of off, monitor, enforce\n"},
+	{"guard: {source: {packets: many}}\n" L P,
+	 "1:27: packets: \"many\" is not a number; expected a number from 0 to 100000000\n"},
+	{"guard: {amplification: [53, 70000]}\n" L P,
+	 "1:29: amplification: \"70000\" is out of range; expected a number from 1 to 65535\n"},
+	{"guard: {block: ''}\n" L P, "1:16: block: \"\" is empty; expected a path\n"},
+	{"guard: {burst: 1ms}\n" L P,
+	 "1:16: burst: \"1ms\" is out of range; expected a duration such as 250ms, from 10ms to "
+	 "1m\n"},
+	{LISTENER(", guard: {syns: -1}") P,
+	 "1:59: syns: \"-1\" is not a number; expected a number from 0 to 100000000\n"},
+
 	/* The file as a whole */
 	{"", "1:1: the file is empty; expected at least listeners and pools\n"},
 	{"# nothing but a comment\n",
@@ -61,14 +75,17 @@ static const struct {
 	{"[a]: 1\n" L P, "1:1: a key that is no word; expected \"name: value\"\n"},
 	{"workres: 2\n" L P,
 	 "1:1: unknown option \"workres\" in the file; expected one of workers, io, acceleration, "
-	 "user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, pools; did "
+	 "guard, user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, "
+	 "pools; did "
 	 "you mean \"workers\"?\n"},
 	{"nonsense: 2\n" L P,
 	 "1:1: unknown option \"nonsense\" in the file; expected one of workers, io, acceleration, "
-	 "user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, pools\n"},
+	 "guard, user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, "
+	 "pools\n"},
 	{"Workers: 2\n" L P,
 	 "1:1: unknown option \"Workers\" in the file; expected one of workers, io, acceleration, "
-	 "user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, pools; did "
+	 "guard, user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, "
+	 "pools; did "
 	 "you mean \"workers\"?\n"},
 	{L, "1:1: the file has no pools; expected a list\n"},
 	{P, "1:1: the file has no listeners; expected a list\n"},
@@ -415,8 +432,8 @@ static const struct {
 	 "*:8000-8010 or unix:/run/x.sock\n"
 	 "1:23: unknown option \"bidn\" in a listener; expected one of name, bind, mode, v6only, "
 	 "backlog, socket_mode, proxy_protocol, max_connections, max_connections_per_source, "
-	 "client_hello_timeout, idle_timeout, keepalive, tls, http, forwarding, filters, routes, "
-	 "pool; did you "
+	 "client_hello_timeout, idle_timeout, keepalive, tls, http, forwarding, guard, filters, "
+	 "routes, pool; did you "
 	 "mean "
 	 "\"bind\"?\n"},
 	/* Names between listeners and pools */
@@ -583,7 +600,7 @@ static const struct {
 	 "1:5: io: \"${SLUICE_TEST_SECRET}\" is unknown; expected one of auto, io_uring, epoll\n"},
 	{"${SLUICE_TEST_SECRET}: 1\n" L P,
 	 "1:1: unknown option \"${SLUICE_TEST_SECRET}\" in the file; expected one of workers, io, "
-	 "acceleration, user, group, zone, drain_timeout, log, access_log, admin, limits, "
+	 "acceleration, guard, user, group, zone, drain_timeout, log, access_log, admin, limits, "
 	 "listeners, pools\n"},
 	{"listeners: [{name: l, bind: '${SLUICE_TEST_SECRET}', pool: '${SLUICE_TEST_SECRET}'}]\n" P,
 	 "1:29: bind: \"${SLUICE_TEST_SECRET}\" has no port; expected an address such as "

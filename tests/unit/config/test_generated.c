@@ -147,6 +147,9 @@ static void the_reference_file_loads_with_all_defaults(void **state)
 	assert_int_equal(full->acceleration.ninterfaces, 0);
 	assert_string_equal(full->acceleration.pin_path, plain->acceleration.pin_path);
 	assert_string_equal(full->acceleration.instance, plain->acceleration.instance);
+	assert_same(&full->guard, &plain->guard, config_guard, source, drops_malformed);
+	assert_same(&full->guard, &plain->guard, config_guard, syn_cookies, max_sources);
+	assert_int_equal(full->guard.mode, CONFIG_GUARD_OFF);
 	assert_int_equal(full->drain_timeout_ms, plain->drain_timeout_ms);
 	assert_same(full, plain, config, log, log);
 	assert_same(&full->limits, &plain->limits, config_limits, max_connections,
