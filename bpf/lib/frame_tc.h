@@ -49,6 +49,18 @@ static __always_inline bool frame_is_gso(frame_context *skb)
 	return skb->gso_size;
 }
 
+static __always_inline __u32 frame_ifindex(frame_context *skb)
+{
+	return skb->ifindex;
+}
+
+#define LOOPBACK_IFINDEX 1 /* of every network namespace */
+
+static __always_inline bool frame_is_loopback(frame_context *skb)
+{
+	return skb->ifindex == LOOPBACK_IFINDEX;
+}
+
 static __always_inline long frame_load(frame_context *skb, __u32 offset, void *to, __u32 len)
 {
 	return bpf_skb_load_bytes(skb, offset, to, len);
@@ -161,6 +173,28 @@ static __always_inline bool frame_can_forward(frame_context *skb, const struct p
 	(void)packet;
 	(void)nexthop;
 	return true;
+}
+
+/* Whether frame_store() and frame_reply() can make an answer of it. */
+static __always_inline bool frame_can_reply(frame_context *skb, const struct packet *packet)
+{
+	(void)skb;
+	(void)packet;
+	return true;
+}
+
+/* Back to where it came from: its headers are turned already. */
+static __always_inline int frame_reply(frame_context *skb)
+{
+	__u8 addresses[2 * ETH_ALEN], turned[2 * ETH_ALEN];
+
+	if (bpf_skb_load_bytes(skb, 0, addresses, sizeof(addresses)))
+		return TC_ACT_SHOT;
+	__builtin_memcpy(turned, addresses + ETH_ALEN, ETH_ALEN);
+	__builtin_memcpy(turned + ETH_ALEN, addresses, ETH_ALEN);
+	if (bpf_skb_store_bytes(skb, 0, turned, sizeof(turned), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
 }
 
 #endif

@@ -39,6 +39,18 @@ static __always_inline bool frame_is_gso(frame_context *xdp)
 	return false;
 }
 
+static __always_inline __u32 frame_ifindex(frame_context *xdp)
+{
+	return xdp->ingress_ifindex;
+}
+
+/* lo has no driver, and so no program here. */
+static __always_inline bool frame_is_loopback(frame_context *xdp)
+{
+	(void)xdp;
+	return false;
+}
+
 static __always_inline long frame_load(frame_context *xdp, __u32 offset, void *to, __u32 len)
 {
 	return bpf_xdp_load_bytes(xdp, offset, to, len);
@@ -136,6 +148,25 @@ static __always_inline bool frame_can_forward(frame_context *xdp, struct packet 
 	    frame_len(xdp) - packet->l3_offset > nexthop->mtu)
 		return false;
 	return packet->protocol != IPPROTO_TCP || is_checksum_whole(packet);
+}
+
+/* Whether frame_store() and frame_reply() can make an answer of it. */
+static __always_inline bool frame_can_reply(frame_context *xdp, struct packet *packet)
+{
+	(void)xdp;
+	return is_checksum_whole(packet);
+}
+
+/* Back to where it came from: its headers are turned already. */
+static __always_inline int frame_reply(frame_context *xdp)
+{
+	__u8 addresses[2 * ETH_ALEN], turned[2 * ETH_ALEN];
+
+	if (bpf_xdp_load_bytes(xdp, 0, addresses, sizeof(addresses)))
+		return XDP_DROP;
+	__builtin_memcpy(turned, addresses + ETH_ALEN, ETH_ALEN);
+	__builtin_memcpy(turned + ETH_ALEN, addresses, ETH_ALEN);
+	return bpf_xdp_store_bytes(xdp, 0, turned, sizeof(turned)) ? XDP_DROP : XDP_TX;
 }
 
 #endif

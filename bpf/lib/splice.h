@@ -4,6 +4,7 @@
 
 /* The worker of both ingress hooks: from an arriving frame to its verdict and action. */
 #include "lib/flow.h"
+#include "lib/guard.h"
 #include "lib/headers.h"
 #include "lib/icmp_error.h"
 #include "lib/tail.h"
@@ -88,12 +89,16 @@ static __always_inline int splice_frame(frame_context *ctx)
 	const struct flow_nexthop *nexthop = NULL;
 	enum flow_verdict verdict;
 	struct packet packet = {};
+	enum guard_action guard;
 
 	if (frame_is_copy(ctx))
 		return FRAME_PASS;
 	frame_pull_headers(ctx);
 	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
 			      frame_is_gso(ctx), &packet);
+	guard = guard_frame(ctx, &packet);
+	if (guard != GUARD_PASSES)
+		return guard == GUARD_DROPS ? FRAME_DROP : frame_reply(ctx);
 	if (verdict == UNDECIDED && packet.protocol == IPPROTO_TCP)
 		verdict = splice_tcp(ctx, &packet, &nexthop);
 	else if (verdict == UNDECIDED)

@@ -16,6 +16,7 @@
 
 struct bpf_object;
 struct bpf_program;
+struct guard_maps;
 struct nl_sock;
 struct pin;
 
@@ -446,6 +447,15 @@ void adopt_pairs(struct splice *splice);
 /* --- All of it
  * ------------------------------------------------------------------------------------------- */
 
+/* --- The guard's tables (guard_maps.c) ---------------------------------------------------------
+ */
+
+/* Before load. */
+int guard_maps_size(struct bpf_object *object, uint32_t sources) WARN_UNUSED;
+/* @object: loaded, borrowed. */
+int guard_maps_new(const struct bpf_object *object, struct guard_maps **ret) WARN_UNUSED;
+void guard_maps_free(struct guard_maps *maps); /* NULL is allowed */
+
 struct splice {
 	struct tc_ingress_bpf *ingress;
 	struct tc_egress_bpf *egress;
@@ -463,6 +473,7 @@ struct splice {
 	struct nexthops *nexthops;
 	struct events *events;
 	struct too_big_budget too_big;
+	struct guard_maps *guard; /* NULL: none was asked for */
 
 	struct network *network;
 	struct io_loop *loop;

@@ -225,10 +225,11 @@ static int store_meta(const struct pin *pin, const struct flow_meta *meta)
 	return err;
 }
 
-/* Maps that libbpf makes for variables belong to the programs alone. */
+/* Maps that libbpf makes for variables belong to the programs alone, and what the guard knows is
+ * the configuration's: only connections outlive us. */
 static bool is_shared(const struct bpf_map *map)
 {
-	return !bpf_map__is_internal(map);
+	return !bpf_map__is_internal(map) && strncmp(bpf_map__name(map), "guard_", 6) != 0;
 }
 
 int pin_store(const struct pin *pin, const struct bpf_object *object, const struct flow_meta *meta)

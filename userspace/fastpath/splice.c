@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/flow_table.h"
+#include "fastpath/guard_maps.h"
 #include "fastpath/raw_packet.h"
 
 #include "legs.skel.h"
@@ -45,6 +46,11 @@ void splice_describe(struct splice *splice, struct splice_facts *ret)
 		.max_pairs = splice->max_flows,
 	};
 	verdicts_read(bpf_map__fd(splice->ingress->maps.verdicts), ret->verdicts);
+}
+
+struct guard_maps *splice_guard_maps(const struct splice *splice)
+{
+	return splice->guard;
 }
 
 /* --- Start and end
@@ -95,7 +101,8 @@ static int pin_maps(struct splice *splice)
 	return 0;
 }
 
-static int load_ingress(struct splice *splice, bool is_adopting)
+static int load_ingress(struct splice *splice, const struct splice_options *options,
+			bool is_adopting)
 {
 	struct tc_ingress_bpf *ingress = tc_ingress_bpf__open();
 	int err;
@@ -108,8 +115,12 @@ static int load_ingress(struct splice *splice, bool is_adopting)
 		err = pin_reuse(splice->pin, ingress->obj);
 	else
 		err = set_sizes(splice);
+	if (!err && options->guard_sources)
+		err = guard_maps_size(ingress->obj, options->guard_sources);
 	if (!err)
 		err = tc_ingress_bpf__load(ingress);
+	if (!err && options->guard_sources)
+		err = guard_maps_new(ingress->obj, &splice->guard);
 	return err || is_adopting ? err : pin_maps(splice);
 }
 
@@ -182,13 +193,14 @@ static void load_xdp(struct splice *splice)
 	xdp_ingress_bpf__destroy(xdp);
 }
 
-static int load(struct splice *splice, bool is_adopting, const char **ret_why)
+static int load(struct splice *splice, const struct splice_options *options, bool is_adopting,
+		const char **ret_why)
 {
 	int err;
 
 	*ret_why = "the packet programs cannot be loaded";
 	fastpath_log_libbpf();
-	err = load_ingress(splice, is_adopting);
+	err = load_ingress(splice, options, is_adopting);
 	if (err)
 		return err;
 	err = load_egress(splice);
@@ -291,7 +303,7 @@ static int make_tables(struct splice *splice)
 static int start(struct splice *splice, const struct splice_options *options, bool is_adopting,
 		 const char **ret_why)
 {
-	int err = load(splice, is_adopting, ret_why);
+	int err = load(splice, options, is_adopting, ret_why);
 
 	if (err)
 		return err;
@@ -394,6 +406,7 @@ void splice_free(struct splice *splice)
 	if (splice->buckets)
 		munmap(splice->buckets, buckets_size(splice));
 	pthread_mutex_destroy(&splice->table_lock);
+	guard_maps_free(splice->guard);
 	xdp_ingress_bpf__destroy(splice->xdp);
 	legs_bpf__destroy(splice->legs);
 	tc_egress_bpf__destroy(splice->egress);

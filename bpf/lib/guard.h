@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_GUARD_H
+#define SLUICE_BPF_GUARD_H
+
+/*
+ * The guard at either hook, behind parse.h and before anybody works for a packet: what is wrong
+ * with it, what the lists say of its source, and whether it keeps its rates.
+ */
+#include "lib/guard_capture.h"
+#include "lib/guard_cookie.h"
+#include "lib/guard_list.h"
+#include "lib/guard_rate.h"
+#include "lib/guard_service.h"
+#include "lib/guard_talkers.h"
+
+enum guard_action {
+	GUARD_PASSES,
+	GUARD_DROPS,
+	GUARD_REPLIES, /* the frame is an answer: frame_reply() */
+};
+
+static __always_inline struct guard_count *guard_count(__u32 index, __u32 packets, __u32 bytes)
+{
+	struct guard_count *count = bpf_map_lookup_elem(&guard_counts, &index);
+
+	if (!count)
+		return NULL;
+	count->packets += packets;
+	count->bytes += bytes;
+	return count;
+}
+
+/* Whatever comes in through lo is from this machine, and may well be from 127.0.0.1. */
+static __always_inline bool is_defect_real(frame_context *ctx, enum guard_reason defect)
+{
+	if (defect != GUARD_REASON_MARTIAN && defect != GUARD_REASON_LAND)
+		return true;
+	return !frame_is_loopback(ctx);
+}
+
+static __always_inline bool is_amplified(const struct guard_settings *settings,
+					 const struct guard_view *view)
+{
+	__u32 port = bpf_ntohs(view->source_port);
+	const struct guard_port *entry;
+
+	if (!(settings->flags & GUARD_HAS_PORTS) || !view->has_ports ||
+	    view->protocol != IPPROTO_UDP)
+		return false;
+	entry = bpf_map_lookup_elem(&guard_ports, &port);
+	return entry && entry->flags & GUARD_PORT_AMPLIFIES;
+}
+
+/* What holds for every packet, whoever it is for. */
+static __always_inline enum guard_reason judge_source(frame_context *ctx,
+						      const struct guard_settings *settings,
+						      const struct guard_view *view,
+						      bool *ret_is_allowed)
+{
+	enum guard_why why;
+
+	if (view->defect != GUARD_FINE && settings->flags & GUARD_HAS_MALFORMED &&
+	    is_defect_real(ctx, view->defect))
+		return view->defect;
+	why = list_look(settings, view);
+	if (why == GUARD_WHY_ALLOW) {
+		*ret_is_allowed = true;
+		return GUARD_FINE;
+	}
+	if (why)
+		return why == GUARD_WHY_BLOCK ? GUARD_REASON_BLOCKED : GUARD_REASON_GEO;
+	if (settings->flags & GUARD_HAS_BANS && is_banned(view))
+		return GUARD_REASON_BANNED;
+	return is_amplified(settings, view) ? GUARD_REASON_AMPLIFICATION : GUARD_FINE;
+}
+
+/* What holds for packets to our listeners. */
+static __always_inline enum guard_reason judge_rates(frame_context *ctx,
+						     const struct guard_settings *settings,
+						     const struct guard_view *view,
+						     struct packet *packet, bool *ret_is_answered)
+{
+	struct guard_load load = {.packets = frame_segments(ctx)};
+	enum guard_reason reason = GUARD_FINE;
+	struct guard_service *service;
+	__u64 now;
+
+	if (!(settings->flags & GUARD_HAS_SERVICES))
+		return GUARD_FINE;
+	service = service_find(view);
+	if (!service)
+		return GUARD_FINE;
+	now = bpf_ktime_get_coarse_ns();
+	load.now = (__u32)(now >> GUARD_TICK_BITS);
+	load.is_syn = view_is_syn(view);
+	load.is_udp = view->protocol == IPPROTO_UDP;
+	if (settings->flags & GUARD_HAS_RATES)
+		reason = rates_look(settings, view, &load);
+	if (reason == GUARD_FINE)
+		reason = service_take(service, &load);
+	if (reason != GUARD_FINE || !load.is_syn || !service_wants_cookie(service, &load, now))
+		return reason;
+	if (settings->mode == GUARD_ENFORCE && !frame_is_loopback(ctx))
+		*ret_is_answered = guard_answer_syn(ctx, view, packet);
+	guard_count(*ret_is_answered ? GUARD_COUNT_COOKIES : GUARD_COUNT_COOKIES_UNMADE, 1,
+		    frame_len(ctx));
+	return GUARD_FINE;
+}
+
+static __always_inline enum guard_action guard_refuse(frame_context *ctx,
+						      const struct guard_settings *settings,
+						      enum guard_reason reason)
+{
+	bool is_dropped = settings->mode == GUARD_ENFORCE;
+
+	guard_count((is_dropped ? GUARD_COUNT_DROPPED : GUARD_COUNT_WOULD_DROP) + reason,
+		    frame_segments(ctx), frame_len(ctx));
+	if (settings->capture_until_ns)
+		guard_capture_frame(ctx, settings, reason, is_dropped);
+	return is_dropped ? GUARD_DROPS : GUARD_PASSES;
+}
+
+static __always_inline enum guard_action guard_judge(frame_context *ctx,
+						     const struct guard_settings *settings,
+						     struct packet *packet)
+{
+	bool is_allowed = false, is_answered = false;
+	const struct guard_count *seen;
+	struct guard_view view = {};
+	enum guard_reason reason;
+
+	if (!guard_look((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
+			packet->l3_offset, &view))
+		return GUARD_PASSES;
+	seen = guard_count(GUARD_COUNT_SEEN, frame_segments(ctx), frame_len(ctx));
+	reason = judge_source(ctx, settings, &view, &is_allowed);
+	if (is_allowed)
+		guard_count(GUARD_COUNT_ALLOWED, frame_segments(ctx), frame_len(ctx));
+	else if (reason == GUARD_FINE)
+		reason = judge_rates(ctx, settings, &view, packet, &is_answered);
+	if (settings->flags & GUARD_HAS_TALKERS && seen && seen->packets % GUARD_TALKER_SAMPLE == 0)
+		talkers_note(settings, &view, reason != GUARD_FINE);
+	if (is_answered)
+		return GUARD_REPLIES;
+	return reason == GUARD_FINE ? GUARD_PASSES : guard_refuse(ctx, settings, reason);
+}
+
+/* @packet: as parse_frame() has left it, whatever it said. */
+static __always_inline enum guard_action guard_frame(frame_context *ctx, struct packet *packet)
+{
+	const struct guard_settings *settings;
+	__u32 zero = 0;
+
+	settings = bpf_map_lookup_elem(&guard_settings, &zero);
+	if (!settings || settings->mode == GUARD_OFF)
+		return GUARD_PASSES;
+	return guard_judge(ctx, settings, packet);
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_GUARD_COOKIE_H
+#define SLUICE_BPF_GUARD_COOKIE_H
+
+/*
+ * Answers a SYN with a SYN cookie in the packet's own buffer, and keeps nothing. The kernel makes
+ * the cookie, for its own listening socket, and takes the ACK that brings it back
+ * (net.ipv4.tcp_syncookies = 2; with 1 it makes one only while that socket's queue is full).
+ *
+ * The answer has the length of the question: options give way to the segment size and NOPs. Without
+ * timestamps there is nowhere to keep window scale and SACK, so such a connection has neither.
+ */
+#include "lib/guard_look.h"
+#include "lib/headers.h"
+
+#define COOKIE_WINDOW 29200
+#define COOKIE_TTL    64
+
+static __always_inline void fill_tuple(struct packet *packet, struct bpf_sock_tuple *tuple)
+{
+	if (packet->is_ipv6) {
+		__builtin_memcpy(tuple->ipv6.saddr, packet->key.source, 16);
+		__builtin_memcpy(tuple->ipv6.daddr, packet->key.destination, 16);
+		tuple->ipv6.sport = packet->key.source_port;
+		tuple->ipv6.dport = packet->key.destination_port;
+	} else {
+		tuple->ipv4.saddr = unmap_ipv4(packet->key.source);
+		tuple->ipv4.daddr = unmap_ipv4(packet->key.destination);
+		tuple->ipv4.sport = packet->key.source_port;
+		tuple->ipv4.dport = packet->key.destination_port;
+	}
+}
+
+/* Return: the cookie and, in the upper half, the segment size; negative: none. */
+static __always_inline __s64 make_cookie(frame_context *ctx, struct packet *packet)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 l4_len = packet->l4_len;
+	struct bpf_sock *sk;
+	__s64 cookie = -1;
+
+	fill_tuple(packet, &tuple);
+	sk = bpf_skc_lookup_tcp(ctx, &tuple,
+				packet->is_ipv6 ? sizeof(tuple.ipv6) : sizeof(tuple.ipv4),
+				(__u64)BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return -1;
+	if (l4_len >= sizeof(struct tcphdr)) {
+		barrier_var(l4_len);
+		if (l4_len <= L4_MAX)
+			cookie = packet->is_ipv6
+					 ? bpf_tcp_gen_syncookie(sk, packet_ipv6(packet),
+								 sizeof(struct ipv6hdr),
+								 packet_tcp(packet), l4_len)
+					 : bpf_tcp_gen_syncookie(sk, packet_ipv4(packet),
+								 sizeof(struct iphdr),
+								 packet_tcp(packet), l4_len);
+	}
+	bpf_sk_release(sk);
+	return cookie;
+}
+
+/* Return: the difference of the transport checksum; addresses and ports only change places. */
+static __always_inline __u32 answer_tcp(struct packet *packet, __s64 cookie)
+{
+	__u8 *l4 = packet_l4(packet);
+	struct tcphdr *tcp = packet_tcp(packet);
+	__u64 before = sum_words((const __u32 *)l4, L4_WORDS);
+	__be16 port = tcp->source;
+	__u32 mss = (__u32)(cookie >> 32);
+
+	tcp->source = tcp->dest;
+	tcp->dest = port;
+	tcp->ack_seq = bpf_htonl(bpf_ntohl(tcp->seq) + 1);
+	tcp->seq = bpf_htonl((__u32)cookie);
+	l4[13] = TCP_FLAG_SYN | TCP_FLAG_ACK;
+	tcp->window = bpf_htons(COOKIE_WINDOW);
+	tcp->urg_ptr = 0;
+#pragma unroll
+	for (__u32 i = sizeof(*tcp); i < L4_MAX; i++)
+		if (i < packet->l4_len)
+			l4[i] = OPTION_NOP;
+	if (packet->l4_len >= sizeof(*tcp) + 4) {
+		l4[sizeof(*tcp)] = 2;
+		l4[sizeof(*tcp) + 1] = 4;
+		l4[sizeof(*tcp) + 2] = mss >> 8;
+		l4[sizeof(*tcp) + 3] = mss;
+	}
+	return sum_difference(before, sum_words((const __u32 *)l4, L4_WORDS));
+}
+
+/* Return: the difference of the network header, for IPv6 which has no checksum. */
+static __always_inline __u32 answer_ip(struct packet *packet)
+{
+	struct ipv6hdr *ipv6 = packet_ipv6(packet);
+	struct iphdr *ipv4 = packet_ipv4(packet);
+	__u64 before;
+
+	if (packet->is_ipv6) {
+		before = sum_words((const __u32 *)ipv6, sizeof(*ipv6) / 4);
+		__builtin_memcpy(&ipv6->saddr, packet->key.destination, 16);
+		__builtin_memcpy(&ipv6->daddr, packet->key.source, 16);
+		ipv6->hop_limit = COOKIE_TTL;
+		return sum_difference(before, sum_words((const __u32 *)ipv6, sizeof(*ipv6) / 4));
+	}
+	before = sum_words((const __u32 *)ipv4, sizeof(*ipv4) / 4);
+	ipv4->saddr = unmap_ipv4(packet->key.destination);
+	ipv4->daddr = unmap_ipv4(packet->key.source);
+	ipv4->ttl = COOKIE_TTL;
+	ipv4->check = checksum_change(
+		ipv4->check,
+		sum_difference(before, sum_words((const __u32 *)ipv4, sizeof(*ipv4) / 4)));
+	return 0;
+}
+
+/*
+ * Return: whether the frame is now the answer, to be sent back. @view: of a SYN. Left to the stack
+ * are SYNs with options in the network header, of fragments, or that bring data.
+ */
+static __always_inline bool guard_answer_syn(frame_context *ctx, const struct guard_view *view,
+					     struct packet *packet)
+{
+	struct tcphdr *tcp = packet_tcp(packet);
+	__s64 cookie;
+	__u32 l4, l3;
+
+	if (packet->protocol != IPPROTO_TCP || packet->payload ||
+	    packet->key.destination_port != view->destination_port ||
+	    load_tcp_headers(ctx, packet) || !frame_can_reply(ctx, packet))
+		return false;
+	cookie = make_cookie(ctx, packet);
+	if (cookie < 0 || !(cookie >> 32))
+		return false;
+	l3 = answer_ip(packet);
+	l4 = answer_tcp(packet, cookie);
+	return !frame_store(ctx, packet, (__u8 *)&tcp->check - (__u8 *)tcp, 0, l4, l3);
+}
+
+#endif

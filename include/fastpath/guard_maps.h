@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FASTPATH_GUARD_MAPS_H
+#define SLUICE_FASTPATH_GUARD_MAPS_H
+
+#include "abi/guard.h"
+#include "core/compiler.h"
+#include "guard/table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The guard's tables in the packet programs (abi/guard.h). All functions return 0 or -errno where
+ * they can fail. Thread: control.
+ */
+struct guard_maps;
+struct splice;
+
+/* NULL: the programs were loaded without a guard. Borrowed. */
+struct guard_maps *splice_guard_maps(const struct splice *splice);
+
+int guard_maps_set(const struct guard_maps *maps,
+		   const struct guard_settings *settings) WARN_UNUSED;
+
+/* Elements of `guard_sources`: a power of two. */
+uint32_t guard_maps_buckets(const struct guard_maps *maps);
+
+/* Fills new tables and puts them in the place of the old ones. *@ret_flags: GUARD_HAS_LIST… */
+int guard_maps_set_lists(const struct guard_maps *maps, const struct guard_table *table,
+			 uint32_t *ret_flags) WARN_UNUSED;
+
+struct guard_services {
+	struct guard_port *ports; /* 65536 */
+	struct guard_place places[GUARD_PLACES_MAX];
+	uint32_t nplaces; /* the first is not used */
+	struct guard_service services[GUARD_SERVICES_MAX];
+	uint32_t nservices;
+};
+
+/* What is known of running rates starts anew. */
+int guard_maps_set_services(const struct guard_maps *maps,
+			    const struct guard_services *services) WARN_UNUSED;
+
+/* @key: guard_source_key(). -E2BIG: too many. */
+int guard_maps_ban(const struct guard_maps *maps, const uint8_t key[16],
+		   uint64_t until_ns) WARN_UNUSED;
+void guard_maps_unban(const struct guard_maps *maps, const uint8_t key[16]);
+
+void guard_maps_counts(const struct guard_maps *maps, struct guard_count ret[GUARD_COUNTS]);
+
+/* The heaviest first, each once, aged to now. Return: how many, at most @cap. */
+size_t guard_maps_talkers(const struct guard_maps *maps, struct guard_talker *ret, size_t cap);
+
+/* Calls back for each captured packet that waits. Return: how many. */
+size_t guard_maps_read_captured(const struct guard_maps *maps,
+				void (*on_packet)(const struct guard_capture *packet,
+						  void *context),
+				void *context);
+
+#endif
