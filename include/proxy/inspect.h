@@ -192,6 +192,8 @@ void server_for_each_route(struct server *server,
 			   void (*visit)(const struct route_row *row, void *context),
 			   void *context);
 
+struct guard;
+
 struct acceleration_facts {
 	const char *mode;           /* as configured */
 	const char *why;            /* connections stay with the relay; NULL: they do not */
@@ -200,7 +202,10 @@ struct acceleration_facts {
 
 void server_describe_acceleration(struct server *server, struct acceleration_facts *ret);
 
-/* The devices that packet splice has seen. */
+/* Borrowed; NULL only where a server is not whole. include/proxy/guard.h has what can be done. */
+struct guard *server_guard(const struct server *server);
+
+/* The devices that the packet programs have seen. */
 void server_for_each_device(struct server *server,
 			    void (*visit)(const struct splice_device *device, void *context),
 			    void *context);

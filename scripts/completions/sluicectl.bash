@@ -19,7 +19,7 @@ _sluice_reply() {
 
 _sluicectl() {
 	local cur prev words cword
-	local commands="status listeners pools connections endpoint reload top metrics doctor version flows"
+	local commands="status listeners pools connections endpoint reload top metrics doctor version flows guard"
 	local options="--socket --json --no-color --timeout --help --version"
 
 	if declare -F _get_comp_words_by_ref >/dev/null; then
@@ -61,6 +61,12 @@ _sluicectl() {
 		_sluice_reply "$options" "$cur"
 	elif ((${#plain[@]} == 0)); then
 		_sluice_reply "$commands" "$cur"
+	elif [[ ${plain[0]} == guard ]]; then
+		case ${#plain[@]},${plain[1]-} in
+		1,*) _sluice_reply "status list talkers block allow ban unblock mode reload" "$cur" ;;
+		2,mode) _sluice_reply "off monitor enforce" "$cur" ;;
+		3,block | 3,allow | 3,ban) _sluice_reply "for" "$cur" ;;
+		esac
 	elif [[ ${plain[0]} == endpoint ]]; then
 		case ${#plain[@]} in
 		1) _sluice_reply "$(_sluice_names pools)" "$cur" ;;

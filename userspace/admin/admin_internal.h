@@ -9,6 +9,7 @@
 #include "io/stream.h"
 #include "io/timer.h"
 #include "net/socket.h"
+#include "proxy/guard.h"
 #include "proxy/inspect.h"
 
 #include <jansson.h>
@@ -106,6 +107,7 @@ extern const struct admin_protocol http_protocol;    /* http_port.c */
 	X(POOLS, "pools")             \
 	X(CONNECTIONS, "connections") \
 	X(ENDPOINT, "endpoint")       \
+	X(GUARD, "guard")             \
 	X(RELOAD, "reload")           \
 	X(METRICS, "metrics")         \
 	X(PING, "ping")
@@ -133,6 +135,27 @@ enum control_error_code {
 #undef X
 };
 
+#define GUARD_ACTIONS(X)                                       \
+	X(STATUS, "status")                                    \
+	X(LIST, "list")                                        \
+	X(BLOCK, "block")                                      \
+	X(ALLOW, "allow")                                      \
+	X(BAN, "ban")         /* for a time, the cheap way */  \
+	X(UNBLOCK, "unblock") /* whatever was said of it */    \
+	X(MODE, "mode")                                        \
+	X(TALKERS, "talkers")                                  \
+	X(CAPTURE, "capture")   /* from now on, for seconds */ \
+	X(CAPTURED, "captured") /* what has come since */
+
+enum guard_action {
+#define X(name, text) GUARD_ACTION_##name,
+	GUARD_ACTIONS(X)
+#undef X
+		GUARD_ACTION_COUNT
+};
+
+const char *guard_action_name(enum guard_action action);
+
 struct control_error {
 	enum control_error_code code;
 	char message[200];
@@ -149,6 +172,13 @@ struct control_request {
 	enum endpoint_admin action;
 	uint32_t weight;
 	uint32_t limit;
+	/* guard */
+	enum guard_action guard_action;
+	enum guard_mode mode;
+	struct prefix network;
+	bool has_mode, has_network;
+	uint32_t seconds;   /* 0: not given */
+	const char *reason; /* NULL: not given */
 };
 
 /**
@@ -186,6 +216,10 @@ void control_append_endpoint(const struct endpoint *endpoint, uint64_t now_ms, s
 
 void control_endpoint(struct server *server, const struct control_request *request,
 		      struct strbuf *out);
+
+/* control_guard.c: likewise. */
+void control_guard(struct server *server, const struct control_request *request,
+		   struct strbuf *out);
 
 /* Answers later; @request is copied where it must last. */
 void control_connections(struct admin_connection *connection, struct control_request *request);

@@ -66,6 +66,9 @@ static void answer(struct admin_connection *connection, struct control_request *
 	case CONTROL_ENDPOINT:
 		control_endpoint(admin->server, request, &out);
 		break;
+	case CONTROL_GUARD:
+		control_guard(admin->server, request, &out);
+		break;
 	case CONTROL_RELOAD:
 		on_reload(admin, &out);
 		break;

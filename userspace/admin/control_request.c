@@ -27,6 +27,17 @@ static const char *const action_names[] = {
 #undef X
 };
 
+static const char *const guard_action_names[] = {
+#define X(name, text) [GUARD_ACTION_##name] = text,
+	GUARD_ACTIONS(X)
+#undef X
+};
+
+const char *guard_action_name(enum guard_action action)
+{
+	return guard_action_names[action];
+}
+
 /* Return: the index; @count: there is none. */
 static size_t find_name(const char *const *names, size_t count, const char *name)
 {
@@ -126,6 +137,52 @@ static int on_action(struct control_request *request, const json_t *value)
 	return 0;
 }
 
+static int on_guard_action(struct control_request *request, const json_t *value)
+{
+	const char *name;
+	size_t i;
+
+	if (read_text(value, &name) < 0)
+		return -EINVAL;
+	i = find_name(guard_action_names, ARRAY_SIZE(guard_action_names), name);
+	if (i == ARRAY_SIZE(guard_action_names))
+		return -EINVAL;
+	request->guard_action = (enum guard_action)i;
+	request->has_action = true;
+	return 0;
+}
+
+static int on_mode(struct control_request *request, const json_t *value)
+{
+	const char *name;
+
+	if (read_text(value, &name) < 0 || guard_mode_parse(name, &request->mode) < 0)
+		return -EINVAL;
+	request->has_mode = true;
+	return 0;
+}
+
+static int on_network(struct control_request *request, const json_t *value)
+{
+	const char *text;
+
+	if (read_text(value, &text) < 0 ||
+	    prefix_parse(slice_from_str(text), &request->network) < 0)
+		return -EINVAL;
+	request->has_network = true;
+	return 0;
+}
+
+static int on_seconds(struct control_request *request, const json_t *value)
+{
+	return read_number(value, 1, 366 * 86400, &request->seconds);
+}
+
+static int on_reason(struct control_request *request, const json_t *value)
+{
+	return read_text(value, &request->reason);
+}
+
 #define TAKES(command) (1u << CONTROL_##command)
 
 static const struct member {
@@ -139,9 +196,15 @@ static const struct member {
 	{"endpoint", TAKES(CONNECTIONS) | TAKES(ENDPOINT), on_endpoint,
 	 "an endpoint's name or address"},
 	{"state", TAKES(CONNECTIONS), on_state, "a state of connections"},
-	{"limit", TAKES(CONNECTIONS), on_limit, "a number from 1 to 65536"},
+	{"limit", TAKES(CONNECTIONS) | TAKES(GUARD), on_limit, "a number from 1 to 65536"},
 	{"action", TAKES(ENDPOINT), on_action, "ready, drain, maint or weight"},
 	{"weight", TAKES(ENDPOINT), on_weight, "a number from 0 to 256"},
+	{"action", TAKES(GUARD), on_guard_action,
+	 "status, list, block, allow, ban, unblock, mode, talkers, capture or captured"},
+	{"mode", TAKES(GUARD), on_mode, "off, monitor or enforce"},
+	{"network", TAKES(GUARD), on_network, "an address or network such as 192.0.2.0/24"},
+	{"seconds", TAKES(GUARD), on_seconds, "a number from 1 to 31622400"},
+	{"reason", TAKES(GUARD), on_reason, "a text"},
 };
 
 static int read_member(struct control_request *request, const char *key, const json_t *value,
@@ -165,8 +228,31 @@ static int read_member(struct control_request *request, const char *key, const j
 		      key);
 }
 
+static int check_guard(const struct control_request *request, struct control_error *error)
+{
+	enum guard_action action = request->guard_action;
+	bool wants_network = action >= GUARD_ACTION_BLOCK && action <= GUARD_ACTION_UNBLOCK;
+
+	if (!request->has_action)
+		return reject(error, CONTROL_ERROR_BAD_ARGUMENT, "guard needs \"action\"");
+	if (wants_network != request->has_network)
+		return reject(
+			error, CONTROL_ERROR_BAD_ARGUMENT,
+			"guard: \"network\" goes with block, allow, ban and unblock, and only "
+			"there");
+	if ((action == GUARD_ACTION_MODE) != request->has_mode)
+		return reject(error, CONTROL_ERROR_BAD_ARGUMENT,
+			      "guard: \"mode\" goes with the action \"mode\", and only there");
+	if ((action == GUARD_ACTION_BAN || action == GUARD_ACTION_CAPTURE) && !request->seconds)
+		return reject(error, CONTROL_ERROR_BAD_ARGUMENT,
+			      "guard: ban and capture need \"seconds\"");
+	return 0;
+}
+
 static int check_whole(const struct control_request *request, struct control_error *error)
 {
+	if (request->command == CONTROL_GUARD)
+		return check_guard(request, error);
 	if (request->command != CONTROL_ENDPOINT)
 		return 0;
 	if (!request->pool || !request->endpoint || !request->has_action)

@@ -27,6 +27,17 @@
 	X(SPLICE_DEVICE, "splice_device", "gauge", "1 for the hook that a device's packets take")  \
 	X(SPLICE_VERDICTS, "splice_verdicts_total", "counter",                                     \
 	  "Packets by what the programs decided; each program that a packet passes counts it")     \
+	X(GUARD_MODE, "guard_mode", "gauge", "1 for the guard's mode")                             \
+	X(GUARD_DROPPED, "guard_dropped_packets_total", "counter",                                 \
+	  "Packets (without packet programs: connections) that were refused, by reason")           \
+	X(GUARD_WOULD_DROP, "guard_would_drop_packets_total", "counter",                           \
+	  "Packets that mode monitor has let pass, by reason")                                     \
+	X(GUARD_SEEN, "guard_seen_packets_total", "counter", "Packets that were looked at")        \
+	X(GUARD_ALLOWED, "guard_allowed_packets_total", "counter",                                 \
+	  "Packets that an allow list has let pass")                                               \
+	X(GUARD_COOKIES, "guard_syn_cookies_total", "counter", "SYNs answered with a cookie")      \
+	X(GUARD_NETWORKS, "guard_networks", "gauge", "Networks that are listed, by where")         \
+	X(GUARD_BANS, "guard_bans", "gauge", "Sources that are banned for a time")                 \
 	X(SPLICE_CONNECTIONS, "splice_connections_total", "counter",                               \
 	  "Connections that have ended, by what carried them, and why not a better rung")          \
 	X(SPLICE_HANDOVERS, "splice_handovers_total", "counter",                                   \
@@ -159,6 +170,39 @@ static void add_device(const struct splice_device *device, void *context)
 {
 	add(context, METRIC_SPLICE_DEVICE,
 	    (labels_t[]){{"device", device->name}, {"hook", device->hook}, {NULL, NULL}}, 1);
+}
+
+static void add_reasons(struct page *page, const struct guard_facts *facts)
+{
+	for (int i = 0; i < GUARD_REASON_COUNT; i++) {
+		const char *reason = guard_reason_name((enum guard_reason)i);
+
+		add(page, METRIC_GUARD_DROPPED, (labels_t[]){{"reason", reason}, {NULL, NULL}},
+		    facts->counts[GUARD_COUNT_DROPPED + i].packets);
+		add(page, METRIC_GUARD_WOULD_DROP, (labels_t[]){{"reason", reason}, {NULL, NULL}},
+		    facts->counts[GUARD_COUNT_WOULD_DROP + i].packets);
+	}
+}
+
+static void add_guard(struct page *page, struct server *server)
+{
+	struct guard_facts facts;
+
+	guard_describe(server_guard(server), &facts);
+	for (int mode = GUARD_OFF; mode <= GUARD_ENFORCE; mode++)
+		add(page, METRIC_GUARD_MODE,
+		    (labels_t[]){{"mode", guard_mode_name((enum guard_mode)mode)}, {NULL, NULL}},
+		    facts.mode == (enum guard_mode)mode);
+	add_reasons(page, &facts);
+	add(page, METRIC_GUARD_SEEN, NULL, facts.counts[GUARD_COUNT_SEEN].packets);
+	add(page, METRIC_GUARD_ALLOWED, NULL, facts.counts[GUARD_COUNT_ALLOWED].packets);
+	add(page, METRIC_GUARD_COOKIES, NULL, facts.counts[GUARD_COUNT_COOKIES].packets);
+	add(page, METRIC_GUARD_NETWORKS, (labels_t[]){{"from", "files"}, {NULL, NULL}},
+	    facts.listed);
+	add(page, METRIC_GUARD_NETWORKS, (labels_t[]){{"from", "hand"}, {NULL, NULL}}, facts.live);
+	add(page, METRIC_GUARD_NETWORKS, (labels_t[]){{"from", "places"}, {NULL, NULL}},
+	    facts.places);
+	add(page, METRIC_GUARD_BANS, NULL, facts.bans);
 }
 
 static void add_acceleration(struct page *page, struct server *server)
@@ -403,6 +447,7 @@ void metrics_page(struct server *server, struct strbuf *out)
 
 	add_process(&page, server);
 	add_acceleration(&page, server);
+	add_guard(&page, server);
 	server_for_each_listener(server, add_listener, &page);
 	server_for_each_route(server, add_route, &page);
 	server_for_each_pool(server, add_pool, &page);

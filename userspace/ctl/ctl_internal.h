@@ -52,6 +52,7 @@ enum ctl_command {
 	CTL_COMMAND_DOCTOR,
 	CTL_COMMAND_VERSION,
 	CTL_COMMAND_FLOWS,
+	CTL_COMMAND_GUARD,
 	CTL_COMMAND_COUNT,
 };
 
@@ -69,6 +70,10 @@ struct ctl_options {
 	/* endpoint: also @pool and @endpoint */
 	const char *action;
 	uint32_t weight;
+	/* guard: also @action; capture: also @seconds and @limit */
+	const char *network, *reason, *mode;
+	uint32_t seconds;   /* 0: not given */
+	const char *output; /* NULL: standard output */
 	/* top */
 	uint32_t snapshots; /* 0: until it is told to quit */
 	/* flows */
@@ -193,7 +198,11 @@ const char *table_colour_end(const struct ctl_screen *screen, enum table_colour 
 typedef void view_fn(const json_t *result, const struct ctl_screen *screen, struct strbuf *out);
 
 view_fn view_status, view_listeners, view_pools, view_connections, view_endpoint, view_reload,
-	view_metrics, view_version;
+	view_metrics, view_version, view_guard;
+
+/* guard.c: what follows "guard". Return: 0; -EINVAL with @error. */
+int guard_read_arguments(char **arguments, int count, struct ctl_options *options,
+			 struct strbuf *error) WARN_UNUSED;
 
 /* flows.c */
 view_fn view_flows, view_verdicts;

@@ -60,6 +60,20 @@ static const struct {
 		 "than it could) or missing (keeps connections from a better rung). Exit code 1: "
 		 "something\n"
 		 "is missing. Run it as the daemon's user, in its network namespace.\n"},
+	[CTL_COMMAND_GUARD] =
+		{"guard [ACTION]", "what the edge refuses, and orders to it",
+		 "Actions:\n"
+		 "  status                          mode, counts by reason (without an action)\n"
+		 "  list                            what was blocked, allowed or banned by hand\n"
+		 "  talkers                         the heaviest sources of the last seconds\n"
+		 "  block NETWORK [for TIME] [REASON]\n"
+		 "  allow NETWORK [for TIME] [REASON]\n"
+		 "  ban ADDRESS for TIME [REASON]   one source; cheaper than block\n"
+		 "  unblock NETWORK                 takes any of these back\n"
+		 "  mode off|monitor|enforce        until the next reload\n"
+		 "  reload                          the configuration, lists included\n"
+		 "TIME: 90s, 10m, 12h, 7d. Orders last until the daemon ends, through reloads "
+		 "too.\n"},
 	[CTL_COMMAND_VERSION] = {"version", "versions of daemon and sluicectl", ""},
 	[CTL_COMMAND_FLOWS] =
 		{"flows [OPTIONS]", "spliced connections, asked of the kernel itself",

@@ -19,7 +19,7 @@ static const char *const names[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_ENDPOINT] = "endpoint", [CTL_COMMAND_RELOAD] = "reload",
 	[CTL_COMMAND_TOP] = "top",           [CTL_COMMAND_METRICS] = "metrics",
 	[CTL_COMMAND_DOCTOR] = "doctor",     [CTL_COMMAND_VERSION] = "version",
-	[CTL_COMMAND_FLOWS] = "flows",
+	[CTL_COMMAND_FLOWS] = "flows",       [CTL_COMMAND_GUARD] = "guard",
 };
 
 enum {
@@ -240,6 +240,8 @@ static int read_arguments(struct parse *parse, char **arguments, int count)
 	}
 	if (options->command == CTL_COMMAND_ENDPOINT)
 		return read_endpoint_arguments(parse, arguments + 1, count - 1);
+	if (options->command == CTL_COMMAND_GUARD)
+		return guard_read_arguments(arguments + 1, count - 1, options, parse->error);
 	if (count > 1) {
 		strbuf_printf(parse->error, "%s takes no '%s'", arguments[0], arguments[1]);
 		return -EINVAL;

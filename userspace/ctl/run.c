@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static view_fn *const views[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_STATUS] = view_status,     [CTL_COMMAND_LISTENERS] = view_listeners,
 	[CTL_COMMAND_POOLS] = view_pools,       [CTL_COMMAND_CONNECTIONS] = view_connections,
 	[CTL_COMMAND_ENDPOINT] = view_endpoint, [CTL_COMMAND_RELOAD] = view_reload,
 	[CTL_COMMAND_METRICS] = view_metrics,   [CTL_COMMAND_VERSION] = view_version,
+	[CTL_COMMAND_GUARD] = view_guard,
 };
 
 static void set_text(json_t *request, const char *key, const char *text)
@@ -19,15 +21,31 @@ static void set_text(json_t *request, const char *key, const char *text)
 		json_object_set_new(request, key, json_string(text));
 }
 
+static bool is_guard_reload(const struct ctl_options *options)
+{
+	return options->command == CTL_COMMAND_GUARD && strcmp(options->action, "reload") == 0;
+}
+
 static json_t *request_of(const struct ctl_options *options)
 {
-	json_t *request = json_pack("{s:s}", "command", command_name(options->command));
+	bool is_reload = is_guard_reload(options);
+	json_t *request = json_pack(
+		"{s:s}", "command",
+		command_name(is_reload ? CTL_COMMAND_RELOAD : options->command));
+
+	if (is_reload)
+		return request;
 
 	set_text(request, "listener", options->listener);
 	set_text(request, "pool", options->pool);
 	set_text(request, "endpoint", options->endpoint);
 	set_text(request, "state", options->state);
 	set_text(request, "action", options->action);
+	set_text(request, "network", options->network);
+	set_text(request, "reason", options->reason);
+	set_text(request, "mode", options->mode);
+	if (options->seconds)
+		json_object_set_new(request, "seconds", json_integer(options->seconds));
 	if (options->limit)
 		json_object_set_new(request, "limit", json_integer(options->limit));
 	if (options->action && strcmp(options->action, "weight") == 0)

@@ -2,6 +2,7 @@
 /* Accepting, within the limits; taking over listening sockets when the configuration changes. */
 #include "proxy/admission.h"
 #include "io/acceptor.h"
+#include "proxy/guard.h"
 #include "proxy/session.h"
 
 #include <errno.h>
@@ -202,12 +203,37 @@ static void on_unpark(struct io_timer *timer)
 		io_timer_start(worker->loop, &worker->unpark, UNPARK_MS);
 }
 
+/* Where packet programs keep the guard, whoever is refused never gets here. */
+static bool is_refused(const struct worker_acceptor *acceptor, int fd)
+{
+	struct guard *guard = acceptor->view->worker->shared->guard;
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	struct address address;
+
+	if (!guard_looks_at_connections(guard) ||
+	    getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		return false;
+	address_from_sockaddr((const struct sockaddr *)&peer, len, &address);
+	return !guard_admits(guard, &address);
+}
+
+static void refuse(int fd)
+{
+	const struct linger linger = {.l_onoff = 1};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(fd);
+}
+
 static void on_accept(struct io_acceptor *io, int fd)
 {
 	struct worker_acceptor *acceptor = container_of(io, struct worker_acceptor, io);
 
 	if (acceptor->view->worker->is_reset)
 		close(fd);
+	else if (is_refused(acceptor, fd))
+		refuse(fd);
 	else if (list_is_empty(&acceptor->parked) && take_places(acceptor))
 		serve(acceptor, fd);
 	else

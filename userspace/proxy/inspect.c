@@ -39,12 +39,17 @@ void server_describe_acceleration(struct server *server, struct acceleration_fac
 		splice_describe(server->shared.splice, &ret->splice);
 }
 
+struct guard *server_guard(const struct server *server)
+{
+	return server->shared.guard;
+}
+
 void server_for_each_device(struct server *server,
 			    void (*visit)(const struct splice_device *device, void *context),
 			    void *context)
 {
-	if (server->shared.splice)
-		splice_for_each_device(server->shared.splice, visit, context);
+	if (server->programs)
+		splice_for_each_device(server->programs, visit, context);
 }
 
 /* Return: how many of the snapshot's bindings are @listener's, put into @ret. */

@@ -2,9 +2,11 @@
 /* Start and reload: from a configuration to running workers, and from one configuration to the
  * next. */
 #include "core/clock.h"
+#include "fastpath/guard_maps.h"
 #include "fastpath/sockmap.h"
 #include "fastpath/splice.h"
 #include "proxy/adopted.h"
+#include "proxy/guard.h"
 #include "proxy/server_internal.h"
 #include "upstream/events.h"
 
@@ -203,35 +205,64 @@ static void on_spliced_over(void *context, uint32_t slot, uint64_t id)
 		worker_on_spliced_over(server->workers[worker], slot, id);
 }
 
-/* Asked for, but never needed: what cannot be spliced is relayed. */
-static void start_splice(struct server *server, const struct config *config, struct pin *pin)
+/* A guard needs the programs, but none of their tables of flows. */
+#define FLOWS_OF_A_GUARD 16
+
+static struct splice_options program_options(struct server *server, const struct config *config,
+					     struct pin *pin)
 {
 	static const enum splice_hook hooks[] = {
 		[CONFIG_HOOK_AUTO] = SPLICE_HOOK_AUTO,
 		[CONFIG_HOOK_XDP] = SPLICE_HOOK_XDP,
 		[CONFIG_HOOK_TC] = SPLICE_HOOK_TC,
 	};
-	const struct splice_options options = {
-		.max_flows = config->acceleration.max_flows,
+	bool is_splicing = config->acceleration.mode == CONFIG_SPLICE;
+	bool is_guarding = config->guard.mode != CONFIG_GUARD_OFF;
+
+	return (struct splice_options){
+		.max_flows = is_splicing ? config->acceleration.max_flows : FLOWS_OF_A_GUARD,
+		.guard_sources = is_guarding ? config->guard.max_sources : 0,
 		.hook = hooks[config->acceleration.hook],
 		.interfaces = config->acceleration.interfaces,
 		.ninterfaces = config->acceleration.ninterfaces,
-		.pin = pin,
+		.pin = is_splicing ? pin : NULL,
 		.on_end = on_spliced_over,
 		.context = server,
 	};
+}
+
+/* Asked for, but never needed: what cannot be spliced is relayed, and without the programs the
+ * guard looks at connections. */
+static void start_programs(struct server *server, const struct config *config, struct pin *pin)
+{
+	const struct splice_options options = program_options(server, config, pin);
 	const char *why;
 	int err;
 
 	server->mode = config->acceleration.mode;
 	server->why_relay = "the configuration does not ask for more";
+	if (server->mode != CONFIG_SPLICE && !options.guard_sources)
+		return;
+	err = splice_new(&options, server->loop, &server->programs, &why);
+	if (err && options.guard_sources)
+		log_warn("guard: there are no packet programs: %s: %s", why, strerror(-err));
 	if (server->mode != CONFIG_SPLICE)
 		return;
-	err = splice_new(&options, server->loop, &server->shared.splice, &why);
+	server->shared.splice = server->programs;
 	server->why_relay = err ? why : NULL;
 	if (err)
 		log_warn("acceleration: connections stay with the relay: %s: %s", why,
 			 strerror(-err));
+}
+
+static int start_guard(struct server *server, const struct config *config,
+		       struct strbuf *ret_errors)
+{
+	const struct guard_maps *maps = server->programs ? splice_guard_maps(server->programs)
+							 : NULL;
+	int err = guard_new(server->loop, maps, &server->shared.guard);
+
+	return err ? err : guard_apply(server->shared.guard, config, ret_errors);
 }
 
 static void start_sockmap(struct server *server, const struct config *config)
@@ -307,8 +338,11 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	if (!server)
 		return -ENOMEM;
 	balance_accepts(server, config);
-	start_splice(server, config, pin);
+	start_programs(server, config, pin);
 	start_sockmap(server, config);
+	err = start_guard(server, config, ret_errors);
+	if (err)
+		goto fail;
 	err = make_snapshot(server, config, &snapshot, ret_errors);
 	if (err)
 		goto fail;
@@ -337,7 +371,8 @@ void server_free(struct server *server)
 	io_offload_free(server->shared.offload);
 	source_table_free(server->shared.sources);
 	reuseport_loads_free(server->shared.loads);
-	splice_free(server->shared.splice);
+	guard_free(server->shared.guard);
+	splice_free(server->programs);
 	sockmap_free(server->shared.sockmap);
 	tls_ticket_keys_free(server->ticket_keys);
 	free(server->workers);
@@ -382,6 +417,9 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 		 "acceleration.instance"},
 		{differs(old->acceleration.pin_path, new->acceleration.pin_path),
 		 "acceleration.pin_path"},
+		{(old->guard.mode == CONFIG_GUARD_OFF) != (new->guard.mode == CONFIG_GUARD_OFF),
+		 "guard.mode from or to off"},
+		{old->guard.max_sources != new->guard.max_sources, "guard.max_sources"},
 		{differs(old->user, new->user), "user"},
 		{differs(old->group, new->group), "group"},
 		{differs(old->admin.socket, new->admin.socket), "admin.socket"},
@@ -423,7 +461,9 @@ static int load_and_change_over(struct server *server, struct strbuf *ret_errors
 		config_free(config);
 		return err;
 	}
-	err = put_in_force(server, snapshot, ret_errors);
+	err = guard_apply(server->shared.guard, config, ret_errors);
+	if (!err)
+		err = put_in_force(server, snapshot, ret_errors);
 	if (err) {
 		server->nsnapshots--;
 		snapshot_discard(snapshot);
@@ -434,7 +474,10 @@ static int load_and_change_over(struct server *server, struct strbuf *ret_errors
 
 int server_check(const struct config *config, struct strbuf *ret_errors)
 {
-	return snapshot_check_files(config, ret_errors);
+	int err = guard_check_files(config, ret_errors);
+	int snapshot_err = snapshot_check_files(config, ret_errors);
+
+	return err ? err : snapshot_err;
 }
 
 int server_reload(struct server *server, struct strbuf *ret_errors)

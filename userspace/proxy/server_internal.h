@@ -14,6 +14,7 @@
 struct server {
 	struct io_loop *loop;
 	struct worker_shared shared;
+	struct splice *programs; /* the packet programs; NULL: none are loaded */
 	struct tls_ticket_keys *ticket_keys;
 	struct snapshot *snapshot; /* in force; NULL once drained */
 	struct worker **workers;

@@ -30,6 +30,7 @@
  * A worker: a thread with a loop, its listening sockets and its connections. Workers share nothing
  * but the atomics of struct worker_shared; the control thread speaks to them by messages.
  */
+struct guard;
 struct sockmap;
 struct splice;
 
@@ -46,6 +47,7 @@ struct worker_shared {
 	struct sockmap *sockmap;                        /* NULL: their bytes are not redirected */
 	struct io_offload *offload;                     /* what may block on a disk */
 	unsigned char signing_key[TLS_SIGNING_KEY_LEN]; /* of cookies, until the daemon ends */
+	struct guard *guard;                            /* who is refused */
 };
 
 /* A snapshot as one worker sees it. Held by connections and acceptors; references are plain

@@ -3,6 +3,7 @@
 #define SLUICE_TESTS_FAKE_SERVER_H
 
 #include "core/address.h"
+#include "proxy/guard.h"
 #include "proxy/inspect.h"
 
 #include <errno.h>
@@ -71,6 +72,17 @@ static void fake_server_init(struct server *server)
 	fake_row_init(&server->rows[0], 1, "10.0.0.1:80", CONNECTION_RELAY);
 	fake_row_init(&server->rows[1], 2, "b.internal:80", CONNECTION_RELAY);
 	fake_row_init(&server->rows[2], 3, "", CONNECTION_CLIENT_HELLO);
+}
+
+/* A real one, that is off: it wants nothing of the other rooms. */
+struct guard *server_guard(const struct server *server)
+{
+	static struct guard *guard;
+
+	(void)server;
+	if (!guard && guard_new(NULL, NULL, &guard))
+		abort();
+	return guard;
 }
 
 const char *connection_end_name(enum connection_end end)

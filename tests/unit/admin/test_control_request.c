@@ -42,7 +42,7 @@ static void every_command_is_known_by_its_name(void **state)
 		struct control_request request;
 		char line[64];
 
-		if (i == CONTROL_ENDPOINT)
+		if (i == CONTROL_ENDPOINT || i == CONTROL_GUARD)
 			continue;
 		snprintf(line, sizeof(line), "{\"v\":1,\"command\":\"%s\"}", names[i]);
 		request = take(line);
@@ -66,6 +66,33 @@ static void filters_are_read(void **state)
 	assert_int_equal(request.state, CONNECTION_CLIENT_HELLO);
 	assert_int_equal(request.limit, 65536);
 	control_request_done(&request);
+}
+
+static void orders_to_the_guard_are_read_and_checked(void **state)
+{
+	struct control_request request = take(
+		"{\"v\":1,\"command\":\"guard\",\"action\":\"ban\",\"network\":\"192.0.2.1\","
+		"\"seconds\":60,\"reason\":\"x\"}");
+
+	(void)state;
+	assert_int_equal(request.guard_action, GUARD_ACTION_BAN);
+	assert_int_equal(request.network.bits, 32);
+	assert_int_equal(request.seconds, 60);
+	assert_string_equal(request.reason, "x");
+	control_request_done(&request);
+	refuse("{\"v\":1,\"command\":\"guard\"}", CONTROL_ERROR_BAD_ARGUMENT,
+	       "guard needs \"action\"");
+	refuse("{\"v\":1,\"command\":\"guard\",\"action\":\"block\"}", CONTROL_ERROR_BAD_ARGUMENT,
+	       "guard: \"network\" goes with block, allow, ban and unblock, and only there");
+	refuse("{\"v\":1,\"command\":\"guard\",\"action\":\"block\",\"network\":\"10.0.0.1/8\"}",
+	       CONTROL_ERROR_BAD_ARGUMENT,
+	       "guard: \"network\" must be an address or network such as 192.0.2.0/24");
+	refuse("{\"v\":1,\"command\":\"guard\",\"action\":\"mode\"}", CONTROL_ERROR_BAD_ARGUMENT,
+	       "guard: \"mode\" goes with the action \"mode\", and only there");
+	refuse("{\"v\":1,\"command\":\"guard\",\"action\":\"ban\",\"network\":\"10.0.0.1\"}",
+	       CONTROL_ERROR_BAD_ARGUMENT, "guard: ban and capture need \"seconds\"");
+	refuse("{\"v\":1,\"command\":\"guard\",\"action\":\"mode\",\"mode\":\"on\"}",
+	       CONTROL_ERROR_BAD_ARGUMENT, "guard: \"mode\" must be off, monitor or enforce");
 }
 
 static void orders_are_read(void **state)
@@ -216,6 +243,7 @@ int main(void)
 		cmocka_unit_test(every_command_is_known_by_its_name),
 		cmocka_unit_test(filters_are_read),
 		cmocka_unit_test(orders_are_read),
+		cmocka_unit_test(orders_to_the_guard_are_read_and_checked),
 		cmocka_unit_test(what_is_not_an_object_is_refused),
 		cmocka_unit_test(other_versions_are_refused),
 		cmocka_unit_test(unknown_commands_and_members_are_refused),

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_GUARD_H
+#define SLUICE_PROXY_GUARD_H
+
+#include "abi/guard.h"
+#include "config/config.h"
+#include "core/address.h"
+#include "core/compiler.h"
+#include "core/strbuf.h"
+#include "guard/bans.h"
+#include "guard/list.h"
+#include "io/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The guard of the daemon: lists, bans and rates, kept by the packet programs where they are
+ * loaded, and otherwise looked at when a connection is accepted. Thread: control, unless said
+ * otherwise.
+ */
+struct guard;
+struct guard_maps;
+
+#define GUARD_LIVE_MAX 10000 /* networks that are listed by hand */
+
+/* @maps: NULL: there are no packet programs. Borrowed. Return: 0; -ENOMEM. */
+int guard_new(struct io_loop *loop, const struct guard_maps *maps, struct guard **ret) WARN_UNUSED;
+void guard_free(struct guard *guard); /* NULL is allowed */
+
+/**
+ * Takes up a configuration, at start and with each reload: reads the lists, sets rates and
+ * listeners. What was listed or banned by hand stays.
+ * @ret_errors: what could not be done, a line each. Return: 0; -EINVAL; -ENOMEM: nothing changed.
+ */
+int guard_apply(struct guard *guard, const struct config *config,
+		struct strbuf *ret_errors) WARN_UNUSED;
+
+/* Whether the files of lists can be read. Return: 0; -EINVAL with @ret_errors. */
+int guard_check_files(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
+
+/* What rules of places come to; takes the entries. */
+int guard_set_places(struct guard *guard, struct guard_list *places) WARN_UNUSED;
+
+/**
+ * Refuses @address for @ttl_ms: an IPv4 address, or the /64 of an IPv6 address.
+ * @reason: for who asks, cut to GUARD_BAN_REASON_SIZE.
+ * Return: 0; -EEXIST: it was banned for longer already; -ENOSPC: GUARD_BANS_MAX are; -EAFNOSUPPORT:
+ * no IP address; -EOPNOTSUPP: the guard is off. Thread: any.
+ */
+int guard_ban(struct guard *guard, const struct address *address, uint64_t ttl_ms,
+	      const char *reason);
+
+/* Whether a connection from @address is to be served, where no packet program says so. @guard may
+ * be NULL. Thread: any. */
+bool guard_admits(struct guard *guard, const struct address *address);
+
+/* Whether guard_admits() would look at all. @guard may be NULL. Thread: any. */
+bool guard_looks_at_connections(const struct guard *guard);
+
+/* --- By hand ---------------------------------------------------------------------------------- */
+
+/* @why: BLOCK or ALLOW. @ttl_s: 0: until the daemon ends. Return: 0; -ENOSPC; -errno. */
+int guard_list_live(struct guard *guard, const struct prefix *prefix, enum guard_why why,
+		    uint64_t ttl_s, const char *reason) WARN_UNUSED;
+/* Takes back what was listed or banned by hand, or pushed down. Return: 0; -ENOENT. */
+int guard_unlist(struct guard *guard, const struct prefix *prefix) WARN_UNUSED;
+void guard_set_mode(struct guard *guard, enum guard_mode mode);
+
+struct guard_live {
+	struct guard_entry entry;
+	char reason[GUARD_BAN_REASON_SIZE];
+};
+
+void guard_for_each_live(const struct guard *guard,
+			 void (*visit)(const struct guard_live *live, void *context),
+			 void *context);
+void guard_for_each_ban(struct guard *guard,
+			void (*visit)(const struct guard_ban_entry *ban, void *context),
+			void *context);
+
+struct guard_facts {
+	enum guard_mode mode;
+	bool is_in_kernel; /* packet programs keep it */
+	size_t listed;     /* networks of files */
+	size_t live, places, bans;
+	bool has_cookies;
+	struct guard_count counts[GUARD_COUNTS];
+};
+
+void guard_describe(struct guard *guard, struct guard_facts *ret);
+
+const char *guard_mode_name(enum guard_mode mode);
+/* Return: 0; -EINVAL. */
+int guard_mode_parse(const char *name, enum guard_mode *ret) WARN_UNUSED;
+const char *guard_reason_name(enum guard_reason reason);
+
+/* The heaviest sources, of the packet programs. Return: how many. */
+size_t guard_talkers(const struct guard *guard, struct guard_talker *ret, size_t cap);
+
+/* Captured packets for so long. Return: 0; -EOPNOTSUPP: there are no packet programs. */
+int guard_capture(struct guard *guard, uint32_t seconds, uint32_t per_second) WARN_UNUSED;
+size_t guard_read_captured(const struct guard *guard,
+			   void (*on_packet)(const struct guard_capture *packet, void *context),
+			   void *context);
+
+#endif

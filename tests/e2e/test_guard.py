@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard: lists, bans and rates, by the packet programs or, without them, as connections are accepted."""
+import pytest
+
+from lib import ask
+from lib.configs import FRONT, PORT, simple
+from lib.netns import BACKEND, CLIENT, CLIENT6, PROXY6, client_address
+from lib.process import wait_until
+
+ORIGIN = (BACKEND, 7000)
+NO_PRIVILEGES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
+
+
+def config(origin, *, hook="tc", **guard):
+    return simple(origin, top={"guard": {"mode": "enforce", "syn_cookies": "off", **guard},
+                               "acceleration": {"hook": hook}},
+                  listener_options={"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"]})
+
+
+def served(net, source, target=FRONT, timeout=2):
+    """Whether a connection from @source is answered."""
+    try:
+        sock = net.client.connect(target, timeout=timeout, source=source)
+    except OSError:
+        return False
+    with sock:
+        try:
+            return bool(sock.recv(1))
+        except OSError:
+            return False
+
+
+def reasons(sluice):
+    rows = sluice.ctl_json("guard")["reasons"]
+    return {row["reason"]: (row["dropped"]["packets"], row["would_drop"]["packets"]) for row in rows}
+
+
+@pytest.fixture(params=["tc", "xdp", "connections"])
+def start(request, net, sluice, named_origin):
+    """Starts the daemon with a guard at each of its places: start(**guard)."""
+    def run(**guard):
+        origin = named_origin("o", ORIGIN)
+        if request.param == "connections":
+            sluice.start(config(origin, **guard), prefix=NO_PRIVILEGES)
+        else:
+            sluice.start(config(origin, hook=request.param, **guard))
+        place = sluice.ctl_json("guard")["place"]
+        assert place == ("connections" if request.param == "connections" else "packets"), \
+            sluice.process.stderr()
+        return sluice
+    return run
+
+
+def test_lists_of_files_are_kept_and_read_again(start, net, tmp_path):
+    block, allow = tmp_path / "block.txt", tmp_path / "allow.txt"
+    block.write_text("10.77.1.0/30 # the client's first addresses\nfd77:1::/64\n")
+    allow.write_text("10.77.1.3\n")
+    sluice = start(block=[str(block)], allow=[str(allow)])
+    assert not served(net, CLIENT, timeout=1)
+    assert served(net, client_address(3)) and served(net, client_address(4))
+    assert not served(net, CLIENT6, (PROXY6, PORT), timeout=1)
+    assert reasons(sluice)["blocked"][0] >= 2
+    block.write_text("10.77.1.4\n")
+    sluice.ctl("guard", "reload")
+    assert served(net, CLIENT) and not served(net, client_address(4), timeout=1)
+    assert served(net, CLIENT6, (PROXY6, PORT))
+
+
+def test_orders_by_hand_hold_at_once_and_end_by_themselves(start, net):
+    sluice = start()
+    assert served(net, CLIENT)
+    sluice.ctl("guard", "block", "10.77.1.0/24", "for", "1h", "a test")
+    assert not served(net, CLIENT, timeout=1)
+    assert "a test" in sluice.ctl("guard", "list")
+    sluice.ctl("guard", "allow", CLIENT)
+    assert served(net, CLIENT) and not served(net, client_address(3), timeout=1)
+    sluice.ctl("guard", "unblock", CLIENT)
+    sluice.ctl("guard", "unblock", "10.77.1.0/24")
+    sluice.ctl("guard", "ban", client_address(3), "for", "2s")
+    assert not served(net, client_address(3), timeout=1) and served(net, CLIENT)
+    wait_until(lambda: served(net, client_address(3), timeout=1), 15, "the ban is over")
+    sluice.ctl("guard", "block", CLIENT, "for", "2s")
+    wait_until(lambda: served(net, CLIENT, timeout=1), 15, "the block is over")
+    assert sluice.ctl_json("guard", "list")["entries"] == []
+
+
+def test_monitor_counts_and_lets_pass(start, net):
+    sluice = start(mode="monitor")
+    sluice.ctl("guard", "block", CLIENT)
+    assert served(net, CLIENT)
+    dropped, would_drop = reasons(sluice)["blocked"]
+    assert dropped == 0 and would_drop > 0
+    sluice.ctl("guard", "mode", "enforce")
+    assert not served(net, CLIENT, timeout=1)
+    sluice.ctl("guard", "mode", "off")
+    assert served(net, CLIENT)
+
+
+def test_a_source_that_connects_too_often_is_held_back_alone(start, net):
+    sluice = start(source={"syns": 1}, burst="5s")
+    assert [served(net, CLIENT, timeout=10) for _ in range(5)] == [True] * 5
+    wait_until(lambda: not served(net, CLIENT, timeout=0.2), 20, "one connection too many")
+    assert served(net, client_address(3), timeout=10)
+    assert reasons(sluice)["source_syns"][0] > 0
+
+
+def test_bad_lists_are_told_with_their_place(sluice, named_origin, tmp_path):
+    block = tmp_path / "block.txt"
+    block.write_text("10.0.0.1\n10.0.0.300\n")
+    sluice.write(config(named_origin("o", ORIGIN), block=[str(block)]))
+    done = sluice.check()
+    assert done.returncode != 0
+    assert f'{block}:2: "10.0.0.300" is not a network; expected' in done.stderr
+    block.write_text("10.0.0.1\n")
+    sluice.start()
+    block.write_text("nonsense\n")
+    done = sluice.ctl("guard", "reload", check=False)
+    assert done.returncode == 1 and f'{block}:1: "nonsense"' in done.stderr
+    assert sluice.ctl_json("guard")["networks_of_files"] == 1

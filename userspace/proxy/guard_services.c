@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The tables by which a packet program finds the listener that a packet is for, and its limits. */
+#include "proxy/guard_services.h"
+#include "core/log.h"
+#include "guard/limiter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer bursts of SYNs would keep cookies from being sent until they are over. */
+#define COOKIE_BURST_MS 250
+
+static void set_address(const struct address *address, bool is_v6only, struct guard_place *place)
+{
+	static const uint8_t any[16];
+
+	if (address->sa.sa_family == AF_INET) {
+		place->address[10] = place->address[11] = 0xff;
+		memcpy(place->address + 12, &address->v4.sin_addr, 4);
+		if (address->v4.sin_addr.s_addr == 0)
+			place->flags = GUARD_PLACE_ANY4;
+		return;
+	}
+	memcpy(place->address, &address->v6.sin6_addr, 16);
+	if (memcmp(place->address, any, 16) == 0)
+		place->flags = GUARD_PLACE_ANY6 | (is_v6only ? 0 : GUARD_PLACE_ANY4);
+}
+
+/* Return: false: the tables are full. */
+static bool add_place(struct guard_services *services, const struct config_listener *listener,
+		      const struct address *address, uint16_t port, uint16_t service)
+{
+	struct guard_place *place = &services->places[services->nplaces];
+
+	if (services->nplaces == GUARD_PLACES_MAX)
+		return false;
+	set_address(address, listener->is_v6only, place);
+	place->service = service;
+	place->next = services->ports[port].tcp_place;
+	services->ports[port].tcp_place = (uint16_t)services->nplaces++;
+	return true;
+}
+
+static bool add_bind(struct guard_services *services, const struct config_listener *listener,
+		     const struct config_bind *bind, uint16_t service)
+{
+	bool has_room = true;
+
+	if (!address_is_ip(&bind->address))
+		return true;
+	for (uint32_t port = address_port(&bind->address); port <= bind->last_port && has_room;
+	     port++)
+		has_room = add_place(services, listener, &bind->address, (uint16_t)port, service);
+	return has_room;
+}
+
+static void set_limits(const struct config *config, const struct config_listener *listener,
+		       struct guard_service *service)
+{
+	const struct config_guard *guard = &config->guard;
+
+	service->packets = guard_rate_of(listener->guard.packets, guard->burst_ms);
+	service->syns = guard_rate_of(listener->guard.syns, guard->burst_ms);
+	if (guard->syn_cookies == CONFIG_SYN_COOKIES_AUTO)
+		service->cookies = guard_rate_of(guard->syn_cookie_threshold, COOKIE_BURST_MS);
+}
+
+struct guard_services *guard_services_new(const struct config *config)
+{
+	struct guard_services *services = calloc(1, sizeof(*services));
+	bool has_room = true;
+
+	if (services)
+		services->ports = calloc(65536, sizeof(*services->ports));
+	if (!services || !services->ports) {
+		guard_services_free(services);
+		return NULL;
+	}
+	services->nplaces = 1;
+	for (size_t i = 0; i < config->nlisteners && has_room; i++) {
+		const struct config_listener *listener = &config->listeners[i];
+
+		if (services->nservices == GUARD_SERVICES_MAX)
+			has_room = false;
+		for (size_t b = 0; b < listener->nbinds && has_room; b++)
+			has_room = add_bind(services, listener, &listener->binds[b],
+					    (uint16_t)services->nservices);
+		if (has_room)
+			set_limits(config, listener, &services->services[services->nservices++]);
+	}
+	if (!has_room)
+		log_warn("guard: there are more listeners or ports than it knows: packets to the "
+			 "last ones keep no rates");
+	for (size_t i = 0; i < config->guard.namplification; i++)
+		services->ports[config->guard.amplification[i]].flags |= GUARD_PORT_AMPLIFIES;
+	return services;
+}
+
+void guard_services_free(struct guard_services *services)
+{
+	if (!services)
+		return;
+	free(services->ports);
+	free(services);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_GUARD_SERVICES_H
+#define SLUICE_PROXY_GUARD_SERVICES_H
+
+#include "config/config.h"
+#include "core/compiler.h"
+#include "fastpath/guard_maps.h"
+
+/* What listeners are to the packet programs. Return: NULL: out of memory. */
+struct guard_services *guard_services_new(const struct config *config) WARN_UNUSED;
+void guard_services_free(struct guard_services *services); /* NULL is allowed */
+
+#endif
