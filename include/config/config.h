@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_CONFIG_H
 #define SLUICE_CONFIG_CONFIG_H
 
+#include "config/error_page.h"
 #include "config/file.h"
 #include "config/filter.h"
 #include "config/forwarding.h"
@@ -165,6 +166,8 @@ struct config_listener {
 	struct config_listener_guard guard;
 	struct config_filter *filters;
 	size_t nfilters;
+	struct config_error_page *error_pages; /* mode http */
+	size_t nerror_pages;
 	struct config_route *routes;
 	size_t nroutes;
 	bool has_default_pool;

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What routes do: pools by weight, redirects, answers of our own, refusals."""
+import json
+
 import pytest
 
 from lib import curl
@@ -125,6 +127,33 @@ def test_denied_without_an_answer(net, serve, sluice):
         client.send(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
         with pytest.raises((ConnectionResetError, EOFError)):
             client.answer()
+
+
+def test_denied_with_any_status(serve):
+    got = serve(on("/a", deny=451))("/a")
+    assert (got.status, got.body) == (451, b"451 Unavailable For Legal Reasons\n")
+
+
+# --- Error pages ----------------------------------------------------------------
+def test_error_pages_come_from_files(serve, tmp_path):
+    (tmp_path / "4xx.html").write_text("<p>4xx</p>")
+    (tmp_path / "404.json").write_text('{"own": 404}')
+    ask = serve(on("/a", deny=403), on("/b", deny=404), on("/c", deny=500),
+                error_pages=[{"status": "400-499", "file": str(tmp_path / "4xx.html")},
+                             {"status": 404, "file": "404.json"}])
+    got = ask("/a")
+    assert (got.status, got.get("content-type"), got.body) == (403, "text/html; charset=utf-8", b"<p>4xx</p>")
+    got = ask("/b", "-H", "Accept: text/plain")
+    assert (got.status, got.get("content-type"), got.body) == (404, "application/json", b'{"own": 404}')
+    assert ask("/c").body.startswith(b"500 ")
+
+
+def test_error_page_tells_the_request(net, sluice, web):
+    front = listener(mode="http", forwarding={"request_id": "X-Request-Id"},
+                     routes=[on("/a", deny=403)])
+    sluice.start({"listeners": [front], "pools": [pool(web)]})
+    got = curl.ask(net.client, "/a", "-H", "Accept: application/json")
+    assert len(json.loads(got.body)["request_id"]) == 32
 
 
 # --- Pools by weight ------------------------------------------------------------

@@ -167,8 +167,8 @@ def test_conditions_are_judged(serve, site):
     assert ask("/a.txt", "-H", f"If-Modified-Since: {date}").status == 304
     assert ask("/a.txt", "-H", 'If-Match: "other"').status == 412
     os.utime(site / "a.txt", (1, 1))
-    wait_until(lambda: ask("/a.txt").get("etag") != etag)
-    assert ask("/a.txt", "-H", f"If-None-Match: {etag}").status == 200
+    # Each worker notices by itself.
+    wait_until(lambda: ask("/a.txt", "-H", f"If-None-Match: {etag}").status == 200)
 
 
 def test_ranges(serve):

@@ -193,6 +193,11 @@ static const struct option listener_options[] = {
 	 LIST(config_listener, filters),
 	 .help = "Mode http: what is done to requests and answers. The first sees a request first "
 		 "and its answer last. Each item names one filter."},
+	{.name = "error_pages",
+	 .type = &type_mapping,
+	 .members = &schema_error_page,
+	 LIST(config_listener, error_pages),
+	 .help = "Mode http: files that are sent in place of the daemon's own pages."},
 	{.name = "routes",
 	 .type = &type_mapping,
 	 .members = &schema_route,

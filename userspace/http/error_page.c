@@ -5,6 +5,9 @@
 
 #include "core/compiler.h"
 #include "http/negotiate.h"
+#include "http/status.h"
+
+#include <errno.h>
 
 /* X(status, phrase, what it means to whoever reads it) */
 #define PAGES(X)                                                                                   \
@@ -14,6 +17,8 @@
 	X(404, "Not Found", "There is nothing at this address.")                                   \
 	X(405, "Method Not Allowed", "This cannot be done here.")                                  \
 	X(408, "Request Timeout", "The request took too long to arrive.")                          \
+	X(410, "Gone", "What was here is gone.")                                                   \
+	X(412, "Precondition Failed", "What the request takes for granted is not so.")             \
 	X(413, "Content Too Large", "The request is larger than is accepted.")                     \
 	X(414, "URI Too Long", "The address is longer than is accepted.")                          \
 	X(416, "Range Not Satisfiable", "There is no such part.")                                  \
@@ -82,4 +87,45 @@ const struct http_page *http_error_page(unsigned status, const struct http_field
 
 	/* Nothing that we have is acceptable: text is what can be read by most. */
 	return &forms_of(status)[form < FORM_COUNT ? form : FORM_TEXT];
+}
+
+int http_error_page_sign(struct http_page *page, struct slice id, struct arena *arena)
+{
+	static const struct {
+		const char *type, *end, *text;
+	} signs[FORM_COUNT] = {
+		{"text/plain; charset=utf-8", "", "Request ID: %.*s\n"},
+		{"text/html; charset=utf-8", "</html>\n",
+		 "<p><small>Request ID: %.*s</small></p>\n</html>\n"},
+		{"application/json", "}\n", ",\"request_id\":\"%.*s\"}\n"},
+	};
+
+	for (size_t i = 0; i < FORM_COUNT; i++) {
+		size_t kept = page->body.len - strlen(signs[i].end);
+		char *sign, *body;
+
+		if (!slice_equal_str(page->type, signs[i].type))
+			continue;
+		sign = arena_printf(arena, signs[i].text, SLICE_FMT(id));
+		body = sign ? arena_printf(arena, "%.*s%s", (int)kept, page->body.ptr, sign) : NULL;
+		if (!body)
+			return -ENOMEM;
+		page->body = slice_from_str(body);
+	}
+	return 0;
+}
+
+int http_error_page_plain(unsigned status, struct arena *arena, struct http_page *ret)
+{
+	struct slice phrase = http_status_phrase(status);
+	char *body = arena_printf(arena, "%u %.*s\n", status, SLICE_FMT(phrase));
+
+	if (!body)
+		return -ENOMEM;
+	*ret = (struct http_page){
+		.status = (uint16_t)status,
+		.type = slice_from_str("text/plain; charset=utf-8"),
+		.body = slice_from_str(body),
+	};
+	return 0;
 }

@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "files/answer.h"
 #include "files/name.h"
-#include "http/error_page.h"
 #include "http/media_type.h"
 #include "http/negotiate.h"
 #include "proxy/action.h"
@@ -76,13 +75,9 @@ static void fail(struct files *files, int err)
 	}
 }
 
-static void answer_page(struct files *files, struct reply *reply)
+static void answer_page(struct exchange *exchange, struct reply *reply)
 {
-	struct exchange *exchange = files->exchange;
-	const struct http_page *page = http_error_page(reply->status, &exchange->request.fields);
-
-	reply->body = page->body;
-	if (http_fields_set_id(&reply->fields, HTTP_FIELD_CONTENT_TYPE, page->type) < 0)
+	if (exchange_page(exchange, reply->status, true, reply) < 0)
 		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
 	else
 		exchange_reply(exchange, reply, EXCHANGE_END_DONE);
@@ -157,7 +152,7 @@ static void answer(struct files *files)
 	}
 	reply.status = made.status;
 	if (made.status >= 400)
-		answer_page(files, &reply);
+		answer_page(exchange, &reply);
 	else if (!made.has_body)
 		exchange_reply(exchange, &reply, EXCHANGE_END_DONE);
 	else
@@ -329,18 +324,12 @@ static void order_codings(struct files *files)
 
 static void refuse_method(struct exchange *exchange)
 {
-	const struct http_page *page = http_error_page(405, &exchange->request.fields);
-	struct reply reply = {
-		.status = 405,
-		.fields = {.arena = &exchange->arena},
-		.body = page->body,
-	};
+	struct reply reply = {.status = 405, .fields = {.arena = &exchange->arena}};
 
-	if (http_fields_add_id(&reply.fields, HTTP_FIELD_ALLOW, slice_of("GET, HEAD", 9)) < 0 ||
-	    http_fields_add_id(&reply.fields, HTTP_FIELD_CONTENT_TYPE, page->type) < 0)
+	if (http_fields_add_id(&reply.fields, HTTP_FIELD_ALLOW, slice_of("GET, HEAD", 9)) < 0)
 		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
 	else
-		exchange_reply(exchange, &reply, EXCHANGE_END_DONE);
+		answer_page(exchange, &reply);
 }
 
 void action_files(struct exchange *exchange)

@@ -161,6 +161,12 @@ struct reply {
 	struct slice body;         /* borrowed for the call; not sent to HEAD */
 };
 
+/* The page of an error: the listener's own, or ours, in the form that the client prefers; a
+ * request that could not be read prefers none. @reply: gets status, body and Content-Type.
+ * Return: 0; -ENOMEM. */
+int exchange_page(struct exchange *exchange, unsigned status, bool was_read,
+		  struct reply *reply) WARN_UNUSED;
+
 void exchange_reply(struct exchange *exchange, const struct reply *reply, enum exchange_end end);
 
 /**

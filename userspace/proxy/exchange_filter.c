@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* An exchange and its filters: the request's way through them, their answers, and the bodies that
  * they look at or make anew. The room filter knows nothing of what carries the messages. */
-#include "http/error_page.h"
 #include "proxy/exchange.h"
 #include "proxy/http_client.h"
 #include "proxy/session.h"
@@ -49,13 +48,9 @@ static const struct filter_host host = {
 /* A filter that says no more than a status gets the page of it. */
 static int make_page(struct exchange *exchange, struct reply *reply)
 {
-	const struct http_page *page;
-
 	if (reply->body.ptr || reply->status < 400)
 		return 0;
-	page = http_error_page(reply->status, &exchange->request.fields);
-	reply->body = page->body;
-	return http_fields_set_id(&reply->fields, HTTP_FIELD_CONTENT_TYPE, page->type);
+	return exchange_page(exchange, reply->status, true, reply);
 }
 
 static void reply(struct exchange *exchange)

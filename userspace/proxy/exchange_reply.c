@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Answers of our own: a head and a body that is there as a whole. */
-#include "http/error_page.h"
 #include "http/h1_write.h"
 #include "proxy/exchange.h"
 #include "proxy/http_client.h"
@@ -108,16 +107,10 @@ void exchange_refuse(struct exchange *exchange, unsigned status, enum exchange_e
 {
 	bool was_read = end != EXCHANGE_END_BAD_REQUEST && end != EXCHANGE_END_TOO_LARGE &&
 			end != EXCHANGE_END_REQUEST_TIMEOUT;
-	const struct http_page *page = http_error_page(status,
-						       was_read ? &exchange->request.fields : NULL);
-	struct reply reply = {
-		.status = page->status,
-		.fields = {.arena = &exchange->arena},
-		.body = page->body,
-	};
+	struct reply reply = {.fields = {.arena = &exchange->arena}};
 
 	exchange->detail = detail;
-	if (http_fields_add_id(&reply.fields, HTTP_FIELD_CONTENT_TYPE, page->type) < 0)
+	if (exchange_page(exchange, status, was_read, &reply) < 0)
 		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
 	else
 		reply_last(exchange, &reply, !was_read, end);

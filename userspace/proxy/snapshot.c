@@ -145,6 +145,9 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 		    snapshot_count_routes(listener, options) < 0)
 			return -ENOMEM;
 		set_http_limits(listener);
+		err = error_pages_load(config, listener->config, &listener->error_pages,
+				       ret_errors);
+		first_err = first_err ? first_err : err;
 		err = file_roots_open(config, listener->config, &listener->roots, ret_errors);
 		first_err = first_err ? first_err : err;
 		err = add_binds(snapshot, options, i, ret_errors);
@@ -304,6 +307,7 @@ void snapshot_discard(struct snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->nbindings; i++)
 		binding_unref(snapshot->bindings[i].binding);
 	for (size_t i = 0; snapshot->listeners && i < config->nlisteners; i++) {
+		error_pages_free(snapshot->listeners[i].error_pages);
 		file_roots_close(snapshot->listeners[i].config, snapshot->listeners[i].roots);
 		tcp_route_table_free(snapshot->listeners[i].routes);
 		http_route_table_free(snapshot->listeners[i].http_routes);

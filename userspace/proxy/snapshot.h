@@ -10,6 +10,7 @@
 #include "io/loop.h"
 #include "proxy/access_log.h"
 #include "proxy/binding.h"
+#include "proxy/error_pages.h"
 #include "proxy/stats.h"
 #include "http/h1_body.h"
 #include "http/h1_parse.h"
@@ -34,6 +35,7 @@ struct snapshot_listener {
 	struct filter_chain **route_filters;  /* by route; NULL: no route has its own */
 	struct h1_limits http_limits;
 	struct h1_body_limits body_limits;
+	struct error_pages *error_pages;
 	struct file_root **roots; /* by route; NULL: it serves no files */
 	struct listener_stats *stats;
 	struct route_stats **route_stats; /* by the route's index; NULL: of one without a name, or

@@ -433,7 +433,7 @@ static const struct {
 	 "1:23: unknown option \"bidn\" in a listener; expected one of name, bind, mode, v6only, "
 	 "backlog, socket_mode, proxy_protocol, max_connections, max_connections_per_source, "
 	 "client_hello_timeout, idle_timeout, keepalive, tls, http, forwarding, guard, filters, "
-	 "routes, pool; did you "
+	 "error_pages, routes, pool; did you "
 	 "mean "
 	 "\"bind\"?\n"},
 	/* Names between listeners and pools */

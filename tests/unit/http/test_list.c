@@ -262,6 +262,47 @@ static void set_cookies_are_made(void **state)
 	arena_done(&arena);
 }
 
+static void error_page_tells_the_request(void **state)
+{
+	static const struct {
+		const char *accept, *end;
+	} forms[] = {
+		{"text/plain", "There is nothing at this address.\nRequest ID: 42\n"},
+		{"text/html", "<p><small>Request ID: 42</small></p>\n</html>\n"},
+		{"application/json", "address.\",\"request_id\":\"42\"}\n"},
+	};
+	struct arena arena = {};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		struct http_fields fields = {.arena = &arena};
+		struct http_page page;
+		size_t len = strlen(forms[i].end);
+
+		assert_int_equal(http_fields_add(&fields, slice_from_str("accept"),
+						 slice_from_str(forms[i].accept)),
+				 0);
+		page = *http_error_page(404, &fields);
+		assert_int_equal(http_error_page_sign(&page, slice_from_str("42"), &arena), 0);
+		assert_true(page.body.len > len);
+		assert_true(
+			slice_equal_str(slice_skip(page.body, page.body.len - len), forms[i].end));
+	}
+	arena_done(&arena);
+}
+
+static void status_without_a_page_has_its_phrase(void **state)
+{
+	struct arena arena = {};
+	struct http_page page;
+
+	(void)state;
+	assert_int_equal(http_error_page_plain(418, &arena, &page), 0);
+	assert_int_equal(page.status, 418);
+	assert_true(slice_starts_with(page.body, slice_from_str("418 ")));
+	arena_done(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +312,8 @@ int main(void)
 		cmocka_unit_test(weights_are_thousandths),
 		cmocka_unit_test(codings_are_chosen_by_weight),
 		cmocka_unit_test(pages_follow_accept),
+		cmocka_unit_test(error_page_tells_the_request),
+		cmocka_unit_test(status_without_a_page_has_its_phrase),
 		cmocka_unit_test(media_types_are_read),
 		cmocka_unit_test(cookies_are_found_and_removed),
 		cmocka_unit_test(set_cookies_are_made),
