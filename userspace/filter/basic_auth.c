@@ -4,20 +4,18 @@
  * slow on purpose, so that a thread of the filter's own verifies, while the exchange waits; what
  * was right once is known again by a keyed hash of it, which is all that is kept.
  */
-#include "core/base64.h"
 #include "core/siphash.h"
 #include "filter/file.h"
 #include "filter/filter_internal.h"
 #include "filter/htpasswd.h"
 #include "filter/offload.h"
+#include "http/basic.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* Credentials longer than this are nobody's; crypt(3) takes no more than 511 of a password. */
-#define CREDENTIALS_MAX 768
 /* Verifications that may wait; at 50 ms each the last one waits three seconds. */
 #define QUEUE_MAX 64
 /* A power of two. What two pairs share goes to the one that was right last. */
@@ -33,11 +31,6 @@ struct basic_auth {
 	_Atomic uint64_t known[KNOWN_COUNT]; /* hashes of pairs that were right; 0: none */
 };
 
-struct credentials {
-	struct slice name, password; /* both end with a NUL */
-	uint64_t hash;               /* of both, keyed */
-};
-
 struct verification {
 	struct offload_job job;
 	struct basic_auth *auth;          /* while the exchange lives */
@@ -46,7 +39,7 @@ struct verification {
 	uint64_t hash;
 	const char *wanted; /* borrowed from @auth, not looked at once cancelled */
 	bool is_known, is_right;
-	char texts[CREDENTIALS_MAX + 1 + HTPASSWD_HASH_SIZE]; /* the password, the hash */
+	char texts[HTTP_BASIC_MAX + 1 + HTPASSWD_HASH_SIZE]; /* the password, the hash */
 };
 
 /* Of an exchange. */
@@ -71,48 +64,11 @@ static void remember(struct basic_auth *auth, uint64_t hash)
 	atomic_store_explicit(place_of(auth, hash), hash, memory_order_relaxed);
 }
 
-/* --- Credentials ------------------------------------------------------------------- */
-
-static struct slice take_scheme(struct slice value)
+static uint64_t hash_of(const struct basic_auth *auth, const struct http_basic *credentials)
 {
-	static const char scheme[] = "basic ";
-	struct slice rest;
+	uint64_t hash = siphash(credentials->whole, &auth->key);
 
-	if (value.len < sizeof(scheme) - 1 ||
-	    !slice_equal_nocase(slice_of(value.ptr, sizeof(scheme) - 1),
-				slice_of(scheme, sizeof(scheme) - 1)))
-		return (struct slice){};
-	rest = slice_skip(value, sizeof(scheme) - 1);
-	while (rest.len && rest.ptr[0] == ' ')
-		rest = slice_skip(rest, 1);
-	return rest;
-}
-
-/* Of the one Authorization field. @buf: room for them and a NUL. Return: 0; -EINVAL: none. */
-static int read_credentials(const struct basic_auth *auth, const struct http_fields *fields,
-			    char buf[CREDENTIALS_MAX + 1], struct credentials *ret)
-{
-	const struct http_field *field = http_fields_find(fields, HTTP_FIELD_AUTHORIZATION);
-	struct slice text;
-	char *colon;
-	size_t len;
-
-	if (!field || http_fields_find_next(fields, field))
-		return -EINVAL;
-	text = take_scheme(field->value);
-	if (text.len == 0 || BASE64_DECODED_MAX(text.len) > CREDENTIALS_MAX ||
-	    base64_decode(text, buf, &len) < 0)
-		return -EINVAL;
-	buf[len] = '\0';
-	colon = memchr(buf, ':', len);
-	if (!colon || memchr(buf, '\0', len))
-		return -EINVAL;
-	ret->hash = siphash(slice_of(buf, len), &auth->key);
-	ret->hash += ret->hash == 0;
-	*colon = '\0';
-	ret->name = slice_of(buf, (size_t)(colon - buf));
-	ret->password = slice_of(colon + 1, len - ret->name.len - 1);
-	return 0;
+	return hash ? hash : 1;
 }
 
 /* --- Verdicts ---------------------------------------------------------------------- */
@@ -166,8 +122,8 @@ static void on_verified(struct io_message *message)
 	struct filter_exchange *exchange = verification->exchange;
 	struct basic_auth *auth = verification->auth;
 	enum filter_verdict verdict;
-	char buf[CREDENTIALS_MAX + 1];
-	struct credentials credentials;
+	char buf[HTTP_BASIC_MAX + 1];
+	struct http_basic credentials;
 
 	if (!exchange) {
 		drop(&verification->job);
@@ -178,7 +134,7 @@ static void on_verified(struct io_message *message)
 		remember(auth, verification->hash);
 	/* The field is still there: the name comes from it once more. */
 	if (verification->is_right &&
-	    read_credentials(auth, &exchange->request->fields, buf, &credentials) == 0)
+	    http_basic_read(&exchange->request->fields, buf, &credentials) == 0)
 		verdict = let_through(auth, exchange, credentials.name);
 	else
 		verdict = challenge(auth, exchange);
@@ -190,7 +146,7 @@ static void on_verified(struct io_message *message)
 static struct verification *verification_new(struct basic_auth *auth,
 					     struct filter_exchange *exchange,
 					     struct waiting *waiting,
-					     const struct credentials *credentials)
+					     const struct http_basic *credentials)
 {
 	struct verification *verification = calloc(1, sizeof(*verification));
 	char *to;
@@ -205,7 +161,7 @@ static struct verification *verification_new(struct basic_auth *auth,
 	verification->auth = auth;
 	verification->exchange = exchange;
 	verification->waiting = waiting;
-	verification->hash = credentials->hash;
+	verification->hash = hash_of(auth, credentials);
 	verification->job.message.on_message = on_verified;
 	verification->job.run = run;
 	verification->job.drop = drop;
@@ -214,7 +170,7 @@ static struct verification *verification_new(struct basic_auth *auth,
 }
 
 static enum filter_verdict verify(struct basic_auth *auth, struct filter_exchange *exchange,
-				  struct waiting *waiting, const struct credentials *credentials)
+				  struct waiting *waiting, const struct http_basic *credentials)
 {
 	struct verification *verification = verification_new(auth, exchange, waiting, credentials);
 
@@ -241,13 +197,13 @@ static enum filter_verdict on_request_head(const struct filter *filter,
 					   struct filter_exchange *exchange, void *own)
 {
 	struct basic_auth *auth = auth_of(filter);
-	char buf[CREDENTIALS_MAX + 1];
-	struct credentials credentials;
+	char buf[HTTP_BASIC_MAX + 1];
+	struct http_basic credentials;
 	enum filter_verdict verdict;
 
-	if (read_credentials(auth, &exchange->request->fields, buf, &credentials) < 0)
+	if (http_basic_read(&exchange->request->fields, buf, &credentials) < 0)
 		return challenge(auth, exchange);
-	if (is_remembered(auth, credentials.hash))
+	if (is_remembered(auth, hash_of(auth, &credentials)))
 		verdict = let_through(auth, exchange, credentials.name);
 	else
 		verdict = verify(auth, exchange, own, &credentials);

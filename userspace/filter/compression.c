@@ -63,9 +63,10 @@ static bool has_good_type(const struct config_compression *config, const struct 
 {
 	const char *const *types = config->ntypes ? config->types : usual_types;
 	size_t count = config->ntypes ? config->ntypes : ARRAY_SIZE(usual_types);
+	struct slice value = http_fields_value(fields, HTTP_FIELD_CONTENT_TYPE);
 	struct http_media_type type;
 
-	if (http_media_type_parse(http_fields_value(fields, HTTP_FIELD_CONTENT_TYPE), &type) < 0)
+	if (value.len == 0 || http_media_type_parse(value, &type) < 0)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (http_media_type_matches(&type, slice_from_str(types[i])))
