@@ -337,6 +337,9 @@ void schema_word(const struct option *option, struct strbuf *out)
 	strbuf_append_str(out, "\"enum\": [");
 	for (const struct word *word = option->words; word->name; word++) {
 		strbuf_printf(out, "%s\"%s\"", word == option->words ? "" : ", ", word->name);
+		/* Unquoted, a word of digits is a number. */
+		if (isdigit((unsigned char)word->name[0]))
+			strbuf_printf(out, ", %s", word->name);
 		has_off |= slice_equal_str(slice_of("off", 3), word->name);
 	}
 	/* YAML 1.1 editors take an unquoted off for false. */
