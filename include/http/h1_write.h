@@ -50,6 +50,10 @@ size_t h1_write_bound(const struct http_fields *fields, size_t first_line);
  * H1_CHUNK_OPEN_MAX. */
 size_t h1_write_chunk_open(uint64_t size, bool is_first, char *buf);
 
+/* What stands behind the last chunk: @trailers and the empty line. Return: 0; -ENOBUFS. */
+int h1_write_trailer(const struct http_fields *trailers, char *buf, size_t cap,
+		     size_t *ret_len) WARN_UNUSED;
+
 /**
  * Ends a chunked body: the end of the chunk before unless @is_first, the last chunk, trailers.
  * @trailers: NULL: none.

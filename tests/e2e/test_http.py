@@ -86,12 +86,32 @@ def test_request_bodies_arrive_whole(net, front, size):
         assert said(got)["body"] == hashlib.sha256(body).hexdigest()
 
 
-def test_chunk_extensions_and_trailers_are_not_passed_on(net, front):
+def test_chunk_extensions_stay_and_trailers_go_on(net, front):
+    """However it is cut."""
+    request = (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"5;name=value\r\nhello\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n")
+    for cut in range(request.index(b"0\r\nX"), len(request)):
+        with Client(net) as client:
+            client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.send(request[:cut])
+            time.sleep(0.002)
+            client.send(request[cut:])
+            assert said(client.answer())["length"] == 5
+        assert front.seen[-1].trailers == [("x-sum", "1"), ("x-more", "2")]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_answers_trailers_go_to_who_asked_for_them(net, front, asked):
+    def serve(sock, _message):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+                     b"5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n")
+    front.on("/trailer", serve)
+    fields = [("TE", "trailers"), ("Connection", "TE")] if asked else []
     with Client(net) as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                    b"5;name=value\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n")
-        assert said(client.answer())["length"] == 5
-    assert front.seen[0].trailers == []
+        for _ in range(2):
+            got = client.ask("/trailer", fields=fields)
+            assert got.body == b"hello"
+            assert got.trailers == ([("x-sum", "1")] if asked else [])
 
 
 def test_request_cut_at_each_byte_is_read_the_same(net, front):

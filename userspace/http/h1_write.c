@@ -209,6 +209,16 @@ size_t h1_write_chunk_open(uint64_t size, bool is_first, char *buf)
 	return (size_t)(at - buf);
 }
 
+int h1_write_trailer(const struct http_fields *trailers, char *buf, size_t cap, size_t *ret_len)
+{
+	static const struct h1_wire none;
+	struct out out = {.at = buf, .end = buf + cap};
+
+	put_fields(&out, trailers, &none);
+	put(&out, TEXT("\r\n"));
+	return finish(&out, buf, ret_len);
+}
+
 int h1_write_chunks_end(bool is_first, const struct http_fields *trailers, char *buf, size_t cap,
 			size_t *ret_len)
 {

@@ -83,10 +83,18 @@ static int send_front(struct body_sink *sink, struct io_buf **buf, size_t len)
 	return 0;
 }
 
-static int pass_span(struct body_sink *sink, const struct h1_span *span, struct io_buf **buf)
+/* What ends a chunked body is put behind the trailer that was read: put_end(). */
+static bool is_behind_trailer(const struct body_sink *sink, const struct h1_body *body)
+{
+	return sink->trailers && sink->form == BODY_AS_IT_CAME && body->trailer_len;
+}
+
+static int pass_span(struct body_sink *sink, const struct h1_body *body, const struct h1_span *span,
+		     struct io_buf **buf)
 {
 	bool is_wanted = span->kind == H1_SPAN_PAYLOAD ||
-			 (span->kind == H1_SPAN_FRAMING && sink->form == BODY_AS_IT_CAME);
+			 (span->kind == H1_SPAN_FRAMING && sink->form == BODY_AS_IT_CAME &&
+			  !is_behind_trailer(sink, body));
 
 	if (is_wanted && sink->tap) {
 		int err = sink->tap->on_bytes(sink->tap, sink, span->bytes, FILTER_MORE);
@@ -123,32 +131,39 @@ int body_put(struct body_sink *sink, struct slice bytes)
 	return 0;
 }
 
-static int put_end(struct body_sink *sink)
+static int write_end(const struct body_sink *sink, char *buf, size_t cap, size_t *ret_len)
 {
-	const size_t enough = 16;
+	if (sink->form == BODY_CHUNKED)
+		return h1_write_chunks_end(!sink->has_chunks, sink->trailers, buf, cap, ret_len);
+	return h1_write_trailer(sink->trailers, buf, cap, ret_len);
+}
+
+static int put_end(struct body_sink *sink, const struct h1_body *body)
+{
+	size_t enough = 16 + (sink->trailers ? h1_write_bound(sink->trailers, 0) : 0);
 	size_t len;
 	int err;
 
-	if (sink->form != BODY_CHUNKED)
+	if (sink->form != BODY_CHUNKED && !is_behind_trailer(sink, body))
 		return 0;
 	if (reserve(sink, enough) < 0)
 		return -ENOMEM;
-	err = h1_write_chunks_end(!sink->has_chunks, NULL, sink->head->base + sink->head->end,
-				  enough, &len);
+	err = write_end(sink, sink->head->base + sink->head->end, enough, &len);
 	if (!err)
 		sink->head->end += (uint32_t)len;
 	return err;
 }
 
 /* All that has come was passed on. A buffer that was not full was the last one for now. */
-static int pause(struct body_sink *sink, bool is_done, bool was_full)
+static int pause(struct body_sink *sink, const struct h1_body *body, bool was_full)
 {
+	bool is_done = body->is_done;
 	enum filter_phase phase = is_done ? FILTER_END : was_full ? FILTER_MORE : FILTER_FLUSH;
 	int err = 0;
 
 	if (sink->tap && phase != FILTER_MORE)
 		err = sink->tap->on_bytes(sink->tap, sink, (struct slice){}, phase);
-	return !err && is_done ? put_end(sink) : err;
+	return !err && is_done ? put_end(sink, body) : err;
 }
 
 int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
@@ -161,10 +176,10 @@ int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
 	while (!err && buf && buf->start < buf->end && !body->is_done) {
 		err = next_span(sink, body, io_buf_bytes(buf), &span);
 		if (!err)
-			err = pass_span(sink, &span, &buf);
+			err = pass_span(sink, body, &span, &buf);
 	}
 	if (!err)
-		err = pause(sink, body->is_done, was_full);
+		err = pause(sink, body, was_full);
 	if (err) {
 		drop(sink, buf);
 		return err;
@@ -178,9 +193,9 @@ int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
 	return 0;
 }
 
-int body_pass_end(struct body_sink *sink)
+int body_pass_end(struct body_sink *sink, const struct h1_body *body)
 {
-	int err = pause(sink, true, false);
+	int err = pause(sink, body, false);
 
 	if (err)
 		drop(sink, NULL);

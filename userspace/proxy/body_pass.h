@@ -31,7 +31,8 @@ struct body_sink {
 	struct io_stream *stream;
 	struct io_buf *head; /* NULL: none; empty again after each call */
 	enum body_form form;
-	bool has_chunks;      /* BODY_CHUNKED: one was opened */
+	bool has_chunks;                    /* BODY_CHUNKED: one was opened */
+	const struct http_fields *trailers; /* of the body, to go behind it; NULL: none shall */
 	struct body_tap *tap; /* NULL: nobody; forms BODY_CHUNKED and BODY_PLAIN, or a length */
 };
 
@@ -48,8 +49,8 @@ int body_pass(struct body_sink *sink, struct h1_body *body, struct io_buf *buf,
 /* Content from elsewhere, copied. Return: 0; -ENOMEM. */
 int body_put(struct body_sink *sink, struct slice bytes) WARN_UNUSED;
 
-/* The body has ended without a length: tells the tap, writes the last chunk. Return: 0; -ENOMEM or
- * the tap's error. */
-int body_pass_end(struct body_sink *sink) WARN_UNUSED;
+/* @body has ended without a length, and says so: tells the tap, writes the last chunk. Return: 0;
+ * -ENOMEM or the tap's error. */
+int body_pass_end(struct body_sink *sink, const struct h1_body *body) WARN_UNUSED;
 
 #endif

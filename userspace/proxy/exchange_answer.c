@@ -159,6 +159,8 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 	struct io_buf *rest;
 	int err;
 
+	/* Who has not asked for trailers may not look for them (RFC 9110 6.5.1). */
+	sink.trailers = exchange->request.accepts_trailers ? &exchange->down_trailers : NULL;
 	sink.tap = exchange_filter_tap_down(exchange, &tap);
 	err = body_pass(&sink, &exchange->down, buf, &rest);
 
@@ -193,7 +195,7 @@ static void on_answer_end(struct exchange *exchange)
 	}
 	exchange->down.is_done = true;
 	exchange->response.is_persistent = false;
-	if (body_pass_end(&sink) < 0)
+	if (body_pass_end(&sink, &exchange->down) < 0)
 		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
 	else
 		exchange_finish_if_done(exchange);

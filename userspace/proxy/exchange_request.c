@@ -79,6 +79,7 @@ static void pass_on(struct exchange *exchange, struct io_buf *head)
 	struct http_client *client = exchange->client;
 	struct body_sink sink = {.stream = &exchange->backend->stream,
 				 .head = head,
+				 .trailers = &exchange->up_trailers,
 				 .has_chunks = exchange->has_up_chunks};
 	struct body_tap tap;
 	struct io_buf *rest;
