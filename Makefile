@@ -225,10 +225,11 @@ run: ## install what is missing, build, and start a demonstration
 	@$(MAKE) --no-print-directory all
 	@exec $(OUT)/sluiced --demo -c configs/quickstart.yaml
 
-bench: ## measure Sluice beside its peers (as root; half an hour)
+bench: ## measure Sluice beside its peers (as root; an hour)
 	@scripts/setup bench
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
+	@tests/bench/run --suite http
 
 # --- Lint ---------------------------------------------------------------------
 C_FILES   := $(sort $(shell find bpf include userspace tests -name '*.[ch]' 2>/dev/null))
