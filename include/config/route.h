@@ -51,6 +51,18 @@ struct config_rewrite {
 	const char *host;       /* NULL: as asked */
 };
 
+struct config_pool_name {
+	const char *name;
+	size_t index; /* into config.pools */
+};
+
+/* A copy of requests for another pool, beside the action. */
+struct config_mirror {
+	struct config_pool_name pool; /* no name: none */
+	uint32_t share_percent;       /* 100: of the requests */
+	uint32_t max_body_bytes;      /* 64 KiB: larger requests are not copied */
+};
+
 enum config_action_kind {
 	CONFIG_ACTION_POOL,
 	CONFIG_ACTION_SPLIT,
@@ -58,11 +70,6 @@ enum config_action_kind {
 	CONFIG_ACTION_RESPOND,
 	CONFIG_ACTION_FILES,
 	CONFIG_ACTION_DENY,
-};
-
-struct config_pool_name {
-	const char *name;
-	size_t index; /* into config.pools */
 };
 
 /* A pool's part of the requests. */
@@ -137,6 +144,7 @@ struct config_route {
 	size_t nheader, nquery, ncookie;
 	struct config_certificate_match certificate;
 	struct config_rewrite rewrite;
+	struct config_mirror mirror; /* beside pool and split */
 	struct config_action action;
 	struct config_filter *filters; /* behind the listener's */
 	size_t nfilters;

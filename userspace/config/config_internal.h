@@ -241,8 +241,8 @@ struct schema {
 extern const struct schema schema_config, schema_forwarding, schema_listener, schema_listener_tls,
 	schema_pool, schema_pool_tls, schema_pool_http, schema_outlier, schema_breaker,
 	schema_route, schema_share, schema_redirect, schema_respond, schema_filter,
-	schema_error_page, schema_sticky, schema_hash_key, schema_files, schema_guard,
-	schema_listener_guard;
+	schema_error_page, schema_mirror, schema_sticky, schema_hash_key, schema_files,
+	schema_guard, schema_listener_guard;
 
 /* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
 #define SECOND 1000u

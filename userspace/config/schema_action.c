@@ -25,6 +25,32 @@ const struct schema schema_share = {
 	.size = sizeof(struct config_share),
 };
 
+static const struct option mirror_options[] = {
+	{.name = "pool",
+	 .type = &type_name,
+	 FIELD(config_mirror, pool.name),
+	 .example = "shadow",
+	 .is_required = true,
+	 .help = "Who gets the copies; without tls and proxy_protocol."},
+	{.name = "share",
+	 .type = &type_percent,
+	 FIELD(config_mirror, share_percent),
+	 RANGE(0, 100),
+	 .default_text = "100%",
+	 .help = "How many of the requests are copied, drawn at random."},
+	{.name = "max_body",
+	 .type = &type_size,
+	 FIELD(config_mirror, max_body_bytes),
+	 RANGE(0, 16 * MIB),
+	 .default_text = "64KiB",
+	 .help = "A request whose body is longer, or of unknown length, is not copied."},
+};
+
+const struct schema schema_mirror = {
+	SCHEMA("mirror", mirror_options),
+	.scalar = &mirror_options[0],
+};
+
 static const struct word redirect_words[] = {
 	{"301", 301}, {"302", 302}, {"303", 303}, {"307", 307}, {"308", 308}, {},
 };

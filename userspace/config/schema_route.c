@@ -211,6 +211,13 @@ static const struct option route_options[] = {
 	 .members = &schema_share,
 	 LIST_AT(config_route, action.split, action.nsplit),
 	 .help = "Action, mode http: to several pools by weight."},
+	{.name = "mirror",
+	 .type = &type_mapping,
+	 .members = &schema_mirror,
+	 .is_choice = true,
+	 FIELD(config_route, mirror),
+	 .help = "Beside pool or split: a copy of requests goes to another pool too, whose answers "
+		 "are thrown away."},
 	{.name = "redirect",
 	 .type = &type_mapping,
 	 .members = &schema_redirect,

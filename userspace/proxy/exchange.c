@@ -8,6 +8,7 @@
 #include "proxy/http_backend.h"
 #include "proxy/http_client.h"
 #include "proxy/http_log.h"
+#include "proxy/mirror.h"
 #include "proxy/session.h"
 #include "route/http_route.h"
 
@@ -286,6 +287,7 @@ static void settle(struct exchange *exchange, enum exchange_end end, bool may_st
 	if (exchange->source)
 		exchange->source->on_end(exchange->source);
 	exchange->source = NULL;
+	mirror_end(exchange);
 	exchange_release_backend(exchange, may_stay);
 	count(exchange);
 	http_log_write(exchange);

@@ -76,6 +76,7 @@ struct exchange {
 	struct breaker_places places;     /* at the pool's breaker */
 	struct io_timer total;            /* over all tries; runs where it is configured */
 	struct http_backend *backend;
+	struct mirror *mirror;          /* collects the request's body; NULL: none does */
 	struct exchange_source *source; /* NULL: no such action */
 
 	bool is_reused;       /* the backend has served others before */
@@ -222,7 +223,9 @@ bool exchange_take_budget(struct exchange *exchange);
 /* The tries begin. */
 void exchange_limit_tries(struct exchange *exchange);
 
-/* exchange_request.c: the connection stands. */
+/* exchange_request.c: what a backend is asked for. Return: empty: no memory. */
+struct slice exchange_target(struct exchange *exchange);
+/* The connection stands. */
 void exchange_send_request(struct exchange *exchange);
 /* exchange_answer.c: both messages have ended. */
 void exchange_finish_if_done(struct exchange *exchange);

@@ -6,6 +6,7 @@
 #include "proxy/http_backend.h"
 #include "proxy/http_client.h"
 #include "proxy/http_tunnel.h"
+#include "proxy/mirror.h"
 #include "proxy/session.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
  * before the query in the text, unless it was left out: then it is a "/" of the parser's. Return:
  * empty: no memory.
  */
-static struct slice target_of(struct exchange *exchange)
+struct slice exchange_target(struct exchange *exchange)
 {
 	const struct http_target *target = &exchange->request.target;
 	struct slice path = exchange->new_path.len ? exchange->new_path : target->path;
@@ -34,7 +35,7 @@ static struct slice target_of(struct exchange *exchange)
 static struct io_buf *write_head(struct exchange *exchange)
 {
 	const struct http_request *request = &exchange->request;
-	struct slice target = target_of(exchange);
+	struct slice target = exchange_target(exchange);
 	const struct h1_wire wire = {
 		.framing = request->framing,
 		.accepts_trailers = request->accepts_trailers,
@@ -88,6 +89,7 @@ static void pass_on(struct exchange *exchange, struct io_buf *head)
 	sink.tap = exchange_filter_tap_up(exchange, &tap);
 	if (sink.tap && exchange->request.framing.kind == HTTP_FRAMING_CHUNKED)
 		sink.form = BODY_CHUNKED;
+	mirror_body(exchange, input_bytes(&client->input));
 	err = body_pass(&sink, &exchange->up, input_take(&client->input), &rest);
 	exchange->has_up_chunks = sink.has_chunks;
 	if (err == -ECANCELED) {

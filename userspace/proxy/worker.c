@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "proxy/admission.h"
 #include "proxy/http_client.h"
+#include "proxy/mirror.h"
 #include "proxy/tcp_session.h"
 
 #include <errno.h>
@@ -158,6 +159,7 @@ static void on_drain(struct io_message *message)
 	worker->is_draining = true;
 	admission_close(worker);
 	http_backends_close_idle(&worker->backends);
+	mirrors_close(worker);
 	list_for_each_safe (node, &worker->sessions) {
 		struct session *session = list_entry(node, struct session, node);
 
@@ -411,6 +413,7 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 	worker->stop.on_message = on_stop;
 	worker->answered_ms = clock_monotonic_ms();
 	list_init(&worker->sessions);
+	list_init(&worker->mirrors);
 	worker->tcp_sessions = (struct free_list){.size = sizeof(struct tcp_session),
 						  .max = KEPT_MAX};
 	worker->http_sessions = (struct free_list){.size = sizeof(struct session), .max = KEPT_MAX};

@@ -87,6 +87,8 @@ struct worker {
 	struct regex_scratch *regex_scratch;
 	struct file_cache *files; /* open ones */
 	struct rng rng;           /* for what is drawn */
+	struct list_node mirrors; /* sent */
+	uint32_t nmirrors;
 	uint64_t next_id;
 	_Atomic bool is_quiet;        /* drains, and has no listener left */
 	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */

@@ -405,6 +405,17 @@ static const struct {
 	 "1:108: scheme: \"ftp\" is unknown; expected one of http, https\n"},
 	{HTTP_ROUTES("{pool: p}, {match: {port: [2]}, respond: {status: 204, body: x}}") P,
 	 "1:118: body: an answer of status 204 has none; expected another status\n"},
+	{HTTP_ROUTES("{pool: p}, {match: {port: [1]}, deny: 403, mirror: p}") P,
+	 "1:108: mirror is for requests that go to a pool; expected pool or split beside it, in "
+	 "mode http\n"},
+	{ROUTES("{pool: p, mirror: {pool: p}}") P,
+	 "1:63: mirror is for requests that go to a pool; expected pool or split beside it, in "
+	 "mode http\n"},
+	{HTTP_ROUTES("{pool: p, mirror: q}") P,
+	 "1:75: pool: \"q\" is unknown; expected the name of a pool\n"},
+	{HTTP_ROUTES("{pool: p, mirror: {pool: p, share: 120%}}") P,
+	 "1:92: share: \"120%\" is out of range; expected a percentage such as 50%, from 0% to "
+	 "100%\n"},
 	{HTTP_ROUTES("{split: [{pool: p, weight: 2}, {pool: q}]}") P,
 	 "1:95: pool: \"q\" is unknown; expected the name of a pool\n"},
 	{HTTP_ROUTES("{split: [{pool: p, weight: 0}]}") P,
