@@ -60,7 +60,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__uint(key_size, 16);
-	__type(value, struct guard_ban);
+	__uint(value_size, sizeof(struct guard_ban));
 } guard_bans SEC(".maps");
 
 struct {
