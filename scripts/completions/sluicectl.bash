@@ -19,7 +19,7 @@ _sluice_reply() {
 
 _sluicectl() {
 	local cur prev words cword
-	local commands="status listeners pools connections endpoint reload top metrics doctor version flows guard"
+	local commands="status listeners pools connections endpoint reload top metrics doctor version flows guard capture"
 	local options="--socket --json --no-color --timeout --help --version"
 
 	if declare -F _get_comp_words_by_ref >/dev/null; then
@@ -39,7 +39,8 @@ _sluicectl() {
 		_sluice_reply "$(ls /sys/fs/bpf/sluice 2>/dev/null)" "$cur"
 		return ;;
 	--pin-path) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-	--timeout | --limit | --endpoint | --snapshots | -n) return ;;
+	--output) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--timeout | --limit | --endpoint | --snapshots | --seconds | -n) return ;;
 	esac
 
 	# The words that are neither options nor their values.
@@ -47,7 +48,7 @@ _sluicectl() {
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
 		-s | --socket | --timeout | -n | --snapshots | --limit | --listener | --pool | \
-			--endpoint | --state | --instance | --pin-path) ((i++)) ;;
+			--endpoint | --state | --instance | --pin-path | --seconds | --output) ((i++)) ;;
 		-*) ;;
 		*) plain+=("${words[i]}") ;;
 		esac
@@ -56,6 +57,7 @@ _sluicectl() {
 		case ${plain[0]-} in
 		connections) options+=" --listener --pool --endpoint --state --limit" ;;
 		top) options+=" --snapshots" ;;
+		capture) options+=" --seconds --limit --output" ;;
 		flows) options+=" --instance --pin-path --verdicts --discard" ;;
 		esac
 		_sluice_reply "$options" "$cur"

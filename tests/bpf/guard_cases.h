@@ -563,12 +563,12 @@ static void refused_packets_are_captured_at_a_rate(void **state)
 static void enter_network(void)
 {
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	assert_int_equal(
-		system("ip link set lo up && ip link add g0 type veth peer name g1 && ip link set g0 up "
-		       "&& ip addr add 10.1.0.1/24 dev g0 && "
-		       "ip addr add fd00:0:0:91::1/64 dev g0 nodad && "
-		       "sysctl -qw net.ipv4.tcp_syncookies=2"),
-		0);
+	assert_int_equal(system("ip link set lo up && ip link add g0 type veth peer name g1 && ip "
+				"link set g0 up "
+				"&& ip addr add 10.1.0.1/24 dev g0 && "
+				"ip addr add fd00:0:0:91::1/64 dev g0 nodad && "
+				"sysctl -qw net.ipv4.tcp_syncookies=2"),
+			 0);
 	guard.ifindex = if_nametoindex("g0");
 }
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard: lists, bans and rates, by the packet programs or, without them, as connections are accepted."""
+import concurrent.futures as threads
+
 import pytest
+import scapy.all as scapy
 
 from lib import ask
 from lib.configs import FRONT, PORT, simple
@@ -117,3 +120,18 @@ def test_bad_lists_are_told_with_their_place(sluice, named_origin, tmp_path):
     done = sluice.ctl("guard", "reload", check=False)
     assert done.returncode == 1 and f'{block}:1: "nonsense"' in done.stderr
     assert sluice.ctl_json("guard")["networks_of_files"] == 1
+
+
+def test_refused_packets_are_captured_with_their_reason(net, sluice, named_origin, tmp_path):
+    sluice.start(config(named_origin("o", ORIGIN)))
+    sluice.ctl("guard", "ban", CLIENT, "for", "1h")
+    path = tmp_path / "refused.pcapng"
+    with threads.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(sluice.ctl, "capture", "--seconds", "20", "--limit", "2", "--output", path)
+        wait_until(lambda: done.done() or served(net, CLIENT, timeout=0.3), 20)
+        assert done.result() == "" and reasons(sluice)["banned"][0] >= 2
+    assert b"banned, dropped" in path.read_bytes()
+    packets = list(scapy.rdpcap(str(path)))
+    assert len(packets) == 2
+    for packet in packets:
+        assert (packet["IP"].src, packet["TCP"].dport, packet["TCP"].flags) == (CLIENT, PORT, "S")

@@ -53,6 +53,7 @@ enum ctl_command {
 	CTL_COMMAND_VERSION,
 	CTL_COMMAND_FLOWS,
 	CTL_COMMAND_GUARD,
+	CTL_COMMAND_CAPTURE,
 	CTL_COMMAND_COUNT,
 };
 
@@ -265,6 +266,9 @@ int flows_run(const struct ctl_options *options, const struct ctl_screen *screen
 
 /* top.c. Return: enum ctl_exit. */
 int top_run(const struct ctl_options *options, struct ctl_screen *screen);
+
+/* capture.c. Return: enum ctl_exit. */
+int capture_run(const struct ctl_options *options, const struct ctl_screen *screen);
 
 /* doctor.c. Return: enum ctl_exit. */
 int doctor_run(const struct ctl_options *options, const struct ctl_screen *screen);

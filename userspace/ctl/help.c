@@ -74,6 +74,14 @@ static const struct {
 		 "  reload                          the configuration, lists included\n"
 		 "TIME: 90s, 10m, 12h, 7d. Orders last until the daemon ends, through reloads "
 		 "too.\n"},
+	[CTL_COMMAND_CAPTURE] = {"capture [OPTIONS]", "refused packets, as pcapng",
+				 "Writes the first 192 bytes of packets that the guard refuses, a "
+				 "thousand a second "
+				 "at most,\n"
+				 "with the reason as comment. Options:\n"
+				 "  --seconds N     for so long (10)\n"
+				 "  --limit N       so many packets at most\n"
+				 "  --output FILE   to a file instead of standard output\n"},
 	[CTL_COMMAND_VERSION] = {"version", "versions of daemon and sluicectl", ""},
 	[CTL_COMMAND_FLOWS] =
 		{"flows [OPTIONS]", "spliced connections, asked of the kernel itself",

@@ -11,6 +11,7 @@
 /* Options that only some commands take. */
 #define FILTERS (1u << CTL_COMMAND_CONNECTIONS)
 #define COUNT   (1u << CTL_COMMAND_TOP)
+#define CAPTURE (1u << CTL_COMMAND_CAPTURE)
 #define KERNEL  (1u << CTL_COMMAND_FLOWS)
 
 static const char *const names[CTL_COMMAND_COUNT] = {
@@ -20,6 +21,7 @@ static const char *const names[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_TOP] = "top",           [CTL_COMMAND_METRICS] = "metrics",
 	[CTL_COMMAND_DOCTOR] = "doctor",     [CTL_COMMAND_VERSION] = "version",
 	[CTL_COMMAND_FLOWS] = "flows",       [CTL_COMMAND_GUARD] = "guard",
+	[CTL_COMMAND_CAPTURE] = "capture",
 };
 
 enum {
@@ -35,6 +37,8 @@ enum {
 	OPTION_PIN_PATH,
 	OPTION_VERDICTS,
 	OPTION_DISCARD,
+	OPTION_SECONDS,
+	OPTION_OUTPUT,
 };
 
 static const struct option long_options[] = {
@@ -54,6 +58,8 @@ static const struct option long_options[] = {
 	{"pin-path", required_argument, NULL, OPTION_PIN_PATH},
 	{"verdicts", no_argument, NULL, OPTION_VERDICTS},
 	{"discard", no_argument, NULL, OPTION_DISCARD},
+	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"output", required_argument, NULL, OPTION_OUTPUT},
 	{NULL, 0, NULL, 0},
 };
 
@@ -101,7 +107,10 @@ static int on_filter(struct parse *parse, int option)
 {
 	struct ctl_options *options = parse->options;
 
-	restrict_to(parse, FILTERS, "--limit, --listener, --pool, --endpoint or --state");
+	if (option == OPTION_LIMIT)
+		restrict_to(parse, FILTERS | CAPTURE, "--limit");
+	else
+		restrict_to(parse, FILTERS, "--listener, --pool, --endpoint or --state");
 	if (option == OPTION_LIMIT && parse_number(optarg, 1, 65536, &options->limit) < 0)
 		return reject(parse, "--limit", optarg, "a number from 1 to 65536");
 	if (option == OPTION_LISTENER)
@@ -135,6 +144,16 @@ static int on_kernel_option(struct parse *parse, int option)
 		options->pin_path = optarg;
 	options->wants_verdicts |= option == OPTION_VERDICTS;
 	options->wants_discard |= option == OPTION_DISCARD;
+	return 0;
+}
+
+static int on_capture_option(struct parse *parse, int option)
+{
+	restrict_to(parse, CAPTURE, "--seconds or --output");
+	if (option == OPTION_OUTPUT)
+		parse->options->output = optarg;
+	else if (parse_number(optarg, 1, 3600, &parse->options->seconds) < 0)
+		return reject(parse, "--seconds", optarg, "a number from 1 to 3600");
 	return 0;
 }
 
@@ -172,6 +191,9 @@ static int on_option(struct parse *parse, int option, char **argv)
 	case OPTION_VERDICTS:
 	case OPTION_DISCARD:
 		return on_kernel_option(parse, option);
+	case OPTION_SECONDS:
+	case OPTION_OUTPUT:
+		return on_capture_option(parse, option);
 	case ':':
 		strbuf_printf(parse->error, "%s needs a value", argv[optind - 1]);
 		return -EINVAL;

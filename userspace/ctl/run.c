@@ -146,6 +146,8 @@ int ctl_run(int argc, char **argv, struct ctl_screen *screen)
 		return flows_run(&options, screen);
 	if (options.command == CTL_COMMAND_TOP)
 		return top_run(&options, screen);
+	if (options.command == CTL_COMMAND_CAPTURE)
+		return capture_run(&options, screen);
 	if (options.command == CTL_COMMAND_DOCTOR)
 		return doctor_run(&options, screen);
 	return ask(&options, screen);
