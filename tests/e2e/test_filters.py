@@ -99,6 +99,20 @@ def test_filters_see_requests_without_a_route(net, sluice, web):
         assert got.status == 404 and got.get("x-seen") == "yes"
 
 
+def test_answers_of_routes_keep_what_they_say(net, sluice, web):
+    filters = [{"headers": {"response": {"set": fields(X_Seen="yes")}}}, "compression"]
+    sluice.start(config(web, filters, routes=[
+        {"match": {"path": "/gone"}, "respond": {"status": 410}},
+        {"match": {"path": "/text"}, "respond": {"status": 200, "body": "words " * 1000}},
+        {"match": {"path": "/else"}, "redirect": {"path": "/there"}},
+        {"pool": "main"}]))
+    with Client(net) as client:
+        for path, status, body in (("/gone", 410, b""), ("/text", 200, b"words " * 1000),
+                                   ("/else", 302, b"")):
+            got = client.ask(path, fields=[("Accept-Encoding", "gzip")])
+            assert (got.status, got.body, got.get("x-seen")) == (status, body, "yes"), path
+
+
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
 def test_bodies_pass_as_without_filters(net, sluice, web, size):
     sluice.start(config(web, [{"headers": {"response": {"set": fields(X_A="b")}}}]))

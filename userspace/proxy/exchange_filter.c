@@ -80,11 +80,15 @@ void exchange_filter_reply(struct exchange *exchange, struct reply *said)
 		.status = said->status,
 		.fields = said->fields,
 	};
-	if (filter_chain_on_response_head(filters) == FILTER_ANSWER) {
-		said->status = exchange->response.status;
-		said->body = filters->body;
+	if (filter_chain_on_response_head(filters) == FILTER_CONTINUE) {
+		said->fields = exchange->response.fields;
+		return;
 	}
-	said->fields = exchange->response.fields;
+	*said = (struct reply){
+		.status = exchange->response.status,
+		.fields = exchange->response.fields,
+		.body = filters->body,
+	};
 	if (make_page(exchange, said) < 0)
 		http_fields_clear(&said->fields);
 }
