@@ -166,16 +166,20 @@ int filter_render(struct filter_exchange *exchange, const struct template *templ
 
 struct filter_chain;
 
-/**
- * Builds the filters of both lists, in order. Blocks on files.
- * Return: 0, with *@ret NULL if there are none; -EINVAL with errors; -ENOMEM. Thread: control.
- */
-struct filter_lists {
-	const struct config_filter *lists[2]; /* the listener's, the route's */
-	size_t counts[2];
+struct filter_list {
+	const struct config_filter *items;
+	size_t count;
 };
-int filter_chain_new(const struct filter_lists *lists, const struct filter_setup *setup,
-		     struct filter_chain **ret) WARN_UNUSED;
+
+/**
+ * Builds the filters of @list, in order. Blocks on files.
+ * @base: a chain whose filters come first and are shared: what they count, they count for both.
+ *        Outlives the new one. NULL: none.
+ * Return: 0, with *@ret NULL if there are none at all; -EINVAL with errors; -ENOMEM. Thread:
+ * control.
+ */
+int filter_chain_new(const struct filter_chain *base, const struct filter_list *list,
+		     const struct filter_setup *setup, struct filter_chain **ret) WARN_UNUSED;
 void filter_chain_free(struct filter_chain *chain); /* NULL is allowed */
 
 /* An exchange's view of @chain; all fields but the chain's own are for the caller to fill in.

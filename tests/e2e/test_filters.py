@@ -193,6 +193,16 @@ def test_workers_count_together(net, sluice, web):
     assert len(web.seen) == 10
 
 
+def test_a_listener_counts_for_all_its_routes(net, sluice, web):
+    sluice.start(config(web, [{"rate_limit": {"requests": 3, "per": "1h"}}], routes=[
+        {"match": {"path": "/a"}, "pool": "main", "filters": ["headers"]},
+        {"match": {"path": "/b"}, "pool": "main", "filters": ["headers", "headers"]},
+        {"pool": "main"}]))
+    with Client(net) as client:
+        statuses = [client.ask(path).status for path in ("/a", "/b", "/", "/a", "/b", "/")]
+    assert statuses == [200] * 3 + [429] * 3
+
+
 def test_a_route_may_be_limited_more(net, sluice, web):
     sluice.start(config(web, [{"rate_limit": {"requests": 1000, "per": "1h"}}], routes=[
         {"match": {"path": "/login"}, "pool": "main", "filters": [

@@ -56,12 +56,11 @@ static struct filter_chain *make_chain(void)
 	struct filter_chain *chain = NULL;
 	struct strbuf errors = {};
 	struct filter_setup setup = {.config_path = "t", .errors = &errors};
-	struct filter_lists lists = {};
+	struct filter_list list;
 
 	check(config_parse("t", slice_of(text, sizeof(text) - 1), &config, &errors) == 0);
-	lists.lists[0] = config->listeners[0].filters;
-	lists.counts[0] = config->listeners[0].nfilters;
-	check(filter_chain_new(&lists, &setup, &chain) == 0);
+	list = (struct filter_list){config->listeners[0].filters, config->listeners[0].nfilters};
+	check(filter_chain_new(NULL, &list, &setup, &chain) == 0);
 	return chain;
 }
 

@@ -40,29 +40,41 @@ static int add_filter(struct filter_chain *chain, const struct filter_setup *set
 	return 0;
 }
 
-int filter_chain_new(const struct filter_lists *lists, const struct filter_setup *setup,
-		     struct filter_chain **ret)
+static struct filter_chain *begin(const struct filter_chain *base, size_t count)
 {
-	size_t count = lists->counts[0] + lists->counts[1];
+	size_t shared = base ? base->count : 0;
+	struct filter_chain *chain = calloc(1, sizeof(*chain) +
+						       (shared + count) * sizeof(struct filter *));
+
+	if (!chain || !base)
+		return chain;
+	memcpy(chain->filters, base->filters, shared * sizeof(struct filter *));
+	chain->count = chain->shared = base->count;
+	chain->exchange_size = base->exchange_size;
+	return chain;
+}
+
+int filter_chain_new(const struct filter_chain *base, const struct filter_list *list,
+		     const struct filter_setup *setup, struct filter_chain **ret)
+{
 	struct filter_setup each = *setup;
 	struct filter_chain *chain;
 	int first_err = 0;
 
-	if (count == 0) {
+	if (!base && list->count == 0) {
 		*ret = NULL;
 		return 0;
 	}
-	chain = calloc(1, sizeof(*chain) + count * sizeof(struct filter *));
+	chain = begin(base, list->count);
 	if (!chain)
 		return -ENOMEM;
-	for (size_t l = 0; l < 2; l++)
-		for (size_t i = 0; i < lists->counts[l]; i++) {
-			int err;
+	for (size_t i = 0; i < list->count; i++) {
+		int err;
 
-			each.config = &lists->lists[l][i];
-			err = add_filter(chain, &each);
-			first_err = first_err ? first_err : err;
-		}
+		each.config = &list->items[i];
+		err = add_filter(chain, &each);
+		first_err = first_err ? first_err : err;
+	}
 	if (first_err) {
 		filter_chain_free(chain);
 		return first_err;
@@ -75,7 +87,7 @@ void filter_chain_free(struct filter_chain *chain)
 {
 	if (!chain)
 		return;
-	for (uint32_t i = 0; i < chain->count; i++)
+	for (uint32_t i = chain->shared; i < chain->count; i++)
 		free_filter(chain->filters[i]);
 	free(chain);
 }

@@ -7,8 +7,8 @@
 #include <stdalign.h>
 
 struct filter_chain {
-	size_t exchange_size; /* of all that its filters keep of an exchange */
-	uint32_t count;
+	size_t exchange_size;   /* of all that its filters keep of an exchange */
+	uint32_t count, shared; /* filters; the first @shared are another chain's */
 	struct filter *filters[];
 };
 

@@ -158,20 +158,16 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 }
 
 static int add_chain(const struct snapshot *snapshot, const struct snapshot_options *options,
-		     const struct config_listener *listener, const struct config_route *route,
+		     const struct filter_chain *base, const struct filter_list *list,
 		     struct filter_chain **ret, struct strbuf *ret_errors)
 {
-	const struct filter_lists lists = {
-		.lists = {listener->filters, route ? route->filters : NULL},
-		.counts = {listener->nfilters, route ? route->nfilters : 0},
-	};
 	const struct filter_setup setup = {
 		.config_path = snapshot->config->path,
 		.events = options->filter_events,
 		.errors = ret_errors,
 	};
 
-	return filter_chain_new(&lists, &setup, ret);
+	return filter_chain_new(base, list, &setup, ret);
 }
 
 static bool has_route_filters(const struct config_listener *listener)
@@ -182,7 +178,7 @@ static bool has_route_filters(const struct config_listener *listener)
 	return false;
 }
 
-/* A route has a chain of its own, or the listener's. */
+/* A route has the listener's filters, or those and its own behind them. */
 static int add_route_chains(struct snapshot *snapshot, const struct snapshot_options *options,
 			    struct snapshot_listener *listener,
 			    const struct config_listener *config, struct strbuf *ret_errors)
@@ -195,11 +191,13 @@ static int add_route_chains(struct snapshot *snapshot, const struct snapshot_opt
 	if (!listener->route_filters)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->nroutes; i++) {
+		const struct filter_list list = {config->routes[i].filters,
+						 config->routes[i].nfilters};
 		int err = 0;
 
 		listener->route_filters[i] = listener->filters;
-		if (config->routes[i].nfilters)
-			err = add_chain(snapshot, options, config, &config->routes[i],
+		if (list.count)
+			err = add_chain(snapshot, options, listener->filters, &list,
 					&listener->route_filters[i], ret_errors);
 		first_err = first_err ? first_err : err;
 	}
@@ -214,8 +212,8 @@ static int add_filters(struct snapshot *snapshot, const struct snapshot_options 
 	for (size_t i = 0; i < snapshot->config->nlisteners; i++) {
 		struct snapshot_listener *listener = &snapshot->listeners[i];
 		const struct config_listener *config = &snapshot->config->listeners[i];
-		int err = add_chain(snapshot, options, config, NULL, &listener->filters,
-				    ret_errors);
+		const struct filter_list list = {config->filters, config->nfilters};
+		int err = add_chain(snapshot, options, NULL, &list, &listener->filters, ret_errors);
 
 		if (!err)
 			err = add_route_chains(snapshot, options, listener, config, ret_errors);

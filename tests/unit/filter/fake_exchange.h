@@ -95,7 +95,7 @@ static inline int fake_build(struct fake_exchange *fake, const char *filters,
 			     const struct filter_events *events)
 {
 	struct filter_setup setup = {.config_path = "t", .events = events, .errors = &fake->errors};
-	struct filter_lists lists = {};
+	struct filter_list list;
 	char text[4096];
 
 	snprintf(text, sizeof(text),
@@ -104,9 +104,9 @@ static inline int fake_build(struct fake_exchange *fake, const char *filters,
 		 filters);
 	if (config_parse("t", slice_from_str(text), &fake->config, &fake->errors) < 0)
 		fail_msg("%s", fake->errors.text);
-	lists.lists[0] = fake->config->listeners[0].filters;
-	lists.counts[0] = fake->config->listeners[0].nfilters;
-	return filter_chain_new(&lists, &setup, &fake->chain);
+	list = (struct filter_list){fake->config->listeners[0].filters,
+				    fake->config->listeners[0].nfilters};
+	return filter_chain_new(NULL, &list, &setup, &fake->chain);
 }
 
 static inline void fake_init(struct fake_exchange *fake, const char *filters)
