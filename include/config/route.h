@@ -72,6 +72,11 @@ enum config_action_kind {
 	CONFIG_ACTION_DENY,
 };
 
+enum config_split_by {
+	CONFIG_SPLIT_BY_REQUEST, /* each is drawn */
+	CONFIG_SPLIT_BY_CLIENT,  /* the same address goes to the same pool */
+};
+
 /* A pool's part of the requests. */
 struct config_share {
 	struct config_pool_name pool;
@@ -114,6 +119,7 @@ struct config_action {
 	struct config_pool_name pool;
 	struct config_share *split;
 	size_t nsplit;
+	enum config_split_by split_by;
 	struct config_redirect redirect;
 	struct config_respond respond;
 	struct config_files files;

@@ -7,7 +7,7 @@ import pytest
 
 from lib import curl
 from lib.configs import listener, pool
-from lib.netns import BACKEND, CLIENT
+from lib.netns import BACKEND, CLIENT, client_address
 from lib.process import wait_until
 from lib.web import Client, Web, body_of, field, said
 
@@ -170,6 +170,20 @@ def test_requests_are_split_by_weight(serve, net, keep):
     # 100 are expected there, with a standard deviation of 9.
     assert 40 < len(other.seen) < 160
     assert ask("/a/x").status == 200
+
+
+def test_client_stays_with_its_pool(serve, net, keep):
+    other = keep(Web(net.backend, (BACKEND, 7001)))
+    ask = serve(on("/a", split=[{"pool": "main"}, {"pool": "other"}], split_by="client"),
+                pools=[pool(other, name="other")])
+    where = set()
+    for host in range(2, 10):
+        other.seen.clear()
+        for _ in range(6):
+            assert ask("/a", "--interface", client_address(host)).status == 200
+        assert len(other.seen) in (0, 6)
+        where.add(len(other.seen))
+    assert where == {0, 6}
 
 
 # --- Mirrors --------------------------------------------------------------------

@@ -182,6 +182,12 @@ static const struct schema schema_rewrite = {
 	.finish = finish_rewrite,
 };
 
+static const struct word split_words[] = {
+	{"request", CONFIG_SPLIT_BY_REQUEST},
+	{"client", CONFIG_SPLIT_BY_CLIENT},
+	{},
+};
+
 static const struct option route_options[] = {
 	{.name = "name",
 	 .type = &type_name,
@@ -211,6 +217,13 @@ static const struct option route_options[] = {
 	 .members = &schema_share,
 	 LIST_AT(config_route, action.split, action.nsplit),
 	 .help = "Action, mode http: to several pools by weight."},
+	{.name = "split_by",
+	 .type = &type_word,
+	 FIELD(config_route, action.split_by),
+	 .words = split_words,
+	 .default_text = "request",
+	 .help = "request: each request is drawn; client: a client's address stays with its pool "
+		 "as long as pools and weights do."},
 	{.name = "mirror",
 	 .type = &type_mapping,
 	 .members = &schema_mirror,
