@@ -27,13 +27,13 @@ def counts(sluice, family):
 
 def test_each_has_its_own_counts_over_a_reload(net, sluice, config):
     sluice.start(config)
-    for path in ["/size/1"] * 3 + ["/gone"] * 2 + ["/unnamed"]:
+    for path in ["/size/1"] * 3 + ["/gone"] * 2 + ["/unnamed", "/other"]:
         curl.ask(net.client, path)
     expected = {'route="api",status="2xx"': 3, 'route="gone",status="4xx"': 2}
     assert counts(sluice, "route_requests_total") == expected
     assert counts(sluice, "route_request_duration_seconds_count") == {'route="api"': 3, 'route="gone"': 2}
-    assert counts(sluice, "pool_requests_total") == {'pool="main",status="2xx"': 4}
-    assert counts(sluice, "pool_request_duration_seconds_count") == {'pool="main"': 4}
+    assert counts(sluice, "pool_requests_total") == {'pool="main",status="2xx"': 5}
+    assert counts(sluice, "pool_request_duration_seconds_count") == {'pool="main"': 5}
     sluice.reload(config)
     assert counts(sluice, "route_requests_total") == expected
     curl.ask(net.client, "/gone")

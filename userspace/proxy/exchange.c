@@ -251,7 +251,8 @@ static void count_request(struct exchange *exchange)
 	if (exchange_pool(exchange))
 		request_counters_add(&dial_counters(&exchange->dial)->requests, exchange->status,
 				     us);
-	if (route && listener->route_stats)
+	/* The listener's own pool is a route too, but none of its list. */
+	if (route && route->name && listener->route_stats)
 		stats = listener->route_stats[route - listener->config->routes];
 	if (stats)
 		request_counters_add(&stats->by_worker[worker->index].requests, exchange->status,
