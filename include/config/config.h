@@ -9,6 +9,7 @@
 #include "config/guard.h"
 #include "config/resilience.h"
 #include "config/route.h"
+#include "config/tracing.h"
 #include "config/sticky.h"
 #include "core/address.h"
 #include "core/arena.h"
@@ -282,6 +283,7 @@ struct config {
 	uint32_t drain_timeout_ms; /* 30s: what SIGTERM grants open connections */
 	struct config_log log;
 	struct config_access_log access_log;
+	struct config_tracing tracing;
 	struct config_admin admin;
 	struct config_limits limits;
 	struct config_listener *listeners;

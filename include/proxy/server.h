@@ -72,6 +72,7 @@ struct server_facts {
 	const char *io_backend; /* "io_uring" or "epoll" */
 	uint64_t connections_active;
 	uint64_t connections_total;
+	uint64_t spans_sent, spans_dropped, spans_failed; /* of requests, to the collector */
 };
 
 void server_describe(struct server *server, struct server_facts *ret);

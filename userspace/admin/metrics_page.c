@@ -20,6 +20,8 @@
 	X(CONFIG_LOADED, "config_last_reload_timestamp_seconds", "gauge",                          \
 	  "When the configuration in force was loaded, in seconds since 1970")                     \
 	X(RELOAD_FAILURES, "config_reload_failures_total", "counter", "Reloads that were refused") \
+	X(SPANS, "tracing_spans_total", "counter",                                                 \
+	  "Spans of requests: sent, dropped before that, or lost on their way")                    \
 	X(SPLICE_AVAILABLE, "splice_available", "gauge",                                           \
 	  "Whether connections can be handed to the kernel: 1 or 0")                               \
 	X(SPLICE_PAIRS, "splice_pairs", "gauge", "Pairs of connections that the programs know")    \
@@ -149,6 +151,22 @@ static void add(struct page *page, enum metric metric, labels_t *labels, uint64_
 	prometheus_sample(&page->samples[metric], families[metric].name, labels, value);
 }
 
+static void add_spans(struct page *page, const struct server_facts *facts)
+{
+	const struct {
+		const char *result;
+		uint64_t count;
+	} spans[] = {
+		{"sent", facts->spans_sent},
+		{"dropped", facts->spans_dropped},
+		{"failed", facts->spans_failed},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(spans); i++)
+		add(page, METRIC_SPANS, (labels_t[]){{"result", spans[i].result}, {NULL, NULL}},
+		    spans[i].count);
+}
+
 static void add_process(struct page *page, struct server *server)
 {
 	struct server_facts facts;
@@ -164,6 +182,7 @@ static void add_process(struct page *page, struct server *server)
 	add(page, METRIC_CONFIG_GENERATION, NULL, facts.config_generation);
 	add(page, METRIC_CONFIG_LOADED, NULL, facts.loaded_wall_us / 1000000);
 	add(page, METRIC_RELOAD_FAILURES, NULL, facts.reload_failures);
+	add_spans(page, &facts);
 }
 
 static void add_device(const struct splice_device *device, void *context)

@@ -243,6 +243,7 @@ extern const struct schema schema_config, schema_forwarding, schema_listener, sc
 	schema_route, schema_share, schema_redirect, schema_respond, schema_filter,
 	schema_error_page, schema_mirror, schema_sticky, schema_hash_key, schema_files,
 	schema_guard, schema_listener_guard;
+extern const struct schema schema_tracing;
 
 /* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
 #define SECOND 1000u

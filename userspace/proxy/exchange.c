@@ -292,6 +292,7 @@ static void settle(struct exchange *exchange, enum exchange_end end, bool may_st
 	exchange_release_backend(exchange, may_stay);
 	count(exchange);
 	http_log_write(exchange);
+	exchange_trace_end(exchange);
 	give_back(exchange);
 }
 

@@ -68,6 +68,7 @@ struct exchange {
 	struct slice new_path;   /* to be sent in its place; empty: none */
 	struct slice request_id; /* empty until somebody asks for it: exchange_request_id() */
 	struct exchange_origin origin;
+	struct exchange_trace *trace;    /* NULL: there is no tracing; exchange_trace.c's */
 	struct filter_exchange *filters; /* NULL: there are none, or they were not reached */
 	struct input answer;             /* the response's head as far as it has come */
 
@@ -154,6 +155,10 @@ bool exchange_is_https(const struct exchange *exchange);            /* as the cl
 struct slice exchange_request_id(struct exchange *exchange);
 /* The fields that tell the backend of all this. Return: 0; -ENOMEM. */
 int exchange_add_way(struct exchange *exchange) WARN_UNUSED;
+
+/* exchange_trace.c: the request's span, once its origin is known. Return: 0; -ENOMEM. */
+int exchange_trace_begin(struct exchange *exchange) WARN_UNUSED;
+void exchange_trace_end(struct exchange *exchange);
 
 /* exchange_reply.c: the answer that is ours. */
 struct reply {

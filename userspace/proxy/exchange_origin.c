@@ -182,6 +182,8 @@ int exchange_add_way(struct exchange *exchange)
 	if (!err)
 		err = add_request_id(exchange);
 	if (!err)
+		err = exchange_trace_begin(exchange);
+	if (!err)
 		err = http_via_add(&request->fields, request->version, slice_from_str("sluice"));
 	return err;
 }

@@ -12,7 +12,9 @@
 void server_describe(struct server *server, struct server_facts *ret)
 {
 	const struct snapshot *snapshot = server->snapshot;
+	struct tracer_facts spans;
 
+	tracer_read(server->shared.tracer, &spans);
 	*ret = (struct server_facts){
 		.started_wall_us = server->started_wall_us,
 		.loaded_wall_us = snapshot ? snapshot->loaded_wall_us : 0,
@@ -22,6 +24,9 @@ void server_describe(struct server *server, struct server_facts *ret)
 		.io_backend = io_backend_name(server->io_backend),
 		.connections_active = atomic_load(&server->shared.active) + server->nadopted,
 		.connections_total = atomic_load(&server->shared.total),
+		.spans_sent = spans.sent,
+		.spans_dropped = spans.dropped,
+		.spans_failed = spans.failed,
 	};
 }
 

@@ -112,6 +112,8 @@ static int put_in_force(struct server *server, struct snapshot *snapshot, struct
 		if (worker_adopt(server->workers[w], snapshot) < 0)
 			log_error("worker %u: out of memory: stays with the configuration before",
 				  w);
+	if (tracer_configure(server->shared.tracer, &snapshot->config->tracing) < 0)
+		log_warn("tracing: there is no thread to send spans: they are lost");
 	if (old)
 		snapshot_retire(old);
 	return 0;
@@ -320,9 +322,11 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->workers = calloc(server->nworkers, sizeof(struct worker *));
 	server->shared.sources = source_table_new();
 	server->ticket_keys = tls_ticket_keys_new();
+	server->shared.tracer = tracer_new();
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
 	if (tls_signing_key_make(server->shared.signing_key) == 0 && server->shared.offload &&
-	    server->workers && server->shared.sources && server->ticket_keys)
+	    server->workers && server->shared.sources && server->ticket_keys &&
+	    server->shared.tracer)
 		return server;
 	server_free(server);
 	return NULL;
@@ -369,6 +373,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	io_offload_free(server->shared.offload);
+	tracer_free(server->shared.tracer);
 	source_table_free(server->shared.sources);
 	reuseport_loads_free(server->shared.loads);
 	guard_free(server->shared.guard);

@@ -217,6 +217,8 @@ static void on_stop(struct io_message *message)
 
 	worker_view_unref(worker->view);
 	worker->view = NULL;
+	worker_give_spans(worker);
+	strbuf_done(&worker->spans.json);
 	io_timer_stop(worker->loop, &worker->tend);
 	/* A round later: messages of the pools may still be on their way to what was just freed. */
 	message->on_message = on_stop_loop;
@@ -361,6 +363,12 @@ void worker_on_session_end(struct worker *worker)
 	admission_unpark(worker);
 }
 
+void worker_give_spans(struct worker *worker)
+{
+	if (worker->spans.count)
+		tracer_give(worker->shared->tracer, &worker->spans);
+}
+
 /* Counters of long connections grow while they live, not only at their end. */
 static void on_tend(struct io_timer *timer)
 {
@@ -374,6 +382,7 @@ static void on_tend(struct io_timer *timer)
 		if (worker->is_leaving)
 			leave(session);
 	}
+	worker_give_spans(worker);
 	io_timer_start(worker->loop, &worker->tend, TEND_MS);
 }
 

@@ -17,6 +17,7 @@
 #include "proxy/retry_budget.h"
 #include "proxy/snapshot.h"
 #include "proxy/source_table.h"
+#include "proxy/tracer.h"
 #include "tls/client_hello.h"
 #include "tls/session.h"
 #include "tls/sign.h"
@@ -42,7 +43,8 @@ struct worker_shared {
 	_Atomic uint64_t total;    /* connections since the start */
 	_Atomic uint32_t backends; /* connections of mode http to endpoints, idle ones too */
 	struct source_table *sources;
-	struct reuseport_loads *loads;                  /* NULL: accepts are spread by hash */
+	struct reuseport_loads *loads; /* NULL: accepts are spread by hash */
+	struct tracer *tracer;
 	struct splice *splice;                          /* NULL: connections are not spliced */
 	struct sockmap *sockmap;                        /* NULL: their bytes are not redirected */
 	struct io_offload *offload;                     /* what may block on a disk */
@@ -89,6 +91,7 @@ struct worker {
 	struct rng rng;           /* for what is drawn */
 	struct list_node mirrors; /* sent */
 	uint32_t nmirrors;
+	struct span_batch spans; /* not handed on yet */
 	uint64_t next_id;
 	_Atomic bool is_quiet;        /* drains, and has no listener left */
 	_Atomic uint64_t answered_ms; /* clock of the last answer to worker_ping() */
@@ -141,6 +144,9 @@ void worker_view_unref(struct worker_view *view);
 
 /* Room for an access log line; NULL where there is no log. Written at the end of the round. */
 struct strbuf *worker_view_log(struct worker_view *view);
+
+/* To the tracer. */
+void worker_give_spans(struct worker *worker);
 
 /* A connection has begun; has ended, and somebody parked may take its place. */
 void worker_on_session_start(struct worker *worker);

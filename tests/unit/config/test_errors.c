@@ -75,16 +75,19 @@ static const struct {
 	{"[a]: 1\n" L P, "1:1: a key that is no word; expected \"name: value\"\n"},
 	{"workres: 2\n" L P,
 	 "1:1: unknown option \"workres\" in the file; expected one of workers, io, acceleration, "
-	 "guard, user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, "
+	 "guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "listeners, "
 	 "pools; did "
 	 "you mean \"workers\"?\n"},
 	{"nonsense: 2\n" L P,
 	 "1:1: unknown option \"nonsense\" in the file; expected one of workers, io, acceleration, "
-	 "guard, user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, "
+	 "guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "listeners, "
 	 "pools\n"},
 	{"Workers: 2\n" L P,
 	 "1:1: unknown option \"Workers\" in the file; expected one of workers, io, acceleration, "
-	 "guard, user, group, zone, drain_timeout, log, access_log, admin, limits, listeners, "
+	 "guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "listeners, "
 	 "pools; did "
 	 "you mean \"workers\"?\n"},
 	{L, "1:1: the file has no pools; expected a list\n"},
@@ -611,7 +614,8 @@ static const struct {
 	 "1:5: io: \"${SLUICE_TEST_SECRET}\" is unknown; expected one of auto, io_uring, epoll\n"},
 	{"${SLUICE_TEST_SECRET}: 1\n" L P,
 	 "1:1: unknown option \"${SLUICE_TEST_SECRET}\" in the file; expected one of workers, io, "
-	 "acceleration, guard, user, group, zone, drain_timeout, log, access_log, admin, limits, "
+	 "acceleration, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, "
+	 "limits, "
 	 "listeners, pools\n"},
 	{"listeners: [{name: l, bind: '${SLUICE_TEST_SECRET}', pool: '${SLUICE_TEST_SECRET}'}]\n" P,
 	 "1:29: bind: \"${SLUICE_TEST_SECRET}\" has no port; expected an address such as "
