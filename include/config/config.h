@@ -219,6 +219,7 @@ struct config_outlier {
 struct config_pool_http {
 	uint32_t response_timeout_ms; /* 60s: from the request's end to the answer's head; a try */
 	uint32_t total_timeout_ms;    /* 0: none; over all tries, from the request's head */
+	uint32_t buffer_request;      /* 0: bytes of a body that are read before connecting */
 	struct config_retry retry;
 	uint32_t idle_timeout_ms;  /* 30s: an idle connection is kept for so long */
 	uint32_t idle_connections; /* 256: of a worker, to all endpoints; 0: none are kept */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mode http on its way to a backend: what a connection to it begins with, what happens if none can
 be made."""
+import hashlib
 import resource
 import socket
 import struct
@@ -13,7 +14,7 @@ from lib import origins
 from lib.configs import listener, pool
 from lib.netns import BACKEND, PROXY
 from lib.process import can_connect, wait_until
-from lib.web import Client, Web, answer, said
+from lib.web import Client, Web, answer, body_of, in_chunks, said
 
 
 def config(*endpoints, http=None, http_options=None, **pool_options):
@@ -197,6 +198,61 @@ def test_errors_in_a_row_eject_an_endpoint(net, sluice, two, stall, how):
     seen = statuses(net, 12)
     assert seen.count(200) == 10
     assert [e["ejected"] for e in sluice.endpoints("main").values()] == [True, False]
+
+
+# --- Bodies that are read first --------------------------------------------------
+POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize("framing, body", [
+    pytest.param(b"Content-Length: 50000\r\n\r\n", body_of(50_000), id="length"),
+    pytest.param(b"Transfer-Encoding: chunked\r\n\r\n", in_chunks(body_of(50_000), 777), id="chunked"),
+])
+def test_a_buffered_body_is_whole_before_anybody_is_asked(net, sluice, web, framing, body):
+    sluice.start(config(web, http_options={"buffer_request": "100KiB"}))
+    with Client(net) as client:
+        for cut in (0, 1, len(body) // 2, len(body) - 1):
+            asked = len(web.seen)
+            client.send(POST + framing + body[:cut])
+            wait_until(lambda: sluice.connections()[0]["bytes_in"] > 0, 10, "it is under way")
+            assert len(web.seen) == asked
+            client.send(body[cut:])
+            got = said(client.answer())
+            assert got["length"] == 50_000
+            assert got["body"] == hashlib.sha256(body_of(50_000)).hexdigest()
+    assert web.accepted == 1
+
+
+def test_a_longer_body_is_passed_on_from_its_limit(net, sluice, web):
+    sluice.start(config(web, http_options={"buffer_request": "20KiB"}))
+    with Client(net) as client:
+        got = client.ask("/", "POST", body=body_of(3_000_000))
+        assert said(got)["body"] == hashlib.sha256(body_of(3_000_000)).hexdigest()
+
+
+def test_who_waits_for_100_gets_it_from_us(net, sluice, web):
+    sluice.start(config(web, http_options={"buffer_request": "20KiB"}))
+    with Client(net) as client:
+        client.send(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        assert client.answer().status == 100
+        assert not web.seen
+        client.send(b"hello")
+        assert said(client.answer())["length"] == 5
+    assert web.seen[0].get("expect") is None
+
+
+@pytest.mark.parametrize("end", ["bad", "fin"])
+def test_a_buffered_body_that_does_not_end_well_reaches_nobody(net, sluice, web, end):
+    sluice.start(config(web, http_options={"buffer_request": "20KiB"}))
+    with Client(net) as client:
+        client.send(POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        if end == "bad":
+            client.send(b"zz\r\n")
+            assert client.answer().status == 400
+        else:
+            client.sock.shutdown(socket.SHUT_WR)
+            assert client.is_closed()
+    assert web.accepted == 0
 
 
 # --- Backends that lie -----------------------------------------------------------

@@ -133,6 +133,13 @@ static const struct option pool_http_options[] = {
 	 .help = "When a request that may be repeated (RFC 9110 9.2.2) and had no body goes to "
 		 "another "
 		 "endpoint, at most connect_retries times."},
+	{.name = "buffer_request",
+	 .type = &type_size,
+	 FIELD(config_pool_http, buffer_request),
+	 RANGE(0, 16777216),
+	 .default_text = "0",
+	 .help = "Bytes of a request's body that are read before an endpoint is chosen, so that a "
+		 "slow client holds none; of what is longer, so many. 0: none."},
 	{.name = "idle_timeout",
 	 .type = &type_duration,
 	 FIELD(config_pool_http, idle_timeout_ms),

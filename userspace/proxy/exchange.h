@@ -53,6 +53,14 @@ struct exchange_source {
 	void (*on_end)(struct exchange_source *source);  /* the exchange is over, once */
 };
 
+/* exchange_gather.c's: a body that is read before an endpoint is chosen. */
+struct gather {
+	uint32_t limit;      /* bytes that are waited for; 0: nothing is */
+	size_t scanned;      /* of the client's input */
+	struct h1_body body; /* what they say */
+	struct http_fields trailers;
+};
+
 struct exchange {
 	struct exchange *next_free; /* the worker's */
 	struct http_client *client;
@@ -74,8 +82,9 @@ struct exchange {
 
 	const struct config_route *route; /* NULL: none yet, or none holds */
 	struct dial dial;                 /* to a backend, once routed to a pool */
-	struct breaker_places places;     /* at the pool's breaker */
-	struct io_timer total;            /* over all tries; runs where it is configured */
+	struct gather gather;
+	struct breaker_places places; /* at the pool's breaker */
+	struct io_timer total;        /* over all tries; runs where it is configured */
 	struct http_backend *backend;
 	struct mirror *mirror;          /* collects the request's body; NULL: none does */
 	struct exchange_source *source; /* NULL: no such action */
@@ -206,6 +215,13 @@ void exchange_act(struct exchange *exchange);
 
 /* exchange_pick.c: the pool is known; another try; the connection is done with. */
 void exchange_pick(struct exchange *exchange, size_t pool);
+void exchange_pick_now(struct exchange *exchange);
+/* exchange_gather.c: whether the request's body is waited for, or was refused; exchange_pick_now()
+ * follows in the first case. More of it has come. */
+bool exchange_gather(struct exchange *exchange);
+void exchange_gather_more(struct exchange *exchange);
+/* exchange_request.c: its body is bad, too large, or found no memory. */
+void exchange_refuse_body(struct exchange *exchange, int err);
 /* Takes a place of the pool's breaker. Return: false: it is open there. */
 bool exchange_enter(struct exchange *exchange, enum breaker_gauge gauge);
 void exchange_release_backend(struct exchange *exchange, bool may_stay);

@@ -408,7 +408,7 @@ void exchange_on_timeout(struct exchange *exchange)
 		exchange_abort(exchange, EXCHANGE_END_CLIENT_STALLED, NULL);
 	else if (exchange->is_answer_begun)
 		exchange_abort(exchange, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
-	else if (!exchange->up.is_done)
+	else if (!exchange->up.is_done && !exchange->gather.body.is_done)
 		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, NULL);
 	else
 		on_late(exchange);

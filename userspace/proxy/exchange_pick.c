@@ -132,12 +132,8 @@ static const struct dial_ops dial_ops = {
 	.on_failed = on_failed,
 };
 
-void exchange_pick(struct exchange *exchange, size_t pool)
+void exchange_pick_now(struct exchange *exchange)
 {
-	exchange->dial.ops = &dial_ops;
-	exchange->dial.session = exchange->client->session;
-	exchange->dial.pool = pool;
-	exchange->dial.pool_view = exchange->client->session->view->pools[pool];
 	if (!enter_or_refuse(exchange, BREAKER_REQUESTS))
 		return;
 	exchange_limit_tries(exchange);
@@ -146,7 +142,17 @@ void exchange_pick(struct exchange *exchange, size_t pool)
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	}
-	dial_start(&exchange->dial, pool);
+	dial_start(&exchange->dial, exchange->dial.pool);
+}
+
+void exchange_pick(struct exchange *exchange, size_t pool)
+{
+	exchange->dial.ops = &dial_ops;
+	exchange->dial.session = exchange->client->session;
+	exchange->dial.pool = pool;
+	exchange->dial.pool_view = exchange->client->session->view->pools[pool];
+	if (!exchange_gather(exchange))
+		exchange_pick_now(exchange);
 }
 
 /* --- The connection is done with ------------------------------------------------ */

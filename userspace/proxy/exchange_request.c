@@ -55,7 +55,7 @@ static struct io_buf *write_head(struct exchange *exchange)
 	return buf;
 }
 
-static void refuse_body(struct exchange *exchange, int err)
+void exchange_refuse_body(struct exchange *exchange, int err)
 {
 	if (exchange->is_answer_begun)
 		exchange_abort(exchange, EXCHANGE_END_BAD_REQUEST,
@@ -97,7 +97,7 @@ static void pass_on(struct exchange *exchange, struct io_buf *head)
 		return;
 	}
 	if (err) {
-		refuse_body(exchange, err);
+		exchange_refuse_body(exchange, err);
 		return;
 	}
 	client->input.buf = rest;
@@ -143,6 +143,10 @@ void exchange_send_request(struct exchange *exchange)
 
 void exchange_on_request(struct exchange *exchange)
 {
+	if (!exchange->is_over && exchange->gather.limit) {
+		exchange_gather_more(exchange);
+		return;
+	}
 	if (!exchange->is_over && exchange->is_head_sent && !exchange->up.is_done) {
 		pass_on(exchange, NULL);
 		if (!exchange->is_over)
@@ -167,15 +171,20 @@ void exchange_on_request_sent(struct exchange *exchange, int status)
 void exchange_on_client_end(struct exchange *exchange)
 {
 	/* What it said before is looked at once the backend can take it. */
-	if (exchange->is_over || exchange->up.is_done || !exchange->is_head_sent)
+	bool is_looked_at = exchange->is_head_sent || exchange->gather.limit;
+
+	if (exchange->is_over || exchange->up.is_done || !is_looked_at)
 		return;
 	session_reset(exchange->client->session, CONNECTION_END_CLIENT_GONE);
 }
 
 bool exchange_awaits_client(const struct exchange *exchange)
 {
-	return !exchange->is_over && exchange->is_head_sent && !exchange->up.is_done &&
-	       exchange->backend->stream.queued <= exchange_buffer_limit(exchange);
+	if (exchange->is_over || exchange->up.is_done)
+		return false;
+	return exchange->gather.limit ||
+	       (exchange->is_head_sent &&
+		exchange->backend->stream.queued <= exchange_buffer_limit(exchange));
 }
 
 void exchange_on_slow_client(struct exchange *exchange)

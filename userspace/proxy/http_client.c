@@ -135,7 +135,10 @@ static void read_request(struct http_client *client)
 /* What is left waits on the heap. A head may become as long as its parser allows. */
 static void keep_rest(struct http_client *client)
 {
-	if (client->phase != HTTP_CLIENT_HEAD && input_bytes(&client->input).len >= INPUT_ENOUGH)
+	bool is_wanted = client->phase == HTTP_CLIENT_HEAD ||
+			 (client->exchange && client->exchange->gather.limit);
+
+	if (!is_wanted && input_bytes(&client->input).len >= INPUT_ENOUGH)
 		io_stream_recv_stop(stream_of(client));
 	(void)input_keep(loop_of(client), &client->input);
 }
