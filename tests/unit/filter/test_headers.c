@@ -56,21 +56,38 @@ static void fields_are_removed_set_and_added(void **state)
 	fake_done(&fake);
 }
 
-static void requests_after_the_first_allocate_nothing(void **state)
+static const char busy_request[] =
+	"GET /p HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\nX-Client: 6.6.6.6\r\n\r\n";
+
+static void expect_no_allocations(const char *list, const char *head)
 {
 	struct fake_exchange fake;
 
-	(void)state;
-	fake_init(&fake, filters);
-	fake_ask(&fake, request);
+	fake_init(&fake, list);
+	fake_ask(&fake, head);
 	assert_true(allocations > 0);
 	allocations = 0;
 	for (int i = 0; i < 1000; i++) {
-		assert_int_equal(fake_ask(&fake, request), FILTER_CONTINUE);
+		assert_int_equal(fake_ask(&fake, head), FILTER_CONTINUE);
 		assert_int_equal(fake_answer(&fake, response, HTTP_METHOD_GET), FILTER_CONTINUE);
 	}
 	assert_int_equal(allocations, 0);
 	fake_done(&fake);
+}
+
+static void requests_after_the_first_allocate_nothing(void **state)
+{
+	(void)state;
+	expect_no_allocations(filters, request);
+}
+
+static void nor_do_they_with_the_other_small_filters(void **state)
+{
+	(void)state;
+	expect_no_allocations("[access: {allow: 192.0.2.0/24}, limits: {max_uri: 100, max_fields: "
+			      "50, max_body: 1}, cors: {origins: ['https://app.example'], "
+			      "credentials: true, expose: X-A}, rate_limit: {requests: 100000}]",
+			      busy_request);
 }
 
 int main(void)
@@ -78,6 +95,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_are_removed_set_and_added),
 		cmocka_unit_test(requests_after_the_first_allocate_nothing),
+		cmocka_unit_test(nor_do_they_with_the_other_small_filters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
