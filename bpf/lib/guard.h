@@ -54,15 +54,14 @@ static __always_inline bool is_amplified(const struct guard_settings *settings,
 /* What holds for every packet, whoever it is for. */
 static __always_inline enum guard_reason judge_source(frame_context *ctx,
 						      const struct guard_settings *settings,
-						      const struct guard_view *view,
-						      bool *ret_is_allowed)
+						      struct guard_view *view, bool *ret_is_allowed)
 {
-	enum guard_why why;
+	int why;
 
 	if (view->defect != GUARD_FINE && settings->flags & GUARD_HAS_MALFORMED &&
 	    is_defect_real(ctx, view->defect))
 		return view->defect;
-	why = list_look(settings, view);
+	why = list_look(view);
 	if (why == GUARD_WHY_ALLOW) {
 		*ret_is_allowed = true;
 		return GUARD_FINE;
@@ -77,8 +76,8 @@ static __always_inline enum guard_reason judge_source(frame_context *ctx,
 /* What holds for packets to our listeners. */
 static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 						     const struct guard_settings *settings,
-						     const struct guard_view *view,
-						     struct packet *packet, bool *ret_is_answered)
+						     struct guard_view *view, struct packet *packet,
+						     bool *ret_is_answered)
 {
 	struct guard_load load = {.packets = frame_segments(ctx)};
 	enum guard_reason reason = GUARD_FINE;
@@ -95,7 +94,7 @@ static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 	load.is_syn = view_is_syn(view);
 	load.is_udp = view->protocol == IPPROTO_UDP;
 	if (settings->flags & GUARD_HAS_RATES)
-		reason = rates_look(settings, view, &load);
+		reason = rates_look(view, &load);
 	if (reason == GUARD_FINE)
 		reason = service_take(service, &load);
 	if (reason != GUARD_FINE || !load.is_syn || !service_wants_cookie(service, &load, now))
@@ -139,7 +138,7 @@ static __always_inline enum guard_action guard_judge(frame_context *ctx,
 	else if (reason == GUARD_FINE)
 		reason = judge_rates(ctx, settings, &view, packet, &is_answered);
 	if (settings->flags & GUARD_HAS_TALKERS && seen && seen->packets % GUARD_TALKER_SAMPLE == 0)
-		talkers_note(settings, &view, reason != GUARD_FINE);
+		talkers_note(&view, reason != GUARD_FINE);
 	if (is_answered)
 		return GUARD_REPLIES;
 	return reason == GUARD_FINE ? GUARD_PASSES : guard_refuse(ctx, settings, reason);

@@ -6,6 +6,22 @@
 #include "lib/guard_maps.h"
 #include "lib/headers.h"
 
+/* Two comparisons that stay apart, for the reason given in load_tcp_headers(). */
+static __always_inline long copy_frame(frame_context *ctx, struct guard_capture *record, __u32 len)
+{
+	if (len < ETH_HLEN)
+		return -1;
+	barrier_var(len);
+	if (len > GUARD_CAPTURE_BYTES)
+		return -1;
+	return frame_load(ctx, 0, record->frame, len);
+}
+
+static __always_inline __u32 capture_len(__u32 len)
+{
+	return len < GUARD_CAPTURE_BYTES ? len : GUARD_CAPTURE_BYTES;
+}
+
 static __always_inline void guard_capture_frame(frame_context *ctx,
 						const struct guard_settings *settings,
 						enum guard_reason reason, bool is_dropped)
@@ -27,11 +43,8 @@ static __always_inline void guard_capture_frame(frame_context *ctx,
 	record->reason = reason;
 	record->is_dropped = is_dropped;
 	record->padding[0] = record->padding[1] = 0;
-	if (len > GUARD_CAPTURE_BYTES)
-		len = GUARD_CAPTURE_BYTES;
-	record->captured = len;
-	barrier_var(len);
-	if (len < 1 || len > GUARD_CAPTURE_BYTES || frame_load(ctx, 0, record->frame, len))
+	record->captured = capture_len(len);
+	if (copy_frame(ctx, record, capture_len(len)))
 		record->captured = 0;
 	bpf_ringbuf_submit(record, 0);
 }

@@ -10,6 +10,7 @@ struct guard_load {
 	__u32 now; /* ticks */
 	__u32 packets;
 	bool is_syn, is_udp;
+	__u8 padding[2]; /* none is hidden: all of it is handed to rates_look() */
 };
 
 /* Return: the reason, from @first on; GUARD_FINE. */
@@ -50,13 +51,19 @@ static __always_inline bool has_rates(const struct guard_rate rates[GUARD_KINDS]
 	return rates[GUARD_PACKETS].cost | rates[GUARD_SYNS].cost | rates[GUARD_UDP].cost;
 }
 
-static __always_inline enum guard_reason rates_look(const struct guard_settings *settings,
-						    const struct guard_view *view,
-						    const struct guard_load *load)
+/* Return: enum guard_reason; GUARD_FINE. See list_look(). */
+__noinline int rates_look(struct guard_view *view, struct guard_load *load)
 {
-	enum guard_reason reason = GUARD_FINE;
-	__u64 key[2] = {view->source[0], view->is_ipv6 ? 0 : view->source[1]};
+	const struct guard_settings *settings;
+	int reason = GUARD_FINE;
+	__u32 zero = 0;
+	__u64 key[2];
 
+	settings = bpf_map_lookup_elem(&guard_settings, &zero);
+	if (!settings || !view || !load)
+		return GUARD_FINE;
+	key[0] = view->source[0];
+	key[1] = view->is_ipv6 ? 0 : view->source[1];
 	if (has_rates(settings->source))
 		reason = rates_take(settings, settings->source, key, settings->seed, load,
 				    GUARD_REASON_SOURCE_PACKETS);

@@ -40,16 +40,24 @@ static __always_inline void talker_note(__u32 slot, const __u64 key[2], __u32 ep
 	talker->dropped += is_dropped;
 }
 
-static __always_inline void talkers_note(const struct guard_settings *settings,
-					 const struct guard_view *view, bool is_dropped)
+/* See list_look(). Return: 0. */
+__noinline int talkers_note(struct guard_view *view, int is_dropped)
 {
-	__u64 key[2] = {view->source[0], view->is_ipv6 && view->source[0] ? 0 : view->source[1]};
-	__u64 hash = guard_hash(key, settings->seed);
-	__u32 epoch = (__u32)(bpf_ktime_get_coarse_ns() >> GUARD_TALKER_EPOCH_BITS);
+	const struct guard_settings *settings;
+	__u32 zero = 0, epoch;
+	__u64 key[2], hash;
 
+	settings = bpf_map_lookup_elem(&guard_settings, &zero);
+	if (!settings || !view)
+		return 0;
+	key[0] = view->source[0];
+	key[1] = view->is_ipv6 && view->source[0] ? 0 : view->source[1];
+	hash = guard_hash(key, settings->seed);
+	epoch = (__u32)(bpf_ktime_get_coarse_ns() >> GUARD_TALKER_EPOCH_BITS);
 	talker_note((__u32)hash % GUARD_TALKER_SLOTS, key, epoch, is_dropped);
 	talker_note(GUARD_TALKER_SLOTS + (__u32)(hash >> 32) % GUARD_TALKER_SLOTS, key, epoch,
 		    is_dropped);
+	return 0;
 }
 
 #endif
