@@ -25,6 +25,8 @@
 	X(TLS_VERSION, "tls_version", false, "TLSv1.2 or TLSv1.3; empty without TLS")         \
 	X(TLS_CIPHER, "tls_cipher", false, "the cipher of the client's connection")           \
 	X(TLS_SNI, "tls_sni", false, "the name that the client's TLS asked for")              \
+	X(TLS_CLIENT_SUBJECT, "tls_client_subject", false, "of the client's certificate")     \
+	X(TLS_CLIENT_FINGERPRINT, "tls_client_fingerprint", false, "its SHA-256 in hex")      \
 	X(LISTENER, "listener", false, "the listener's name")                                 \
 	X(POOL, "pool", false, "the pool's name; empty before one is known")                  \
 	X(STATUS, "status", false, "the answer's status; empty before there is one")          \

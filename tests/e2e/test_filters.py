@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filters of mode http: headers, and what all of them have in common."""
+import hashlib
 import json
 import re
+import ssl
 
 import pytest
 
 from lib import curl
 from lib.configs import listener, pool
 from lib.netns import BACKEND, CLIENT
+from lib.pki import Authority
 from lib.process import wait_until
 from lib.web import Client, Web, answer, body_of, field, said
 
@@ -49,6 +52,29 @@ def test_request_fields_are_removed_set_and_added(net, sluice, web):
     assert field(got, "x-tls") is None
     assert re.fullmatch("[0-9a-f]{32}", field(got, "x-id"))
     assert [v for k, v in said(got)["fields"] if k == "x-multi"] == ["1", "2"]
+
+
+def test_backends_and_the_log_learn_of_a_clients_certificate(net, sluice, web, tmp_path):
+    authority = Authority(tmp_path)
+    server, alice = authority.issue("www.example"), authority.issue("alice")
+    end = "-----END CERTIFICATE-----"
+    der = ssl.PEM_cert_to_DER_cert(alice.cert.read_text().split(end)[0] + end)
+    log = tmp_path / "access.log"
+    made = config(web, [{"headers": {"request": {"set": fields(
+        X_Subject="${tls_client_subject}", X_Print="${tls_client_fingerprint}")}}}],
+        tls={"certificates": [server.row()],
+             "client_auth": {"mode": "optional", "ca": str(authority.cert)}})
+    made["access_log"] = {"path": str(log), "template": "${tls_client_subject} ${tls_client_fingerprint}"}
+    sluice.start(made)
+    forged = ["--insecure", "-H", "X-Subject: CN=root", "-H", "X-Print: 00"]
+
+    def told(*argv):
+        got = curl.ask(net.client, "/", *forged, *argv, scheme="https")
+        return field(got, "x-subject"), field(got, "x-print")
+    known = ("CN=alice", hashlib.sha256(der).hexdigest())
+    assert told("--cert", alice.cert, "--key", alice.key) == known
+    assert told() == (None, None)
+    wait_until(lambda: log.read_text().splitlines() == [" ".join(known), "- -"])
 
 
 def test_response_fields_too_also_on_pages_of_our_own(net, sluice, web):

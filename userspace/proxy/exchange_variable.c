@@ -112,6 +112,16 @@ static struct slice cookie_of(const struct exchange *exchange, struct slice name
 	return value;
 }
 
+/* One that was verified; others end the handshake. */
+static struct http_route_certificate certificate_of(const struct exchange *exchange)
+{
+	struct http_client *client = exchange->client;
+	const struct http_route_certificate *certificate = client_certificate_get(
+		&client->certificate, client->session->client_session);
+
+	return certificate ? *certificate : (struct http_route_certificate){};
+}
+
 static struct slice pool_of(const struct exchange *exchange)
 {
 	const struct config_pool *pool = exchange_pool(exchange);
@@ -156,6 +166,10 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 		return text(session->client_tls.cipher);
 	case CONFIG_VARIABLE_TLS_SNI:
 		return text(session->sni);
+	case CONFIG_VARIABLE_TLS_CLIENT_SUBJECT:
+		return certificate_of(exchange).subject;
+	case CONFIG_VARIABLE_TLS_CLIENT_FINGERPRINT:
+		return certificate_of(exchange).fingerprint;
 	case CONFIG_VARIABLE_LISTENER:
 		return text(session->listener->config->name);
 	case CONFIG_VARIABLE_POOL:

@@ -129,6 +129,7 @@ static void on_client_closed(struct io_stream *stream)
 	struct session *session = container_of(stream, struct session, client);
 
 	session->is_client_closed = true;
+	session->client_session = NULL; /* it went with the stream */
 	session_free_if_over(session);
 }
 
