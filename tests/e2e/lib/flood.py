@@ -36,7 +36,8 @@ def running(net, kind, target, seconds, per_second=0):
         yield child
     finally:
         child.kill()
-        child.communicate()
+        child.wait()
+        child.stdout.close()
 
 
 def half_open(net):
