@@ -49,6 +49,11 @@ def test_template_is_filled_in_and_escaped(line):
     assert text == rf"GET 200 {BACKEND}:7000 done <quote\x22 \x5cback \xc3\xa4> - 1"
 
 
+def test_fields_of_the_answer_are_still_known_when_it_is_over(line):
+    text = line({"template": "${response_header:Content-Length} ${response_header:None}"}, "/size/400000")
+    assert text == "400000 -"
+
+
 def test_template_has_numbers(line):
     text = line({"template": "${time} ${duration_ms} ${bytes_in} ${bytes_out}"})
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \d+\.\d{3} \d+ \d+", text)

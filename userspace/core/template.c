@@ -135,3 +135,11 @@ void template_append(const struct template *template, template_value *value_of, 
 	for (size_t i = 0; i < template->count; i++)
 		strbuf_append(out, value_of_part(&template->parts[i], value_of, context));
 }
+
+bool template_has(const struct template *template, uint32_t variable)
+{
+	for (size_t i = 0; i < template->count; i++)
+		if (template->parts[i].variable == variable)
+			return true;
+	return false;
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The response's way to the client: interim ones, the head, the body in the framing that the client
  * understands, and the end of both messages. */
+#include "config/variable.h"
 #include "http/connection.h"
 #include "http/forwarded.h"
 #include "http/h1_write.h"
@@ -214,13 +215,29 @@ void exchange_finish_if_done(struct exchange *exchange)
 
 /* --- The final response --------------------------------------------------------- */
 
+/* The buffer that the fields lie in goes on with the body; the log may want them at the end. */
+static int keep_head(struct exchange *exchange, const struct io_buf *rest)
+{
+	const struct config *config = exchange->client->session->view->snapshot->config;
+	const char *head = rest->base + rest->start - exchange->answer_head;
+	char *copy;
+
+	if (!template_has(&config->access_log.template, CONFIG_VARIABLE_RESPONSE_HEADER))
+		return 0;
+	copy = arena_strdup(&exchange->arena, slice_of(head, exchange->answer_head));
+	if (!copy)
+		return -ENOMEM;
+	http_response_rebase(&exchange->response, head, exchange->answer_head, copy);
+	return 0;
+}
+
 static void begin_answer(struct exchange *exchange, struct io_buf *rest)
 {
 	struct http_response *response = &exchange->response;
 	struct io_buf *head;
 
 	http_fields_strip_connection(&response->fields);
-	if (sticky_mark(exchange) < 0) {
+	if (keep_head(exchange, rest) < 0 || sticky_mark(exchange) < 0) {
 		io_buf_release(loop_of(exchange), rest);
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
