@@ -109,6 +109,8 @@ struct config_rate_limit {
 	bool has_fields; /* true */
 	bool is_dry_run; /* false */
 	uint32_t max_keys;
+	uint32_t ban_ms;    /* 0: nobody is banned */
+	uint32_t ban_after; /* 100 refusals */
 };
 
 struct config_basic_auth {

@@ -60,8 +60,10 @@ struct filter_setup {
 
 /* News for whoever guards the daemon; any worker's thread. */
 struct filter_events {
-	/* @client has been refused by the filter of that name, and goes on. */
-	void (*on_offender)(void *context, const char *filter, const struct address *client);
+	/* @client has been refused by the filter of that name, and goes on. @ban_ms: for so long
+	 * none of its packets should be let in; 0: that is not asked for. */
+	void (*on_offender)(void *context, const char *filter, const struct address *client,
+			    uint64_t ban_ms);
 	void *context;
 };
 

@@ -6,9 +6,10 @@ import pytest
 import scapy.all as scapy
 
 from lib import ask
-from lib.configs import FRONT, PORT, simple
+from lib.configs import FRONT, PORT, listener, pool, simple
 from lib.netns import BACKEND, CLIENT, CLIENT6, PROXY6, client_address
 from lib.process import wait_until
+from lib.web import Web
 
 ORIGIN = (BACKEND, 7000)
 NO_PRIVILEGES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
@@ -135,3 +136,23 @@ def test_refused_packets_are_captured_with_their_reason(net, sluice, named_origi
     assert len(packets) == 2
     for packet in packets:
         assert (packet["IP"].src, packet["TCP"].dport, packet["TCP"].flags) == (CLIENT, PORT, "S")
+
+
+def test_a_client_that_the_rate_limit_refuses_in_vain_is_banned(net, sluice, keep):
+    web = keep(Web(net.backend, ORIGIN))
+    limit = {"requests": 2, "per": "1m", "key": "${client_ip}", "ban": "1m", "ban_after": 3}
+    sluice.start({"guard": {"mode": "enforce", "syn_cookies": "off"}, "pools": [pool(web)],
+                  "listeners": [listener(mode="http", filters=[{"rate_limit": limit}])]})
+
+    def answered():
+        with net.client.connect(FRONT, timeout=2) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            return int(sock.recv(16).split()[1])
+
+    assert [answered() for _ in range(5)] == [200, 200, 429, 429, 429]
+    assert answered() == 429  # and this is one too many
+    with pytest.raises(OSError):
+        net.client.connect(FRONT, timeout=1)
+    assert "rate_limit" in sluice.ctl("guard", "list")
+    with net.client.connect(FRONT, timeout=5, source=client_address(3)):
+        pass

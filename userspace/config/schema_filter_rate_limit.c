@@ -57,6 +57,21 @@ static const struct option rate_limit_options[] = {
 	 .default_text = "65536",
 	 .help = "Keys that are known at once, 16 bytes each; beyond, those that have been quiet "
 		 "for the longest are forgotten."},
+	{.name = "ban",
+	 .type = &type_duration,
+	 FIELD(config_rate_limit, ban_ms),
+	 RANGE(0, 7 * DAY),
+	 .default_text = "0",
+	 .help = "A client that goes on although it is refused is banned by the guard for so long: "
+		 "its packets are dropped before anything works for them. 0: nobody is. Needs "
+		 "guard."},
+	{.name = "ban_after",
+	 .type = &type_count,
+	 FIELD(config_rate_limit, ban_after),
+	 RANGE(1, 100000),
+	 .default_text = "100",
+	 .help = "So many refusals of a key lead to it, of which one is forgiven in each time "
+		 "per."},
 };
 
 const struct schema schema_filter_rate_limit = {SCHEMA("rate_limit", rate_limit_options)};

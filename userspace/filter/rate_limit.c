@@ -16,8 +16,9 @@
 struct rate_limit {
 	struct filter filter;
 	const struct filter_events *events;
-	struct bucket_rate rate;
+	struct bucket_rate rate, offence_rate;
 	struct buckets *buckets;
+	struct buckets *offences; /* NULL: nobody is banned */
 	struct arena arena;
 	struct slice policy; /* the value of RateLimit-Policy */
 };
@@ -33,10 +34,26 @@ static uint64_t whole_seconds(uint64_t ns)
 	return (ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
 }
 
-static void tell_offender(const struct rate_limit *limit, const struct filter_exchange *exchange)
+/* Refusals have a bucket as well: who empties it goes on although he was told. */
+static uint64_t ban_of(const struct rate_limit *limit, struct slice key, uint64_t now_ns)
 {
+	const struct config_rate_limit *config = &limit->filter.config->rate_limit;
+
+	if (!limit->offences || config->is_dry_run)
+		return 0;
+	return buckets_take(limit->offences, key, &limit->offence_rate, now_ns).wait_ns
+		       ? config->ban_ms
+		       : 0;
+}
+
+static void tell_offender(const struct rate_limit *limit, const struct filter_exchange *exchange,
+			  struct slice key, uint64_t now_ns)
+{
+	uint64_t ban_ms = ban_of(limit, key, now_ns);
+
 	if (limit->events)
-		limit->events->on_offender(limit->events->context, "rate_limit", exchange->client);
+		limit->events->on_offender(limit->events->context, "rate_limit", exchange->client,
+					   ban_ms);
 }
 
 static enum filter_verdict on_request_head(const struct filter *filter,
@@ -44,17 +61,17 @@ static enum filter_verdict on_request_head(const struct filter *filter,
 {
 	const struct rate_limit *limit = (const struct rate_limit *)filter;
 	const struct config_rate_limit *config = &filter->config->rate_limit;
+	uint64_t now_ns = exchange->host->now_ms(exchange) * NS_PER_MS;
 	struct counted *counted = own;
 	struct slice key;
 
 	if (filter_render(exchange, &config->key, &key) < 0)
 		return filter_answer(exchange, 503);
-	counted->state = buckets_take(limit->buckets, key, &limit->rate,
-				      exchange->host->now_ms(exchange) * NS_PER_MS);
+	counted->state = buckets_take(limit->buckets, key, &limit->rate, now_ns);
 	counted->is_counted = true;
 	if (!counted->state.wait_ns)
 		return FILTER_CONTINUE;
-	tell_offender(limit, exchange);
+	tell_offender(limit, exchange, key, now_ns);
 	if (config->is_dry_run) {
 		exchange->detail = "rate_limit: dry run";
 		return FILTER_CONTINUE;
@@ -116,10 +133,14 @@ static int build(struct filter *filter, const struct filter_setup *setup)
 	if (limit->rate.burst > BURST_MAX)
 		limit->rate.burst = BURST_MAX;
 	limit->buckets = buckets_new(config->max_keys);
+	limit->offence_rate.interval_ns = per_ns;
+	limit->offence_rate.burst = config->ban_after;
+	if (config->ban_ms)
+		limit->offences = buckets_new(config->max_keys);
 	policy = arena_printf(
 		&limit->arena, "\"%s\";q=%u;w=%llu", config->name, limit->rate.burst,
 		(unsigned long long)whole_seconds(limit->rate.interval_ns * limit->rate.burst));
-	if (!limit->buckets || !policy)
+	if (!limit->buckets || !policy || (config->ban_ms && !limit->offences))
 		return -ENOMEM;
 	limit->policy = slice_from_str(policy);
 	return 0;
@@ -130,6 +151,7 @@ static void done(struct filter *filter)
 	struct rate_limit *limit = (struct rate_limit *)filter;
 
 	buckets_free(limit->buckets);
+	buckets_free(limit->offences);
 	arena_done(&limit->arena);
 }
 

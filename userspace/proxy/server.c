@@ -74,6 +74,16 @@ static void on_snapshot_freed(void *context)
 		server_on_snapshot_freed(server);
 }
 
+/* Any worker's thread. One who is banned already, or cannot be, is refused request by request. */
+static void on_offender(void *context, const char *filter, const struct address *client,
+			uint64_t ban_ms)
+{
+	struct server *server = context;
+
+	if (ban_ms)
+		(void)guard_ban(server->shared.guard, client, ban_ms, filter);
+}
+
 static int make_snapshot(struct server *server, struct config *config, struct snapshot **ret,
 			 struct strbuf *ret_errors)
 {
@@ -81,6 +91,7 @@ static int make_snapshot(struct server *server, struct config *config, struct sn
 		.control = server->loop,
 		.previous = server->snapshot,
 		.events = &events,
+		.filter_events = &server->filter_events,
 		.loads = server->shared.loads,
 		.ticket_keys = server->ticket_keys,
 		.workers = server->nworkers,
@@ -323,6 +334,7 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->shared.sources = source_table_new();
 	server->ticket_keys = tls_ticket_keys_new();
 	server->shared.tracer = tracer_new();
+	server->filter_events = (struct filter_events){on_offender, server};
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
 	if (tls_signing_key_make(server->shared.signing_key) == 0 && server->shared.offload &&
 	    server->workers && server->shared.sources && server->ticket_keys &&

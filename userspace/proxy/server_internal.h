@@ -16,7 +16,8 @@ struct server {
 	struct worker_shared shared;
 	struct splice *programs; /* the packet programs; NULL: none are loaded */
 	struct tls_ticket_keys *ticket_keys;
-	struct snapshot *snapshot; /* in force; NULL once drained */
+	struct filter_events filter_events; /* of every snapshot's filters */
+	struct snapshot *snapshot;          /* in force; NULL once drained */
 	struct worker **workers;
 	uint32_t nworkers;
 	uint32_t nsnapshots; /* alive, retired ones included */

@@ -169,31 +169,74 @@ static void a_dry_run_refuses_nobody(void **state)
 	fake_done(&fake);
 }
 
-static void note(void *context, const char *filter, const struct address *client)
+struct told {
+	unsigned refusals, bans;
+};
+
+static void note(void *context, const char *filter, const struct address *client, uint64_t ban_ms)
 {
+	struct told *told = context;
 	struct address expected;
 
 	assert_string_equal(filter, "rate_limit");
 	assert_int_equal(address_parse_ip(slice_from_str("192.0.2.1"), 1234, &expected), 0);
 	assert_true(address_equal(client, &expected));
-	(*(unsigned *)context)++;
+	told->refusals++;
+	if (ban_ms)
+		assert_int_equal(ban_ms, 600000);
+	told->bans += ban_ms > 0;
+}
+
+/* Asks @count times after the one request that is let through. Return: what was told. */
+static struct told offend(const char *options, unsigned count, uint64_t pause_ms)
+{
+	struct told told = {};
+	const struct filter_events events = {.on_offender = note, .context = &told};
+	struct fake_exchange fake = {.now_ms = 1};
+
+	assert_int_equal(address_parse_ip(slice_from_str("192.0.2.1"), 1234, &fake.client), 0);
+	assert_int_equal(fake_build(&fake, options, &events), 0);
+	fake_ask(&fake, ASK(""));
+	assert_int_equal(told.refusals, 0);
+	for (unsigned i = 0; i < count; i++) {
+		fake_ask(&fake, ASK(""));
+		fake.now_ms += pause_ms;
+	}
+	fake_done(&fake);
+	return told;
 }
 
 static void offenders_are_told_of(void **state)
 {
-	unsigned told = 0;
-	const struct filter_events events = {.on_offender = note, .context = &told};
-	struct fake_exchange fake = {.now_ms = 1};
+	struct told told = offend("[rate_limit: {requests: 1}]", 2, 0);
 
 	(void)state;
-	assert_int_equal(address_parse_ip(slice_from_str("192.0.2.1"), 1234, &fake.client), 0);
-	assert_int_equal(fake_build(&fake, "[rate_limit: {requests: 1}]", &events), 0);
-	fake_ask(&fake, ASK(""));
-	assert_int_equal(told, 0);
-	fake_ask(&fake, ASK(""));
-	fake_ask(&fake, ASK(""));
-	assert_int_equal(told, 2);
-	fake_done(&fake);
+	assert_int_equal(told.refusals, 2);
+	assert_int_equal(told.bans, 0);
+}
+
+static void who_goes_on_is_to_be_banned(void **state)
+{
+	static const char options[] =
+		"[rate_limit: {requests: 1, per: 1h, ban: 10m, ban_after: 3}]";
+	static const char dry[] =
+		"[rate_limit: {requests: 1, per: 1h, ban: 10m, ban_after: 3, dry_run: true}]";
+
+	(void)state;
+	assert_int_equal(offend(options, 3, 0).bans, 0);
+	assert_int_equal(offend(options, 5, 0).bans, 2);
+	assert_int_equal(offend(dry, 5, 0).bans, 0);
+}
+
+static void a_refusal_is_forgiven_in_each_time(void **state)
+{
+	struct told told = offend("[rate_limit: {requests: 10, per: 1s, burst: 1, ban: 10m, "
+				  "ban_after: 1}]",
+				  100, 50);
+
+	(void)state;
+	assert_in_range(told.refusals, 40, 60);
+	assert_in_range(told.bans, 30, 55);
 }
 
 int main(void)
@@ -207,6 +250,8 @@ int main(void)
 		cmocka_unit_test(the_key_says_who_is_counted_apart),
 		cmocka_unit_test(a_dry_run_refuses_nobody),
 		cmocka_unit_test(offenders_are_told_of),
+		cmocka_unit_test(who_goes_on_is_to_be_banned),
+		cmocka_unit_test(a_refusal_is_forgiven_in_each_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
