@@ -1,51 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The guard: what the configuration, people and the HTTP side want refused, brought to where it is
- * kept. guard/ makes the tables, fastpath/guard_maps.h takes them to the packet programs; without
- * those guard_admits() looks at connections.
+ * kept. guard/ makes the tables, fastpath/guard_maps.h takes them to the packet programs. What is
+ * banned, and what connections are judged by without those, is in guard_ban.c; what people order in
+ * guard_hand.c.
  */
-#include "proxy/guard.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/rng.h"
 #include "fastpath/guard_maps.h"
-#include "guard/limiter.h"
-#include "guard/table.h"
-#include "io/timer.h"
+#include "proxy/guard_internal.h"
 #include "proxy/guard_services.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define TEND_MS   1000
-#define NS_PER_MS 1000000ULL
-#define US_PER_S  1000000ULL
-#define NS_PER_S  1000000000ULL
-
-struct guard {
-	struct io_loop *loop;
-	const struct guard_maps *maps; /* NULL: there are no packet programs */
-	struct io_timer tend;          /* what expires */
-	_Atomic int mode;              /* enum guard_mode */
-
-	/* Thread: control. */
-	struct guard_list files, places;
-	struct guard_live *live;
-	size_t nlive;
-
-	pthread_rwlock_t lock; /* of all below: workers look, and ban */
-	struct guard_settings settings;
-	struct guard_table *table;
-	struct guard_bans *bans;
-	struct guard_limiter *limiter; /* NULL: the packet programs have it */
-	_Atomic uint64_t counts[GUARD_COUNTS];
-};
+#define TEND_MS  1000
+#define US_PER_S 1000000ULL
+#define NS_PER_S 1000000000ULL
 
 static const char *const mode_names[] = {
 	[GUARD_OFF] = "off",
@@ -80,15 +56,14 @@ const char *guard_reason_name(enum guard_reason reason)
 	return names[reason];
 }
 
-static uint64_t wall_s(void)
+uint64_t guard_wall_s(void)
 {
 	return clock_wall_us() / US_PER_S;
 }
 
 /* --- To where it is kept ---------------------------------------------------------------------- */
 
-/* The lock is held. */
-static int publish_settings(struct guard *guard)
+int guard_publish_settings(struct guard *guard)
 {
 	guard->settings.mode = (uint32_t)atomic_load(&guard->mode);
 	if (guard_bans_count(guard->bans))
@@ -114,7 +89,7 @@ static int make_table(const struct guard *guard, const struct guard_list *files,
 	append(&all, &guard->places);
 	for (size_t i = 0; i < guard->nlive; i++)
 		guard_list_add(&all, &guard->live[i].entry);
-	err = guard_table_new(&all, wall_s(), ret);
+	err = guard_table_new(&all, guard_wall_s(), ret);
 	guard_list_done(&all);
 	return err;
 }
@@ -132,14 +107,14 @@ static int publish_table(struct guard *guard, struct guard_table *table)
 		old = guard->table;
 		guard->table = table;
 		guard->settings.flags = (guard->settings.flags & ~lists) | flags;
-		err = publish_settings(guard);
+		err = guard_publish_settings(guard);
 		pthread_rwlock_unlock(&guard->lock);
 	}
 	guard_table_free(old);
 	return err;
 }
 
-static int renew_table(struct guard *guard)
+int guard_renew_table(struct guard *guard)
 {
 	struct guard_table *table;
 	int err = make_table(guard, &guard->files, &table);
@@ -171,7 +146,7 @@ static void on_tend(struct io_timer *timer)
 {
 	struct guard *guard = container_of(timer, struct guard, tend);
 	uint64_t expiry_s = guard->table ? guard_table_next_expiry(guard->table) : 0;
-	uint64_t now_s = wall_s();
+	uint64_t now_s = guard_wall_s();
 	size_t before;
 	int err = 0;
 
@@ -179,11 +154,11 @@ static void on_tend(struct io_timer *timer)
 	before = guard_bans_count(guard->bans);
 	guard_bans_expire(guard->bans, clock_monotonic_ns(), on_ban_over, guard);
 	if (before && !guard_bans_count(guard->bans))
-		err = publish_settings(guard);
+		err = guard_publish_settings(guard);
 	pthread_rwlock_unlock(&guard->lock);
 	if (!err && expiry_s && expiry_s <= now_s) {
 		forget_expired_live(guard, now_s);
-		err = renew_table(guard);
+		err = guard_renew_table(guard);
 	}
 	if (err)
 		log_error("guard: what has expired cannot be taken back: %s", strerror(-err));
@@ -402,185 +377,7 @@ int guard_set_places(struct guard *guard, struct guard_list *places)
 	guard_list_done(&guard->places);
 	guard->places = *places;
 	*places = (struct guard_list){};
-	return renew_table(guard);
-}
-
-/* --- Bans ------------------------------------------------------------------------------------- */
-
-/* Return: 0; -EAFNOSUPPORT. */
-static int key_of(const struct address *address, uint8_t ret[16])
-{
-	struct address plain = *address;
-	uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff};
-
-	address_unmap(&plain);
-	if (plain.sa.sa_family == AF_INET)
-		memcpy(mapped + 12, &plain.v4.sin_addr, 4);
-	else if (plain.sa.sa_family == AF_INET6)
-		memcpy(mapped, &plain.v6.sin6_addr, 16);
-	else
-		return -EAFNOSUPPORT;
-	guard_source_key(mapped, ret);
-	return 0;
-}
-
-int guard_ban(struct guard *guard, const struct address *address, uint64_t ttl_ms,
-	      const char *reason)
-{
-	uint64_t until_ns = clock_monotonic_ns() + ttl_ms * NS_PER_MS;
-	uint8_t key[16];
-	int err;
-
-	if (!guard || atomic_load(&guard->mode) == GUARD_OFF)
-		return -EOPNOTSUPP;
-	err = key_of(address, key);
-	if (err)
-		return err;
-	pthread_rwlock_wrlock(&guard->lock);
-	err = guard_bans_put(guard->bans, key, until_ns, reason);
-	if (!err && guard->maps)
-		err = guard_maps_ban(guard->maps, key, until_ns);
-	if (!err && !(guard->settings.flags & GUARD_HAS_BANS))
-		err = publish_settings(guard);
-	pthread_rwlock_unlock(&guard->lock);
-	return err;
-}
-
-/* --- Connections, where no packet program keeps the guard --------------------------------------*/
-
-/* The lock is held for reading. Return: GUARD_REASON_COUNT: nothing is wrong. */
-static enum guard_reason judge(struct guard *guard, const struct address *address,
-			       bool *ret_is_allowed)
-{
-	enum guard_why why = guard_table_look(guard->table, address);
-	const struct guard_rate *rate = &guard->settings.source[GUARD_SYNS];
-	uint64_t now_ns = clock_monotonic_ns();
-	uint8_t key[16];
-
-	if (key_of(address, key))
-		return GUARD_REASON_COUNT;
-	*ret_is_allowed = why == GUARD_WHY_ALLOW;
-	if (*ret_is_allowed)
-		return GUARD_REASON_COUNT;
-	if (why)
-		return why == GUARD_WHY_BLOCK ? GUARD_REASON_BLOCKED : GUARD_REASON_GEO;
-	if (guard_bans_has(guard->bans, key, now_ns))
-		return GUARD_REASON_BANNED;
-	if (rate->cost && guard->limiter && !guard_limiter_take(guard->limiter, key, rate, now_ns))
-		return GUARD_REASON_SOURCE_SYNS;
-	return GUARD_REASON_COUNT;
-}
-
-bool guard_looks_at_connections(const struct guard *guard)
-{
-	return guard && !guard->maps && atomic_load(&guard->mode) != GUARD_OFF;
-}
-
-bool guard_admits(struct guard *guard, const struct address *address)
-{
-	enum guard_reason reason = GUARD_REASON_COUNT;
-	bool is_allowed = false;
-	int mode;
-
-	if (!guard_looks_at_connections(guard))
-		return true;
-	mode = atomic_load(&guard->mode);
-	pthread_rwlock_rdlock(&guard->lock);
-	if (guard->table)
-		reason = judge(guard, address, &is_allowed);
-	pthread_rwlock_unlock(&guard->lock);
-	atomic_fetch_add(&guard->counts[GUARD_COUNT_SEEN], 1);
-	if (is_allowed)
-		atomic_fetch_add(&guard->counts[GUARD_COUNT_ALLOWED], 1);
-	if (reason == GUARD_REASON_COUNT)
-		return true;
-	atomic_fetch_add(&guard->counts[(mode == GUARD_ENFORCE ? GUARD_COUNT_DROPPED
-							       : GUARD_COUNT_WOULD_DROP) +
-					reason],
-			 1);
-	return mode != GUARD_ENFORCE;
-}
-
-/* --- By hand ---------------------------------------------------------------------------------- */
-
-static bool is_same(const struct prefix *a, const struct prefix *b)
-{
-	return a->family == b->family && a->bits == b->bits && memcmp(a->ip, b->ip, 16) == 0;
-}
-
-static struct guard_live *find_live(const struct guard *guard, const struct prefix *prefix)
-{
-	for (size_t i = 0; i < guard->nlive; i++)
-		if (is_same(&guard->live[i].entry.prefix, prefix))
-			return &guard->live[i];
-	return NULL;
-}
-
-int guard_list_live(struct guard *guard, const struct prefix *prefix, enum guard_why why,
-		    uint64_t ttl_s, const char *reason)
-{
-	struct guard_live *live = find_live(guard, prefix);
-
-	if (!live && guard->nlive == GUARD_LIVE_MAX)
-		return -ENOSPC;
-	if (!live) {
-		struct guard_live *all = realloc(guard->live,
-						 (guard->nlive + 1) * sizeof(*guard->live));
-
-		if (!all)
-			return -ENOMEM;
-		guard->live = all;
-		live = &all[guard->nlive++];
-	}
-	*live = (struct guard_live){.entry = {
-					    .prefix = *prefix,
-					    .why = (uint8_t)why,
-					    .expires_s = ttl_s ? wall_s() + ttl_s : 0,
-				    }};
-	snprintf(live->reason, sizeof(live->reason), "%s", reason);
-	return renew_table(guard);
-}
-
-static bool unban(struct guard *guard, const struct prefix *prefix)
-{
-	uint8_t key[16] = {[10] = 0xff, [11] = 0xff};
-	bool was_banned;
-
-	if (prefix->family == AF_INET && prefix->bits == 32)
-		memcpy(key + 12, prefix->ip, 4);
-	else if (prefix->family == AF_INET6 && prefix->bits >= 64)
-		guard_source_key(prefix->ip, key);
-	else
-		return false;
-	pthread_rwlock_wrlock(&guard->lock);
-	was_banned = guard_bans_remove(guard->bans, key);
-	if (was_banned && guard->maps)
-		guard_maps_unban(guard->maps, key);
-	pthread_rwlock_unlock(&guard->lock);
-	return was_banned;
-}
-
-int guard_unlist(struct guard *guard, const struct prefix *prefix)
-{
-	struct guard_live *live = find_live(guard, prefix);
-	bool was_banned = unban(guard, prefix);
-
-	if (!live)
-		return was_banned ? 0 : -ENOENT;
-	*live = guard->live[--guard->nlive];
-	return renew_table(guard);
-}
-
-void guard_set_mode(struct guard *guard, enum guard_mode mode)
-{
-	int err;
-
-	pthread_rwlock_wrlock(&guard->lock);
-	atomic_store(&guard->mode, (int)mode);
-	err = publish_settings(guard);
-	pthread_rwlock_unlock(&guard->lock);
-	if (err)
-		log_error("guard: the mode cannot be set: %s", strerror(-err));
+	return guard_renew_table(guard);
 }
 
 void guard_for_each_live(const struct guard *guard,
@@ -634,7 +431,7 @@ int guard_capture(struct guard *guard, uint32_t seconds, uint32_t per_second)
 	pthread_rwlock_wrlock(&guard->lock);
 	guard->settings.capture_until_ns = clock_monotonic_ns() + seconds * NS_PER_S;
 	guard->settings.capture_cost = (uint32_t)(NS_PER_S / per_second);
-	err = publish_settings(guard);
+	err = guard_publish_settings(guard);
 	pthread_rwlock_unlock(&guard->lock);
 	return err;
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_GUARD_INTERNAL_H
+#define SLUICE_PROXY_GUARD_INTERNAL_H
+
+/* Between the guard's files. */
+#include "guard/limiter.h"
+#include "guard/table.h"
+#include "io/timer.h"
+#include "proxy/guard.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct guard {
+	struct io_loop *loop;
+	const struct guard_maps *maps; /* NULL: there are no packet programs */
+	struct io_timer tend;          /* what expires */
+	_Atomic int mode;              /* enum guard_mode */
+
+	/* Thread: control. */
+	struct guard_list files, places;
+	struct guard_live *live;
+	size_t nlive;
+
+	pthread_rwlock_t lock; /* of all below: workers look, and ban */
+	struct guard_settings settings;
+	struct guard_table *table;
+	struct guard_bans *bans;
+	struct guard_limiter *limiter; /* NULL: the packet programs have it */
+	_Atomic uint64_t counts[GUARD_COUNTS];
+};
+
+/* Takes mode and flags to the packet programs. The lock is held for writing. Return: 0; -errno. */
+int guard_publish_settings(struct guard *guard) WARN_UNUSED;
+
+/* Makes the table of all lists anew. Return: 0; -ENOMEM; -errno. Thread: control. */
+int guard_renew_table(struct guard *guard) WARN_UNUSED;
+
+uint64_t guard_wall_s(void); /* since 1970 */
+
+#endif
