@@ -26,6 +26,10 @@ struct socket_listen_options {
 int socket_listen(const struct address *address,
 		  const struct socket_listen_options *options) WARN_UNUSED;
 
+/* How many connections the kernel lets wait in a backlog at most, whatever is asked for:
+ * net.core.somaxconn as it is now; its default where it cannot be read. */
+uint32_t socket_backlog_limit(void);
+
 struct socket_connect_options {
 	const struct address *source; /* bind to it before connecting; NULL: the kernel chooses */
 	bool is_transparent;          /* @source is not ours: IP_TRANSPARENT */

@@ -6,6 +6,7 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,6 +15,8 @@
 /* After the idle time a dead peer is given up within about as long again. */
 #define KEEPALIVE_PROBES     3
 #define KEEPALIVE_IDLE_MAX_S 32767 /* the kernel's own limit */
+/* Since Linux 5.4. */
+#define SOMAXCONN_DEFAULT 4096
 
 static int set_option(int fd, int level, int name, int value)
 {
@@ -150,6 +153,19 @@ int socket_listen(const struct address *address, const struct socket_listen_opti
 		return fd;
 	close(fd);
 	return err;
+}
+
+uint32_t socket_backlog_limit(void)
+{
+	FILE *file = fopen("/proc/sys/net/core/somaxconn", "re");
+	uint32_t limit;
+	bool is_read;
+
+	if (!file)
+		return SOMAXCONN_DEFAULT;
+	is_read = fscanf(file, "%" SCNu32, &limit) == 1;
+	fclose(file);
+	return is_read ? limit : SOMAXCONN_DEFAULT;
 }
 
 static int bind_source(int fd, const struct address *address,

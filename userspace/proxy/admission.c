@@ -13,6 +13,8 @@
 
 /* Another worker may have freed the place, which nobody tells us: look again after this long. */
 #define UNPARK_MS 10
+/* So many come in a round where a worker is busy. */
+#define BURST 64
 
 struct worker_acceptor {
 	struct list_node node;
@@ -56,17 +58,22 @@ static bool is_near(_Atomic uint32_t *count, uint32_t limit, uint32_t margin)
 	return limit && atomic_load_explicit(count, memory_order_relaxed) + margin >= limit;
 }
 
-/* All workers together could take their whole backlogs at once: not when that would pass a limit.
+/*
+ * What is accepted beyond a limit is parked. All workers together could take their whole backlogs
+ * at once: one by one when the descriptors, of which a served connection takes two, would not do
+ * for that. Near a limit of the configuration it only keeps them in the backlog instead.
  */
 static void choose_pace(struct worker_acceptor *acceptor)
 {
-	const struct snapshot_listener *listener =
-		&acceptor->view->snapshot->listeners[acceptor->listener];
+	const struct snapshot *snapshot = acceptor->view->snapshot;
+	const struct snapshot_listener *listener = &snapshot->listeners[acceptor->listener];
 	struct worker_shared *shared = acceptor->view->worker->shared;
-	uint32_t margin = shared->nworkers * listener->config->backlog;
-	bool is_one_by_one = is_near(&shared->active, daemon_limit(acceptor), margin) ||
-			     is_near(&listener->stats->active, listener->config->max_connections,
-				     margin);
+	uint32_t backlogs = shared->nworkers * listener->backlog;
+	uint32_t burst = shared->nworkers * BURST;
+	bool is_one_by_one =
+		is_near(&shared->active, shared->descriptor_limit, backlogs / 2) ||
+		is_near(&shared->active, snapshot->config->limits.max_connections, burst) ||
+		is_near(&listener->stats->active, listener->config->max_connections, burst);
 
 	if (is_one_by_one == acceptor->is_one_by_one)
 		return;

@@ -2,6 +2,7 @@
 /* From a checked configuration to one in force: sockets, pools, routes, counters, access log. */
 #include "proxy/snapshot.h"
 #include "core/clock.h"
+#include "net/socket.h"
 #include "proxy/file_roots.h"
 
 #include <errno.h>
@@ -131,6 +132,7 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 			 struct strbuf *ret_errors)
 {
 	const struct config *config = snapshot->config;
+	uint32_t backlog_limit = socket_backlog_limit();
 	int first_err = 0;
 
 	for (uint32_t i = 0; i < config->nlisteners; i++) {
@@ -138,6 +140,9 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 		int err;
 
 		listener->config = &config->listeners[i];
+		listener->backlog = listener->config->backlog < backlog_limit
+					    ? listener->config->backlog
+					    : backlog_limit;
 		listener->routes = tcp_route_table_new(listener->config);
 		listener->http_routes = http_route_table_new(listener->config);
 		listener->stats = take_listener_stats(options, listener->config->name);

@@ -29,6 +29,7 @@
  */
 struct snapshot_listener {
 	const struct config_listener *config;
+	uint32_t backlog;                     /* as the kernel grants it */
 	struct tcp_route_table *routes;       /* mode tcp */
 	struct http_route_table *http_routes; /* mode http, with what its parsers are told */
 	struct filter_chain *filters;         /* NULL: none */

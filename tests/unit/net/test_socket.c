@@ -182,6 +182,21 @@ static void two_connections_share_a_source_port(void **state)
 	}
 }
 
+static void backlog_is_cut_where_the_kernel_cuts_it(void **state)
+{
+	struct socket_listen_options options = {.backlog = 1U << 24};
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	int fd = listen_on("127.0.0.1:0", &options);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	/* Of a listening socket this is its backlog. */
+	assert_int_equal(socket_backlog_limit(), info.tcpi_sacked);
+	close(fd);
+}
+
 static void foreign_source_needs_transparency(void **state)
 {
 	struct address source = address_of("192.0.2.7:4321"), target = address_of("127.0.0.1:1");
@@ -436,6 +451,7 @@ int main(void)
 		cmocka_unit_test(transparent_listener_works_without_the_privilege),
 		cmocka_unit_test(connection_binds_its_source_without_taking_a_port),
 		cmocka_unit_test(two_connections_share_a_source_port),
+		cmocka_unit_test(backlog_is_cut_where_the_kernel_cuts_it),
 		cmocka_unit_test(foreign_source_needs_transparency),
 		cmocka_unit_test(source_of_another_family_is_refused),
 		cmocka_unit_test(no_address_is_refused),
