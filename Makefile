@@ -26,10 +26,10 @@ endif
 
 # --- Rooms, lower tiers first (scripts/check-layers knows the tiers) ----------
 TIER0 := core
-TIER1 := io config metrics guard
+TIER1 := io config metrics guard balance
 TIER2 := fastpath net
 TIER3 := tls http
-TIER4 := route balance files
+TIER4 := route files
 TIER5 := filter upstream
 TIER6 := proxy
 TIER7 := admin ctl demo process
