@@ -4,12 +4,12 @@
  * stack. Works on every Ethernet-like device, with whole GSO packets.
  */
 #include "lib/frame_tc.h"
-#include "lib/splice.h"
+#include "lib/ingress.h"
 
 SEC("tc")
 int tc_ingress(struct __sk_buff *skb)
 {
-	return splice_frame(skb);
+	return ingress_frame(skb);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

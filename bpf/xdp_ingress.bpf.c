@@ -6,12 +6,12 @@
  * and needs no second table of devices.
  */
 #include "lib/frame_xdp.h"
-#include "lib/splice.h"
+#include "lib/ingress.h"
 
 SEC("xdp")
 int xdp_ingress(struct xdp_md *xdp)
 {
-	return splice_frame(xdp);
+	return ingress_frame(xdp);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

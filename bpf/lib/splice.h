@@ -2,14 +2,11 @@
 #ifndef SLUICE_BPF_SPLICE_H
 #define SLUICE_BPF_SPLICE_H
 
-/* The worker of both ingress hooks: from an arriving frame to its verdict and action. */
+/* A TCP segment of a joined flow: to the gate, and translated to where its other end is. */
 #include "lib/flow.h"
-#include "lib/guard.h"
 #include "lib/headers.h"
-#include "lib/icmp_error.h"
 #include "lib/tail.h"
 #include "lib/translate.h"
-#include "lib/verdict.h"
 
 /* RFC 1191, RFC 8201: the daemon answers in our name, for the program has no second packet to send.
  * One that may be fragmented (IPv4 without DF, which no stack of today sends) is lost all the same.
@@ -81,32 +78,6 @@ static __always_inline enum flow_verdict splice_tcp(frame_context *ctx, struct p
 	if (verdict != FLOW_VERDICT_SPLICED)
 		return verdict;
 	return splice_translate(ctx, packet, &flow, ret_nexthop);
-}
-
-/* Return: the hook's action. */
-static __always_inline int splice_frame(frame_context *ctx)
-{
-	const struct flow_nexthop *nexthop = NULL;
-	enum flow_verdict verdict;
-	struct packet packet = {};
-	enum guard_action guard;
-
-	if (frame_is_copy(ctx))
-		return FRAME_PASS;
-	frame_pull_headers(ctx);
-	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
-			      frame_is_gso(ctx), &packet);
-	guard = guard_frame(ctx, &packet);
-	if (guard != GUARD_PASSES)
-		return guard == GUARD_DROPS ? FRAME_DROP : frame_reply(ctx);
-	if (verdict == UNDECIDED && packet.protocol == IPPROTO_TCP)
-		verdict = splice_tcp(ctx, &packet, &nexthop);
-	else if (verdict == UNDECIDED)
-		verdict = splice_icmp_error(ctx, &packet, &nexthop);
-	count_verdict(verdict);
-	if (nexthop)
-		return frame_forward(ctx, &packet, nexthop);
-	return verdict_drops(verdict) ? FRAME_DROP : FRAME_PASS;
 }
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAPS_MAX 16
+#define MAPS_MAX 64 /* of a program, in the kernel */
 
 /* The program for what goes out has no map; it is told by its name. */
 static bool has_map(const struct bpf_prog_info *facts, const __u32 *ids, uint32_t map_id)

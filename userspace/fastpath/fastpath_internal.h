@@ -5,6 +5,7 @@
 #include "abi/flow.h"
 #include "core/address.h"
 #include "core/compiler.h"
+#include "fastpath/ingress.h"
 #include "fastpath/splice.h"
 #include "fastpath/too_big.h"
 #include "io/loop.h"
@@ -457,9 +458,8 @@ int guard_maps_new(const struct bpf_object *object, struct guard_maps **ret) WAR
 void guard_maps_free(struct guard_maps *maps); /* NULL is allowed */
 
 struct splice {
-	struct tc_ingress_bpf *ingress;
+	struct ingress ingress;
 	struct tc_egress_bpf *egress;
-	struct xdp_ingress_bpf *xdp; /* NULL: everything at TC */
 	struct legs_bpf *legs;
 	int legs_fd;             /* of the program that reads sockets */
 	struct flow_pair *pairs; /* the maps, shared with the programs */

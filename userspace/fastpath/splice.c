@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Packet splice as the proxy sees it: loads the programs, keeps the maps, attaches and ends.
- * Pairs are in pair.c, the switch itself in handoff.c, devices in attach.c, ways in nexthop.c, news
- * in network.c.
+ * Packet splice as the proxy sees it: keeps the maps, attaches and ends. The programs at ingress
+ * are loaded in ingress.c, pairs are in pair.c, the switch itself in handoff.c, devices in
+ * attach.c, ways in nexthop.c, news in network.c.
  */
 #include "fastpath/splice.h"
 #include "core/clock.h"
@@ -14,8 +14,6 @@
 
 #include "legs.skel.h"
 #include "tc_egress.skel.h"
-#include "tc_ingress.skel.h"
-#include "xdp_ingress.skel.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -45,7 +43,7 @@ void splice_describe(struct splice *splice, struct splice_facts *ret)
 		.pairs = slots_used(splice->slots),
 		.max_pairs = splice->max_flows,
 	};
-	verdicts_read(bpf_map__fd(splice->ingress->maps.verdicts), ret->verdicts);
+	verdicts_read(ingress_map(&splice->ingress, "verdicts"), ret->verdicts);
 }
 
 struct guard_maps *splice_guard_maps(const struct splice *splice)
@@ -66,16 +64,6 @@ static size_t buckets_size(const struct splice *splice)
 	return splice->nbuckets * sizeof(struct flow_bucket);
 }
 
-static int set_sizes(struct splice *splice)
-{
-	struct tc_ingress_bpf *ingress = splice->ingress;
-	int err = bpf_map__set_max_entries(ingress->maps.buckets, splice->nbuckets);
-
-	if (!err)
-		err = bpf_map__set_max_entries(ingress->maps.pairs, splice->max_flows);
-	return err ? err : bpf_map__set_max_entries(ingress->maps.nexthops, splice->max_flows);
-}
-
 /* Without, everything works as long as we live. */
 static int pin_maps(struct splice *splice)
 {
@@ -90,7 +78,7 @@ static int pin_maps(struct splice *splice)
 	if (!splice->pin)
 		return 0;
 	pin_clear(splice->pin);
-	err = pin_store(splice->pin, splice->ingress->obj, &meta);
+	err = pin_store(splice->pin, ingress_object(&splice->ingress), &meta);
 	if (err) {
 		log_warn("splice: the maps cannot be pinned: connections end with the daemon: %s",
 			 strerror(-err));
@@ -104,30 +92,22 @@ static int pin_maps(struct splice *splice)
 static int load_ingress(struct splice *splice, const struct splice_options *options,
 			bool is_adopting)
 {
-	struct tc_ingress_bpf *ingress = tc_ingress_bpf__open();
-	int err;
+	const struct ingress_options ingress = {
+		.max_flows = splice->max_flows,
+		.nbuckets = splice->nbuckets,
+		.guard_sources = options->guard_sources,
+		.adopted = is_adopting ? splice->pin : NULL,
+	};
+	int err = ingress_load(&splice->ingress, &ingress);
 
-	if (!ingress)
-		return -errno;
-	splice->ingress = ingress;
-	ingress->rodata->bucket_mask = splice->nbuckets - 1;
-	if (is_adopting)
-		err = pin_reuse(splice->pin, ingress->obj);
-	else
-		err = set_sizes(splice);
 	if (!err && options->guard_sources)
-		err = guard_maps_size(ingress->obj, options->guard_sources);
-	if (!err)
-		err = tc_ingress_bpf__load(ingress);
-	if (!err && options->guard_sources)
-		err = guard_maps_new(ingress->obj, &splice->guard);
+		err = guard_maps_new(ingress_object(&splice->ingress), &splice->guard);
 	return err || is_adopting ? err : pin_maps(splice);
 }
 
 /* It has the maps that it shares with the programs at ingress from them. */
 static int load_egress(struct splice *splice)
 {
-	const struct tc_ingress_bpf *ingress = splice->ingress;
 	struct tc_egress_bpf *egress = tc_egress_bpf__open();
 	int err;
 
@@ -135,62 +115,27 @@ static int load_egress(struct splice *splice)
 		return -errno;
 	splice->egress = egress;
 	egress->rodata->bucket_mask = splice->nbuckets - 1;
-	err = bpf_map__reuse_fd(egress->maps.buckets, bpf_map__fd(ingress->maps.buckets));
+	err = bpf_map__reuse_fd(egress->maps.buckets, ingress_map(&splice->ingress, "buckets"));
 	if (!err)
-		err = bpf_map__reuse_fd(egress->maps.pairs, bpf_map__fd(ingress->maps.pairs));
+		err = bpf_map__reuse_fd(egress->maps.pairs, ingress_map(&splice->ingress, "pairs"));
 	return err ? err : tc_egress_bpf__load(egress);
 }
 
 /* Return: NULL, with errno. */
-static void *map_array(const struct bpf_map *map, size_t size)
+static void *map_array(int fd, size_t size)
 {
-	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return elements == MAP_FAILED ? NULL : elements;
 }
 
 static int map_arrays(struct splice *splice)
 {
-	splice->pairs = map_array(splice->ingress->maps.pairs, pairs_size(splice));
+	splice->pairs = map_array(ingress_map(&splice->ingress, "pairs"), pairs_size(splice));
 	if (!splice->pairs)
 		return -errno;
-	splice->buckets = map_array(splice->ingress->maps.buckets, buckets_size(splice));
+	splice->buckets = map_array(ingress_map(&splice->ingress, "buckets"), buckets_size(splice));
 	return splice->buckets ? 0 : -errno;
-}
-
-/* The maps are the same, by their names. */
-static int share_maps(struct xdp_ingress_bpf *xdp, const struct tc_ingress_bpf *ingress)
-{
-	const struct bpf_map *shared;
-	struct bpf_map *map;
-	int err = 0;
-
-	bpf_object__for_each_map(map, xdp->obj)
-	{
-		shared = bpf_object__find_map_by_name(ingress->obj, bpf_map__name(map));
-		if (!err && shared && !bpf_map__is_internal(map))
-			err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
-	}
-	return err;
-}
-
-/* What XDP does TC can do as well. */
-static void load_xdp(struct splice *splice)
-{
-	struct xdp_ingress_bpf *xdp = xdp_ingress_bpf__open();
-	int err = xdp ? share_maps(xdp, splice->ingress) : -errno;
-
-	if (!err) {
-		xdp->rodata->bucket_mask = splice->nbuckets - 1;
-		err = xdp_ingress_bpf__load(xdp);
-	}
-	if (!err) {
-		splice->xdp = xdp;
-		return;
-	}
-	log_info("splice: everything at TC: the program for XDP cannot be loaded: %s",
-		 strerror(-err));
-	xdp_ingress_bpf__destroy(xdp);
 }
 
 static int load(struct splice *splice, const struct splice_options *options, bool is_adopting,
@@ -243,16 +188,16 @@ static void on_event(void *context, const struct flow_event *event)
 
 static int follow_events(struct splice *splice)
 {
-	return events_new(bpf_map__fd(splice->ingress->maps.events), splice->loop, on_event, splice,
+	return events_new(ingress_map(&splice->ingress, "events"), splice->loop, on_event, splice,
 			  &splice->events);
 }
 
 static int make_attach(struct splice *splice, const struct splice_options *options)
 {
 	const struct attach_options attach = {
-		.ingress = splice->ingress->progs.tc_ingress,
+		.ingress = ingress_tc(&splice->ingress),
 		.egress = splice->egress->progs.tc_egress,
-		.xdp = splice->xdp ? splice->xdp->progs.xdp_ingress : NULL,
+		.xdp = ingress_xdp(&splice->ingress),
 		.pin = splice->pin,
 		.hook = options->hook,
 		.interfaces = options->interfaces,
@@ -268,10 +213,10 @@ static void for_each_program(struct splice *splice,
 {
 	if (!splice->pin)
 		return;
-	visit(splice, splice->ingress->progs.tc_ingress);
+	visit(splice, ingress_tc(&splice->ingress));
 	visit(splice, splice->egress->progs.tc_egress);
-	if (splice->xdp)
-		visit(splice, splice->xdp->progs.xdp_ingress);
+	if (ingress_xdp(&splice->ingress))
+		visit(splice, ingress_xdp(&splice->ingress));
 }
 
 /* Without, a later daemon that is not root cannot tell it from programs of others. */
@@ -308,7 +253,7 @@ static int start(struct splice *splice, const struct splice_options *options, bo
 	if (err)
 		return err;
 	if (options->hook != SPLICE_HOOK_TC)
-		load_xdp(splice);
+		ingress_load_xdp(&splice->ingress);
 	for_each_program(splice, pin_program_of);
 	*ret_why = "out of memory";
 	err = make_tables(splice);
@@ -317,7 +262,7 @@ static int start(struct splice *splice, const struct splice_options *options, bo
 	if (err)
 		return err;
 	*ret_why = "rtnetlink cannot be used";
-	err = nexthops_new(bpf_map__fd(splice->ingress->maps.nexthops), splice->max_flows,
+	err = nexthops_new(ingress_map(&splice->ingress, "nexthops"), splice->max_flows,
 			   splice->attach, &splice->nexthops);
 	if (err)
 		return err;
@@ -407,10 +352,9 @@ void splice_free(struct splice *splice)
 		munmap(splice->buckets, buckets_size(splice));
 	pthread_mutex_destroy(&splice->table_lock);
 	guard_maps_free(splice->guard);
-	xdp_ingress_bpf__destroy(splice->xdp);
 	legs_bpf__destroy(splice->legs);
 	tc_egress_bpf__destroy(splice->egress);
-	tc_ingress_bpf__destroy(splice->ingress);
+	ingress_done(&splice->ingress);
 	for (size_t i = 0; i < ARRAY_SIZE(splice->reset_fd); i++)
 		if (splice->reset_fd[i] >= 0)
 			close(splice->reset_fd[i]);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_INGRESS_H
+#define SLUICE_BPF_INGRESS_H
+
+/* The worker of both ingress hooks, from an arriving frame to its action: parse, guard, splice. */
+#include "lib/guard.h"
+#include "lib/icmp_error.h"
+#include "lib/splice.h"
+#include "lib/verdict.h"
+
+/* Return: the hook's action. */
+static __always_inline int ingress_frame(frame_context *ctx)
+{
+	const struct flow_nexthop *nexthop = NULL;
+	enum flow_verdict verdict;
+	struct packet packet = {};
+	enum guard_action guard;
+
+	if (frame_is_copy(ctx))
+		return FRAME_PASS;
+	frame_pull_headers(ctx);
+	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
+			      frame_is_gso(ctx), &packet);
+	guard = guard_frame(ctx, &packet);
+	if (guard != GUARD_PASSES)
+		return guard == GUARD_DROPS ? FRAME_DROP : frame_reply(ctx);
+	if (verdict == UNDECIDED && packet.protocol == IPPROTO_TCP)
+		verdict = splice_tcp(ctx, &packet, &nexthop);
+	else if (verdict == UNDECIDED)
+		verdict = splice_icmp_error(ctx, &packet, &nexthop);
+	count_verdict(verdict);
+	if (nexthop)
+		return frame_forward(ctx, &packet, nexthop);
+	return verdict_drops(verdict) ? FRAME_DROP : FRAME_PASS;
+}
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The programs at ingress and their maps: one worker at two hooks, for the splice, the guard and
+ * dispatch, each of which has its own tables in it. The program at TC brings the maps, new or
+ * pinned by an earlier daemon; the one at XDP has the same.
+ */
+#include "fastpath/ingress.h"
+#include "core/log.h"
+#include "fastpath/fastpath_internal.h"
+
+#include "tc_ingress.skel.h"
+#include "xdp_ingress.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+struct bpf_object *ingress_object(const struct ingress *ingress)
+{
+	return ingress->tc->obj;
+}
+
+int ingress_map(const struct ingress *ingress, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(ingress->tc->obj, name);
+}
+
+/* --- Load ------------------------------------------------------------------------------------- */
+
+static int set_flow_sizes(struct tc_ingress_bpf *tc, const struct ingress_options *options)
+{
+	int err = bpf_map__set_max_entries(tc->maps.buckets, options->nbuckets);
+
+	if (!err)
+		err = bpf_map__set_max_entries(tc->maps.pairs, options->max_flows);
+	return err ? err : bpf_map__set_max_entries(tc->maps.nexthops, options->max_flows);
+}
+
+int ingress_load(struct ingress *ingress, const struct ingress_options *options)
+{
+	struct tc_ingress_bpf *tc = tc_ingress_bpf__open();
+	int err;
+
+	if (!tc)
+		return -errno;
+	ingress->tc = tc;
+	tc->rodata->bucket_mask = options->nbuckets - 1;
+	if (options->adopted)
+		err = pin_reuse(options->adopted, tc->obj);
+	else
+		err = set_flow_sizes(tc, options);
+	if (!err && options->guard_sources)
+		err = guard_maps_size(tc->obj, options->guard_sources);
+	return err ? err : tc_ingress_bpf__load(tc);
+}
+
+/* --- The same at XDP -------------------------------------------------------------------------- */
+
+/* The maps are the same, by their names. */
+static int share_maps(struct xdp_ingress_bpf *xdp, const struct tc_ingress_bpf *tc)
+{
+	const struct bpf_map *shared;
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, xdp->obj)
+	{
+		shared = bpf_object__find_map_by_name(tc->obj, bpf_map__name(map));
+		if (!err && shared && !bpf_map__is_internal(map))
+			err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
+	}
+	return err;
+}
+
+void ingress_load_xdp(struct ingress *ingress)
+{
+	struct xdp_ingress_bpf *xdp = xdp_ingress_bpf__open();
+	int err = xdp ? share_maps(xdp, ingress->tc) : -errno;
+
+	if (!err) {
+		xdp->rodata->bucket_mask = ingress->tc->rodata->bucket_mask;
+		err = xdp_ingress_bpf__load(xdp);
+	}
+	if (!err) {
+		ingress->xdp = xdp;
+		return;
+	}
+	log_info("splice: everything at TC: the program for XDP cannot be loaded: %s",
+		 strerror(-err));
+	xdp_ingress_bpf__destroy(xdp);
+}
+
+/* --- The programs ----------------------------------------------------------------------------- */
+
+const struct bpf_program *ingress_tc(const struct ingress *ingress)
+{
+	return ingress->tc->progs.tc_ingress;
+}
+
+const struct bpf_program *ingress_xdp(const struct ingress *ingress)
+{
+	return ingress->xdp ? ingress->xdp->progs.xdp_ingress : NULL;
+}
+
+void ingress_done(struct ingress *ingress)
+{
+	xdp_ingress_bpf__destroy(ingress->xdp);
+	tc_ingress_bpf__destroy(ingress->tc);
+	*ingress = (struct ingress){};
+}
