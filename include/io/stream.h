@@ -93,6 +93,19 @@ void io_stream_unread(struct io_stream *stream, struct io_buf *buf);
  */
 void io_stream_send(struct io_stream *stream, struct io_buf *buf);
 
+/* Whether the bytes go on the wire as they are. */
+bool io_stream_can_send_file(const struct io_stream *stream);
+
+/**
+ * Sends up to @len bytes of the file @fd without a copy, on a connected stream that can, and whose
+ * queue is empty. What is not in the kernel's cache is waited for. on_sent tells when more can be
+ * sent, or that nothing can. sendfile(2) knows no MSG_NOSIGNAL: the process ignores SIGPIPE.
+ * Return: bytes that the socket took; -EAGAIN: there was no room; another -errno; 0: the file ends
+ * at @offset, and on_sent does not come.
+ */
+ssize_t io_stream_send_file(struct io_stream *stream, int fd, uint64_t offset,
+			    size_t len) WARN_UNUSED;
+
 /* Sends FIN once the queue is empty; sending afterwards is a bug. */
 void io_stream_shutdown(struct io_stream *stream);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Static files: what is served of a directory, and that nothing else is."""
+import contextlib
 import gzip
 import hashlib
 import os
@@ -93,6 +94,33 @@ def test_client_that_leaves_in_the_middle_leaves_nothing_behind(net, serve, slui
             client.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
             client.sock.recv(1000)
     wait_until(lambda: sluice.active() == 0)
+
+
+@pytest.mark.parametrize("size", [40_000, 32 << 20])
+def test_ranges_of_long_files_arrive_exactly(serve, site, size):
+    content = body_of(size)
+    (site / "long").write_bytes(content)
+    ask = serve()
+    for first, last in ((0, size - 1), (1, size - 2), (size // 3, size - 1), (size - 30_000, size - 1)):
+        got = ask("/long", "-H", f"Range: bytes={first}-{last}")
+        assert (got.status, len(got.body)) == (206, last + 1 - first)
+        assert got.body == content[first:last + 1]
+
+
+def test_file_that_is_cut_meanwhile_ends_the_connection(net, serve, site):
+    """Its length was told already: fewer bytes must not look like all of them."""
+    size = 64 << 20
+    (site / "long").write_bytes(body_of(size))
+    serve()
+    with Client(net) as client:
+        client.send(b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.sock.recv(1000)
+        os.truncate(site / "long", 1 << 20)
+        seen = 1000
+        with contextlib.suppress(ConnectionResetError):
+            while part := client.sock.recv(1 << 20):
+                seen += len(part)
+        assert seen < size
 
 
 def test_files_over_tls(serve, tmp_path):

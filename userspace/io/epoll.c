@@ -318,8 +318,7 @@ static void on_room(struct io_stream *stream)
 	}
 	if (stream->flags & STREAM_AWAITS_ROOM) {
 		stream->flags &= ~STREAM_AWAITS_ROOM;
-		if (stream->written_by)
-			io_pump_writable(stream->written_by);
+		io_stream_got_room(stream);
 	}
 }
 

@@ -47,7 +47,7 @@ struct io_backend_ops {
 	void (*stream_recv)(struct io_stream *stream);
 	/* From the stream's task: goes on receiving, and may call back. */
 	void (*stream_resume)(struct io_stream *stream);
-	/* Sets STREAM_AWAITS_ROOM until the socket is writable: then io_pump_writable(). */
+	/* Sets STREAM_AWAITS_ROOM until the socket is writable: then io_stream_got_room(). */
 	void (*stream_await_room)(struct io_stream *stream);
 	/* The queue is not empty, and nothing is in flight. */
 	void (*stream_send)(struct io_stream *stream);
@@ -159,7 +159,7 @@ void io_timers_run(struct io_loop *loop);
 #define STREAM_LARGE        (1u << 10) /* receive into the pool of large buffers */
 #define STREAM_RECV_DROPPED (1u << 11) /* nobody reads any more: what still comes is let go */
 #define STREAM_SPLICED      (1u << 12) /* io_pump_readable() in place of receiving */
-#define STREAM_AWAITS_ROOM  (1u << 13) /* io_pump_writable() is due once the socket has room */
+#define STREAM_AWAITS_ROOM  (1u << 13) /* io_stream_got_room() is due */
 #define STREAM_REST_DUE     (1u << 14) /* the pump wants to know when nothing is pending */
 #define STREAM_LAST_QUEUED  (1u << 15) /* io_stream_expect_shutdown() */
 #define STREAM_FIRST_DUE    (1u << 20) /* the pump wants to know that bytes have come */
@@ -220,6 +220,8 @@ void io_stream_took(struct io_stream *stream, size_t count);
 void io_stream_send_failed(struct io_stream *stream, int error);
 /* on_sent is to be called at the round's end. */
 void io_stream_tell_sent(struct io_stream *stream);
+/* For who writes past the queue: io/splice.c, io/send_file.c. */
+void io_stream_got_room(struct io_stream *stream);
 /*
  * Nothing follows what is queued: the kernel may hold the end of it back until the shutdown or the
  * close, so that the FIN takes no segment of its own. Whoever hears that the queue is empty must

@@ -362,6 +362,14 @@ void io_stream_tell_sent(struct io_stream *stream)
 	io_stream_defer(stream);
 }
 
+void io_stream_got_room(struct io_stream *stream)
+{
+	if (stream->written_by)
+		io_pump_writable(stream->written_by);
+	else if (!stream->queued)
+		io_stream_tell_sent(stream);
+}
+
 void io_stream_took(struct io_stream *stream, size_t count)
 {
 	stream->queued -= (uint32_t)count;

@@ -219,8 +219,8 @@ void uring_on_room(struct io_stream *stream)
 	if (!(stream->flags & STREAM_CLOSING)) {
 		if (stream->queued && !stream->in_flight)
 			uring_stream_send(stream);
-		else if (stream->written_by)
-			io_pump_writable(stream->written_by);
+		else
+			io_stream_got_room(stream);
 	}
 	io_stream_operation_ended(stream);
 }

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Sends a file: as much as the client's queue may hold, then more when that is empty. */
+/*
+ * Sends a file: what the kernel has in its cache by sendfile(2), as the client's socket has room,
+ * unless the bytes are to be encrypted; else through buffers, as much as the client's queue may
+ * hold, then more when that is empty.
+ */
 #include "proxy/file_body.h"
 
 #include "proxy/http_client.h"
@@ -13,6 +17,9 @@
 
 /* Read at once; half of it in flight keeps a fast client busy. */
 #define PIECE ((size_t)128 * 1024)
+/* Sent at once by sendfile(2), and no less than that: a copy costs less than looking. */
+#define SENT_AT_ONCE   ((size_t)512 * 1024)
+#define SENDFILE_LEAST ((size_t)64 * 1024)
 
 /* A piece that comes from the disk; outlives the body that wants it. */
 struct file_read {
@@ -57,11 +64,24 @@ static void cut_short(struct file_body *body)
 		       "the file could not be read to its end");
 }
 
+/* @len bytes are the client's stream's. Return: false: they were the last. */
+static bool count(struct file_body *body, ssize_t len)
+{
+	struct exchange *exchange = body->exchange;
+
+	body->offset += (uint64_t)len;
+	exchange->down.payload += (uint64_t)len;
+	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
+	if (body->offset < body->end)
+		return true;
+	exchange_finish(exchange, EXCHANGE_END_DONE, !exchange->is_last);
+	return false;
+}
+
 /* Takes @buf. Return: false: the exchange is over. */
 static bool pass(struct file_body *body, struct io_buf *buf, ssize_t len)
 {
-	struct exchange *exchange = body->exchange;
-	struct io_stream *client = exchange_client(exchange);
+	struct io_stream *client = exchange_client(body->exchange);
 
 	if (len <= 0) {
 		io_buf_release(client->loop, buf);
@@ -69,14 +89,8 @@ static bool pass(struct file_body *body, struct io_buf *buf, ssize_t len)
 		return false;
 	}
 	buf->end = (uint32_t)len;
-	body->offset += (uint64_t)len;
-	exchange->down.payload += (uint64_t)len;
-	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
 	io_stream_send(client, buf);
-	if (body->offset < body->end)
-		return true;
-	exchange_finish(exchange, EXCHANGE_END_DONE, !exchange->is_last);
-	return false;
+	return count(body, len);
 }
 
 static void go_on(struct file_body *body);
@@ -135,28 +149,77 @@ static void read_on_thread(struct file_body *body, struct io_buf *buf)
 	cut_short(body);
 }
 
+/* Return: whether to go on. */
+static bool copy(struct file_body *body)
+{
+	struct io_stream *client = exchange_client(body->exchange);
+	size_t piece = piece_of(body);
+	struct io_buf *buf = io_buf_new(client->loop, (uint32_t)piece);
+	ssize_t len;
+
+	if (!buf) {
+		exchange_abort(body->exchange, EXCHANGE_END_NO_MEMORY, NULL);
+		return false;
+	}
+	len = read_cached(body->entry->file.fd, buf->base, piece, body->offset);
+	if (len != -EAGAIN)
+		return pass(body, buf, len);
+	read_on_thread(body, buf);
+	return false;
+}
+
+static bool has_byte(int fd, uint64_t offset)
+{
+	char byte;
+
+	return read_cached(fd, &byte, 1, offset) == 1;
+}
+
+/* Of a piece whose ends the kernel has, what is between was read along with them. */
+static bool is_cached(const struct file_body *body, size_t len)
+{
+	int fd = body->entry->file.fd;
+
+	return has_byte(fd, body->offset) && has_byte(fd, body->offset + len - 1);
+}
+
+/* on_room comes. */
+static void send_cached(struct file_body *body, size_t len)
+{
+	ssize_t sent = io_stream_send_file(exchange_client(body->exchange), body->entry->file.fd,
+					   body->offset, len);
+
+	if (sent == 0)
+		cut_short(body);
+	else if (sent > 0)
+		(void)count(body, sent);
+}
+
+/* Return: whether to go on; otherwise on_room comes, or it is over. */
+static bool send_more(struct file_body *body)
+{
+	struct io_stream *client = exchange_client(body->exchange);
+	uint64_t left = body->end - body->offset;
+	size_t len = left < SENT_AT_ONCE ? (size_t)left : SENT_AT_ONCE;
+
+	if (len < SENDFILE_LEAST || !io_stream_can_send_file(client))
+		return copy(body);
+	if (client->queued)
+		return false; /* what is before it goes first */
+	if (!is_cached(body, len))
+		return copy(body);
+	send_cached(body, len);
+	return false;
+}
+
 static void go_on(struct file_body *body)
 {
 	struct io_stream *client = exchange_client(body->exchange);
 	uint32_t limit = exchange_buffer_limit(body->exchange);
-	ssize_t len;
+	bool is_going = true;
 
-	while (!body->read && client->queued < limit) {
-		size_t piece = piece_of(body);
-		struct io_buf *buf = io_buf_new(client->loop, (uint32_t)piece);
-
-		if (!buf) {
-			exchange_abort(body->exchange, EXCHANGE_END_NO_MEMORY, NULL);
-			return;
-		}
-		len = read_cached(body->entry->file.fd, buf->base, piece, body->offset);
-		if (len == -EAGAIN)
-			read_on_thread(body, buf);
-		else if (!pass(body, buf, len))
-			return;
-		if (len == -EAGAIN)
-			return;
-	}
+	while (is_going && !body->read && client->queued < limit)
+		is_going = send_more(body);
 }
 
 static void on_room(struct exchange_source *source)
