@@ -136,12 +136,12 @@ static void append_captured(const struct guard_capture *packet, void *context)
 {
 	static const char digits[] = "0123456789abcdef";
 	uint64_t age_ns = clock_monotonic_ns() - packet->at_ns;
-	uint32_t len = packet->captured;
+	size_t len = packet->captured;
 	char hex[2 * GUARD_CAPTURE_BYTES + 1];
 	struct strbuf *out = context;
 
 	len = len < GUARD_CAPTURE_BYTES ? len : GUARD_CAPTURE_BYTES;
-	for (uint32_t i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		hex[2 * i] = digits[packet->frame[i] >> 4];
 		hex[2 * i + 1] = digits[packet->frame[i] & 15];
 	}

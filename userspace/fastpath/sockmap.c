@@ -274,7 +274,7 @@ static enum splice_reason prepare(struct sockmap_pair *pair)
 
 	if (!slots_take(sockmap->slots, clock_monotonic_ms(), &pair->slot))
 		return SPLICE_REASON_TABLE_FULL;
-	pair->ways = &sockmap->ways[FLOW_DIRECTIONS * pair->slot];
+	pair->ways = &sockmap->ways[(size_t)FLOW_DIRECTIONS * pair->slot];
 	if (prepare_way(pair, FLOW_UP) < 0 || prepare_way(pair, FLOW_DOWN) < 0)
 		return SPLICE_REASON_KERNEL;
 	return SPLICE_REASON_NONE;

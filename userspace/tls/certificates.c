@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#define EXPIRY_WARNING_S (14 * 86400)
+#define EXPIRY_WARNING_S (14L * 86400)
 
 /* --- One certificate ---------------------------------------------------------------- */
 

@@ -429,12 +429,12 @@ int tls_session_peer(const struct tls_session *session, char **ret_subject,
 		return -ENOENT;
 	if (!X509_digest(certificate, EVP_sha256(), hash, &len))
 		return -ENOMEM;
-	for (unsigned i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		static const char digits[] = "0123456789abcdef";
 
 		ret_fingerprint[2 * i] = digits[hash[i] >> 4];
 		ret_fingerprint[2 * i + 1] = digits[hash[i] & 15];
 	}
-	ret_fingerprint[2 * len] = '\0';
+	ret_fingerprint[(size_t)2 * len] = '\0';
 	return format_subject(certificate, ret_subject);
 }
