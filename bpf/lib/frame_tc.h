@@ -66,10 +66,15 @@ static __always_inline long frame_load(frame_context *skb, __u32 offset, void *t
 	return bpf_skb_load_bytes(skb, offset, to, len);
 }
 
+static __always_inline bool frame_is_tagged(frame_context *skb, const struct packet *packet)
+{
+	return skb->vlan_present || packet->l3_offset != ETH_HLEN;
+}
+
 /* Takes off the tag, beside the frame or in it: the next hop's device puts on its own. */
 static __always_inline long frame_untag(frame_context *skb, struct packet *packet)
 {
-	if (!skb->vlan_present && packet->l3_offset == ETH_HLEN)
+	if (!frame_is_tagged(skb, packet))
 		return 0;
 	packet->l3_offset = ETH_HLEN;
 	return bpf_skb_vlan_pop(skb);
@@ -84,6 +89,8 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 					__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
 {
 	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	/* Of UDP 0 says that there is none. */
+	__u64 flags = packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 	__u32 l4_len = packet->l4_len;
 	long r;
 
@@ -100,9 +107,9 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 		return r;
 	if (packet->is_ipv6)
 		bpf_csum_update(skb, l3);
-	if (pseudo && bpf_l4_csum_replace(skb, checksum_at, 0, pseudo, BPF_F_PSEUDO_HDR))
+	if (pseudo && bpf_l4_csum_replace(skb, checksum_at, 0, pseudo, BPF_F_PSEUDO_HDR | flags))
 		return -1;
-	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, 0);
+	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, flags);
 }
 
 /* What has been made for a socket goes to it, whatever device it is seen on on its way. */
@@ -167,11 +174,21 @@ static __always_inline bool frame_exceeds(frame_context *skb, const struct packe
 }
 
 static __always_inline bool frame_can_forward(frame_context *skb, const struct packet *packet,
-					      const struct flow_nexthop *nexthop)
+					      const struct flow_nexthop *nexthop, __u32 growth)
 {
 	(void)skb;
 	(void)packet;
 	(void)nexthop;
+	(void)growth;
+	return true;
+}
+
+static __always_inline bool frame_can_send(frame_context *skb, const struct packet *packet,
+					   bool devices_send)
+{
+	(void)skb;
+	(void)packet;
+	(void)devices_send;
 	return true;
 }
 
@@ -183,18 +200,26 @@ static __always_inline bool frame_can_reply(frame_context *skb, const struct pac
 	return true;
 }
 
+/* To where a frame with these link layer addresses came from. */
+static __always_inline int frame_send_back(frame_context *skb, __u32 ifindex, const __u8 *macs)
+{
+	__u8 turned[2 * ETH_ALEN];
+
+	__builtin_memcpy(turned, macs + ETH_ALEN, ETH_ALEN);
+	__builtin_memcpy(turned + ETH_ALEN, macs, ETH_ALEN);
+	if (bpf_skb_store_bytes(skb, 0, turned, sizeof(turned), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(ifindex, 0);
+}
+
 /* Back to where it came from: its headers are turned already. */
 static __always_inline int frame_reply(frame_context *skb)
 {
-	__u8 addresses[2 * ETH_ALEN], turned[2 * ETH_ALEN];
+	__u8 macs[2 * ETH_ALEN];
 
-	if (bpf_skb_load_bytes(skb, 0, addresses, sizeof(addresses)))
+	if (bpf_skb_load_bytes(skb, 0, macs, sizeof(macs)))
 		return TC_ACT_SHOT;
-	__builtin_memcpy(turned, addresses + ETH_ALEN, ETH_ALEN);
-	__builtin_memcpy(turned + ETH_ALEN, addresses, ETH_ALEN);
-	if (bpf_skb_store_bytes(skb, 0, turned, sizeof(turned), 0))
-		return TC_ACT_SHOT;
-	return bpf_redirect(skb->ifindex, 0);
+	return frame_send_back(skb, skb->ifindex, macs);
 }
 
 #endif

@@ -56,10 +56,16 @@ static __always_inline long frame_load(frame_context *xdp, __u32 offset, void *t
 	return bpf_xdp_load_bytes(xdp, offset, to, len);
 }
 
+static __always_inline bool frame_is_tagged(frame_context *xdp, const struct packet *packet)
+{
+	(void)xdp;
+	return packet->l3_offset != ETH_HLEN;
+}
+
 /* Takes off the tag; frame_forward() writes the link layer header anew. */
 static __always_inline long frame_untag(frame_context *xdp, struct packet *packet)
 {
-	if (packet->l3_offset == ETH_HLEN)
+	if (!frame_is_tagged(xdp, packet))
 		return 0;
 	packet->l3_offset = ETH_HLEN;
 	return bpf_xdp_adjust_head(xdp, VLAN_TAG_LEN);
@@ -74,7 +80,10 @@ static __always_inline long frame_store(frame_context *xdp, struct packet *packe
 	(void)l3;
 	if (l4_len > L4_MAX)
 		return -1;
-	*checksum = checksum_change(*checksum, fold_sum((__u64)pseudo + l4));
+	if (packet->protocol != IPPROTO_UDP)
+		*checksum = checksum_change(*checksum, fold_sum((__u64)pseudo + l4));
+	else if (*checksum) /* of UDP 0 says that there is none */
+		*checksum = checksum_change(*checksum, fold_sum((__u64)pseudo + l4)) ?: 0xffff;
 	if (packet->is_ipv6)
 		return bpf_xdp_store_bytes(xdp, packet->l3_offset, packet->headers,
 					   L3_MAX + l4_len);
@@ -117,17 +126,27 @@ static __always_inline int frame_forward(frame_context *xdp, const struct packet
  * field has the pseudo-header's sum, and only an skb says so. Among whole checksums one in 65,536
  * looks the same; TC forwards that packet as well.
  */
-static __always_inline bool is_checksum_whole(struct packet *packet)
+static __always_inline bool is_sum_of_pseudo(struct packet *packet, __sum16 checksum)
 {
 	const struct ipv6hdr *ipv6 = packet_ipv6(packet);
 	const struct iphdr *ipv4 = packet_ipv4(packet);
-	__u64 sum = bpf_htons(IPPROTO_TCP) + bpf_htons((__u16)(packet->l4_len + packet->payload));
+	__u64 sum = bpf_htons(packet->protocol) +
+		    bpf_htons((__u16)(packet->l4_len + packet->payload));
 
 	if (packet->is_ipv6)
 		sum += sum_words((const __u32 *)&ipv6->saddr, 8);
 	else
 		sum += (__u64)ipv4->saddr + ipv4->daddr;
-	return fold_to_16(sum) != packet_tcp(packet)->check;
+	return fold_to_16(sum) == checksum;
+}
+
+static __always_inline bool is_checksum_whole(struct packet *packet)
+{
+	const struct udphdr *udp = (const struct udphdr *)packet_l4(packet);
+
+	if (packet->protocol == IPPROTO_TCP)
+		return !is_sum_of_pseudo(packet, packet_tcp(packet)->check);
+	return packet->protocol != IPPROTO_UDP || !is_sum_of_pseudo(packet, udp->check);
 }
 
 /* What does is left to TC. */
@@ -142,12 +161,20 @@ static __always_inline bool frame_exceeds(frame_context *xdp, const struct packe
 
 /* A frame larger than its way's MTU would be dropped behind our back. */
 static __always_inline bool frame_can_forward(frame_context *xdp, struct packet *packet,
-					      const struct flow_nexthop *nexthop)
+					      const struct flow_nexthop *nexthop, __u32 growth)
 {
 	if (!(nexthop->flags & NEXTHOP_MAC_VALID) ||
-	    frame_len(xdp) - packet->l3_offset > nexthop->mtu)
+	    frame_len(xdp) - packet->l3_offset + growth > nexthop->mtu)
 		return false;
-	return packet->protocol != IPPROTO_TCP || is_checksum_whole(packet);
+	return is_checksum_whole(packet);
+}
+
+/* Without a next hop: @devices_send: whichever it leaves by sends what XDP redirects there. */
+static __always_inline bool frame_can_send(frame_context *xdp, struct packet *packet,
+					   bool devices_send)
+{
+	(void)xdp;
+	return devices_send && is_checksum_whole(packet);
 }
 
 /* Whether frame_store() and frame_reply() can make an answer of it. */
@@ -157,16 +184,26 @@ static __always_inline bool frame_can_reply(frame_context *xdp, struct packet *p
 	return is_checksum_whole(packet);
 }
 
+/* To where a frame with these link layer addresses came from. */
+static __always_inline int frame_send_back(frame_context *xdp, __u32 ifindex, const __u8 *macs)
+{
+	__u8 turned[2 * ETH_ALEN];
+
+	__builtin_memcpy(turned, macs + ETH_ALEN, ETH_ALEN);
+	__builtin_memcpy(turned + ETH_ALEN, macs, ETH_ALEN);
+	if (bpf_xdp_store_bytes(xdp, 0, turned, sizeof(turned)))
+		return XDP_DROP;
+	return ifindex == xdp->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
+}
+
 /* Back to where it came from: its headers are turned already. */
 static __always_inline int frame_reply(frame_context *xdp)
 {
-	__u8 addresses[2 * ETH_ALEN], turned[2 * ETH_ALEN];
+	__u8 macs[2 * ETH_ALEN];
 
-	if (bpf_xdp_load_bytes(xdp, 0, addresses, sizeof(addresses)))
+	if (bpf_xdp_load_bytes(xdp, 0, macs, sizeof(macs)))
 		return XDP_DROP;
-	__builtin_memcpy(turned, addresses + ETH_ALEN, ETH_ALEN);
-	__builtin_memcpy(turned + ETH_ALEN, addresses, ETH_ALEN);
-	return bpf_xdp_store_bytes(xdp, 0, turned, sizeof(turned)) ? XDP_DROP : XDP_TX;
+	return frame_send_back(xdp, xdp->ingress_ifindex, macs);
 }
 
 #endif

@@ -119,15 +119,24 @@ static __always_inline enum guard_action guard_refuse(frame_context *ctx,
 	return is_dropped ? GUARD_DROPS : GUARD_PASSES;
 }
 
-static __always_inline enum guard_action guard_judge(frame_context *ctx,
-						     const struct guard_settings *settings,
-						     struct packet *packet)
+static __always_inline const struct guard_settings *guard_settings_of(void)
 {
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&guard_settings, &zero);
+}
+
+/* Verified by itself, and with a stack of its own. Return: enum guard_action. */
+__noinline int guard_judge(frame_context *ctx, struct packet *packet)
+{
+	const struct guard_settings *settings = guard_settings_of();
 	bool is_allowed = false, is_answered = false;
 	const struct guard_count *seen;
 	struct guard_view view = {};
 	enum guard_reason reason;
 
+	if (!settings || !packet)
+		return GUARD_PASSES;
 	if (!guard_look((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
 			packet->l3_offset, &view))
 		return GUARD_PASSES;
@@ -145,15 +154,13 @@ static __always_inline enum guard_action guard_judge(frame_context *ctx,
 }
 
 /* @packet: as parse_frame() has left it, whatever it said. */
-static __always_inline enum guard_action guard_frame(frame_context *ctx, struct packet *packet)
+static __always_inline int guard_frame(frame_context *ctx, struct packet *packet)
 {
-	const struct guard_settings *settings;
-	__u32 zero = 0;
+	const struct guard_settings *settings = guard_settings_of();
 
-	settings = bpf_map_lookup_elem(&guard_settings, &zero);
 	if (!settings || settings->mode == GUARD_OFF)
 		return GUARD_PASSES;
-	return guard_judge(ctx, settings, packet);
+	return guard_judge(ctx, packet);
 }
 
 #endif

@@ -119,7 +119,7 @@ static __always_inline enum flow_verdict translate_icmp_error(
 
 	if (!nexthop || !nexthop->ifindex)
 		return FLOW_VERDICT_NEXTHOP_GONE;
-	if (!frame_can_forward(ctx, packet, nexthop))
+	if (!frame_can_forward(ctx, packet, nexthop, 0))
 		return FLOW_VERDICT_LEFT_TO_TC;
 	if (!translate_l3(packet, out->source, out->destination, true, &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;

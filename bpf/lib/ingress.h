@@ -2,19 +2,39 @@
 #ifndef SLUICE_BPF_INGRESS_H
 #define SLUICE_BPF_INGRESS_H
 
-/* The worker of both ingress hooks, from an arriving frame to its action: parse, guard, splice. */
+/* The worker of both ingress hooks, from an arriving frame to its action: parse, guard, dispatch,
+ * splice. */
+#include "lib/dispatch.h"
 #include "lib/guard.h"
 #include "lib/icmp_error.h"
 #include "lib/splice.h"
 #include "lib/verdict.h"
 
+/* What the splice makes of a packet that is nobody else's. Verified by itself, as
+ * dispatch_packet(), and with a stack of its own. @verdict: of parse_frame(). Return: the hook's
+ * action. */
+__noinline int splice_packet(frame_context *ctx, struct packet *packet, enum flow_verdict verdict)
+{
+	const struct flow_nexthop *nexthop = NULL;
+
+	if (!packet)
+		return FRAME_PASS;
+	if (verdict == UNDECIDED && packet->protocol == IPPROTO_TCP)
+		verdict = splice_tcp(ctx, packet, &nexthop);
+	else if (verdict == UNDECIDED)
+		verdict = splice_icmp_error(ctx, packet, &nexthop);
+	count_verdict(verdict);
+	if (nexthop)
+		return frame_forward(ctx, packet, nexthop);
+	return verdict_drops(verdict) ? FRAME_DROP : FRAME_PASS;
+}
+
 /* Return: the hook's action. */
 static __always_inline int ingress_frame(frame_context *ctx)
 {
-	const struct flow_nexthop *nexthop = NULL;
 	enum flow_verdict verdict;
 	struct packet packet = {};
-	enum guard_action guard;
+	int guard, action;
 
 	if (frame_is_copy(ctx))
 		return FRAME_PASS;
@@ -24,14 +44,8 @@ static __always_inline int ingress_frame(frame_context *ctx)
 	guard = guard_frame(ctx, &packet);
 	if (guard != GUARD_PASSES)
 		return guard == GUARD_DROPS ? FRAME_DROP : frame_reply(ctx);
-	if (verdict == UNDECIDED && packet.protocol == IPPROTO_TCP)
-		verdict = splice_tcp(ctx, &packet, &nexthop);
-	else if (verdict == UNDECIDED)
-		verdict = splice_icmp_error(ctx, &packet, &nexthop);
-	count_verdict(verdict);
-	if (nexthop)
-		return frame_forward(ctx, &packet, nexthop);
-	return verdict_drops(verdict) ? FRAME_DROP : FRAME_PASS;
+	action = dispatch_frame(ctx, &packet);
+	return action == DISPATCH_PASSES ? splice_packet(ctx, &packet, verdict) : action;
 }
 
 #endif

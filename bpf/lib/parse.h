@@ -16,6 +16,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -61,9 +62,11 @@ struct packet {
 	/* Options, from the transport header's start; 0: none. */
 	__u32 timestamp_at, sack_at, sack_permitted_at;
 	__u32 option_at; /* where find_options() is */
+	__u16 vip;       /* where dispatch has found the destination */
 	__u8 protocol;
 	bool is_ipv6;
-	__u8 padding[6]; /* none is hidden: all of it is handed to find_options() */
+	bool is_fragment; /* of IPv4, the first one or a later one */
+	__u8 padding[3];  /* none is hidden: all of it is handed to find_options() */
 };
 
 _Static_assert(sizeof(struct packet) == 208, "no hidden padding");
@@ -131,7 +134,11 @@ static __always_inline enum flow_verdict parse_ipv4(const struct iphdr *ip, cons
 
 	if ((const void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
 		return FLOW_VERDICT_MALFORMED;
-	if (ip->ihl != 5 || ip->frag_off & IPV4_FRAGMENT)
+	packet->protocol = ip->protocol;
+	packet->is_fragment = ip->frag_off & IPV4_FRAGMENT;
+	map_ipv4(packet->key.source, ip->saddr);
+	map_ipv4(packet->key.destination, ip->daddr);
+	if (ip->ihl != 5 || packet->is_fragment)
 		return FLOW_VERDICT_NOT_TCP;
 	total = bpf_ntohs(ip->tot_len);
 	if (!total && is_gso)
@@ -139,9 +146,6 @@ static __always_inline enum flow_verdict parse_ipv4(const struct iphdr *ip, cons
 	if (total < sizeof(*ip) || total > left)
 		return FLOW_VERDICT_MALFORMED;
 	packet->payload = total - sizeof(*ip);
-	packet->protocol = ip->protocol;
-	map_ipv4(packet->key.source, ip->saddr);
-	map_ipv4(packet->key.destination, ip->daddr);
 	return UNDECIDED;
 }
 
@@ -152,6 +156,10 @@ static __always_inline enum flow_verdict parse_ipv6(const struct ipv6hdr *ip, co
 
 	if ((const void *)(ip + 1) > end || ip->version != 6)
 		return FLOW_VERDICT_MALFORMED;
+	packet->protocol = ip->nexthdr;
+	packet->is_ipv6 = true;
+	__builtin_memcpy(packet->key.source, &ip->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(packet->key.destination, &ip->daddr, sizeof(ip->daddr));
 	payload = bpf_ntohs(ip->payload_len);
 	left -= sizeof(*ip);
 	if (!payload && is_gso)
@@ -159,33 +167,46 @@ static __always_inline enum flow_verdict parse_ipv6(const struct ipv6hdr *ip, co
 	if (payload > left)
 		return FLOW_VERDICT_MALFORMED;
 	packet->payload = payload;
-	packet->protocol = ip->nexthdr;
-	packet->is_ipv6 = true;
-	__builtin_memcpy(packet->key.source, &ip->saddr, sizeof(ip->saddr));
-	__builtin_memcpy(packet->key.destination, &ip->daddr, sizeof(ip->daddr));
 	return UNDECIDED;
 }
 
-/* Takes the header's length off ->payload. */
+/* Takes the header's length off ->payload. ->l4_len stays 0 where the header is malformed. */
 static __always_inline enum flow_verdict parse_tcp(const struct tcphdr *tcp, const void *end,
 						   struct packet *packet)
 {
+	__u32 l4_len;
+
 	if ((const void *)(tcp + 1) > end)
 		return FLOW_VERDICT_MALFORMED;
-	packet->l4_len = tcp->doff * 4;
-	if (packet->l4_len < sizeof(*tcp) || packet->l4_len > packet->payload)
-		return FLOW_VERDICT_MALFORMED;
-	packet->payload -= packet->l4_len;
 	packet->key.source_port = tcp->source;
 	packet->key.destination_port = tcp->dest;
+	l4_len = tcp->doff * 4;
+	if (l4_len < sizeof(*tcp) || l4_len > packet->payload)
+		return FLOW_VERDICT_MALFORMED;
+	packet->l4_len = l4_len;
+	packet->payload -= l4_len;
 	return UNDECIDED;
+}
+
+/* As parse_tcp(), but for its verdict: only dispatch asks for UDP. ->l4_len stays 0 where the
+ * header does not fit. */
+static __always_inline void parse_udp(const struct udphdr *udp, const void *end,
+				      struct packet *packet)
+{
+	if ((const void *)(udp + 1) > end || packet->payload < sizeof(*udp))
+		return;
+	packet->l4_len = sizeof(*udp);
+	packet->payload -= sizeof(*udp);
+	packet->key.source_port = udp->source;
+	packet->key.destination_port = udp->dest;
 }
 
 /**
  * Looks at a frame in place.
  * @frame_len: all of it; more than lies between @data and @end where it is not linear.
  * Return: UNDECIDED for TCP (key, l3_offset, l4_len and payload are set) and for ICMP (->protocol);
- * otherwise why it passes.
+ * otherwise why it passes; the addresses, protocol and, of UDP, the rest are set as far as they are
+ * there.
  */
 static __always_inline enum flow_verdict parse_frame(const void *data, const void *end,
 						     __u32 frame_len, bool is_gso,
@@ -212,6 +233,8 @@ static __always_inline enum flow_verdict parse_frame(const void *data, const voi
 		return parse_tcp(l4, end, packet);
 	if (packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return UNDECIDED;
+	if (packet->protocol == IPPROTO_UDP)
+		parse_udp(l4, end, packet);
 	return FLOW_VERDICT_NOT_TCP;
 }
 

@@ -38,7 +38,7 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 
 	if (!nexthop || !nexthop->ifindex)
 		return FLOW_VERDICT_NEXTHOP_GONE;
-	if (!frame_can_forward(ctx, packet, nexthop))
+	if (!frame_can_forward(ctx, packet, nexthop, 0))
 		return FLOW_VERDICT_LEFT_TO_TC;
 	if (frame_exceeds(ctx, packet, nexthop->mtu))
 		return refuse_too_big(packet, flow, nexthop->mtu);

@@ -4,8 +4,24 @@
 
 #include <linux/types.h>
 
-/* Mode dispatch: the packet programs choose an endpoint for each flow and send its packets there.
+#include "abi/flow.h"
+#include "abi/guard.h"
+
+/*
+ * Mode dispatch: the packet programs choose an endpoint for each flow and send its packets there.
+ *
+ *   address ─► dispatch_vips ─► dispatch_ranges ─► dispatch_services ─► dispatch_lines: known?
+ *                  └► dispatch_runs ─► dispatch_nats     (answers)           └► dispatch_rings
+ *
+ * What the plan says (vips, ranges, services, rings) is there twice, in halves: the daemon fills
+ * the half that is not in force and then changes one number. Endpoints, runs, and all that flows
+ * have are there once, and keep their places for as long as they are in use.
+ *
+ * This layout is the ABI between a daemon and what an earlier one has left pinned: any change of
+ * it, or of what a field means, raises DISPATCH_ABI_VERSION.
  */
+#define DISPATCH_ABI_VERSION 1
+
 #define DISPATCH_SERVICES_MAX  1024
 #define DISPATCH_ENDPOINTS_MAX 32767 /* of all services */
 #define DISPATCH_SOURCES_MAX   8     /* source addresses of a service */
@@ -63,6 +79,277 @@ enum dispatch_drop {
 	DISPATCH_DROPS(X)
 #undef X
 		DISPATCH_DROP_COUNT
+};
+
+/* --- Hashes -----------------------------------------------------------------------------------*/
+
+/*
+ * NH (Black et al., 1999; RFC 4418 section 5.2): a sum of products of 32-bit words, each with a
+ * word of the key added. For a random key two different inputs collide with a chance of 2^-32,
+ * whatever an attacker, who does not know the key, makes of them. Then mixed, for its low bits are
+ * weaker.
+ */
+#define DISPATCH_KEY_WORDS 10
+
+struct dispatch_hash_key {
+	__u32 word[DISPATCH_KEY_WORDS];
+};
+
+static inline __u64 dispatch_nh(__u32 a, __u32 b, const __u32 *key)
+{
+	return (__u64)(__u32)(a + key[0]) * (__u32)(b + key[1]);
+}
+
+static inline __u64 dispatch_mix(__u64 sum)
+{
+	sum ^= sum >> 32;
+	sum *= 0x9e3779b97f4a7c15ULL;
+	return sum ^ sum >> 29;
+}
+
+static inline __u64 dispatch_nh_address(const __u32 *word, const __u32 *key)
+{
+	return dispatch_nh(word[0], word[1], key) + dispatch_nh(word[2], word[3], key + 2);
+}
+
+static inline __u64 dispatch_hash_address(const __u8 address[16],
+					  const struct dispatch_hash_key *key)
+{
+	__u32 word[4];
+
+	__builtin_memcpy(word, address, sizeof(word));
+	return dispatch_mix(dispatch_nh_address(word, key->word));
+}
+
+static inline __u64 dispatch_hash_flow(const struct flow_key *flow, __u32 protocol,
+				       const struct dispatch_hash_key *key)
+{
+	__u32 word[9];
+
+	__builtin_memcpy(word, flow, sizeof(word));
+	return dispatch_mix(dispatch_nh_address(word, key->word) +
+			    dispatch_nh_address(word + 4, key->word + 4) +
+			    dispatch_nh(word[8], protocol, key->word + 8));
+}
+
+/* Of an endpoint and one of our source addresses. */
+static inline __u64 dispatch_hash_run(const __u8 endpoint[16], const __u8 source[16],
+				      __u32 protocol, const struct dispatch_hash_key *key)
+{
+	__u32 from[4], to[4];
+
+	__builtin_memcpy(from, endpoint, sizeof(from));
+	__builtin_memcpy(to, source, sizeof(to));
+	return dispatch_mix(dispatch_nh_address(from, key->word) +
+			    dispatch_nh_address(to, key->word + 4) +
+			    dispatch_nh(0, protocol, key->word + 8));
+}
+
+/* --- The plan ----------------------------------------------------------------------------------*/
+
+#define DISPATCH_HALVES      2
+#define DISPATCH_VIP_PLACES  8192 /* a half; a power of two */
+#define DISPATCH_VIP_PROBES  4
+#define DISPATCH_RANGES_MAX  2048 /* a half */
+#define DISPATCH_RANGE_STEPS 11   /* a search among all of them */
+
+#define DISPATCH_VIP_SERVES  (1u << 0) /* has ranges */
+#define DISPATCH_VIP_RETURNS (1u << 1) /* a source address of NAT: answers come to it */
+
+/* Element of the array `dispatch_vips`: an address. In one of the DISPATCH_VIP_PROBES places from
+ * that of its hash on, modulo the half's mask; the first empty one ends a search. */
+struct dispatch_vip {
+	__u8 address[16];
+	__u32 flags; /* DISPATCH_VIP_…; 0: empty */
+	__u16 first_range, nranges;
+	__u64 padding;
+};
+
+_Static_assert(sizeof(struct dispatch_vip) == 32, "two in a cache line");
+
+/* Element of the array `dispatch_ranges`, those of an address sorted by protocol and port. */
+struct dispatch_range {
+	__u16 protocol;
+	__u16 first, last; /* ports, host order */
+	__u16 service;     /* place in a half of `dispatch_services` */
+};
+
+/* Element of the array `dispatch_services`. A service keeps its place from plan to plan. */
+struct dispatch_virtual {
+	__u64 id;
+	__u8 address[16];
+	__u8 tunnel_source[16]; /* IPIP, GUE; zero: made from the flow */
+	__u32 ring_first;       /* slot in the half's element of `dispatch_rings` */
+	__u32 ring_size;        /* 0: no endpoint takes new flows */
+	__u16 timeout_s;
+	__be16 gue_port;
+	__u8 form, algorithm, on_gone, protocol;
+	__u8 server_id_len, padding;
+	__u16 padding2;
+};
+
+_Static_assert(sizeof(struct dispatch_virtual) == 64, "a cache line");
+
+/* Element of the arrays in `dispatch_rings`. */
+#define DISPATCH_RING_SLOTS 32
+
+struct dispatch_ring_line {
+	__u16 real[DISPATCH_RING_SLOTS];
+};
+
+enum dispatch_real_state {
+	DISPATCH_REAL_FREE,
+	DISPATCH_REAL_UP,
+	DISPATCH_REAL_DRAINING,
+	DISPATCH_REAL_GONE,
+};
+
+/* Element of the array `dispatch_reals`: an endpoint of one service; the first is not used. Owner
+ * and only writer: the daemon. */
+struct dispatch_real {
+	__u64 id, service_id;
+	__u8 address[16];
+	__u32 nexthop; /* index into `nexthops` */
+	__be16 port;   /* 0: the packet's */
+	__u16 service; /* its place */
+	__u8 state;    /* enum dispatch_real_state */
+	__u8 nruns;    /* NAT */
+	__u16 run[DISPATCH_SOURCES_MAX];
+	__u16 padding[3];
+};
+
+_Static_assert(sizeof(struct dispatch_real) == 64, "a cache line");
+
+/* --- Flows -------------------------------------------------------------------------------------*/
+
+/*
+ * Element of the array `dispatch_lines`, a power of two of them: eight flows whose hash leads here.
+ * Writers: the programs, without locks: a lost update is a flow that is chosen for anew. A new flow
+ * takes the place that was used longest ago, so the table never grows and is never full.
+ *
+ * With NAT an entry is {tag 16 | index into `dispatch_nats` 32 | seconds 16}, and the element there
+ * has the flow's addresses. Other forms keep no more than {tag 32 | real 16 | seconds 16}: a flow
+ * that takes another one's tag, one in half a billion, shares its endpoint.
+ */
+#define DISPATCH_LINE_PLACES 8
+
+struct dispatch_line {
+	__u64 entry[DISPATCH_LINE_PLACES];
+};
+
+static inline __u16 dispatch_entry_seconds(__u64 entry)
+{
+	return (__u16)entry;
+}
+
+static inline __u64 dispatch_entry_nat(__u64 hash, __u32 index, __u32 seconds)
+{
+	return (hash & 0xffff000000000000ULL) | (__u64)index << 16 | (__u16)seconds;
+}
+
+static inline __u64 dispatch_entry_real(__u64 hash, __u32 real, __u32 seconds)
+{
+	return (hash & 0xffffffff00000000ULL) | (__u64)(__u16)real << 16 | (__u16)seconds;
+}
+
+/*
+ * Element of the array `dispatch_runs`: the source ports of one of our addresses towards an
+ * endpoint, and where their elements of `dispatch_nats` are: at base + port - first_port. In one of
+ * DISPATCH_RUN_PROBES places from that of its hash on. Owner and only writer: the daemon.
+ */
+#define DISPATCH_RUN_PROBES 8
+
+struct dispatch_run {
+	__u8 endpoint[16], source[16];
+	__u32 base;
+	__u16 first_port, nports; /* host order */
+	__u8 protocol;
+	__u8 is_used;
+	__u16 padding[11];
+};
+
+_Static_assert(sizeof(struct dispatch_run) == 64, "a cache line");
+
+#define DISPATCH_NAT_FIN_UP   (1u << 0)
+#define DISPATCH_NAT_FIN_DOWN (1u << 1)
+#define DISPATCH_NAT_RST      (1u << 2)
+#define DISPATCH_NAT_ANSWERED (1u << 3) /* the endpoint has said something */
+#define DISPATCH_NAT_OPEN     (1u << 4) /* and the client went on */
+
+#define DISPATCH_NAT_BRIEF_S 60 /* of flows that have not opened yet, or have ended */
+
+/* When an element was used last, and for how long it is kept: changed as one word where it is
+ * taken, by compare-and-swap. 0: free. */
+union dispatch_claim {
+	struct {
+		__u32 seen_s; /* dispatch_seconds(), never 0 */
+		__u16 timeout_s;
+		__u16 flags; /* DISPATCH_NAT_… */
+	};
+	__u64 word;
+};
+
+/* Element of the array `dispatch_nats`: a flow, found by the table for what comes from the client,
+ * and by its port for what the endpoint answers. Writers: the programs. */
+struct dispatch_nat {
+	union dispatch_claim claim;
+	__u8 client[16];
+	__be16 client_port, service_port, endpoint_port, source_port;
+	__u16 service, real, run, padding;
+	/* Answers go back the way that the client's last packet came: from that device, with its
+	 * link layer addresses turned round. */
+	__u32 ifindex;
+	__u8 macs[12]; /* as they stood in it: ours, its sender's */
+	__u64 padding2;
+};
+
+_Static_assert(sizeof(struct dispatch_nat) == 64, "a cache line");
+
+/* Units of some 1.07 s that pass as seconds, of CLOCK_MONOTONIC; never 0. */
+static inline __u32 dispatch_seconds(__u64 now_ns)
+{
+	return (__u32)(now_ns >> 30) + 1;
+}
+
+static inline int dispatch_is_free(const union dispatch_claim *claim, __u32 now_s)
+{
+	return !claim->word || now_s - claim->seen_s > claim->timeout_s;
+}
+
+/* --- Settings and counts -----------------------------------------------------------------------*/
+
+struct dispatch_half {
+	__u32 vip_mask; /* places in use, less one */
+	__u32 padding;
+};
+
+#define DISPATCH_SENDS_XDP (1u << 0) /* every device sends what XDP redirects to it */
+
+/* The one element of `dispatch_settings`. Writer: the daemon. */
+struct dispatch_settings {
+	__u32 abi_version;
+	__u32 is_on;
+	__u32 half; /* in force */
+	__u32 flags;
+	struct dispatch_half halves[DISPATCH_HALVES];
+	__u32 line_mask, run_mask;
+	struct guard_rate new_flows;     /* of a CPU */
+	struct dispatch_hash_key secret; /* of the tables: random */
+	struct dispatch_hash_key ring;   /* of the choice: the same on every node */
+};
+
+/* Element of the per-CPU array `dispatch_real_counts`. Writers: the programs. */
+struct dispatch_real_count {
+	__u64 packets, bytes; /* from clients, forwarded; bytes of frames */
+	__u64 flows;
+	__u64 returned_packets, returned_bytes;
+};
+
+/* Element of the per-CPU array `dispatch_service_counts`. */
+struct dispatch_service_count {
+	struct dispatch_real_count traffic;
+	__u64 unlisted; /* new flows that went by the ring without an entry */
+	__u64 drops[DISPATCH_DROP_COUNT];
 };
 
 #endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_DISPATCH_NAT_H
+#define SLUICE_BPF_DISPATCH_NAT_H
+
+/*
+ * Form NAT: both addresses of a packet change, and its answer is found by the source port that we
+ * have chosen. No two flows share an element, so nothing here can collide.
+ */
+#include "lib/dispatch_flow.h"
+#include "lib/dispatch_send.h"
+#include "lib/translate.h"
+
+#define NAT_TRIES 32 /* of ports in a row, from one that the flow's hash says */
+
+/* --- Elements --------------------------------------------------------------------------------- */
+
+static __always_inline struct dispatch_nat *nat_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&dispatch_nats, &index);
+}
+
+static __always_inline const struct dispatch_run *run_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&dispatch_runs, &index);
+}
+
+static __always_inline bool nat_is_of(const struct dispatch_nat *nat,
+				      const struct dispatch_work *work, const struct packet *packet)
+{
+	return !dispatch_is_free(&nat->claim, work->now_s) && nat->service == work->service_index &&
+	       nat->client_port == packet->key.source_port &&
+	       nat->service_port == packet->key.destination_port &&
+	       is_same_address(nat->client, packet->key.source);
+}
+
+static __always_inline struct dispatch_nat *nat_find(const struct dispatch_work *work,
+						     const struct packet *packet)
+{
+	struct dispatch_line *line = work->line;
+	struct dispatch_nat *nat;
+
+	for (int i = 0; i < DISPATCH_LINE_PLACES; i++) {
+		__u64 entry = line->entry[i];
+
+		if ((entry ^ work->hash) >> 48)
+			continue;
+		nat = nat_at((__u32)(entry >> 16));
+		if (!nat || !nat_is_of(nat, work, packet))
+			continue;
+		entry_refresh(&line->entry[i], work->now_s);
+		return nat;
+	}
+	return NULL;
+}
+
+/* @timeout_s, @flags: as they become. Another CPU that does the same loses nothing but a flag. */
+static __always_inline void nat_note(struct dispatch_nat *nat, __u32 now_s, __u16 timeout_s,
+				     __u16 flags)
+{
+	union dispatch_claim claim = {.seen_s = now_s, .timeout_s = timeout_s, .flags = flags};
+
+	if (nat->claim.word != claim.word)
+		nat->claim.word = claim.word;
+}
+
+static __always_inline __u16 tcp_end_flags(const struct tcphdr *tcp, __u16 fin)
+{
+	return (tcp->rst ? DISPATCH_NAT_RST : 0) | (tcp->fin ? fin : 0);
+}
+
+static __always_inline bool nat_is_over(__u16 flags)
+{
+	const __u16 fins = DISPATCH_NAT_FIN_UP | DISPATCH_NAT_FIN_DOWN;
+
+	return flags & DISPATCH_NAT_RST || (flags & fins) == fins;
+}
+
+/* From the client: a SYN behind an end begins anew; a segment behind an answer opens the flow. */
+static __always_inline void nat_note_up(struct dispatch_nat *nat, const struct dispatch_work *work,
+					struct packet *packet)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	__u16 flags = nat->claim.flags;
+
+	if (packet->protocol == IPPROTO_TCP) {
+		if (tcp->syn && nat_is_over(flags))
+			flags = 0;
+		flags |= tcp_end_flags(tcp, DISPATCH_NAT_FIN_UP);
+	}
+	if (flags & DISPATCH_NAT_ANSWERED)
+		flags |= DISPATCH_NAT_OPEN;
+	nat_note(nat, work->now_s,
+		 flags & DISPATCH_NAT_OPEN && !nat_is_over(flags) ? work->service->timeout_s
+								  : nat->claim.timeout_s,
+		 flags);
+}
+
+static __always_inline void nat_note_down(struct dispatch_nat *nat, __u32 now_s,
+					  struct packet *packet)
+{
+	__u16 flags = nat->claim.flags | DISPATCH_NAT_ANSWERED, timeout_s = nat->claim.timeout_s;
+
+	if (packet->protocol == IPPROTO_TCP)
+		flags |= tcp_end_flags(packet_tcp(packet), DISPATCH_NAT_FIN_DOWN);
+	if (nat_is_over(flags) && timeout_s > DISPATCH_NAT_BRIEF_S)
+		timeout_s = DISPATCH_NAT_BRIEF_S;
+	nat_note(nat, now_s, timeout_s, flags);
+}
+
+/* --- New flows -------------------------------------------------------------------------------- */
+
+static __always_inline bool nat_claim(struct dispatch_nat *nat, const struct dispatch_work *work)
+{
+	union dispatch_claim old = {.word = nat->claim.word};
+	union dispatch_claim mine = {.seen_s = work->now_s, .timeout_s = DISPATCH_NAT_BRIEF_S};
+
+	if (mine.timeout_s > work->service->timeout_s)
+		mine.timeout_s = work->service->timeout_s;
+	return dispatch_is_free(&old, work->now_s) &&
+	       __sync_val_compare_and_swap(&nat->claim.word, old.word, mine.word) == old.word;
+}
+
+static __always_inline void nat_fill(struct dispatch_nat *nat, const struct dispatch_work *work,
+				     const struct packet *packet, const struct dispatch_real *real)
+{
+	__builtin_memcpy(nat->client, packet->key.source, sizeof(nat->client));
+	nat->client_port = packet->key.source_port;
+	nat->service_port = packet->key.destination_port;
+	nat->endpoint_port = real->port ? real->port : packet->key.destination_port;
+	nat->service = work->service_index;
+	nat->real = work->real_index;
+}
+
+/* Return: NULL: all that were tried are taken. */
+static __always_inline struct dispatch_nat *nat_take(struct dispatch_work *work,
+						     const struct packet *packet,
+						     const struct dispatch_real *real)
+{
+	__u32 run_index = real->run[(__u32)(work->hash >> 16) % (real->nruns ? real->nruns : 1) &
+				    (DISPATCH_SOURCES_MAX - 1)];
+	const struct dispatch_run *run = run_at(run_index);
+	struct dispatch_nat *nat;
+	__u32 offset;
+
+	if (!run || !run->nports)
+		return NULL;
+	offset = (__u32)(work->hash >> 24) % run->nports;
+	for (int i = 0; i < NAT_TRIES; i++) {
+		nat = nat_at(run->base + offset);
+		if (!nat)
+			return NULL;
+		if (nat_claim(nat, work)) {
+			nat_fill(nat, work, packet, real);
+			nat->run = run_index;
+			nat->source_port = bpf_htons((__u16)(run->first_port + offset));
+			line_put(work->line,
+				 dispatch_entry_nat(work->hash, run->base + offset, work->now_s));
+			return nat;
+		}
+		offset = offset + 1 < run->nports ? offset + 1 : 0;
+	}
+	return NULL;
+}
+
+/* Only a SYN begins a flow of TCP: nobody knows the port of one that is under way. */
+static __always_inline struct dispatch_nat *nat_begin(struct dispatch_work *work,
+						      struct packet *packet,
+						      enum dispatch_drop *ret_why)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	const struct dispatch_real *real;
+
+	struct dispatch_nat *nat = NULL;
+
+	*ret_why = DISPATCH_DROP_NO_FLOW;
+	if (packet->protocol == IPPROTO_TCP && (!tcp->syn || tcp->ack))
+		return NULL;
+	work->real_index = choose_real(work, packet);
+	real = work->real_index ? real_at(work->real_index) : NULL;
+	*ret_why = DISPATCH_DROP_NO_ENDPOINT;
+	if (!real_is_of(real, work))
+		return NULL;
+	*ret_why = DISPATCH_DROP_RATE;
+	if (!may_enter(work))
+		return NULL;
+	*ret_why = DISPATCH_DROP_NO_PORT;
+	nat = nat_take(work, packet, real);
+	if (nat)
+		count_flow(work->service_index, work->real_index);
+	return nat;
+}
+
+/* --- Translation ------------------------------------------------------------------------------ */
+
+/* Return: what frame_store() wants: the difference of the transport header. */
+static __always_inline __u32 translate_ports(struct packet *packet, __be16 source,
+					     __be16 destination)
+{
+	__be16 *ports = (__be16 *)packet_l4(packet);
+	__u64 before = *(__u32 *)ports;
+
+	ports[0] = source;
+	ports[1] = destination;
+	return sum_difference(before, *(__u32 *)ports);
+}
+
+static __always_inline enum dispatch_drop nat_translate(frame_context *ctx, struct packet *packet,
+							const __u8 *source, __be16 source_port,
+							const __u8 *destination,
+							__be16 destination_port)
+{
+	__u32 checksum_at = packet->protocol == IPPROTO_TCP
+				    ? __builtin_offsetof(struct tcphdr, check)
+				    : __builtin_offsetof(struct udphdr, check);
+	struct checksum_differences differences = {};
+
+	if (!translate_l3(packet, source, destination, true, &differences))
+		return DISPATCH_DROP_TTL_EXPIRED;
+	differences.l4 = translate_ports(packet, source_port, destination_port);
+	if (frame_store(ctx, packet, checksum_at, differences.pseudo, differences.l4,
+			differences.l3))
+		return DISPATCH_DROP_NO_HEADROOM;
+	return DISPATCH_FINE;
+}
+
+/* --- From the client -------------------------------------------------------------------------- */
+
+/* Answers go back the way that the last packet came: written only where that has changed. */
+static __always_inline void nat_note_way(frame_context *ctx, struct dispatch_nat *nat)
+{
+	const __u32 *macs = (const void *)(long)ctx->data;
+	__u32 *known = (__u32 *)nat->macs;
+
+	if ((const void *)(macs + 3) > (const void *)(long)ctx->data_end)
+		return;
+	if (nat->ifindex == frame_ifindex(ctx) && known[0] == macs[0] && known[1] == macs[1] &&
+	    known[2] == macs[2])
+		return;
+	nat->ifindex = frame_ifindex(ctx);
+	known[0] = macs[0];
+	known[1] = macs[1];
+	known[2] = macs[2];
+}
+
+/* Return: NULL with *@ret_why. */
+static __always_inline struct dispatch_nat *nat_get(struct packet *packet,
+						    struct dispatch_work *work,
+						    enum dispatch_drop *ret_why)
+{
+	struct dispatch_nat *nat = nat_find(work, packet);
+
+	if (nat && real_is_of(real_at(nat->real), work))
+		return nat;
+	if (nat)
+		nat->claim.word = 0;
+	return nat_begin(work, packet, ret_why);
+}
+
+static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct packet *packet,
+						      struct dispatch_work *work)
+{
+	enum dispatch_drop why = DISPATCH_FINE;
+	struct dispatch_nat *nat = nat_get(packet, work, &why);
+	const struct flow_nexthop *nexthop;
+	const struct dispatch_real *real;
+	const struct dispatch_run *run;
+
+	if (!nat)
+		return why;
+	work->real_index = nat->real;
+	real = real_at(work->real_index);
+	run = run_at(nat->run);
+	nexthop = real ? nexthop_at(real->nexthop) : NULL;
+	if (!run || !nexthop || !nexthop->ifindex)
+		return DISPATCH_DROP_NEXTHOP_GONE;
+	why = way_takes(ctx, packet, nexthop, 0);
+	if (why != DISPATCH_FINE)
+		return why;
+	nat_note_way(ctx, nat);
+	nat_note_up(nat, work, packet);
+	why = nat_translate(ctx, packet, run->source, nat->source_port, real->address,
+			    nat->endpoint_port);
+	if (why == DISPATCH_FINE)
+		work->action = frame_forward(ctx, packet, nexthop);
+	return why;
+}
+
+/* --- From the endpoint ------------------------------------------------------------------------ */
+
+static __always_inline const struct dispatch_run *run_find(const struct dispatch_settings *settings,
+							   const struct packet *packet)
+{
+	__u32 place = (__u32)dispatch_hash_run(packet->key.source, packet->key.destination,
+					       packet->protocol, &settings->secret);
+	const struct dispatch_run *run;
+
+	for (__u32 i = 0; i < DISPATCH_RUN_PROBES; i++) {
+		run = run_at((place + i) & settings->run_mask);
+		if (run && run->is_used && run->protocol == packet->protocol &&
+		    is_same_address(run->endpoint, packet->key.source) &&
+		    is_same_address(run->source, packet->key.destination))
+			return run;
+	}
+	return NULL;
+}
+
+/* Return: NULL: it answers no flow of ours. */
+static __always_inline struct dispatch_nat *nat_of_answer(struct dispatch_work *work,
+							  const struct packet *packet)
+{
+	const struct dispatch_run *run = run_find(work->settings, packet);
+	struct dispatch_nat *nat;
+	__u32 offset;
+
+	if (!run)
+		return NULL;
+	offset = bpf_ntohs(packet->key.destination_port) - run->first_port;
+	nat = offset < run->nports ? nat_at(run->base + offset) : NULL;
+	if (!nat || dispatch_is_free(&nat->claim, work->now_s) ||
+	    nat->endpoint_port != packet->key.source_port)
+		return NULL;
+	return nat;
+}
+
+/* Return: LEAVES: not one of ours. */
+static __always_inline enum dispatch_drop nat_return(frame_context *ctx, struct packet *packet,
+						     struct dispatch_work *work)
+{
+	struct dispatch_nat *nat = nat_of_answer(work, packet);
+	enum dispatch_drop why;
+
+	if (!nat)
+		return DISPATCH_LEAVES;
+	work->service_index = nat->service;
+	work->real_index = nat->real;
+	work->service = service_at(work->half, nat->service);
+	work->load.is_answer = true;
+	if (!work->service || !work->service->id)
+		return DISPATCH_LEAVES;
+	if (load_headers(ctx, packet))
+		return DISPATCH_DROP_MALFORMED;
+	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
+		return DISPATCH_LEFT_TO_TC;
+	nat_note_down(nat, work->now_s, packet);
+	why = nat_translate(ctx, packet, work->service->address, nat->service_port, nat->client,
+			    nat->client_port);
+	if (why == DISPATCH_FINE)
+		work->action = frame_send_back(ctx, nat->ifindex, nat->macs);
+	return why;
+}
+
+#endif

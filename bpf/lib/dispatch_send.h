@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_DISPATCH_SEND_H
+#define SLUICE_BPF_DISPATCH_SEND_H
+
+/* The ways to endpoints, and what is done to a packet that takes one. */
+#include "lib/dispatch_flow.h"
+#include "lib/maps.h"
+
+static __always_inline const struct flow_nexthop *nexthop_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&nexthops, &index);
+}
+
+/* As much of the headers as changes; TCP's options count as payload then. Return: not 0 if they are
+ * not there. */
+static __always_inline long load_headers(frame_context *ctx, struct packet *packet)
+{
+	__u32 l4_len = packet->protocol == IPPROTO_TCP ? sizeof(struct tcphdr)
+						       : sizeof(struct udphdr);
+
+	if (packet->l4_len < l4_len)
+		return -1;
+	packet->payload += packet->l4_len - l4_len;
+	packet->l4_len = l4_len;
+	if (packet->is_ipv6)
+		return frame_load(ctx, packet->l3_offset, packet->headers, L3_MAX + l4_len);
+	return frame_load(ctx, packet->l3_offset, packet_ipv4(packet),
+			  sizeof(struct iphdr) + l4_len);
+}
+
+/* @growth: bytes that are added to the packet. */
+static __always_inline enum dispatch_drop way_takes(frame_context *ctx, struct packet *packet,
+						    const struct flow_nexthop *nexthop,
+						    __u32 growth)
+{
+	if (!frame_can_forward(ctx, packet, nexthop, growth))
+		return DISPATCH_LEFT_TO_TC;
+	if (frame_exceeds(ctx, packet, nexthop->mtu - growth))
+		return DISPATCH_DROP_TOO_BIG;
+	return DISPATCH_FINE;
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_DISPATCH_SERVICE_H
+#define SLUICE_BPF_DISPATCH_SERVICE_H
+
+/* From a packet's destination to its service, and from a flow's hash to an endpoint. */
+#include "lib/dispatch_maps.h"
+#include "lib/parse.h"
+
+static __always_inline const struct dispatch_settings *dispatch_settings_of(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&dispatch_settings, &zero);
+}
+
+static __always_inline bool is_same_address(const __u8 *a, const __u8 *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+/* @half: in force. Return: NULL: dispatch has nothing to do with it. */
+static __always_inline const struct dispatch_vip *vip_find(const struct dispatch_settings *settings,
+							   __u32 half, const __u8 *address,
+							   __u32 *ret_index)
+{
+	__u32 place = (__u32)dispatch_hash_address(address, &settings->secret);
+	__u32 mask = settings->halves[half & 1].vip_mask;
+	const struct dispatch_vip *vip;
+
+#pragma unroll
+	for (__u32 i = 0; i < DISPATCH_VIP_PROBES; i++) {
+		*ret_index = (half & 1) * DISPATCH_VIP_PLACES + ((place + i) & mask);
+		vip = bpf_map_lookup_elem(&dispatch_vips, ret_index);
+		if (!vip || !vip->flags)
+			return NULL;
+		if (is_same_address(vip->address, address))
+			return vip;
+	}
+	return NULL;
+}
+
+static __always_inline __u32 range_rank(__u32 protocol, __u32 port)
+{
+	return protocol << 16 | port;
+}
+
+/* The last range that does not begin behind the packet's port, by halving. */
+static __always_inline const struct dispatch_range *range_find(const struct dispatch_vip *vip,
+							       __u32 half, __u32 protocol,
+							       __u32 port)
+{
+	__u32 first = half * DISPATCH_RANGES_MAX + vip->first_range, count = vip->nranges;
+	const struct dispatch_range *range = NULL, *middle;
+	__u32 index;
+
+	for (int i = 0; i <= DISPATCH_RANGE_STEPS && count; i++) {
+		index = first + count / 2;
+		middle = bpf_map_lookup_elem(&dispatch_ranges, &index);
+		if (!middle)
+			return NULL;
+		if (range_rank(middle->protocol, middle->first) > range_rank(protocol, port)) {
+			count /= 2;
+			continue;
+		}
+		range = middle;
+		first = index + 1;
+		count -= count / 2 + 1;
+	}
+	if (!range || range->protocol != protocol || port > range->last)
+		return NULL;
+	return range;
+}
+
+static __always_inline const struct dispatch_virtual *service_at(__u32 half, __u32 service)
+{
+	__u32 index = half * DISPATCH_SERVICES_MAX + service;
+
+	return bpf_map_lookup_elem(&dispatch_services, &index);
+}
+
+/* Return: the endpoint's index; 0: there is none. */
+static __always_inline __u32 ring_pick(__u32 half, const struct dispatch_virtual *service,
+				       __u64 hash)
+{
+	const struct dispatch_ring_line *line;
+	__u32 slot, index;
+	void *ring;
+
+	if (!service->ring_size)
+		return 0;
+	slot = service->ring_first + (__u32)(hash % service->ring_size);
+	ring = bpf_map_lookup_elem(&dispatch_rings, &half);
+	if (!ring)
+		return 0;
+	index = slot / DISPATCH_RING_SLOTS;
+	line = bpf_map_lookup_elem(ring, &index);
+	return line ? line->real[slot % DISPATCH_RING_SLOTS] : 0;
+}
+
+static __always_inline const struct dispatch_real *real_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&dispatch_reals, &index);
+}
+
+#endif

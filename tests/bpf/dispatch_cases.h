@@ -1,0 +1,628 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef TESTS_BPF_DISPATCH_CASES_H
+#define TESTS_BPF_DISPATCH_CASES_H
+
+/* What dispatch does with packets, at either hook: the frame in, the tables, the frame out. Legs
+ * are those of splice_frame.h: 2 is the client, 1:80 the service, 3 our source address, 4:8080 the
+ * endpoint. Expected frames are built from fields, with checksums summed up over their bytes. */
+#include "abi/dispatch.h"
+#include "core/compiler.h"
+#include "splice_frame.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LINES   64u
+#define NATS    64u
+#define REALS   4u
+#define RUNS    16u
+#define RING    5u
+#define NEXTHOP 3u
+#define SERVICE 2u
+#define REAL    1u
+#define PORTS   50000 /* of our source address, from there on */
+
+struct dispatch_hook {
+	bool is_xdp;
+	uint32_t pass, drop, redirect, reply;
+};
+
+static struct dispatch_fixture {
+	const struct dispatch_hook *hook;
+	struct bpf_object *object;
+	int program_fd;
+	uint32_t ifindex; /* of a device that is not lo */
+	bool is_ipv6;
+	struct dispatch_settings settings;
+	struct dispatch_virtual service;
+	struct dispatch_real real;
+	struct dispatch_run run;
+	struct flow_nexthop nexthop;
+} fixture;
+
+/* --- Tables ----------------------------------------------------------------------------------- */
+
+static int map_fd(const char *name)
+{
+	return bpf_object__find_map_fd_by_name(fixture.object, name);
+}
+
+static void put(const char *name, uint32_t index, const void *value)
+{
+	assert_int_equal(bpf_map_update_elem(map_fd(name), &index, value, BPF_ANY), 0);
+}
+
+static void clear(const char *name, size_t size, uint32_t count)
+{
+	static const char zeros[128];
+
+	assert_true(size <= sizeof(zeros));
+	for (uint32_t i = 0; i < count; i++)
+		put(name, i, zeros);
+}
+
+static void sum_counts(const char *name, uint32_t index, uint64_t *ret, size_t count)
+{
+	size_t ncpus = (size_t)libbpf_num_possible_cpus();
+	uint64_t *parts = calloc(ncpus, count * sizeof(*parts));
+
+	assert_non_null(parts);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(name), &index, parts), 0);
+	memset(ret, 0, count * sizeof(*ret));
+	for (size_t i = 0; i < ncpus * count; i++)
+		ret[i % count] += parts[i];
+	free(parts);
+}
+
+static struct dispatch_service_count service_count(void)
+{
+	struct dispatch_service_count count;
+
+	sum_counts("dispatch_service_counts", SERVICE, (uint64_t *)(void *)&count,
+		   sizeof(count) / sizeof(uint64_t));
+	return count;
+}
+
+static struct dispatch_real_count real_count(void)
+{
+	struct dispatch_real_count count;
+
+	sum_counts("dispatch_real_counts", REAL, (uint64_t *)(void *)&count,
+		   sizeof(count) / sizeof(uint64_t));
+	return count;
+}
+
+static void put_vip(uint8_t last, uint32_t flags, uint16_t nranges)
+{
+	struct dispatch_vip vip = {.flags = flags, .nranges = nranges}, there;
+	uint32_t index;
+	uint64_t place;
+
+	address_of(last, fixture.is_ipv6, vip.address);
+	place = dispatch_hash_address(vip.address, &fixture.settings.secret);
+	do {
+		index = (uint32_t)place++ & fixture.settings.halves[0].vip_mask;
+		assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_vips"), &index, &there), 0);
+	} while (there.flags && memcmp(there.address, vip.address, 16) != 0);
+	put("dispatch_vips", index, &vip);
+}
+
+/* All slots of the ring lead to the one endpoint; 0: to none. */
+static void put_ring(uint16_t real)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	struct dispatch_ring_line line;
+	uint32_t zero = 0;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", 4, sizeof(line), 1, &options);
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < DISPATCH_RING_SLOTS; i++)
+		line.real[i] = real;
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &line, BPF_ANY), 0);
+	put("dispatch_rings", 0, &fd);
+	close(fd);
+}
+
+static void put_run(void)
+{
+	uint64_t place = dispatch_hash_run(fixture.run.endpoint, fixture.run.source,
+					   fixture.run.protocol, &fixture.settings.secret);
+	uint32_t index = (uint32_t)place & fixture.settings.run_mask;
+
+	clear("dispatch_runs", sizeof(fixture.run), RUNS);
+	put("dispatch_runs", index, &fixture.run);
+	fixture.real.run[0] = (uint16_t)index;
+	fixture.real.nruns = 1;
+	put("dispatch_reals", REAL, &fixture.real);
+}
+
+static void put_service(void)
+{
+	put("dispatch_services", SERVICE, &fixture.service);
+}
+
+static void put_ranges(uint8_t protocol)
+{
+	struct dispatch_range range = {
+		.protocol = protocol, .first = 80, .last = 80, .service = SERVICE};
+
+	put("dispatch_ranges", 0, &range);
+	put_vip(1, DISPATCH_VIP_SERVES, 1);
+}
+
+static void put_nexthop(void)
+{
+	put("nexthops", NEXTHOP, &fixture.nexthop);
+}
+
+static void forget_flows(void)
+{
+	clear("dispatch_lines", sizeof(struct dispatch_line), LINES);
+	clear("dispatch_nats", sizeof(struct dispatch_nat), NATS);
+}
+
+static void reset_settings(void)
+{
+	fixture.settings = (struct dispatch_settings){
+		.abi_version = DISPATCH_ABI_VERSION,
+		.is_on = 1,
+		.flags = DISPATCH_SENDS_XDP,
+		.halves[0].vip_mask = 15,
+		.line_mask = LINES - 1,
+		.run_mask = RUNS - 1,
+	};
+	for (uint32_t i = 0; i < DISPATCH_KEY_WORDS; i++) {
+		fixture.settings.secret.word[i] = 0x9e3779b9u * (i + 1);
+		fixture.settings.ring.word[i] = 0x85ebca6bu * (i + 1);
+	}
+	put("dispatch_settings", 0, &fixture.settings);
+}
+
+/* The state that a case begins with: one service of one endpoint, no flows. */
+static void reset(enum dispatch_form form, uint8_t protocol, bool is_ipv6)
+{
+	fixture.is_ipv6 = is_ipv6;
+	fixture.service = (struct dispatch_virtual){.id = 7,
+						    .ring_size = RING,
+						    .timeout_s = 100,
+						    .form = (uint8_t)form,
+						    .protocol = protocol};
+	fixture.real = (struct dispatch_real){.id = 9,
+					      .service_id = 7,
+					      .nexthop = NEXTHOP,
+					      .port = htons(8080),
+					      .service = SERVICE,
+					      .state = DISPATCH_REAL_UP};
+	fixture.run = (struct dispatch_run){
+		.base = 5, .first_port = PORTS, .nports = 1, .protocol = protocol, .is_used = 1};
+	fixture.nexthop = (struct flow_nexthop){
+		.ifindex = 1, .mtu = 1500, .flags = NEXTHOP_MAC_VALID};
+	memcpy(fixture.nexthop.destination_mac, "\x02\x00\x00\x00\x00\xdd", 6);
+	memcpy(fixture.nexthop.source_mac, "\x02\x00\x00\x00\x00\xee", 6);
+	address_of(9, is_ipv6, fixture.nexthop.gateway);
+	address_of(1, is_ipv6, fixture.service.address);
+	address_of(4, is_ipv6, fixture.real.address);
+	address_of(4, is_ipv6, fixture.run.endpoint);
+	address_of(3, is_ipv6, fixture.run.source);
+	forget_flows();
+	clear("dispatch_vips", sizeof(struct dispatch_vip), 16);
+	reset_settings();
+	put_run();
+	put_ranges(protocol);
+	put_vip(3, DISPATCH_VIP_RETURNS, 0);
+	put_ring(REAL);
+	put_service();
+	put_nexthop();
+}
+
+/* --- Frames ----------------------------------------------------------------------------------- */
+
+struct datagram {
+	enum leg leg;
+	size_t payload;
+	bool lacks_checksum;
+	uint8_t ttl; /* 0: 64, or 63 where it leaves */
+};
+
+static struct frame udp_frame(const struct datagram *datagram)
+{
+	const struct shape shape = {.is_ipv6 = fixture.is_ipv6};
+	uint8_t ttl = datagram->ttl ? datagram->ttl : datagram->leg >= UP_OUT ? 63 : 64;
+	size_t len = 8 + datagram->payload;
+	struct frame frame = {};
+	uint8_t *ip = frame.bytes + put_ethernet(frame.bytes, &shape);
+	uint8_t *udp = ip + ip_len(shape.is_ipv6);
+	uint32_t sum = put_ip(ip, shape.is_ipv6, datagram->leg, 17, 0, ttl, len);
+	uint16_t checksum;
+
+	put16(udp, leg_ends[datagram->leg].source_port);
+	put16(udp + 2, leg_ends[datagram->leg].destination_port);
+	put16(udp + 4, (unsigned)len);
+	for (size_t i = 0; i < datagram->payload; i++)
+		udp[8 + i] = (uint8_t)(i * 5 + 3);
+	checksum = checksum_of(sum_bytes(sum, udp, len));
+	if (!datagram->lacks_checksum)
+		put16(udp + 6, checksum ? checksum : 0xffff);
+	frame.len = (size_t)(udp + len - frame.bytes);
+	return frame;
+}
+
+static struct frame tcp_frame(enum leg leg, uint8_t flags, size_t payload)
+{
+	const struct segment segment = {.leg = leg,
+					.flags = flags,
+					.seq = 1000,
+					.ack = 77,
+					.window = 500,
+					.payload = payload,
+					.options_len = 4,
+					.options = {2, 4, 5, 0xb4}};
+	const struct shape shape = {.is_ipv6 = fixture.is_ipv6};
+
+	return build_frame(&segment, &shape);
+}
+
+static void set_macs(struct frame *frame, const char *destination, const char *source)
+{
+	memcpy(frame->bytes, destination, 6);
+	memcpy(frame->bytes + 6, source, 6);
+}
+
+/* At TC the kernel writes the link layer's header behind the program. */
+static void set_way_up(struct frame *frame)
+{
+	if (fixture.hook->is_xdp)
+		set_macs(frame, "\x02\x00\x00\x00\x00\xdd", "\x02\x00\x00\x00\x00\xee");
+}
+
+static uint32_t run(struct frame *frame)
+{
+	struct __sk_buff skb = {.ifindex = fixture.ifindex};
+	struct xdp_md xdp = {.data_end = (uint32_t)frame->len, .ingress_ifindex = fixture.ifindex};
+	static uint8_t out[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->bytes,
+		    .data_size_in = (uint32_t)frame->len, .data_out = out,
+		    .data_size_out = sizeof(out), .repeat = 1);
+
+	opts.ctx_in = fixture.hook->is_xdp ? (void *)&xdp : (void *)&skb;
+	opts.ctx_size_in = fixture.hook->is_xdp ? sizeof(xdp) : sizeof(skb);
+	assert_int_equal(bpf_prog_test_run_opts(fixture.program_fd, &opts), 0);
+	frame->len = opts.data_size_out;
+	memcpy(frame->bytes, out, frame->len);
+	return opts.retval;
+}
+
+static void assert_action(const char *what, struct frame frame, uint32_t expected)
+{
+	uint32_t action = run(&frame);
+
+	if (action != expected)
+		fail_msg("%s: action %u, not %u", what, action, expected);
+}
+
+static void assert_becomes(const char *what, struct frame frame, uint32_t action,
+			   const struct frame *expected)
+{
+	uint32_t got = run(&frame);
+
+	if (got != action)
+		fail_msg("%s: action %u, not %u", what, got, action);
+	assert_frames_equal(what, &frame, expected);
+}
+
+static void assert_dropped(const char *what, struct frame frame, enum dispatch_drop why)
+{
+	uint64_t before = service_count().drops[why];
+
+	assert_action(what, frame, fixture.hook->drop);
+	if (service_count().drops[why] != before + 1)
+		fail_msg("%s: not counted as drop %d", what, why);
+}
+
+/* --- Form NAT --------------------------------------------------------------------------------- */
+
+static void assert_tcp_goes_up(const char *what, uint8_t flags, size_t payload)
+{
+	struct frame out = tcp_frame(UP_OUT, flags, payload);
+
+	set_way_up(&out);
+	assert_becomes(what, tcp_frame(UP_IN, flags, payload), fixture.hook->redirect, &out);
+}
+
+/* The way that the client's packet came, turned round. */
+static void assert_tcp_comes_down(const char *what, uint8_t flags, size_t payload)
+{
+	struct frame out = tcp_frame(DOWN_OUT, flags, payload);
+
+	set_macs(&out, "\x02\x00\x00\x00\x00\x02", "\x02\x00\x00\x00\x00\x01");
+	assert_becomes(what, tcp_frame(DOWN_IN, flags, payload), fixture.hook->reply, &out);
+}
+
+static void nat_changes_both_addresses_of_tcp(void **state)
+{
+	struct dispatch_real_count before = real_count(), after;
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		reset(DISPATCH_NAT, IPPROTO_TCP, is_ipv6);
+		assert_tcp_goes_up("SYN", SYN, 0);
+		assert_tcp_comes_down("SYN, ACK", SYN | ACK, 0);
+		assert_tcp_goes_up("data", PSH | ACK, 501);
+		assert_tcp_comes_down("answer", PSH | ACK, 1000);
+	}
+	after = real_count();
+	assert_int_equal(after.flows - before.flows, 2);
+	assert_int_equal(after.packets - before.packets, 4);
+	assert_int_equal(after.returned_packets - before.returned_packets, 4);
+	assert_int_equal(after.bytes - before.bytes, 2 * (58 + 58 + 501) + 2 * 20);
+}
+
+static void nat_changes_both_addresses_of_udp(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct datagram datagram = {.leg = UP_IN, .payload = 33, .lacks_checksum = i == 3};
+		struct frame in, out;
+
+		reset(DISPATCH_NAT, IPPROTO_UDP, i == 1);
+		datagram.payload += i == 2;
+		in = udp_frame(&datagram);
+		datagram.leg = UP_OUT;
+		out = udp_frame(&datagram);
+		set_way_up(&out);
+		assert_becomes("up", in, fixture.hook->redirect, &out);
+		datagram.leg = DOWN_IN;
+		in = udp_frame(&datagram);
+		datagram.leg = DOWN_OUT;
+		out = udp_frame(&datagram);
+		set_macs(&out, "\x02\x00\x00\x00\x00\x02", "\x02\x00\x00\x00\x00\x01");
+		assert_becomes("down", in, fixture.hook->reply, &out);
+	}
+}
+
+/* The checksum 0 stands for none: one that comes to that is sent as its complement. */
+static void udp_checksum_never_becomes_none(void **state)
+{
+	const struct datagram up_in = {.leg = UP_IN, .payload = 2},
+			      up_out = {.leg = UP_OUT, .payload = 2};
+	struct frame in, out;
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		size_t udp = 14 + ip_len(is_ipv6);
+		unsigned sum;
+
+		reset(DISPATCH_NAT, IPPROTO_UDP, is_ipv6);
+		in = udp_frame(&up_in);
+		out = udp_frame(&up_out);
+		/* Whatever is missing at the sum goes into the payload. */
+		sum = (unsigned)out.bytes[udp + 6] << 8 | out.bytes[udp + 7];
+		sum += (unsigned)out.bytes[udp + 8] << 8 | out.bytes[udp + 9];
+		sum = (sum & 0xffff) + (sum >> 16);
+		put16(out.bytes + udp + 8, sum);
+		put16(out.bytes + udp + 6, 0xffff);
+		sum = (unsigned)in.bytes[udp + 6] << 8 | in.bytes[udp + 7];
+		sum += (unsigned)in.bytes[udp + 8] << 8 | in.bytes[udp + 9];
+		sum += 0xffff - ((unsigned)out.bytes[udp + 8] << 8 | out.bytes[udp + 9]);
+		sum = (sum & 0xffff) + (sum >> 16);
+		memcpy(in.bytes + udp + 8, out.bytes + udp + 8, 2);
+		put16(in.bytes + udp + 6, sum);
+		set_way_up(&out);
+		assert_becomes("up", in, fixture.hook->redirect, &out);
+	}
+}
+
+static void others_are_passed_untouched(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t at;
+		uint8_t byte;
+	} cases[] = {
+		{"another port", 14 + 20 + 3, 81},
+		{"another address", 14 + 19, 99},
+		{"another protocol", 14 + 9, 132},
+	};
+	struct frame in, tagged;
+	const struct segment segment = {.leg = UP_IN, .flags = SYN, .window = 500};
+	const struct shape shape = {.is_tagged = true};
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		in = tcp_frame(UP_IN, SYN, 0);
+		in.bytes[cases[i].at] = cases[i].byte;
+		assert_becomes(cases[i].what, in, fixture.hook->pass, &in);
+	}
+	tagged = build_frame(&segment, &shape);
+	assert_action("of a VLAN", tagged, fixture.hook->pass);
+	in = tcp_frame(DOWN_IN, ACK, 0);
+	assert_becomes("an answer to nobody", in, fixture.hook->pass, &in);
+	fixture.settings.is_on = 0;
+	put("dispatch_settings", 0, &fixture.settings);
+	in = tcp_frame(UP_IN, SYN, 0);
+	assert_becomes("off", in, fixture.hook->pass, &in);
+}
+
+static void what_cannot_be_sent_is_dropped_by_its_reason(void **state)
+{
+	struct frame in;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	assert_dropped("no flow", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_FLOW);
+	put_ring(0);
+	assert_dropped("no endpoint", tcp_frame(UP_IN, SYN, 0), DISPATCH_DROP_NO_ENDPOINT);
+	put_ring(REAL);
+	in = tcp_frame(UP_IN, SYN, 0);
+	in.bytes[14 + 20 + 12] = 4 << 4;
+	assert_dropped("a header of 16", in, DISPATCH_DROP_MALFORMED);
+	fixture.nexthop.ifindex = 0;
+	put_nexthop();
+	assert_dropped("no way", tcp_frame(UP_IN, SYN, 0), DISPATCH_DROP_NEXTHOP_GONE);
+	fixture.nexthop.ifindex = 1;
+	put_nexthop();
+	in = tcp_frame(UP_IN, SYN, 0);
+	in.bytes[14 + 8] = 1;
+	put16(in.bytes + 14 + 10, 0);
+	put16(in.bytes + 14 + 10, checksum_of(sum_bytes(0, in.bytes + 14, 20)));
+	assert_dropped("its last hop", in, DISPATCH_DROP_TTL_EXPIRED);
+	in = tcp_frame(UP_IN, SYN, 0);
+	in.bytes[14 + 15] = 77; /* another client: the one port is taken */
+	assert_dropped("no port", in, DISPATCH_DROP_NO_PORT);
+}
+
+/* --- The life of a flow with NAT -------------------------------------------------------------- */
+
+static struct dispatch_nat nat_of_flow(void)
+{
+	struct dispatch_nat nat;
+	uint32_t index = fixture.run.base;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_nats"), &index, &nat), 0);
+	return nat;
+}
+
+static void flow_is_kept_briefly_until_it_opens_and_when_it_has_ended(void **state)
+{
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	assert_tcp_goes_up("SYN", SYN, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_goes_up("an ACK of nothing", ACK, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_comes_down("SYN, ACK", SYN | ACK, 0);
+	assert_tcp_goes_up("ACK", ACK, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, fixture.service.timeout_s);
+	assert_tcp_goes_up("FIN", FIN | ACK, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, fixture.service.timeout_s);
+	assert_tcp_comes_down("FIN", FIN | ACK, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_goes_up("the last ACK", ACK, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_goes_up("a new SYN", SYN, 0);
+	assert_int_equal(nat_of_flow().claim.flags, 0);
+	assert_tcp_comes_down("RST", RST | ACK, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+}
+
+/* Its time is set back instead of waiting. */
+static void idle_flow_gives_its_port_to_another(void **state)
+{
+	uint32_t index;
+	struct dispatch_nat nat;
+	struct frame in, out;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	index = fixture.run.base;
+	assert_tcp_goes_up("SYN", SYN, 0);
+	nat = nat_of_flow();
+	nat.claim.seen_s -= DISPATCH_NAT_BRIEF_S + 1u;
+	put("dispatch_nats", index, &nat);
+	assert_dropped("it is forgotten", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_FLOW);
+	in = tcp_frame(UP_IN, SYN, 0);
+	out = tcp_frame(UP_OUT, SYN, 0);
+	in.bytes[14 + 15] = 77;
+	put16(in.bytes + 14 + 10, 0);
+	put16(in.bytes + 14 + 10, checksum_of(sum_bytes(0, in.bytes + 14, 20)));
+	put16(in.bytes + 14 + 20 + 16,
+	      ((unsigned)in.bytes[14 + 20 + 16] << 8 | in.bytes[14 + 20 + 17]) - 75);
+	set_way_up(&out);
+	assert_becomes("another client", in, fixture.hook->redirect, &out);
+	assert_dropped("the first one again", tcp_frame(UP_IN, SYN, 0), DISPATCH_DROP_NO_PORT);
+}
+
+static void draining_endpoint_keeps_its_flows_and_gone_one_loses_them(void **state)
+{
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	assert_tcp_goes_up("SYN", SYN, 0);
+	put_ring(0);
+	fixture.real.state = DISPATCH_REAL_DRAINING;
+	put("dispatch_reals", REAL, &fixture.real);
+	assert_tcp_goes_up("ACK", ACK, 0);
+	assert_tcp_comes_down("ACK", ACK, 0);
+	fixture.real.state = DISPATCH_REAL_GONE;
+	put("dispatch_reals", REAL, &fixture.real);
+	assert_dropped("ACK", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_FLOW);
+	assert_dropped("SYN", tcp_frame(UP_IN, SYN, 0), DISPATCH_DROP_NO_ENDPOINT);
+}
+
+static void flows_of_many_clients_have_ports_of_their_own(void **state)
+{
+	bool is_taken[40] = {};
+	struct frame frame;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_UDP, false);
+	fixture.run.nports = 40;
+	put_run();
+	for (unsigned i = 0; i < 20; i++) {
+		const struct datagram datagram = {.leg = UP_IN, .lacks_checksum = true};
+		unsigned port;
+
+		frame = udp_frame(&datagram);
+		put16(frame.bytes + 14 + 20, 1000 + i);
+		assert_int_equal(run(&frame), fixture.hook->redirect);
+		port = (unsigned)frame.bytes[14 + 20] << 8 | frame.bytes[14 + 21];
+		assert_in_range(port, PORTS, PORTS + 39);
+		assert_false(is_taken[port - PORTS]);
+		is_taken[port - PORTS] = true;
+	}
+}
+
+/* --- Set-up ----------------------------------------------------------------------------------- */
+
+static void set_sizes(const struct bpf_object *object)
+{
+	static const struct {
+		const char *name;
+		uint32_t count;
+	} sizes[] = {
+		{"dispatch_vips", DISPATCH_HALVES * DISPATCH_VIP_PLACES},
+		{"dispatch_ranges", DISPATCH_HALVES * DISPATCH_RANGES_MAX},
+		{"dispatch_services", DISPATCH_HALVES * DISPATCH_SERVICES_MAX},
+		{"dispatch_service_counts", DISPATCH_SERVICES_MAX},
+		{"dispatch_reals", REALS},
+		{"dispatch_real_counts", REALS},
+		{"dispatch_lines", LINES},
+		{"dispatch_runs", RUNS},
+		{"dispatch_nats", NATS},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		assert_int_equal(bpf_map__set_max_entries(
+					 bpf_object__find_map_by_name(object, sizes[i].name),
+					 sizes[i].count),
+				 0);
+}
+
+/* A network of our own, with a device that packets may come from. */
+static void enter_network(void)
+{
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(system("ip link set lo up && ip link add d0 type veth peer name d1 && "
+				"ip link set d0 up"),
+			 0);
+	fixture.ifindex = if_nametoindex("d0");
+}
+
+#define DISPATCH_TESTS                                                                       \
+	cmocka_unit_test(nat_changes_both_addresses_of_tcp),                                 \
+		cmocka_unit_test(nat_changes_both_addresses_of_udp),                         \
+		cmocka_unit_test(udp_checksum_never_becomes_none),                           \
+		cmocka_unit_test(others_are_passed_untouched),                               \
+		cmocka_unit_test(what_cannot_be_sent_is_dropped_by_its_reason),              \
+		cmocka_unit_test(flow_is_kept_briefly_until_it_opens_and_when_it_has_ended), \
+		cmocka_unit_test(idle_flow_gives_its_port_to_another),                       \
+		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them), \
+		cmocka_unit_test(flows_of_many_clients_have_ports_of_their_own)
+
+#endif

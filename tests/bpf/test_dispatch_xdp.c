@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dispatch at XDP, packet by packet.
+#include "dispatch_cases.h"
+#include "xdp_ingress.skel.h"
+
+#include <linux/bpf.h>
+
+static const struct dispatch_hook hook = {
+	.is_xdp = true,
+	.pass = XDP_PASS,
+	.drop = XDP_DROP,
+	.redirect = XDP_REDIRECT,
+	.reply = XDP_TX,
+};
+
+static struct xdp_ingress_bpf *skeleton;
+
+static int load(void **state)
+{
+	(void)state;
+	enter_network();
+	skeleton = xdp_ingress_bpf__open();
+	if (!skeleton)
+		return -1;
+	set_sizes(skeleton->obj);
+	fixture.hook = &hook;
+	fixture.object = skeleton->obj;
+	if (xdp_ingress_bpf__load(skeleton))
+		return -1;
+	fixture.program_fd = bpf_program__fd(skeleton->progs.xdp_ingress);
+	return 0;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	xdp_ingress_bpf__destroy(skeleton);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {DISPATCH_TESTS};
+
+	return cmocka_run_group_tests(tests, load, unload);
+}
