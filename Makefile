@@ -28,7 +28,7 @@ endif
 TIER0 := core
 TIER1 := io config metrics guard balance
 TIER2 := fastpath net
-TIER3 := tls http
+TIER3 := tls http geo
 TIER4 := route files
 TIER5 := filter upstream
 TIER6 := proxy
@@ -48,7 +48,8 @@ below = $(1) $(foreach n,1 2 3 4 5 6 7,$(if $(filter $(1),$(TIER$(n))),$(upto$(s
 
 # --- Flags --------------------------------------------------------------------
 PACKAGES := libbpf libelf libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libssl libcrypto liburing yaml-0.1 libcares \
-            jansson libsystemd zlib libbrotlienc libzstd libcrypt libpcre2-8
+            jansson libsystemd zlib libbrotlienc libzstd libcrypt libpcre2-8 \
+            libmaxminddb
 DEP_CFLAGS := $(shell $(PKGCONFIG) --cflags $(PACKAGES) 2>/dev/null)
 DEP_LIBS   := $(shell $(PKGCONFIG) --libs $(PACKAGES) 2>/dev/null)
 
@@ -78,7 +79,7 @@ CPPFLAGS_ALL := -Iinclude -Iuserspace -isystem $(BUILD)/gen -D_GNU_SOURCE -DSLUI
                 $(DEP_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL   := -std=gnu11 $(WARNINGS) $(FLAGS_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL  := $(LINK_$(VARIANT)) $(LDFLAGS)
-LIBS_ALL     := $(DEP_LIBS) -lpthread $(LIBS)
+LIBS_ALL     := $(DEP_LIBS) -lpthread -lm $(LIBS)
 
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
               -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
@@ -178,6 +179,15 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/flags $$(call archives,$$(call below,$$(cal
 
 $(OUT)/bpf/%: tests/bpf/%.c $(OUT)/flags $(call archives,$(call below,fastpath))
 	$(call link_test,-lcmocka)
+
+# Databases of places are made, not kept.
+GEO_DATA   := $(BUILD)/gen/geo
+GEO_TESTS  := $(filter %/test_geo %/test_walk,$(filter $(OUT)/unit/geo/%,$(UNIT_BIN)))
+$(GEO_TESTS): CPPFLAGS_ALL += -DGEO_DATA='"$(GEO_DATA)"'
+$(GEO_TESTS): | $(GEO_DATA)/asn.mmdb
+$(GEO_DATA)/asn.mmdb: tests/e2e/lib/mmdb.py
+	@echo "  GEN     $(GEO_DATA)"
+	@$(PYTHON) $< $(@D)
 
 # Fuzz targets may reach every room but ctl, which has a main() of its own.
 $(BUILD)/fuzz/targets/%: tests/fuzz/%.c $(OUT)/flags $(call archives,$(filter-out ctl,$(upto7)))
