@@ -42,9 +42,9 @@ static __always_inline struct dispatch_nat *nat_find(const struct dispatch_work 
 	for (int i = 0; i < DISPATCH_LINE_PLACES; i++) {
 		__u64 entry = line->entry[i];
 
-		if ((entry ^ work->hash) >> 48)
+		if (!dispatch_entry_may_be_nat(entry, work->hash))
 			continue;
-		nat = nat_at((__u32)(entry >> 16));
+		nat = nat_at(dispatch_entry_index(entry));
 		if (!nat || !nat_is_of(nat, work, packet))
 			continue;
 		entry_refresh(&line->entry[i], work->now_s);

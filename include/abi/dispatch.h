@@ -227,15 +227,17 @@ _Static_assert(sizeof(struct dispatch_real) == 64, "a cache line");
  * Writers: the programs, without locks: a lost update is a flow that is chosen for anew. A new flow
  * takes the place that was used longest ago, so the table never grows and is never full.
  *
- * With NAT an entry is {tag 16 | index into `dispatch_nats` 32 | seconds 16}, and the element there
- * has the flow's addresses. Other forms keep no more than {tag 32 | real 16 | seconds 16}: a flow
- * that takes another one's tag, one in half a billion, shares its endpoint.
+ * With NAT an entry is {tag 16 | index into `dispatch_nats` 31 | 1 | seconds 16}, and the element
+ * there has the flow's addresses. Other forms keep no more than {tag 32 | real 15 | 0 | seconds
+ * 16}: a flow that takes another one's tag, one in half a billion, shares its endpoint.
  */
 #define DISPATCH_LINE_PLACES 8
 
 struct dispatch_line {
 	__u64 entry[DISPATCH_LINE_PLACES];
 };
+
+#define DISPATCH_ENTRY_NAT (1ULL << 16)
 
 static inline __u16 dispatch_entry_seconds(__u64 entry)
 {
@@ -244,12 +246,31 @@ static inline __u16 dispatch_entry_seconds(__u64 entry)
 
 static inline __u64 dispatch_entry_nat(__u64 hash, __u32 index, __u32 seconds)
 {
-	return (hash & 0xffff000000000000ULL) | (__u64)index << 16 | (__u16)seconds;
+	return (hash & 0xffff000000000000ULL) | (__u64)index << 17 | DISPATCH_ENTRY_NAT |
+	       (__u16)seconds;
+}
+
+static inline int dispatch_entry_may_be_nat(__u64 entry, __u64 hash)
+{
+	return entry & DISPATCH_ENTRY_NAT && !((entry ^ hash) >> 48);
+}
+
+static inline __u32 dispatch_entry_index(__u64 entry)
+{
+	return (__u32)(entry >> 17) & 0x7fffffff;
 }
 
 static inline __u64 dispatch_entry_real(__u64 hash, __u32 real, __u32 seconds)
 {
-	return (hash & 0xffffffff00000000ULL) | (__u64)(__u16)real << 16 | (__u16)seconds;
+	return (hash & 0xffffffff00000000ULL) | (__u64)real << 17 | (__u16)seconds;
+}
+
+/* Return: the real; 0: it is not this flow's. */
+static inline __u32 dispatch_real_of_entry(__u64 entry, __u64 hash)
+{
+	if (entry & DISPATCH_ENTRY_NAT || (entry ^ hash) >> 32)
+		return 0;
+	return (__u32)entry >> 17;
 }
 
 /*

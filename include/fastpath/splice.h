@@ -56,6 +56,9 @@ enum splice_hook {
 struct splice_options {
 	uint32_t max_flows;     /* pairs; 0: 262144 */
 	uint32_t guard_sources; /* with a guard, for so many sources; 0: none */
+	/* With dispatch, for so many flows: 80 bytes each; 0: none. What an earlier daemon has left
+	 * keeps its size. */
+	uint32_t dispatch_flows;
 	enum splice_hook hook;
 	const char *const *interfaces; /* names; borrowed for the call */
 	size_t ninterfaces;            /* 0: every Ethernet-like device, and lo */

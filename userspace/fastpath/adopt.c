@@ -81,7 +81,7 @@ static int judge(const struct pin *pin, const struct leftover *leftover, uint32_
 	return 0;
 }
 
-int adopt_choose(const struct pin *pin, uint32_t *max_flows)
+int adopt_choose(const struct pin *pin, bool keep_programs, uint32_t *max_flows)
 {
 	struct leftover leftover = {};
 	int err = leftover_open(pin, &leftover);
@@ -91,7 +91,7 @@ int adopt_choose(const struct pin *pin, uint32_t *max_flows)
 	if (!err)
 		*max_flows = leftover.count;
 	/* Nothing is theirs to carry, and a device has room for one program at XDP. */
-	if (err == -ENOENT && leftover.map_id)
+	if (err == -ENOENT && leftover.map_id && !keep_programs)
 		detach_programs(pin, leftover.map_id);
 	leftover_close(&leftover);
 	return err;
@@ -186,7 +186,6 @@ void adopt_pairs(struct splice *splice)
 		if (!splice->is_adopted[slot])
 			clear(&splice->pairs[slot]);
 	}
-	nexthops_adopted(splice->nexthops);
 	slots_remove(splice->slots, splice->is_adopted);
 	flow_table_sweep(splice->buckets, splice->nbuckets, splice->pairs, splice->max_flows,
 			 splice->is_adopted);

@@ -398,7 +398,10 @@ int pin_read_meta(const struct pin *pin, struct flow_meta *ret) WARN_UNUSED;
 /* Pins every map of @object. Return: 0; -errno. */
 int pin_store(const struct pin *pin, const struct bpf_object *object,
 	      const struct flow_meta *meta) WARN_UNUSED;
-/* Before the load: its maps are those that are pinned. Return: 0; -errno. */
+/* Those of dispatch alone. Return: 0; -errno. */
+int pin_store_dispatch(const struct pin *pin, const struct bpf_object *object) WARN_UNUSED;
+/* Before the load: its maps, but for those of dispatch, are those that are pinned.
+ * Return: 0; -errno. */
 int pin_reuse(const struct pin *pin, struct bpf_object *object) WARN_UNUSED;
 /* Pins a program, so that a later daemon knows it where it is attached; the one that is pinned by
  * its name is known as well until pin_forget_program(). Return: 0; -errno. */
@@ -440,8 +443,9 @@ void detach_programs(const struct pin *pin, uint32_t map_id);
 /* --- What an earlier daemon has left (adopt.c) ------------------------------------------------ */
 
 /* Return: 0: the maps are to be taken over, and *@max_flows is theirs; -ENOENT: there are none, or
- * none that anybody needs; -EPROTO: they are needed, but not ours to read (logged). */
-int adopt_choose(const struct pin *pin, uint32_t *max_flows) WARN_UNUSED;
+ * none that anybody needs, and the programs are taken off unless @keep_programs; -EPROTO: they are
+ * needed, but not ours to read (logged). */
+int adopt_choose(const struct pin *pin, bool keep_programs, uint32_t *max_flows) WARN_UNUSED;
 /* Sweeps the maps, and makes what is alive a list of pairs of ours. */
 void adopt_pairs(struct splice *splice);
 
@@ -478,6 +482,7 @@ struct splice {
 	struct network *network;
 	struct io_loop *loop;
 
+	bool has_dispatch;           /* its maps are of a size to be used */
 	const struct pin *pin;       /* NULL: nothing outlives us */
 	bool has_pinned;             /* what is pinned is ours to remove */
 	struct splice_pair *adopted; /* that nobody has taken yet */

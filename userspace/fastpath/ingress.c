@@ -6,6 +6,7 @@
  */
 #include "fastpath/ingress.h"
 #include "core/log.h"
+#include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
 
 #include "tc_ingress.skel.h"
@@ -26,6 +27,11 @@ int ingress_map(const struct ingress *ingress, const char *name)
 	return bpf_object__find_map_fd_by_name(ingress->tc->obj, name);
 }
 
+uint32_t ingress_map_size(const struct ingress *ingress, const char *name)
+{
+	return bpf_map__max_entries(bpf_object__find_map_by_name(ingress->tc->obj, name));
+}
+
 /* --- Load ------------------------------------------------------------------------------------- */
 
 static int set_flow_sizes(struct tc_ingress_bpf *tc, const struct ingress_options *options)
@@ -34,7 +40,29 @@ static int set_flow_sizes(struct tc_ingress_bpf *tc, const struct ingress_option
 
 	if (!err)
 		err = bpf_map__set_max_entries(tc->maps.pairs, options->max_flows);
-	return err ? err : bpf_map__set_max_entries(tc->maps.nexthops, options->max_flows);
+	return err;
+}
+
+/* A way for each pair and each endpoint, though they share most of them. */
+static int set_nexthops_size(struct tc_ingress_bpf *tc, const struct ingress_options *options)
+{
+	uint32_t endpoints = options->dispatch_flows ? DISPATCH_ENDPOINTS_MAX : 0;
+
+	return bpf_map__set_max_entries(tc->maps.nexthops, options->max_flows + endpoints);
+}
+
+static int take_flow_maps(struct tc_ingress_bpf *tc, const struct ingress_options *options)
+{
+	if (options->is_adopting_flows)
+		return pin_reuse(options->pin, tc->obj);
+	return set_flow_sizes(tc, options);
+}
+
+static int take_dispatch_maps(struct tc_ingress_bpf *tc, const struct ingress_options *options)
+{
+	if (options->is_adopting_dispatch)
+		return dispatch_maps_reuse(options->pin, tc->obj);
+	return options->dispatch_flows ? dispatch_maps_size(tc->obj, options->dispatch_flows) : 0;
 }
 
 int ingress_load(struct ingress *ingress, const struct ingress_options *options)
@@ -46,10 +74,11 @@ int ingress_load(struct ingress *ingress, const struct ingress_options *options)
 		return -errno;
 	ingress->tc = tc;
 	tc->rodata->bucket_mask = options->nbuckets - 1;
-	if (options->adopted)
-		err = pin_reuse(options->adopted, tc->obj);
-	else
-		err = set_flow_sizes(tc, options);
+	err = set_nexthops_size(tc, options);
+	if (!err)
+		err = take_flow_maps(tc, options);
+	if (!err)
+		err = take_dispatch_maps(tc, options);
 	if (!err && options->guard_sources)
 		err = guard_maps_size(tc->obj, options->guard_sources);
 	return err ? err : tc_ingress_bpf__load(tc);

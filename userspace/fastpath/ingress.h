@@ -4,6 +4,7 @@
 
 #include "core/compiler.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The programs at ingress, loaded but nowhere attached. Thread: control. */
@@ -19,9 +20,11 @@ struct ingress {
 };
 
 struct ingress_options {
-	uint32_t max_flows, nbuckets; /* elements of `pairs` and `nexthops`; of `buckets` */
+	uint32_t max_flows, nbuckets; /* elements of `pairs`; of `buckets` */
 	uint32_t guard_sources;       /* 0: no guard */
-	const struct pin *adopted;    /* whose maps are to be taken over; NULL: new ones */
+	uint32_t dispatch_flows;      /* 0: no dispatch */
+	const struct pin *pin;        /* whose maps are to be taken over, as far as wanted: */
+	bool is_adopting_flows, is_adopting_dispatch;
 };
 
 /* Return: 0; -errno. To be done in any case. */
@@ -33,6 +36,7 @@ void ingress_done(struct ingress *ingress);
 /* Of the maps, borrowed. Return: of ingress_map(): the descriptor, the ingress's. */
 struct bpf_object *ingress_object(const struct ingress *ingress);
 int ingress_map(const struct ingress *ingress, const char *name);
+uint32_t ingress_map_size(const struct ingress *ingress, const char *name); /* elements */
 
 const struct bpf_program *ingress_tc(const struct ingress *ingress);
 const struct bpf_program *ingress_xdp(const struct ingress *ingress); /* NULL: none */

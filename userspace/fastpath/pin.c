@@ -253,12 +253,38 @@ static int reuse(const struct pin *pin, struct bpf_map *map)
 	return err;
 }
 
+/* dispatch_maps.c decides about them. */
+static bool is_dispatch(const struct bpf_map *map)
+{
+	return strncmp(bpf_map__name(map), "dispatch_", 9) == 0;
+}
+
+/* In the place of what is there. */
+int pin_store_dispatch(const struct pin *pin, const struct bpf_object *object)
+{
+	const struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		if (err || !is_dispatch(map))
+			continue;
+		(void)unlinkat(pin->fd, bpf_map__name(map), 0);
+		err = store(pin, bpf_map__name(map), bpf_map__fd(map));
+	}
+	return err;
+}
+
 int pin_reuse(const struct pin *pin, struct bpf_object *object)
 {
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, object) if (!err && is_shared(map)) err = reuse(pin, map);
+	bpf_object__for_each_map(map, object)
+	{
+		if (!err && is_shared(map) && !is_dispatch(map))
+			err = reuse(pin, map);
+	}
 	return err;
 }
 

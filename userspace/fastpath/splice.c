@@ -7,6 +7,7 @@
 #include "fastpath/splice.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/flow_table.h"
 #include "fastpath/guard_maps.h"
@@ -64,8 +65,13 @@ static size_t buckets_size(const struct splice *splice)
 	return splice->nbuckets * sizeof(struct flow_bucket);
 }
 
+/* What an earlier daemon has left, and we take over. */
+struct adopted {
+	bool has_flows, has_dispatch;
+};
+
 /* Without, everything works as long as we live. */
-static int pin_maps(struct splice *splice)
+static int pin_maps(struct splice *splice, const struct adopted *adopted)
 {
 	const struct flow_meta meta = {
 		.abi_version = FLOW_ABI_VERSION,
@@ -77,6 +83,10 @@ static int pin_maps(struct splice *splice)
 
 	if (!splice->pin)
 		return 0;
+	if (adopted->has_flows) /* and they have theirs */
+		return adopted->has_dispatch
+			       ? 0
+			       : pin_store_dispatch(splice->pin, ingress_object(&splice->ingress));
 	pin_clear(splice->pin);
 	err = pin_store(splice->pin, ingress_object(&splice->ingress), &meta);
 	if (err) {
@@ -90,19 +100,22 @@ static int pin_maps(struct splice *splice)
 }
 
 static int load_ingress(struct splice *splice, const struct splice_options *options,
-			bool is_adopting)
+			const struct adopted *adopted)
 {
 	const struct ingress_options ingress = {
 		.max_flows = splice->max_flows,
 		.nbuckets = splice->nbuckets,
 		.guard_sources = options->guard_sources,
-		.adopted = is_adopting ? splice->pin : NULL,
+		.dispatch_flows = options->dispatch_flows,
+		.pin = splice->pin,
+		.is_adopting_flows = adopted->has_flows,
+		.is_adopting_dispatch = adopted->has_dispatch,
 	};
 	int err = ingress_load(&splice->ingress, &ingress);
 
 	if (!err && options->guard_sources)
 		err = guard_maps_new(ingress_object(&splice->ingress), &splice->guard);
-	return err || is_adopting ? err : pin_maps(splice);
+	return err ? err : pin_maps(splice, adopted);
 }
 
 /* It has the maps that it shares with the programs at ingress from them. */
@@ -138,14 +151,14 @@ static int map_arrays(struct splice *splice)
 	return splice->buckets ? 0 : -errno;
 }
 
-static int load(struct splice *splice, const struct splice_options *options, bool is_adopting,
-		const char **ret_why)
+static int load(struct splice *splice, const struct splice_options *options,
+		const struct adopted *adopted, const char **ret_why)
 {
 	int err;
 
 	*ret_why = "the packet programs cannot be loaded";
 	fastpath_log_libbpf();
-	err = load_ingress(splice, options, is_adopting);
+	err = load_ingress(splice, options, adopted);
 	if (err)
 		return err;
 	err = load_egress(splice);
@@ -244,11 +257,20 @@ static int make_tables(struct splice *splice)
 	return 0;
 }
 
-/* The programs are attached last: until then those of an earlier daemon do their work. */
-static int start(struct splice *splice, const struct splice_options *options, bool is_adopting,
-		 const char **ret_why)
+static void adopt_ways(struct splice *splice, const struct adopted *adopted)
 {
-	int err = load(splice, options, is_adopting, ret_why);
+	if (adopted->has_flows)
+		adopt_pairs(splice);
+	if (adopted->has_dispatch)
+		dispatch_adopt_ways(&splice->ingress, splice->nexthops);
+	nexthops_adopted(splice->nexthops);
+}
+
+/* The programs are attached last: until then those of an earlier daemon do their work. */
+static int start(struct splice *splice, const struct splice_options *options,
+		 const struct adopted *adopted, const char **ret_why)
+{
+	int err = load(splice, options, adopted, ret_why);
 
 	if (err)
 		return err;
@@ -262,13 +284,13 @@ static int start(struct splice *splice, const struct splice_options *options, bo
 	if (err)
 		return err;
 	*ret_why = "rtnetlink cannot be used";
-	err = nexthops_new(ingress_map(&splice->ingress, "nexthops"), splice->max_flows,
-			   splice->attach, &splice->nexthops);
+	err = nexthops_new(ingress_map(&splice->ingress, "nexthops"),
+			   ingress_map_size(&splice->ingress, "nexthops"), splice->attach,
+			   &splice->nexthops);
 	if (err)
 		return err;
-	if (is_adopting)
-		adopt_pairs(splice);
-	splice->has_pinned |= is_adopting;
+	adopt_ways(splice, adopted);
+	splice->has_pinned |= adopted->has_flows;
 	err = network_follow(splice->loop, splice->attach, splice->nexthops, &splice->network);
 	if (err)
 		return err;
@@ -278,14 +300,18 @@ static int start(struct splice *splice, const struct splice_options *options, bo
 	return follow_events(splice);
 }
 
-/* Return: 0 with *@ret_is_adopting; -EPROTO. */
-static int look_for_leftover(struct splice *splice, bool *ret_is_adopting, const char **ret_why)
+/* Return: 0 with *@ret; -EPROTO. */
+static int look_for_leftover(struct splice *splice, struct adopted *ret, const char **ret_why)
 {
-	int err = splice->pin ? adopt_choose(splice->pin, &splice->max_flows) : -ENOENT;
+	int err = -ENOENT;
 
+	ret->has_dispatch = splice->pin && splice->has_dispatch &&
+			    dispatch_maps_are_pinned(splice->pin);
+	if (splice->pin)
+		err = adopt_choose(splice->pin, ret->has_dispatch, &splice->max_flows);
 	*ret_why = "connections of an earlier daemon are in the way: "
 		   "'sluicectl flows --discard' ends them";
-	*ret_is_adopting = !err;
+	ret->has_flows = !err;
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -293,13 +319,14 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 	       const char **ret_why)
 {
 	struct splice *splice = calloc(1, sizeof(*splice));
-	bool is_adopting;
+	struct adopted adopted = {};
 	int err;
 
 	*ret_why = "out of memory";
 	if (!splice)
 		return -ENOMEM;
 	splice->loop = loop;
+	splice->has_dispatch = options->dispatch_flows;
 	splice->on_end = options->on_end;
 	splice->context = options->context;
 	splice->max_flows = options->max_flows ? options->max_flows : DEFAULT_MAX_FLOWS;
@@ -307,10 +334,10 @@ int splice_new(const struct splice_options *options, struct io_loop *loop, struc
 	splice->reset_fd[0] = raw_open(AF_INET);
 	splice->reset_fd[1] = raw_open(AF_INET6);
 	splice->pin = options->pin;
-	err = look_for_leftover(splice, &is_adopting, ret_why);
+	err = look_for_leftover(splice, &adopted, ret_why);
 	splice->nbuckets = flow_table_size(2 * splice->max_flows);
 	if (!err)
-		err = start(splice, options, is_adopting, ret_why);
+		err = start(splice, options, &adopted, ret_why);
 	if (err) {
 		splice_free(splice);
 		return err;

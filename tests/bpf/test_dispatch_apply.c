@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Plans of mode dispatch in the packet programs, in a network namespace of its own, and what a
+ * daemon that was killed leaves to the next one. */
+#include "core/compiler.h"
+#include "fastpath/dispatch.h"
+#include "fastpath/fastpath_internal.h"
+#include "fastpath/pin.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DIRECTORY "/sys/fs/bpf/dispatch_test"
+#define FLOWS     4096
+
+/* 10.1.0.1:80, its two endpoints, and our source address towards them. */
+#define SERVICE "10.1.0.1:80"
+#define SOURCE  "10.3.0.3:0"
+#define FIRST   "10.3.0.4:8080"
+#define SECOND  "10.3.0.5:8080"
+
+struct daemon {
+	struct pin *pin;
+	struct io_loop *loop;
+	struct splice *programs;
+	struct dispatch *dispatch;
+};
+
+static uint32_t ifindex;
+
+static struct address parsed(const char *text)
+{
+	struct address address;
+
+	assert_int_equal(address_parse(slice_from_str(text), &address), 0);
+	return address;
+}
+
+static void start(struct daemon *daemon)
+{
+	const struct io_options io = {.backend = IO_BACKEND_EPOLL};
+	struct splice_options options = {
+		.max_flows = 16, .dispatch_flows = FLOWS, .hook = SPLICE_HOOK_TC};
+	const char *why = "";
+
+	assert_int_equal(pin_open(DIRECTORY, (uid_t)-1, (gid_t)-1, &daemon->pin), 0);
+	assert_int_equal(io_loop_new(&io, &daemon->loop), 0);
+	options.pin = daemon->pin;
+	if (splice_new(&options, daemon->loop, &daemon->programs, &why))
+		fail_msg("%s", why);
+	assert_int_equal(dispatch_new(daemon->programs, &daemon->dispatch), 0);
+}
+
+static void stop(struct daemon *daemon)
+{
+	dispatch_free(daemon->dispatch);
+	splice_free(daemon->programs);
+	io_loop_free(daemon->loop);
+	pin_close(daemon->pin);
+}
+
+/* --- Plans ------------------------------------------------------------------------------------ */
+
+static struct dispatch_endpoint endpoints[2];
+static struct address sources[1];
+static struct dispatch_service service;
+static const struct dispatch_plan plan = {.services = &service, .nservices = 1, .ring_seed = 1};
+
+static void reset_plan(void)
+{
+	endpoints[0] = (struct dispatch_endpoint){.id = 11, .address = parsed(FIRST), .weight = 1};
+	endpoints[1] = (struct dispatch_endpoint){.id = 12, .address = parsed(SECOND), .weight = 1};
+	sources[0] = parsed(SOURCE);
+	service = (struct dispatch_service){
+		.id = 1,
+		.address = parsed(SERVICE),
+		.protocol = IPPROTO_TCP,
+		.form = DISPATCH_NAT,
+		.ring_size = 251,
+		.sources = sources,
+		.nsources = 1,
+		.endpoints = endpoints,
+		.nendpoints = 2,
+	};
+}
+
+static void apply(const struct daemon *daemon)
+{
+	const char *why = "";
+
+	if (dispatch_apply(daemon->dispatch, &plan, &why))
+		fail_msg("%s", why);
+}
+
+static void assert_refused(const struct daemon *daemon, int error, const char *reason)
+{
+	const char *why = "";
+
+	assert_int_equal(dispatch_apply(daemon->dispatch, &plan, &why), error);
+	assert_string_equal(why, reason);
+	reset_plan();
+}
+
+/* --- Packets ---------------------------------------------------------------------------------- */
+
+struct packet {
+	uint8_t ethernet[12];
+	__be16 type;
+	struct iphdr ip;
+	struct tcphdr tcp;
+} __attribute__((packed));
+
+/* A segment of the client from that port to port 80; its checksums are not looked at. Return: the
+ * action. */
+static uint32_t run(const struct daemon *daemon, uint16_t port, uint8_t flags, struct packet *ret)
+{
+	struct packet in = {
+		.type = htons(0x0800),
+		.ip = {.version = 4, .ihl = 5, .tot_len = htons(40), .ttl = 64, .protocol = 6},
+		.tcp = {.source = htons(port), .dest = htons(80), .doff = 5},
+	};
+	struct __sk_buff skb = {.ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &in, .data_size_in = sizeof(in),
+		    .data_out = ret, .data_size_out = sizeof(*ret), .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb), .repeat = 1);
+
+	in.ip.saddr = inet_addr("10.2.0.2");
+	in.ip.daddr = inet_addr("10.1.0.1");
+	in.tcp.syn = flags == TH_SYN;
+	in.tcp.ack = flags == TH_ACK;
+	assert_int_equal(bpf_prog_test_run_opts(
+				 bpf_program__fd(ingress_tc(&daemon->programs->ingress)), &opts),
+			 0);
+	return opts.retval;
+}
+
+/* Return: the last byte of the endpoint's address; 0: it was dropped. */
+static unsigned endpoint_of(const struct daemon *daemon, uint16_t port, uint8_t flags)
+{
+	struct packet out;
+	uint32_t action = run(daemon, port, flags, &out);
+
+	if (action == TC_ACT_SHOT)
+		return 0;
+	assert_int_equal(action, TC_ACT_REDIRECT);
+	return ntohl(out.ip.daddr) & 0xff;
+}
+
+static unsigned source_port_of(const struct daemon *daemon, uint16_t port, uint8_t flags)
+{
+	struct packet out;
+
+	assert_int_equal(run(daemon, port, flags, &out), TC_ACT_REDIRECT);
+	return ntohs(out.tcp.source);
+}
+
+static struct dispatch_service_counts counts_of(const struct daemon *daemon)
+{
+	struct dispatch_service_counts counts = {};
+
+	assert_int_equal(dispatch_count_service(daemon->dispatch, service.id, &counts), 0);
+	return counts;
+}
+
+/* --- Facts ------------------------------------------------------------------------------------ */
+
+static void flows_are_spread_and_keep_their_endpoints(void **state)
+{
+	struct dispatch_traffic traffic[2] = {};
+	struct daemon daemon = {};
+	unsigned chosen[100], first = 0;
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply(&daemon);
+	for (uint16_t i = 0; i < 100; i++) {
+		chosen[i] = endpoint_of(&daemon, (uint16_t)(1000 + i), TH_SYN);
+		assert_in_range(chosen[i], 4, 5);
+		first += chosen[i] == 4;
+	}
+	assert_in_range(first, 25, 75);
+	endpoints[0].weight = 0;
+	apply(&daemon);
+	for (uint16_t i = 0; i < 100; i++) {
+		assert_int_equal(endpoint_of(&daemon, (uint16_t)(1000 + i), TH_ACK), chosen[i]);
+		assert_int_equal(endpoint_of(&daemon, (uint16_t)(2000 + i), TH_SYN), 5);
+	}
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(
+			dispatch_count_endpoint(daemon.dispatch, 1, endpoints[i].id, &traffic[i]),
+			0);
+	assert_int_equal(traffic[0].flows, first);
+	assert_int_equal(traffic[1].flows, 200 - first);
+	assert_int_equal(traffic[0].packets + traffic[1].packets, 300);
+	assert_int_equal(counts_of(&daemon).traffic.flows, 200);
+	stop(&daemon);
+}
+
+static void endpoint_that_is_gone_loses_its_flows_until_it_comes_back(void **state)
+{
+	struct daemon daemon = {};
+
+	(void)state;
+	reset_plan();
+	service.nendpoints = 1;
+	start(&daemon);
+	apply(&daemon);
+	assert_int_equal(endpoint_of(&daemon, 1000, TH_SYN), 4);
+	service.endpoints = &endpoints[1];
+	apply(&daemon);
+	assert_int_equal(endpoint_of(&daemon, 1000, TH_ACK), 0);
+	assert_int_equal(counts_of(&daemon).drops[DISPATCH_DROP_NO_FLOW], 1);
+	assert_int_equal(endpoint_of(&daemon, 1000, TH_SYN), 5);
+	service.nendpoints = 0;
+	apply(&daemon);
+	assert_int_equal(endpoint_of(&daemon, 1001, TH_SYN), 0);
+	assert_int_equal(counts_of(&daemon).drops[DISPATCH_DROP_NO_ENDPOINT], 1);
+	service.endpoints = endpoints;
+	service.nendpoints = 1;
+	apply(&daemon);
+	assert_int_equal(endpoint_of(&daemon, 1001, TH_SYN), 4);
+	stop(&daemon);
+}
+
+/* Every slot goes by the endpoints' ids, so order and history leave no trace. */
+static void choice_depends_on_the_endpoints_alone(void **state)
+{
+	const struct dispatch_endpoint turned[2] = {endpoints[1], endpoints[0]};
+	struct daemon daemon = {};
+	unsigned chosen[100];
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply(&daemon);
+	for (uint16_t i = 0; i < 100; i++)
+		chosen[i] = endpoint_of(&daemon, (uint16_t)(1000 + i), TH_SYN);
+	stop(&daemon);
+	daemon = (struct daemon){};
+	start(&daemon);
+	service.nendpoints = 1;
+	apply(&daemon);
+	service.nendpoints = 2;
+	service.endpoints = turned;
+	apply(&daemon);
+	for (uint16_t i = 0; i < 100; i++)
+		assert_int_equal(endpoint_of(&daemon, (uint16_t)(1000 + i), TH_SYN), chosen[i]);
+	stop(&daemon);
+}
+
+static void plans_that_cannot_be_are_refused_and_change_nothing(void **state)
+{
+	struct dispatch_service two[2];
+	const struct dispatch_plan colliding = {.services = two, .nservices = 2};
+	struct daemon daemon = {};
+	const char *why = "";
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply(&daemon);
+	service.ring_size = 250;
+	assert_refused(&daemon, -EINVAL, "a ring's size is no prime");
+	service.nsources = 0;
+	assert_refused(&daemon, -EINVAL, "form nat wants one to eight source addresses");
+	endpoints[0].address = parsed("[2001:db8::1]:80");
+	assert_refused(&daemon, -EINVAL, "a service has addresses of another family");
+	service.last_port = 79;
+	assert_refused(&daemon, -EINVAL, "the ports of a service are no range");
+	two[0] = two[1] = service;
+	two[0].last_port = 90;
+	two[1].id = 2;
+	address_set_port(&two[1].address, 90);
+	assert_int_equal(dispatch_apply(daemon.dispatch, &colliding, &why), -EINVAL);
+	assert_string_equal(why, "two services overlap");
+	two[0].last_port = 89;
+	assert_int_equal(dispatch_apply(daemon.dispatch, &colliding, &why), 0);
+	assert_int_not_equal(endpoint_of(&daemon, 1000, TH_SYN), 0);
+	stop(&daemon);
+}
+
+/* It does not come back: what it has opened goes with the process, as by SIGKILL. */
+static unsigned in_a_daemon_that_is_killed(void)
+{
+	struct daemon daemon = {};
+	int ends[2], status;
+	unsigned port = 0;
+	pid_t child;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		start(&daemon);
+		apply(&daemon);
+		port = source_port_of(&daemon, 1000, TH_SYN);
+		_exit(write(ends[1], &port, sizeof(port)) == sizeof(port) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(ends[0], &port, sizeof(port)), sizeof(port));
+	close(ends[0]);
+	close(ends[1]);
+	return port;
+}
+
+static void next_daemon_takes_over_flows_and_endpoints(void **state)
+{
+	struct daemon daemon = {};
+	unsigned port, endpoint;
+
+	(void)state;
+	reset_plan();
+	port = in_a_daemon_that_is_killed();
+	start(&daemon);
+	assert_int_equal(source_port_of(&daemon, 1000, TH_ACK), port);
+	endpoint = endpoint_of(&daemon, 1000, TH_ACK);
+	apply(&daemon);
+	assert_int_equal(source_port_of(&daemon, 1000, TH_ACK), port);
+	assert_int_equal(endpoint_of(&daemon, 1000, TH_ACK), endpoint);
+	assert_int_equal(counts_of(&daemon).traffic.flows, 1);
+	stop(&daemon);
+}
+
+/* --- Set-up ----------------------------------------------------------------------------------- */
+
+static int enter_namespaces(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) < 0)
+		return -1;
+	if (system("ip link set lo up && ip link add d0 type veth peer name d1 && "
+		   "ip link set d0 up && ip link set d1 up && ip addr add 10.3.0.3/24 dev d0"))
+		return -1;
+	ifindex = if_nametoindex("d0");
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flows_are_spread_and_keep_their_endpoints),
+		cmocka_unit_test(endpoint_that_is_gone_loses_its_flows_until_it_comes_back),
+		cmocka_unit_test(choice_depends_on_the_endpoints_alone),
+		cmocka_unit_test(plans_that_cannot_be_are_refused_and_change_nothing),
+		cmocka_unit_test(next_daemon_takes_over_flows_and_endpoints),
+	};
+
+	return cmocka_run_group_tests(tests, enter_namespaces, NULL);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FASTPATH_DISPATCH_INTERNAL_H
+#define SLUICE_FASTPATH_DISPATCH_INTERNAL_H
+
+#include "abi/dispatch.h"
+#include "balance/balance.h"
+#include "fastpath/dispatch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpf_object;
+struct ingress;
+struct nexthops;
+struct pin;
+
+/* --- Maps (dispatch_maps.c) --------------------------------------------------------------------
+ */
+
+/* As many as fit a table of so many flows. */
+#define DISPATCH_RUN_PLACES 8192u
+
+/* Before load: makes the maps as large as @flows wants them. Return: 0; -errno. */
+int dispatch_maps_size(struct bpf_object *object, uint32_t flows) WARN_UNUSED;
+
+/* Whether an earlier daemon has left a plan in force that we can take over. */
+bool dispatch_maps_are_pinned(const struct pin *pin);
+/* Before load: takes those that are pinned. Return: 0; -errno. */
+int dispatch_maps_reuse(const struct pin *pin, struct bpf_object *object) WARN_UNUSED;
+
+/* An element. Return: 0; -errno. */
+int dispatch_map_get(int fd, uint32_t index, void *ret) WARN_UNUSED;
+int dispatch_map_put(int fd, uint32_t index, const void *value) WARN_UNUSED;
+
+/* --- Plans: pure (dispatch_plan.c) --------------------------------------------------------------
+ */
+
+/* Return: 0; -EINVAL with *@ret_why. */
+int dispatch_plan_check(const struct dispatch_plan *plan, const char **ret_why) WARN_UNUSED;
+
+/* Tables of the half that a plan becomes. */
+struct dispatch_tables {
+	struct dispatch_vip *vips; /* DISPATCH_VIP_PLACES */
+	struct dispatch_range *ranges;
+	uint32_t nranges, vip_mask;
+};
+
+/* @places: of each service, in the plan's order. Return: 0; -ENOSPC with *@ret_why; -ENOMEM. */
+int dispatch_tables_build(const struct dispatch_plan *plan, const uint16_t *places,
+			  const struct dispatch_hash_key *key, struct dispatch_tables *ret,
+			  const char **ret_why) WARN_UNUSED;
+void dispatch_tables_done(struct dispatch_tables *tables);
+
+/* v4-mapped for IPv4; without the port. */
+void dispatch_address(const struct address *address, uint8_t ret[16]);
+
+/* --- Rings (dispatch_ring.c) --------------------------------------------------------------------
+ */
+
+struct dispatch_ring_builder {
+	void *state; /* of maglev; kept, so that what has not changed is not computed again */
+};
+
+/* Fills @size slots with @reals by the endpoints' weights. Return: 0: *@ret_size: @size, or 0 if no
+ * endpoint has a weight; -ENOMEM; -EINVAL. */
+int dispatch_ring_fill(struct dispatch_ring_builder *builder,
+		       const struct dispatch_endpoint *endpoints, const uint16_t *reals,
+		       size_t count, uint32_t size, uint16_t *slots,
+		       uint32_t *ret_size) WARN_UNUSED;
+void dispatch_ring_done(struct dispatch_ring_builder *builder);
+
+/* --- Endpoints (dispatch_reals.c) ---------------------------------------------------------------
+ */
+
+struct dispatch_reals;
+
+/* The tables, shared with the programs; borrowed. */
+struct dispatch_real_tables {
+	struct dispatch_real *reals; /* DISPATCH_ENDPOINTS_MAX + 1 */
+	struct dispatch_run *runs;   /* DISPATCH_RUN_PLACES */
+	struct dispatch_nat *nats;
+	struct dispatch_line *lines;
+	uint32_t nnats, nlines;
+	struct nexthops *nexthops;
+	const struct dispatch_hash_key *key; /* of the runs */
+};
+
+/* With what is in the tables already. Return: NULL: out of memory. */
+struct dispatch_reals *dispatch_reals_new(const struct dispatch_real_tables *tables) WARN_UNUSED;
+void dispatch_reals_free(struct dispatch_reals *reals); /* NULL is allowed */
+
+/* Begins a plan that wants @nruns runs in all. */
+void dispatch_reals_begin(struct dispatch_reals *reals, uint32_t nruns);
+/* Puts an endpoint in force, with the place that it has or a new one. */
+int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_service *service,
+			uint16_t place, const struct dispatch_endpoint *endpoint,
+			uint16_t *ret_real, const char **ret_why) WARN_UNUSED;
+/* Those that were not taken since begin are gone. */
+void dispatch_reals_end(struct dispatch_reals *reals);
+/* Of one in force. Return: 0: there is none. */
+uint16_t dispatch_reals_find(const struct dispatch_reals *reals, uint64_t service_id,
+			     uint64_t endpoint_id);
+
+/* --- What an earlier daemon has left (dispatch_adopt.c) ----------------------------------------
+ */
+
+/* Before any other use of @nexthops. */
+void dispatch_adopt_ways(const struct ingress *ingress, struct nexthops *nexthops);
+
+#endif
