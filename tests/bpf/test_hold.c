@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -192,6 +193,33 @@ static void address_of_a_client_is_held(void **state)
 	close(held);
 }
 
+static struct tcp_info info_of(int fd)
+{
+	struct tcp_info info = {};
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info;
+}
+
+static void frozen_socket_takes_and_answers_nothing(void **state)
+{
+	int listener = listen_on(AF_INET, BACKEND + 3), peer, fd;
+	uint16_t port;
+
+	(void)state;
+	peer = connect_to(AF_INET, BACKEND + 3, &port);
+	fd = accept(listener, NULL, NULL);
+	assert_true(peer >= 0 && fd >= 0);
+	leg_freeze(fd);
+	assert_int_equal(write(peer, "hello", 5), 5);
+	assert_int_equal(info_of(fd).tcpi_bytes_received, 0);
+	assert_int_equal(info_of(peer).tcpi_unacked, 1);
+	close(fd);
+	close(peer);
+	close(listener);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +228,7 @@ int main(void)
 		cmocka_unit_test(port_serves_other_backends),
 		cmocka_unit_test(port_outside_of_the_range_is_held),
 		cmocka_unit_test(address_of_a_client_is_held),
+		cmocka_unit_test(frozen_socket_takes_and_answers_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is asked of a leg's socket, and done to it, for a hand-off. Source: tcp(7); the repair mode
  * is what CRIU uses to move connections. */
+#include "core/compiler.h"
 #include "fastpath/fastpath_internal.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/tcp.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -163,16 +166,31 @@ int leg_dissolve(int fd)
 	return connect(fd, &nobody, sizeof(nobody)) < 0 ? -errno : 0;
 }
 
+/* One program for all sockets, for as long as we live: a classic filter would be checked, compiled
+ * and stored for each of them, which is most of what freezing cost. */
+static int drop_filter = -1;
+
+static void load_drop_filter(void)
+{
+	const struct bpf_insn drop[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	drop_filter = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "drop", "Dual BSD/GPL", drop,
+				    ARRAY_SIZE(drop), NULL);
+}
+
 /*
  * A frozen socket answers nothing: an answer would be from the past, and data that it took and
  * acknowledged would be lost. Its own probes would get no answer, and end in a reset.
  */
 void leg_freeze(int fd)
 {
-	struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-	const struct sock_fprog program = {.len = 1, .filter = &drop};
+	static pthread_once_t is_loaded = PTHREAD_ONCE_INIT;
 
+	(void)pthread_once(&is_loaded, load_drop_filter);
 	leg_silence(fd);
-	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	(void)set(fd, SOL_SOCKET, SO_ATTACH_BPF, drop_filter);
 	(void)set(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
 }
