@@ -9,7 +9,8 @@ from lib.paths import TOOLS
 from lib.traffic import Client
 
 from .cpu import Meter, private_kib
-from .peers import BULK, ECHO, WEB
+from .peers import BULK, ECHO, LENGTHS, WEB
+from .steps import Steps
 
 
 class Session:
@@ -34,8 +35,8 @@ def _per_request_us(seconds, count):
     return None if seconds is None else seconds / count * 1e6
 
 
-def _wrk(session, peer, connections, *options, path="/"):
-    url = "http://%s:%d%s" % (*peer.address(WEB), path)
+def _wrk(session, peer, connections, *options, path="/", port=WEB):
+    url = "http://%s:%d%s" % (*peer.address(port), path)
     argv = ["wrk", "-t", 2, "-c", connections, "-d", f"{session.seconds}s", "--timeout", "10s",
             *options, url]
     with Meter(peer.pid) as meter:
@@ -63,6 +64,21 @@ def requests_512(session, peer):
 def connections(session, peer):
     """A connection for every request; the backend says FIN first."""
     return _wrk(session, peer, 64, "-H", "Connection: close")
+
+
+def handoff(session, peer):
+    """Connections of so many requests: what one costs the proxy, handed over or not. Then, by
+    itself, for it costs something to look: how long the steps of a hand-over take."""
+    values = {}
+    for length, port in LENGTHS.items():
+        found = _wrk(session, peer, 64, port=port)
+        values[f"cpu_us_{length}"] = found["process_cpu_us"] * length
+        values[f"idle_{length}"] = found["idle"]
+    if peer.name in SPLICED:
+        with Steps(session, peer) as steps:
+            _wrk(session, peer, 64, port=LENGTHS[16])
+        values.update(steps.found)
+    return values
 
 
 def throughput(session, peer):
@@ -138,6 +154,7 @@ MEASURES = {
     "requests_64": (requests_64, ALL + SPLICED),
     "requests_512": (requests_512, ALL + SPLICED),
     "connections": (connections, ALL + SPLICED),
+    "handoff": (handoff, ("sluice", *SPLICED)),
     "throughput": (throughput, ("plain", "sluice", *SPLICED, "haproxy", "haproxy-copy", "nginx")),
     "latency": (latency, ALL + SPLICED),
     "memory": (memory, PROXIES),

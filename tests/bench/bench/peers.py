@@ -11,7 +11,9 @@ from lib.traffic import Server
 
 # Ports of the backend, and of each proxy: base + offset.
 WEB, BULK, ECHO = 1, 2, 3
-OFFSETS = (WEB, BULK, ECHO)
+# Where the backend ends a connection after so many requests: {requests: offset}.
+LENGTHS = {4: 4, 16: 5, 64: 6, 256: 7}
+OFFSETS = (WEB, BULK, ECHO, *LENGTHS.values())
 BACKEND_BASE = 8000
 # Pages of the backend: /size/<name>.
 BODIES = {"1k": 1 << 10, "64k": 64 << 10, "1m": 1 << 20}
@@ -164,6 +166,9 @@ class Backend:
           server {{ listen {BACKEND}:{BACKEND_BASE + WEB} backlog=16384 reuseport;
             location / {{ default_type text/plain; return 200 "{'x' * 128}"; }}
             location /size/ {{ default_type text/plain; sendfile on; tcp_nopush on; root {directory}; }} }}"""
+        for length, offset in LENGTHS.items():
+            http += f"""server {{ listen {BACKEND}:{BACKEND_BASE + offset} backlog=16384 reuseport;
+            keepalive_requests {length}; location / {{ return 200 "{'x' * 128}"; }} }}"""
         for name, size in BODIES.items():
             (directory / "size").mkdir(exist_ok=True)
             (directory / "size" / name).write_bytes(b"x" * size)

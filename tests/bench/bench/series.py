@@ -3,6 +3,10 @@
 import statistics
 
 from .cpu import cores
+from .peers import LENGTHS
+
+STEPS = {"register": "registering", "switch": "the switch", "look": "a look at the rest",
+         "cut": "silencing the sockets", "freeze": "putting them to sleep"}
 
 HTTP_TITLES = {"64": "64 connections", "512": "512 connections", "1k": "1 KiB", "64k": "64 KiB",
                "1m": "1 MiB"}
@@ -29,6 +33,11 @@ METRICS = {
     "connections": ("connections", "rate", "new connections", "1/s", 0, "higher"),
     "connection_cpu": ("connections", "process_cpu_us", "process CPU per connection", "µs", 2,
                        "lower"),
+    **{f"handoff_cpu_{n}": ("handoff", f"cpu_us_{n}", f"process CPU per connection of {n} requests",
+                            "µs", 1, "lower") for n in LENGTHS},
+    **{f"{step}_{kind}": ("handoff", f"{step}_{kind}", f"hand-over: {title}, {kind}", "µs", 1,
+                          "lower") for step, title in STEPS.items() for kind in ("p50", "p99")},
+    "handoff_us": ("handoff", "handoff_us", "hand-over: all steps, mean", "µs", 1, "lower"),
     "throughput": ("throughput", "gbit", "one stream", "Gbit/s", 2, "higher"),
     "throughput_cpu": ("throughput", "cpu_s_per_gb", "process CPU per gigabyte", "s", 3, "lower"),
     "p50": ("latency", "p50_us", "latency at a fixed rate, p50", "µs", 0, "lower"),
