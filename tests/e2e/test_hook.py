@@ -18,7 +18,7 @@ FAR_ENDS = (("client", "c0"), ("backend", "b0"))
 
 
 def config(origin, **acceleration):
-    top = {"acceleration": {"mode": "splice", "max_flows": 64, **acceleration},
+    top = {"acceleration": {"mode": "splice", "after": 0, "max_flows": 64, **acceleration},
            "access_log": {"path": "stdout", "format": "json"}}
     return simple(origin, top=top,
                   listener_options={"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"]})

@@ -17,7 +17,7 @@ from lib.origins import Origin, echo, record_all, say_name
 from lib.process import wait_until
 from lib.splice import MEBIBYTE, exchange, log_line, log_lines, rungs, together, wait_over
 
-SOCKMAP = {"acceleration": {"mode": "sockmap", "max_flows": 1024}}
+SOCKMAP = {"acceleration": {"mode": "sockmap", "after": 0, "max_flows": 1024}}
 ORIGIN = (BACKEND, 7000)
 MOVED = ("sockmap", "-")
 

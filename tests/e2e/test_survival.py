@@ -20,7 +20,7 @@ from lib.netns import BACKEND, BACKEND6, CLIENT, PROXY6, PROXY_BACK
 from lib.process import wait_until
 
 ORIGIN = (BACKEND, 7000)
-SPLICE = {"mode": "splice", "max_flows": 1024}
+SPLICE = {"mode": "splice", "after": 0, "max_flows": 1024}
 KIBIBYTE = 1 << 10
 MEBIBYTE = 1 << 20
 

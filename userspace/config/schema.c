@@ -69,8 +69,9 @@ static const struct option acceleration_options[] = {
 	 .type = &type_size,
 	 FIELD(config_acceleration, after),
 	 RANGE(0, 1024 * MIB),
-	 .default_text = "0",
-	 .help = "Bytes that a connection carries, both ways together, before it is handed over."},
+	 .default_text = "2KiB",
+	 .help = "Bytes that a connection carries, both ways together, before it is handed over: "
+		 "until then the relay is cheaper. 0: at once."},
 	{.name = "max_flows",
 	 .type = &type_count,
 	 FIELD(config_acceleration, max_flows),

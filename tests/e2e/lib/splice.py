@@ -10,7 +10,7 @@ import threading
 from .configs import simple
 from .process import wait_until
 
-SPLICE = {"acceleration": {"mode": "splice", "max_flows": 1024}}
+SPLICE = {"acceleration": {"mode": "splice", "after": 0, "max_flows": 1024}}
 MEBIBYTE = 1 << 20
 
 
