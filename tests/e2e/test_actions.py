@@ -84,6 +84,14 @@ def test_redirect_of_a_request_without_host_is_refused(net, serve):
         assert client.ask("/a", version="1.0", host=None).status == 400
 
 
+def test_who_only_redirects_needs_no_pool(net, sluice):
+    front = listener(mode="http", routes=[on("/", redirect={"scheme": "https"})])
+    del front["pool"]
+    sluice.start({"listeners": [front]})
+    got = curl.ask(net.client, "/a", "-H", "Host: a")
+    assert (got.status, got.get("location")) == (302, "https://a/a")
+
+
 # --- Answers of our own ---------------------------------------------------------
 def test_fixed_answer(serve, web):
     ask = serve(on("/a", respond={"status": 418, "type": "text/html", "body": "<b>ä</b>"}),

@@ -116,9 +116,6 @@ static void report_unknown_pool(struct checker *checker, const struct pool_names
 	struct suggestion suggestion = {.word = slice_from_str(name)};
 	char quoted[QUOTE_SIZE], nearest[SUGGESTION_SIZE];
 
-	/* That there are no pools has been reported. */
-	if (names->count == 0)
-		return;
 	for (size_t i = 0; i < names->count && is_open; i++) {
 		if (!names->sites[i].node->is_from_environment)
 			suggestion_offer(&suggestion, names->sites[i].text);

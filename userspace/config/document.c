@@ -322,7 +322,7 @@ static int build_document(struct builder *builder, struct node **ret)
 		return err;
 	if (!root || root->kind == NODE_NULL) {
 		diagnose_at(builder->diagnostics, 1, 1,
-			    "the file is empty; expected at least listeners and pools");
+			    "the file is empty; expected at least listeners");
 		return -EINVAL;
 	}
 	*ret = root;

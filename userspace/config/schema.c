@@ -333,8 +333,8 @@ static const struct option config_options[] = {
 	 .type = &type_mapping,
 	 .members = &schema_pool,
 	 LIST(config, pools),
-	 .is_required = true,
-	 .help = "Where connections go."},
+	 .is_shown = true,
+	 .help = "Where connections go. None is needed by who only redirects or serves files."},
 };
 
 const struct schema schema_config = {SCHEMA("the file", config_options)};

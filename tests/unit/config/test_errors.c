@@ -42,10 +42,9 @@ static const struct {
 	 "1:59: syns: \"-1\" is not a number; expected a number from 0 to 100000000\n"},
 
 	/* The file as a whole */
-	{"", "1:1: the file is empty; expected at least listeners and pools\n"},
-	{"# nothing but a comment\n",
-	 "1:1: the file is empty; expected at least listeners and pools\n"},
-	{"---\n", "1:1: the file is empty; expected at least listeners and pools\n"},
+	{"", "1:1: the file is empty; expected at least listeners\n"},
+	{"# nothing but a comment\n", "1:1: the file is empty; expected at least listeners\n"},
+	{"---\n", "1:1: the file is empty; expected at least listeners\n"},
 	{"just text\n", "1:1: the file is a single value; expected \"name: value\" pairs\n"},
 	{"[1, 2]\n", "1:1: the file is a list; expected \"name: value\" pairs\n"},
 	{"a: b: c\n",
@@ -90,7 +89,7 @@ static const struct {
 	 "listeners, "
 	 "pools; did "
 	 "you mean \"workers\"?\n"},
-	{L, "1:1: the file has no pools; expected a list\n"},
+	{L, "1:42: pool: \"p\" is unknown; expected the name of a pool\n"},
 	{P, "1:1: the file has no listeners; expected a list\n"},
 	{"listeners: []\n" P, "1:12: listeners is an empty list; expected at least one\n"},
 	{"listeners:\n" P, "1:11: listeners has no value; expected a list\n"},
@@ -98,7 +97,7 @@ static const struct {
 	{"listeners: [x]\n" P,
 	 "1:13: a listener is a single value; expected \"name: value\" pairs\n"},
 	{"listeners: [[]]\n" P, "1:13: a listener is a list; expected \"name: value\" pairs\n"},
-	{"pools: []\n" L, "1:8: pools is an empty list; expected at least one\n"},
+	{"pools: []\n" L, "2:42: pool: \"p\" is unknown; expected the name of a pool\n"},
 	/* Kinds of values */
 	{"workers: [1]\n" L P,
 	 "1:10: workers is a list; expected auto or a number from 1 to 1024\n"},

@@ -481,7 +481,7 @@ static void an_unreadable_file_says_why(void **state)
 	strbuf_done(&errors);
 	assert_int_equal(config_load("/dev/null", &config, &errors), -EINVAL);
 	assert_string_equal(errors.text, "/dev/null:1:1: the file is empty; expected at least "
-					 "listeners and pools\n");
+					 "listeners\n");
 	strbuf_done(&errors);
 	assert_null(config);
 }
