@@ -7,6 +7,7 @@
 #include "lib/dispatch.h"
 #include "lib/guard.h"
 #include "lib/icmp_error.h"
+#include "lib/refuse.h"
 #include "lib/splice.h"
 #include "lib/verdict.h"
 
@@ -23,6 +24,8 @@ __noinline int splice_packet(frame_context *ctx, struct packet *packet, enum flo
 		verdict = splice_tcp(ctx, packet, &nexthop);
 	else if (verdict == UNDECIDED)
 		verdict = splice_icmp_error(ctx, packet, &nexthop);
+	else if (verdict == FLOW_VERDICT_NOT_TCP)
+		verdict = refuse_untranslatable(ctx, packet);
 	count_verdict(verdict);
 	if (nexthop)
 		return frame_forward(ctx, packet, nexthop);

@@ -277,7 +277,7 @@ struct flow_nexthop {
 	X(NEW_SYN, "new_syn")           /* passed: a SYN on a tuple that was spliced   */          \
 	X(NEXTHOP_GONE, "nexthop_gone") /* dropped: its next hop is not usable */                  \
 	X(TTL_EXPIRED, "ttl_expired")   /* dropped: the hop limit ran out */                       \
-	X(NO_HEADROOM, "no_headroom")   /* dropped: the packet could not be rewritten */           \
+	X(NO_HEADROOM, "no_headroom")   /* dropped: it cannot be rewritten, as fragments */        \
 	X(ICMP_SPLICED, "icmp_spliced") /* an ICMP error that quotes a spliced flow, translated */ \
 	X(LEFT_TO_TC, "left_to_tc")     /* passed at XDP: the program at TC can forward it */      \
 	X(TAIL, "tail")                 /* passed: it acknowledges what a socket had sent */       \

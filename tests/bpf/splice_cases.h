@@ -328,9 +328,6 @@ static void what_is_not_tcp_passes(void **state)
 	frame.bytes[14] = 0x65;
 	assert_passes("version", &frame, FLOW_VERDICT_MALFORMED);
 	frame = plain_frame(false);
-	frame.bytes[20] = 0x20; /* more fragments */
-	assert_passes("first fragment", &frame, FLOW_VERDICT_NOT_TCP);
-	frame.bytes[20] = 0;
 	frame.bytes[21] = 1;
 	assert_passes("last fragment", &frame, FLOW_VERDICT_NOT_TCP);
 	frame = plain_frame(false);
@@ -341,6 +338,46 @@ static void what_is_not_tcp_passes(void **state)
 	frame = plain_frame(true);
 	frame.bytes[20] = 44;
 	assert_passes("extension header", &frame, FLOW_VERDICT_NOT_TCP);
+}
+
+static void insert(struct frame *frame, size_t at, const uint8_t *bytes, size_t len)
+{
+	memmove(frame->bytes + at + len, frame->bytes + at, frame->len - at);
+	memcpy(frame->bytes + at, bytes, len);
+	frame->len += len;
+}
+
+/* Dropped of a flow that is joined, and passed of any other. */
+static void assert_refused_if_joined(const char *what, struct frame *frame)
+{
+	pair_of(&fixture)->gate = gate_word(GATE_SPLICED, 0);
+	assert_passes(what, frame, FLOW_VERDICT_NO_HEADROOM);
+	pair_of(&fixture)->gate = gate_word(GATE_TAIL, 0);
+	assert_passes(what, frame, FLOW_VERDICT_NO_HEADROOM);
+	pair_of(&fixture)->gate = gate_word(GATE_OBSERVE, 0);
+	assert_passes(what, frame, FLOW_VERDICT_NOT_TCP);
+}
+
+static void what_cannot_be_translated_is_lost_on_the_way(void **state)
+{
+	static const uint8_t options[4] = {1, 1, 1, 0}, first[8] = {6, 0, 0, 1, 0, 0, 0, 7};
+	struct frame frame = plain_frame(false);
+
+	(void)state;
+	frame.bytes[20] = 0x20; /* more fragments */
+	assert_refused_if_joined("first fragment", &frame);
+	frame = plain_frame(false);
+	insert(&frame, 34, options, sizeof(options));
+	frame.bytes[14] = 0x46;
+	frame.bytes[17] += sizeof(options);
+	assert_refused_if_joined("options", &frame);
+	frame = plain_frame(true);
+	insert(&frame, 54, first, sizeof(first));
+	frame.bytes[19] += sizeof(first);
+	frame.bytes[20] = 44;
+	assert_refused_if_joined("first fragment of IPv6", &frame);
+	frame.bytes[57] |= 8; /* the second */
+	assert_passes("later fragment of IPv6", &frame, FLOW_VERDICT_NOT_TCP);
 }
 
 static void padding_behind_a_packet_is_no_payload(void **state)
@@ -723,6 +760,7 @@ static void icmp_that_is_not_ours_passes(void **state)
 		cmocka_unit_test(header_length_that_lies_passes),                        \
 		cmocka_unit_test(options_that_run_over_pass),                            \
 		cmocka_unit_test(what_is_not_tcp_passes),                                \
+		cmocka_unit_test(what_cannot_be_translated_is_lost_on_the_way),          \
 		cmocka_unit_test(padding_behind_a_packet_is_no_payload),                 \
 		cmocka_unit_test(foreign_packet_passes), cmocka_unit_test(gate_decides), \
 		cmocka_unit_test(observed_packets_are_recorded),                         \
