@@ -4,6 +4,7 @@
 
 /* Mode dispatch at either hook, behind the guard: what is for a service of ours, or answers for
  * one, is sent on here; all else goes on its way. */
+#include "lib/dispatch_direct.h"
 #include "lib/dispatch_nat.h"
 
 /* Said where the packet is not dispatch's: no action of either hook. */
@@ -38,7 +39,9 @@ static __always_inline enum dispatch_drop serve(frame_context *ctx, struct packe
 	work->line = line_of_hash(work->settings, work->hash);
 	if (!work->line)
 		return DISPATCH_DROP_NO_ENDPOINT;
-	return nat_forward(ctx, packet, work);
+	if (work->service->form == DISPATCH_NAT)
+		return nat_forward(ctx, packet, work);
+	return direct_forward(ctx, packet, work);
 }
 
 static __always_inline enum dispatch_drop dispatch_judge(frame_context *ctx, struct packet *packet,

@@ -112,6 +112,20 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, flags);
 }
 
+/* Puts @outer, an IP header and with @has_udp one of UDP, in front of a packet of the same family.
+ */
+static __always_inline long frame_wrap(frame_context *skb, const void *outer, __u32 len,
+				       bool is_ipv6, bool has_udp)
+{
+	__u64 flags = is_ipv6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+
+	if (has_udp)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+	if (bpf_skb_adjust_room(skb, (__s32)len, BPF_ADJ_ROOM_MAC, flags))
+		return -1;
+	return bpf_skb_store_bytes(skb, ETH_HLEN, outer, len, BPF_F_RECOMPUTE_CSUM);
+}
+
 /* What has been made for a socket goes to it, whatever device it is seen on on its way. */
 static __always_inline void frame_mark_copy(frame_context *skb)
 {

@@ -91,6 +91,17 @@ static __always_inline long frame_store(frame_context *xdp, struct packet *packe
 				   sizeof(struct iphdr) + l4_len);
 }
 
+/* Puts @outer in front of the packet; frame_forward() writes the link layer header anew. */
+static __always_inline long frame_wrap(frame_context *xdp, const void *outer, __u32 len,
+				       bool is_ipv6, bool has_udp)
+{
+	(void)is_ipv6;
+	(void)has_udp;
+	if (bpf_xdp_adjust_head(xdp, -(int)len))
+		return -1;
+	return bpf_xdp_store_bytes(xdp, ETH_HLEN, (void *)outer, len);
+}
+
 static __always_inline void frame_mark_copy(frame_context *xdp)
 {
 	(void)xdp;

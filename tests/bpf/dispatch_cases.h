@@ -578,6 +578,192 @@ static void flows_of_many_clients_have_ports_of_their_own(void **state)
 	}
 }
 
+/* --- Forms of direct server return ------------------------------------------------------------ */
+
+/* Bytes in front of the packet of @in, as they should be: the outer source is in 172.16/16 or
+ * 100::/64, or the given one. */
+static struct frame wrapped(const struct frame *in, const struct frame *got, bool has_udp)
+{
+	bool is_ipv6 = fixture.is_ipv6;
+	size_t inner = in->len - 14, udp_len = has_udp ? 8 : 0, ip = ip_len(is_ipv6);
+	uint8_t protocol = has_udp ? 17 : is_ipv6 ? 41 : 4, source[16];
+	struct frame frame = {.len = in->len + ip + udp_len};
+	uint8_t *at = frame.bytes + 14, *udp = at + ip;
+
+	memcpy(frame.bytes, in->bytes, 14);
+	put_ip(at, is_ipv6, UP_OUT, protocol, 0, 64, inner + udp_len);
+	if (is_ipv6) {
+		memcpy(at, in->bytes + 14, 4); /* with its flow label */
+		memcpy(at + 8, "\x01\0\0\0\0\0\0\0", 8);
+		memcpy(at + 16, got->bytes + 14 + 16, 8);
+	} else {
+		put16(at + 4, 0);
+		put32(at + 12,
+		      0xac100000u | (uint32_t)got->bytes[14 + 14] << 8 | got->bytes[14 + 15]);
+	}
+	if (fixture.service.tunnel_source[15]) {
+		address_of(3, is_ipv6, source);
+		memcpy(at + (is_ipv6 ? 8 : 12), source + (is_ipv6 ? 0 : 12), is_ipv6 ? 16 : 4);
+	}
+	if (!is_ipv6) {
+		put16(at + 10, 0);
+		put16(at + 10, checksum_of(sum_bytes(0, at, 20)));
+	}
+	if (has_udp) {
+		put16(udp, 0xc000u | (unsigned)got->bytes[14 + ip] << 8 | got->bytes[14 + ip + 1]);
+		put16(udp + 2, 6080);
+		put16(udp + 4, (unsigned)(inner + 8));
+	}
+	memcpy(udp + udp_len, in->bytes + 14, inner);
+	set_way_up(&frame);
+	return frame;
+}
+
+static void assert_is_wrapped(const char *what, const struct frame *in, bool has_udp)
+{
+	struct frame got = *in, expected;
+
+	assert_int_equal(run(&got), fixture.hook->redirect);
+	expected = wrapped(in, &got, has_udp);
+	assert_frames_equal(what, &got, &expected);
+}
+
+static void reset_tunnel(enum dispatch_form form, uint8_t protocol, bool is_ipv6, bool has_source)
+{
+	reset(form, protocol, is_ipv6);
+	fixture.service.gue_port = htons(6080);
+	if (has_source)
+		address_of(3, is_ipv6, fixture.service.tunnel_source);
+	put_service();
+}
+
+static void tunnels_bring_packets_unchanged(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		bool is_ipv6 = i & 1, has_udp = i & 2, has_source = i & 4;
+		enum dispatch_form form = has_udp ? DISPATCH_GUE : DISPATCH_IPIP;
+		const struct datagram datagram = {.leg = UP_IN, .payload = 33};
+		struct frame in;
+
+		reset_tunnel(form, IPPROTO_TCP, is_ipv6, has_source);
+		in = tcp_frame(UP_IN, SYN, 0);
+		assert_is_wrapped("SYN", &in, has_udp);
+		in = tcp_frame(UP_IN, ACK, 700);
+		assert_is_wrapped("data", &in, has_udp);
+		reset_tunnel(form, IPPROTO_UDP, is_ipv6, has_source);
+		in = udp_frame(&datagram);
+		assert_is_wrapped("UDP", &in, has_udp);
+	}
+}
+
+static void layer_two_changes_addresses_of_the_link_alone(void **state)
+{
+	struct frame in, out;
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		reset(DISPATCH_L2, IPPROTO_TCP, is_ipv6);
+		in = out = tcp_frame(UP_IN, ACK, 100);
+		set_way_up(&out);
+		assert_becomes("a segment", in, fixture.hook->redirect, &out);
+	}
+}
+
+/* At XDP it is left to TC, which tells its sender. */
+static void packet_too_big_for_a_tunnel_is_dropped_at_tc(void **state)
+{
+	struct frame in;
+
+	(void)state;
+	reset_tunnel(DISPATCH_IPIP, IPPROTO_TCP, false, false);
+	in = tcp_frame(UP_IN, ACK, 1500 - 20 - 20 - 24);
+	assert_is_wrapped("fits", &in, false);
+	in = tcp_frame(UP_IN, ACK, 1500 - 20 - 20 - 24 + 1);
+	if (fixture.hook->is_xdp)
+		assert_action("a byte more", in, fixture.hook->pass);
+	else
+		assert_dropped("a byte more", in, DISPATCH_DROP_TOO_BIG);
+}
+
+static unsigned count_entries(void)
+{
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < LINES; i++) {
+		struct dispatch_line line;
+
+		assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_lines"), &i, &line), 0);
+		for (int place = 0; place < DISPATCH_LINE_PLACES; place++)
+			count += line.entry[place] != 0;
+	}
+	return count;
+}
+
+static void table_keeps_a_flow_on_its_endpoint_though_the_ring_changes(void **state)
+{
+	struct dispatch_real_count before;
+	struct frame in;
+
+	(void)state;
+	reset(DISPATCH_L2, IPPROTO_TCP, false);
+	before = real_count();
+	in = tcp_frame(UP_IN, SYN, 0);
+	assert_action("SYN", in, fixture.hook->redirect);
+	put_ring(0);
+	fixture.real.state = DISPATCH_REAL_DRAINING;
+	put("dispatch_reals", REAL, &fixture.real);
+	assert_action("ACK", tcp_frame(UP_IN, ACK, 0), fixture.hook->redirect);
+	assert_int_equal(real_count().flows - before.flows, 1);
+	assert_int_equal(real_count().packets - before.packets, 2);
+	fixture.real.state = DISPATCH_REAL_GONE;
+	put("dispatch_reals", REAL, &fixture.real);
+	assert_dropped("ACK", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_ENDPOINT);
+	assert_int_equal(count_entries(), 1);
+}
+
+static void idle_flow_is_chosen_for_anew(void **state)
+{
+	struct dispatch_line line;
+	uint32_t at = LINES;
+
+	(void)state;
+	reset(DISPATCH_L2, IPPROTO_TCP, false);
+	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
+	for (uint32_t i = 0; i < LINES && at == LINES; i++) {
+		assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_lines"), &i, &line), 0);
+		if (line.entry[0])
+			at = i;
+	}
+	put_ring(0);
+	line.entry[0] = (line.entry[0] & ~0xffffULL) |
+			(uint16_t)(line.entry[0] - fixture.service.timeout_s + 2);
+	put("dispatch_lines", at, &line);
+	assert_action("in time", tcp_frame(UP_IN, ACK, 0), fixture.hook->redirect);
+	line.entry[0] = (line.entry[0] & ~0xffffULL) | (uint16_t)(line.entry[0] - 5);
+	put("dispatch_lines", at, &line);
+	assert_dropped("too late", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_ENDPOINT);
+}
+
+static void flood_of_new_flows_leaves_the_table_alone(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	reset(DISPATCH_L2, IPPROTO_TCP, false);
+	fixture.settings.new_flows = (struct guard_rate){.cost = 1u << 20, .burst = 10u << 20};
+	put("dispatch_settings", 0, &fixture.settings);
+	before = service_count().unlisted;
+	for (unsigned i = 0; i < 30; i++) {
+		struct frame in = tcp_frame(UP_IN, SYN, 0);
+
+		put16(in.bytes + 14 + 20, 1000 + i);
+		assert_action("SYN", in, fixture.hook->redirect);
+	}
+	assert_in_range(count_entries(), 10, 12);
+	assert_int_equal(service_count().unlisted - before, 30 - count_entries());
+}
+
 /* --- Set-up ----------------------------------------------------------------------------------- */
 
 static void set_sizes(const struct bpf_object *object)
@@ -604,9 +790,15 @@ static void set_sizes(const struct bpf_object *object)
 				 0);
 }
 
-/* A network of our own, with a device that packets may come from. */
+/* A network of our own, with a device that packets may come from. Rates are those of a CPU: we stay
+ * on one. */
 static void enter_network(void)
 {
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((size_t)sched_getcpu(), &cpus);
+	assert_int_equal(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	assert_int_equal(system("ip link set lo up && ip link add d0 type veth peer name d1 && "
 				"ip link set d0 up"),
@@ -614,15 +806,21 @@ static void enter_network(void)
 	fixture.ifindex = if_nametoindex("d0");
 }
 
-#define DISPATCH_TESTS                                                                       \
-	cmocka_unit_test(nat_changes_both_addresses_of_tcp),                                 \
-		cmocka_unit_test(nat_changes_both_addresses_of_udp),                         \
-		cmocka_unit_test(udp_checksum_never_becomes_none),                           \
-		cmocka_unit_test(others_are_passed_untouched),                               \
-		cmocka_unit_test(what_cannot_be_sent_is_dropped_by_its_reason),              \
-		cmocka_unit_test(flow_is_kept_briefly_until_it_opens_and_when_it_has_ended), \
-		cmocka_unit_test(idle_flow_gives_its_port_to_another),                       \
-		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them), \
-		cmocka_unit_test(flows_of_many_clients_have_ports_of_their_own)
+#define DISPATCH_TESTS                                                                        \
+	cmocka_unit_test(nat_changes_both_addresses_of_tcp),                                  \
+		cmocka_unit_test(nat_changes_both_addresses_of_udp),                          \
+		cmocka_unit_test(udp_checksum_never_becomes_none),                            \
+		cmocka_unit_test(others_are_passed_untouched),                                \
+		cmocka_unit_test(what_cannot_be_sent_is_dropped_by_its_reason),               \
+		cmocka_unit_test(flow_is_kept_briefly_until_it_opens_and_when_it_has_ended),  \
+		cmocka_unit_test(idle_flow_gives_its_port_to_another),                        \
+		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them),  \
+		cmocka_unit_test(flows_of_many_clients_have_ports_of_their_own),              \
+		cmocka_unit_test(tunnels_bring_packets_unchanged),                            \
+		cmocka_unit_test(layer_two_changes_addresses_of_the_link_alone),              \
+		cmocka_unit_test(packet_too_big_for_a_tunnel_is_dropped_at_tc),               \
+		cmocka_unit_test(table_keeps_a_flow_on_its_endpoint_though_the_ring_changes), \
+		cmocka_unit_test(idle_flow_is_chosen_for_anew),                               \
+		cmocka_unit_test(flood_of_new_flows_leaves_the_table_alone)
 
 #endif

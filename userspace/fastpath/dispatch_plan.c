@@ -58,6 +58,17 @@ static const char *why_sources_cannot_be(const struct dispatch_service *service)
 	return NULL;
 }
 
+static const char *why_not_yet(const struct dispatch_service *service)
+{
+	if (service->form == DISPATCH_NAT_KEEP_SOURCE)
+		return "form nat_keep_source is not there yet";
+	if (service->algorithm == DISPATCH_LEAST_LOADED)
+		return "choice by load is not there yet";
+	if (service->on_gone == DISPATCH_RESET)
+		return "resets for endpoints that are gone are not there yet";
+	return service->server_id_len ? "QUIC server ids are not there yet" : NULL;
+}
+
 /* NULL: nothing. */
 static const char *why_service_cannot_be(const struct dispatch_service *service)
 {
@@ -73,7 +84,9 @@ static const char *why_service_cannot_be(const struct dispatch_service *service)
 		return "a service has addresses of another family";
 	if (service->tcp_timeout_s > TIMEOUT_MAX || service->udp_timeout_s > TIMEOUT_MAX)
 		return "a timeout is longer than 32767 seconds";
-	why = why_ports_cannot_be(service);
+	why = why_not_yet(service);
+	if (!why)
+		why = why_ports_cannot_be(service);
 	return why ? why : why_sources_cannot_be(service);
 }
 
