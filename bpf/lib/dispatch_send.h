@@ -28,6 +28,20 @@ static __always_inline long load_headers(frame_context *ctx, struct packet *pack
 			  sizeof(struct iphdr) + l4_len);
 }
 
+/* The daemon answers in the service's name (RFC 1191, RFC 8201), quoting the packet as it came. */
+static __always_inline void tell_too_big(struct packet *packet, __u32 mtu)
+{
+	struct dispatch_too_big record = {
+		.event = {.kind = FLOW_EVENT_DISPATCH_TOO_BIG,
+			  .mtu = mtu,
+			  .seq = read_be32(packet_l4(packet) + 4)},
+		.key = packet->key,
+		.protocol = packet->protocol,
+	};
+
+	(void)bpf_ringbuf_output(&events, &record, sizeof(record), 0);
+}
+
 /* @growth: bytes that are added to the packet. */
 static __always_inline enum dispatch_drop way_takes(frame_context *ctx, struct packet *packet,
 						    const struct flow_nexthop *nexthop,
@@ -35,9 +49,10 @@ static __always_inline enum dispatch_drop way_takes(frame_context *ctx, struct p
 {
 	if (!frame_can_forward(ctx, packet, nexthop, growth))
 		return DISPATCH_LEFT_TO_TC;
-	if (frame_exceeds(ctx, packet, nexthop->mtu - growth))
-		return DISPATCH_DROP_TOO_BIG;
-	return DISPATCH_FINE;
+	if (!frame_exceeds(ctx, packet, nexthop->mtu - growth))
+		return DISPATCH_FINE;
+	tell_too_big(packet, nexthop->mtu - growth);
+	return DISPATCH_DROP_TOO_BIG;
 }
 
 #endif

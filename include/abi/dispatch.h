@@ -373,4 +373,14 @@ struct dispatch_service_count {
 	__u64 drops[DISPATCH_DROP_COUNT];
 };
 
+/* Record of the ring buffer `events`, as it is told of a packet that was too big for its way. */
+struct dispatch_too_big {
+	struct flow_event event; /* kind, mtu: what the packet may have had, and seq */
+	struct flow_key key;     /* as it arrived */
+	__u8 protocol;
+	__u8 padding[3];
+};
+
+_Static_assert(sizeof(struct dispatch_too_big) == 64, "no hidden padding");
+
 #endif

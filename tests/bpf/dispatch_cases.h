@@ -670,6 +670,39 @@ static void layer_two_changes_addresses_of_the_link_alone(void **state)
 	}
 }
 
+static int on_too_big(void *context, void *record, size_t size)
+{
+	assert_int_equal(size, sizeof(struct dispatch_too_big));
+	memcpy(context, record, size);
+	return 0;
+}
+
+/* What has been told of it. */
+static struct dispatch_too_big told_too_big(void)
+{
+	struct dispatch_too_big record = {};
+	struct ring_buffer *ring = ring_buffer__new(map_fd("events"), on_too_big, &record, NULL);
+
+	assert_non_null(ring);
+	assert_int_equal(ring_buffer__consume(ring), 1);
+	ring_buffer__free(ring);
+	return record;
+}
+
+static void assert_told(void)
+{
+	struct dispatch_too_big record = told_too_big();
+	struct flow_key key = {.source_port = htons(40000), .destination_port = htons(80)};
+
+	address_of(2, fixture.is_ipv6, key.source);
+	address_of(1, fixture.is_ipv6, key.destination);
+	assert_int_equal(record.event.kind, FLOW_EVENT_DISPATCH_TOO_BIG);
+	assert_int_equal(record.event.mtu, 1480);
+	assert_int_equal(record.event.seq, 1000);
+	assert_int_equal(record.protocol, IPPROTO_TCP);
+	assert_memory_equal(&record.key, &key, sizeof(key));
+}
+
 /* At XDP it is left to TC, which tells its sender. */
 static void packet_too_big_for_a_tunnel_is_dropped_at_tc(void **state)
 {
@@ -680,10 +713,12 @@ static void packet_too_big_for_a_tunnel_is_dropped_at_tc(void **state)
 	in = tcp_frame(UP_IN, ACK, 1500 - 20 - 20 - 24);
 	assert_is_wrapped("fits", &in, false);
 	in = tcp_frame(UP_IN, ACK, 1500 - 20 - 20 - 24 + 1);
-	if (fixture.hook->is_xdp)
+	if (fixture.hook->is_xdp) {
 		assert_action("a byte more", in, fixture.hook->pass);
-	else
-		assert_dropped("a byte more", in, DISPATCH_DROP_TOO_BIG);
+		return;
+	}
+	assert_dropped("a byte more", in, DISPATCH_DROP_TOO_BIG);
+	assert_told();
 }
 
 static unsigned count_entries(void)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The ring buffer `events`, from the programs to the control loop. */
+#include "abi/dispatch.h"
 #include "fastpath/fastpath_internal.h"
 #include "io/watch.h"
 
@@ -14,12 +15,18 @@ struct events {
 	void *context;
 };
 
+static size_t size_of(const struct flow_event *event)
+{
+	return event->kind == FLOW_EVENT_DISPATCH_TOO_BIG ? sizeof(struct dispatch_too_big)
+							  : sizeof(*event);
+}
+
 static int on_record(void *context, void *record, size_t size)
 {
 	const struct flow_event *event = record;
 	struct events *events = context;
 
-	if (size >= sizeof(*event))
+	if (size >= sizeof(*event) && size >= size_of(event))
 		events->on_event(events->context, event);
 	return 0;
 }

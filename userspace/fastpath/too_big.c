@@ -27,7 +27,8 @@ static uint32_t write_quote(const struct too_big *too_big, uint8_t *at)
 	const struct flow_key *key = &too_big->key;
 	uint32_t ip_len = raw_is_ipv4(key->source) ? 20 : RAW_IP_MAX, seq = htonl(too_big->seq);
 	/* How long it was is not known, but too long. */
-	uint32_t len = raw_write_ip(key, IPPROTO_TCP, too_big->mtu + 1 - ip_len, at);
+	uint8_t protocol = too_big->protocol ? too_big->protocol : IPPROTO_TCP;
+	uint32_t len = raw_write_ip(key, protocol, too_big->mtu + 1 - ip_len, at);
 
 	memcpy(at + len, &key->source_port, 2);
 	memcpy(at + len + 2, &key->destination_port, 2);

@@ -6,13 +6,14 @@
 
 #include <stdint.h>
 
-/* IPv6 and ICMPv6, with an IPv6 header and eight bytes of TCP in it. */
+/* IPv6 and ICMPv6, with an IPv6 header and eight bytes of TCP or UDP in it. */
 #define TOO_BIG_PACKET_SIZE 96
 
 struct too_big {
 	struct flow_key key; /* of the packet, as it arrived */
-	uint32_t seq;        /* its number; host order */
+	uint32_t seq;        /* its number, or of UDP what is in that place; host order */
 	uint32_t mtu;        /* that it should have kept to */
+	uint8_t protocol;    /* 0: TCP */
 };
 
 /* How many were sent lately: a sender of many packets needs one answer. Zero is valid. */

@@ -120,6 +120,18 @@ static void too_big_over_ipv4_quotes_the_packet(void **state)
 	assert_int_equal(ones_complement(packet + 28, 20, 0), 0xffff);
 }
 
+static void too_big_quotes_udp_as_udp(void **state)
+{
+	struct too_big too_big = too_big_of(ipv4_key());
+	uint8_t packet[TOO_BIG_PACKET_SIZE];
+
+	(void)state;
+	too_big.protocol = IPPROTO_UDP;
+	assert_int_equal(too_big_build(&too_big, packet), 56);
+	assert_int_equal(packet[37], IPPROTO_UDP);
+	assert_int_equal(ones_complement(packet + 28, 20, 0), 0xffff);
+}
+
 static void too_big_over_ipv6_quotes_the_packet(void **state)
 {
 	struct too_big too_big = too_big_of(ipv4_key());
@@ -147,6 +159,7 @@ int main(void)
 		cmocka_unit_test(reset_over_ipv6_is_60_good_bytes),
 		cmocka_unit_test(keepalive_has_an_old_number_and_the_clocks),
 		cmocka_unit_test(too_big_over_ipv4_quotes_the_packet),
+		cmocka_unit_test(too_big_quotes_udp_as_udp),
 		cmocka_unit_test(too_big_over_ipv6_quotes_the_packet),
 	};
 
