@@ -41,6 +41,14 @@ struct config_certificate_match {
 	const char *subject_regex; /* compiles; NULL: any */
 	const char **fingerprint;  /* SHA-256, lower case; one of these */
 	size_t nfingerprint;
+	const char **issuer; /* as subject */
+	size_t nissuer;
+	const char *issuer_regex;
+	const char **serial; /* lower case hexadecimal, two digits an octet */
+	size_t nserial;
+	const char **dns, **uri, **email; /* of each kind one of these is among its names */
+	size_t ndns, nuri, nemail;
+	const char *uri_regex; /* matches one of its URIs */
 };
 
 /* How the request goes on; at most one of path, prefix and regex is not NULL. */

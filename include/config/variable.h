@@ -27,6 +27,13 @@
 	X(TLS_SNI, "tls_sni", false, "the name that the client's TLS asked for")              \
 	X(TLS_CLIENT_SUBJECT, "tls_client_subject", false, "of the client's certificate")     \
 	X(TLS_CLIENT_FINGERPRINT, "tls_client_fingerprint", false, "its SHA-256 in hex")      \
+	X(TLS_CLIENT_ISSUER, "tls_client_issuer", false, "who has signed it")                 \
+	X(TLS_CLIENT_SERIAL, "tls_client_serial", false, "its number, in hex")                \
+	X(TLS_CLIENT_NOT_BEFORE, "tls_client_not_before", false, "from when it is good")      \
+	X(TLS_CLIENT_NOT_AFTER, "tls_client_not_after", false, "until when it is good")       \
+	X(TLS_CLIENT_DNS, "tls_client_dns", false, "the DNS names that it is for")            \
+	X(TLS_CLIENT_URI, "tls_client_uri", false, "the URIs that it is for")                 \
+	X(TLS_CLIENT_EMAIL, "tls_client_email", false, "the e-mail addresses")                \
 	X(LISTENER, "listener", false, "the listener's name")                                 \
 	X(POOL, "pool", false, "the pool's name; empty before one is known")                  \
 	X(STATUS, "status", false, "the answer's status; empty before there is one")          \

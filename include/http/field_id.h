@@ -33,6 +33,8 @@
 	X(ALT_SVC, "alt-svc", T)                                                   \
 	X(AUTHORIZATION, "authorization", F | T)                                   \
 	X(CACHE_CONTROL, "cache-control", F | T)                                   \
+	X(CLIENT_CERT, "client-cert", F | T)                                       \
+	X(CLIENT_CERT_CHAIN, "client-cert-chain", F | T)                           \
 	X(CONNECTION, "connection", C | T)                                         \
 	X(CONTENT_DISPOSITION, "content-disposition", T)                           \
 	X(CONTENT_ENCODING, "content-encoding", F | T)                             \

@@ -25,9 +25,14 @@ struct http_hop {
 	struct slice scheme; /* "http" or "https" */
 };
 
-/* Removes what a source that is not trusted claims: Forwarded, X-Forwarded-*, X-Real-IP; also when
- * it is spelt with "_", which CGI and what follows it cannot tell from "-". */
+/* Removes what a source that is not trusted claims: Forwarded, X-Forwarded-*, X-Real-IP, and
+ * Client-Cert*; also when it is spelt with "_", which CGI and what follows it cannot tell from "-".
+ */
 void http_forwarded_distrust(struct http_fields *fields);
+
+/* The last alone: they are about the connection to this server, and nobody else can know them
+ * (RFC 9440 section 2.4). */
+void http_client_cert_distrust(struct http_fields *fields);
 
 /* Appends our element to the Forwarded field, or begins one; several fields become one.
  * Return: 0; -EINVAL if the hop holds control characters; -ENOMEM. */

@@ -264,6 +264,7 @@ struct connection_row {
 	char sni[256];
 	const char *tls_version, *tls_cipher; /* with the client; NULL: none */
 	bool is_tls_resumed;
+	char tls_client[256];            /* the subject of its certificate; "": none */
 	const char *backend_tls_version; /* with the endpoint; NULL: none */
 };
 

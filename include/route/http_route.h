@@ -9,6 +9,7 @@
 #include "core/regex.h"
 #include "http/message.h"
 #include "route/rewrite.h"
+#include "tls/peer.h"
 
 #include <stdint.h>
 
@@ -26,19 +27,13 @@
  */
 struct http_route_table;
 
-/* Of a certificate that was verified. */
-struct http_route_certificate {
-	struct slice subject;     /* RFC 2253 */
-	struct slice fingerprint; /* SHA-256, lower case hexadecimal */
-};
-
 struct http_route_request {
 	const struct http_request *request;
-	struct slice path;            /* normalised; "*" or empty where there is none */
-	const struct address *source; /* the client's */
-	uint16_t port;                /* that the client connected to, host order */
-	const struct http_route_certificate *certificate; /* the client's; NULL: none */
-	struct arena *arena;                              /* the request's */
+	struct slice path;                  /* normalised; "*" or empty where there is none */
+	const struct address *source;       /* the client's */
+	uint16_t port;                      /* that the client connected to, host order */
+	const struct tls_peer *certificate; /* the client's, verified; NULL: none */
+	struct arena *arena;                /* the request's */
 	struct regex_scratch *scratch;
 };
 

@@ -84,16 +84,4 @@ struct tls_facts {
 
 void tls_session_facts(const struct tls_session *session, struct tls_facts *ret);
 
-/* Room for a SHA-256 in hexadecimal and its NUL. */
-#define TLS_FINGERPRINT_SIZE 65
-
-/**
- * The peer's certificate, as it was verified.
- * @ret_subject: RFC 2253 form; the caller's to free().
- * @ret_fingerprint: SHA-256 of the certificate, lower case hexadecimal.
- * Return: 0; -ENOENT: there is none; -ENOMEM.
- */
-int tls_session_peer(const struct tls_session *session, char **ret_subject,
-		     char ret_fingerprint[TLS_FINGERPRINT_SIZE]) WARN_UNUSED;
-
 #endif

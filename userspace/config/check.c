@@ -222,9 +222,16 @@ static void check_forwarding(struct checker *checker, const struct config_listen
 {
 	const struct config_forwarding *forwarding = &listener->forwarding;
 
-	if (listener->mode != CONFIG_MODE_HTTP && (forwarding->ntrust || forwarding->request_id))
-		diagnose(checker->diagnostics, node_member(node, "forwarding"),
+	bool is_used = forwarding->ntrust || forwarding->request_id || forwarding->client_cert;
+	const struct node *at = node_member(node, "forwarding");
+
+	if (listener->mode != CONFIG_MODE_HTTP && is_used)
+		diagnose(checker->diagnostics, at,
 			 "forwarding is not for mode tcp; expected mode http with it");
+	else if (forwarding->client_cert && listener->tls.client_auth == CONFIG_CLIENT_AUTH_OFF)
+		diagnose(checker->diagnostics, node_member_or_self(at, "client_cert"),
+			 "client_cert: the listener asks clients for none; expected "
+			 "tls.client_auth");
 }
 
 static void check_listener(struct checker *checker, const struct pool_names *names,

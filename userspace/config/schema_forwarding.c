@@ -10,6 +10,13 @@ static const struct word fields_words[] = {
 	{},
 };
 
+static const struct word client_cert_words[] = {
+	{"off", CONFIG_CLIENT_CERT_OFF},
+	{"leaf", CONFIG_CLIENT_CERT_LEAF},
+	{"chain", CONFIG_CLIENT_CERT_CHAIN},
+	{},
+};
+
 static const struct option forwarding_options[] = {
 	{.name = "trust",
 	 .type = &type_network,
@@ -34,6 +41,14 @@ static const struct option forwarding_options[] = {
 	 .help = "A field that carries ${request_id} to backends, and to the log. One that a "
 		 "trusted "
 		 "proxy sent is kept."},
+	{.name = "client_cert",
+	 .type = &type_word,
+	 FIELD(config_forwarding, client_cert),
+	 .words = client_cert_words,
+	 .default_text = "off",
+	 .help = "The client's certificate for backends (RFC 9440). leaf: in Client-Cert; chain: "
+		 "the authorities behind it in Client-Cert-Chain too. Fields of these names that a "
+		 "client sends are removed in any case."},
 };
 
 const struct schema schema_forwarding = {SCHEMA("forwarding", forwarding_options)};

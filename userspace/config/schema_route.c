@@ -64,6 +64,41 @@ static const struct option certificate_match_options[] = {
 	 LIST(config_certificate_match, fingerprint),
 	 .example = "[9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]",
 	 .help = "SHA-256 of certificates."},
+	{.name = "issuer",
+	 .type = &type_text,
+	 LIST(config_certificate_match, issuer),
+	 .example = "[\"CN=People CA,O=Example\"]",
+	 .help = "Whole subjects of the authority that has signed it, in the form of RFC 2253."},
+	{.name = "issuer_regex",
+	 .type = &type_regex,
+	 FIELD(config_certificate_match, issuer_regex),
+	 .example = "\"^CN=People CA,\"",
+	 .help = "A pattern that matches somewhere in the issuer."},
+	{.name = "serial",
+	 .type = &type_serial,
+	 LIST(config_certificate_match, serial),
+	 .example = "[0a:1b:2c]",
+	 .help = "Serial numbers in hexadecimal. They are unique within one issuer alone."},
+	{.name = "dns",
+	 .type = &type_sni,
+	 LIST(config_certificate_match, dns),
+	 .example = "[agent.example.com, \"*.agents.example.com\"]",
+	 .help = "DNS names, one of which is among its alternative names; wildcards as with sni."},
+	{.name = "uri",
+	 .type = &type_text,
+	 LIST(config_certificate_match, uri),
+	 .example = "[\"spiffe://example.org/billing\"]",
+	 .help = "URIs, one of which is among its alternative names."},
+	{.name = "uri_regex",
+	 .type = &type_regex,
+	 FIELD(config_certificate_match, uri_regex),
+	 .example = "\"^spiffe://example\\\\.org/\"",
+	 .help = "A pattern that matches somewhere in one of its URIs."},
+	{.name = "email",
+	 .type = &type_text,
+	 LIST(config_certificate_match, email),
+	 .example = "[alice@example.org]",
+	 .help = "E-mail addresses, one of which is among its alternative names."},
 };
 
 static const struct schema schema_certificate_match = {
@@ -302,11 +337,11 @@ void finish_value_match(struct decoder *decoder, const struct node *node, void *
 void finish_certificate_match(struct decoder *decoder, const struct node *node, void *base)
 {
 	struct config_certificate_match *match = base;
-	bool has_more = match->nsubject || match->subject_regex || match->nfingerprint;
+	bool has_more = node && node->count > 1;
 
 	match->is_asked = true;
 	if (!match->is_present && has_more)
 		diagnose(decoder->diagnostics, node_member_or_self(node, "verified"),
-			 "verified: a certificate that is not there has no subject and no "
-			 "fingerprint; expected verified alone");
+			 "verified: a certificate that is not there says nothing; expected "
+			 "verified alone");
 }

@@ -128,6 +128,48 @@ const struct option_type type_fingerprint = {
 	.schema = schema_fingerprint,
 };
 
+#define SERIAL_DIGITS 40 /* RFC 5280 section 4.1.2.2 */
+
+/* With or without colons and zeros in front, as openssl prints it; kept in whole octets. */
+static const char *read_serial(struct reading *reading, struct slice text, void *field)
+{
+	char digits[SERIAL_DIGITS + 1] = "0";
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == ':' || (c == '0' && !count))
+			continue;
+		if (!isxdigit((unsigned char)c) || count == SERIAL_DIGITS)
+			return "is not a serial number";
+		digits[++count] = (char)tolower((unsigned char)c);
+	}
+	if (!count)
+		return "is not a serial number";
+	return store_text(reading, slice_of(digits + 1 - count % 2, count + count % 2), field);
+}
+
+static void expect_serial(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "up to 40 hexadecimal digits, with or without colons");
+}
+
+static void schema_serial(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "\"type\": \"string\", \"pattern\": \"^[0-9A-Fa-f:]+$\"");
+}
+
+const struct option_type type_serial = {
+	.name = "serial number",
+	.size = sizeof(char *),
+	.read = read_serial,
+	.expect = expect_serial,
+	.schema = schema_serial,
+};
+
 static const char *read_file_name(struct reading *reading, struct slice text, void *field)
 {
 	if (text.len && memchr(text.ptr, '/', text.len))

@@ -372,6 +372,16 @@ static void add_or_dash(struct table *table, const char *text)
 	table_add(table, TABLE_PLAIN, *text ? text : "-");
 }
 
+static void add_tls(struct table *table, const json_t *row)
+{
+	char text[TEXT_VALUE_SIZE];
+
+	snprintf(text, sizeof(text), "%s%s", member_text(row, "tls_version"),
+		 json_is_true(json_object_get(row, "tls_resumed")) ? " resumed" : "");
+	add_or_dash(table, text);
+	add_or_dash(table, member_text(row, "tls_cipher"));
+}
+
 void view_connections(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	static const struct table_column columns[] = {
@@ -386,7 +396,9 @@ void view_connections(const json_t *result, const struct ctl_screen *screen, str
 		{.title = "IN", .is_right = true},
 		{.title = "OUT", .is_right = true},
 		{.title = "TLS"},
+		{.title = "CIPHER", .is_shrinkable = true},
 		{.title = "SNI", .is_shrinkable = true},
+		{.title = "CLIENT CERTIFICATE", .is_shrinkable = true},
 	};
 	const json_t *rows = json_object_get(result, "connections"), *row;
 	struct table table;
@@ -405,8 +417,9 @@ void view_connections(const json_t *result, const struct ctl_screen *screen, str
 		table_add_duration(&table, member_number(row, "idle_seconds"));
 		table_add_bytes(&table, member_count(row, "bytes_in"));
 		table_add_bytes(&table, member_count(row, "bytes_out"));
-		add_or_dash(&table, member_text(row, "tls_version"));
+		add_tls(&table, row);
 		add_or_dash(&table, member_text(row, "sni"));
+		add_or_dash(&table, member_text(row, "tls_client"));
 	}
 	table_render(&table, screen, 0, out);
 	table_done(&table);

@@ -11,9 +11,12 @@
 
 /* --- Telling -------------------------------------------------------------------------- */
 
+/* The first ones are believed of nobody. */
+#define UNBELIEVED 2
 static const enum http_field_id claims[] = {
-	HTTP_FIELD_FORWARDED,        HTTP_FIELD_X_FORWARDED_FOR,   HTTP_FIELD_X_FORWARDED_HOST,
-	HTTP_FIELD_X_FORWARDED_PORT, HTTP_FIELD_X_FORWARDED_PROTO, HTTP_FIELD_X_REAL_IP,
+	HTTP_FIELD_CLIENT_CERT,       HTTP_FIELD_CLIENT_CERT_CHAIN, HTTP_FIELD_FORWARDED,
+	HTTP_FIELD_X_FORWARDED_FOR,   HTTP_FIELD_X_FORWARDED_HOST,  HTTP_FIELD_X_FORWARDED_PORT,
+	HTTP_FIELD_X_FORWARDED_PROTO, HTTP_FIELD_X_REAL_IP,
 };
 
 /* Whether @name is the one of @id but for "_" where it has "-". */
@@ -29,21 +32,31 @@ static bool is_disguised(struct slice name, enum http_field_id id)
 	return slice_equal_nocase(slice_of(plain, name.len), known);
 }
 
-void http_forwarded_distrust(struct http_fields *fields)
+static void remove_claims(struct http_fields *fields, size_t count)
 {
 	const struct http_field *field = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
+	for (size_t i = 0; i < count; i++)
 		http_fields_remove(fields, claims[i]);
 	while ((field = http_fields_next(fields, field))) {
 		if (field->id != HTTP_FIELD_OTHER)
 			continue;
-		for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
+		for (size_t i = 0; i < count; i++)
 			if (is_disguised(field->name, claims[i])) {
 				http_fields_remove_name(fields, field->name);
 				break;
 			}
 	}
+}
+
+void http_forwarded_distrust(struct http_fields *fields)
+{
+	remove_claims(fields, ARRAY_SIZE(claims));
+}
+
+void http_client_cert_distrust(struct http_fields *fields)
+{
+	remove_claims(fields, UNBELIEVED);
 }
 
 /* Sets @id to what is there, a comma, and @element. */

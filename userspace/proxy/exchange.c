@@ -145,13 +145,14 @@ static int normalize(struct exchange *exchange)
 }
 
 /* Only those who look at it pay for it. */
-static const struct http_route_certificate *certificate_of(struct http_client *client)
+static const struct tls_peer *certificate_of(struct http_client *client)
 {
 	const struct session *session = client->session;
 
-	if (!http_route_table_needs_certificate(session->listener->http_routes))
+	if (!session->client_session ||
+	    !http_route_table_needs_certificate(session->listener->http_routes))
 		return NULL;
-	return client_certificate_get(&client->certificate, session->client_session);
+	return tls_session_peer(session->client_session);
 }
 
 static int find_route(struct exchange *exchange)

@@ -8,6 +8,7 @@
 #include "proxy/exchange.h"
 #include "proxy/http_client.h"
 #include "proxy/session.h"
+#include "tls/peer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -136,6 +137,7 @@ int exchange_find_origin(struct exchange *exchange)
 		http_forwarded_distrust(&exchange->request.fields);
 		return 0;
 	}
+	http_client_cert_distrust(&exchange->request.fields);
 	take_scheme(exchange);
 	take_request_id(exchange);
 	return take_address(exchange);
@@ -174,6 +176,26 @@ static int add_request_id(struct exchange *exchange)
 		      : -ENOMEM;
 }
 
+/* RFC 9440 section 2. Without a certificate there is nothing to say. */
+static int add_client_cert(struct exchange *exchange)
+{
+	enum config_client_cert how = forwarding_of(exchange)->client_cert;
+	struct tls_session *session = exchange->client->session->client_session;
+	struct http_fields *fields = &exchange->request.fields;
+	const struct tls_peer_der *der;
+	int err;
+
+	if (how == CONFIG_CLIENT_CERT_OFF || !session)
+		return 0;
+	der = tls_session_peer_der(session);
+	if (!der)
+		return 0;
+	err = http_fields_add_id(fields, HTTP_FIELD_CLIENT_CERT, der->leaf);
+	if (!err && how == CONFIG_CLIENT_CERT_CHAIN && der->chain.len)
+		err = http_fields_add_id(fields, HTTP_FIELD_CLIENT_CERT_CHAIN, der->chain);
+	return err;
+}
+
 int exchange_add_way(struct exchange *exchange)
 {
 	struct http_request *request = &exchange->request;
@@ -181,6 +203,8 @@ int exchange_add_way(struct exchange *exchange)
 
 	if (!err)
 		err = add_request_id(exchange);
+	if (!err)
+		err = add_client_cert(exchange);
 	if (!err)
 		err = exchange_trace_begin(exchange);
 	if (!err)

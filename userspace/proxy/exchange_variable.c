@@ -6,6 +6,7 @@
 #include "proxy/exchange.h"
 #include "proxy/http_client.h"
 #include "proxy/session.h"
+#include "tls/peer.h"
 
 #include <stdio.h>
 
@@ -113,13 +114,12 @@ static struct slice cookie_of(const struct exchange *exchange, struct slice name
 }
 
 /* One that was verified; others end the handshake. */
-static struct http_route_certificate certificate_of(const struct exchange *exchange)
+static struct tls_peer certificate_of(const struct exchange *exchange)
 {
-	struct http_client *client = exchange->client;
-	const struct http_route_certificate *certificate = client_certificate_get(
-		&client->certificate, client->session->client_session);
+	struct tls_session *session = exchange->client->session->client_session;
+	const struct tls_peer *peer = session ? tls_session_peer(session) : NULL;
 
-	return certificate ? *certificate : (struct http_route_certificate){};
+	return peer ? *peer : (struct tls_peer){};
 }
 
 static struct slice pool_of(const struct exchange *exchange)
@@ -170,6 +170,20 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 		return certificate_of(exchange).subject;
 	case CONFIG_VARIABLE_TLS_CLIENT_FINGERPRINT:
 		return certificate_of(exchange).fingerprint;
+	case CONFIG_VARIABLE_TLS_CLIENT_ISSUER:
+		return certificate_of(exchange).issuer;
+	case CONFIG_VARIABLE_TLS_CLIENT_SERIAL:
+		return certificate_of(exchange).serial;
+	case CONFIG_VARIABLE_TLS_CLIENT_NOT_BEFORE:
+		return certificate_of(exchange).not_before;
+	case CONFIG_VARIABLE_TLS_CLIENT_NOT_AFTER:
+		return certificate_of(exchange).not_after;
+	case CONFIG_VARIABLE_TLS_CLIENT_DNS:
+		return certificate_of(exchange).names[TLS_NAME_DNS];
+	case CONFIG_VARIABLE_TLS_CLIENT_URI:
+		return certificate_of(exchange).names[TLS_NAME_URI];
+	case CONFIG_VARIABLE_TLS_CLIENT_EMAIL:
+		return certificate_of(exchange).names[TLS_NAME_EMAIL];
 	case CONFIG_VARIABLE_LISTENER:
 		return text(session->listener->config->name);
 	case CONFIG_VARIABLE_POOL:

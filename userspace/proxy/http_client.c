@@ -159,7 +159,6 @@ static void release(struct http_client *client)
 	if (client->exchange)
 		exchange_free(client->exchange);
 	http_tunnel_free(client->tunnel);
-	client_certificate_free(client->certificate);
 	free_list_give(&client->worker->http_clients, client);
 }
 

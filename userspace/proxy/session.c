@@ -186,6 +186,17 @@ int session_start(struct worker_view *view, uint32_t listener, uint16_t port, in
 	return 0;
 }
 
+static void describe_certificate(struct session *session, struct connection_row *ret)
+{
+	const struct tls_peer *peer = session->client_session
+					      ? tls_session_peer(session->client_session)
+					      : NULL;
+
+	if (peer)
+		snprintf(ret->tls_client, sizeof(ret->tls_client), "%.*s",
+			 SLICE_FMT(peer->subject));
+}
+
 void session_describe(struct session *session, struct connection_row *ret)
 {
 	uint64_t now_ms = io_loop_now_ms(session->worker->loop);
@@ -203,5 +214,6 @@ void session_describe(struct session *session, struct connection_row *ret)
 	session_local(session, &ret->local);
 	snprintf(ret->listener, sizeof(ret->listener), "%s", session->listener->config->name);
 	snprintf(ret->sni, sizeof(ret->sni), "%s", session->sni ? session->sni : "");
+	describe_certificate(session, ret);
 	session->mode->describe(session, ret);
 }

@@ -10,6 +10,7 @@
 #include "route/http_route.h"
 
 #include "core/regex.h"
+#include "route/certificate_rule.h"
 #include "route/condition.h"
 #include "route/route_internal.h"
 
@@ -33,7 +34,7 @@ struct compiled {
 	size_t nconditions;
 	struct regex **paths;
 	size_t npaths;
-	struct regex *subject; /* of a certificate; NULL: any */
+	struct certificate_rule certificate;
 	struct rewrite rewrite;
 };
 
@@ -157,15 +158,6 @@ static int compile_paths(struct compiled *compiled, const struct config_route *r
 	return 0;
 }
 
-static int compile_subject(struct compiled *compiled, const struct config_certificate_match *match)
-{
-	char problem[REGEX_PROBLEM_SIZE];
-
-	if (!match->subject_regex)
-		return 0;
-	return regex_new(slice_from_str(match->subject_regex), &compiled->subject, problem);
-}
-
 static int compile_conditions(struct compiled *compiled, enum condition_kind kind,
 			      const struct config_value_match *matches, size_t count)
 {
@@ -185,7 +177,7 @@ static int compile(struct compiled *compiled, const struct config_route *route)
 	int err = compile_paths(compiled, route);
 
 	if (!err)
-		err = compile_subject(compiled, &route->certificate);
+		err = certificate_rule_init(&compiled->certificate, &route->certificate);
 	if (!err)
 		err = rewrite_init(&compiled->rewrite, route);
 	if (err || !count_conditions(route))
@@ -207,7 +199,7 @@ static void discard(struct compiled *compiled)
 		regex_free(compiled->paths[i]);
 	for (size_t i = 0; i < compiled->nconditions; i++)
 		condition_done(&compiled->conditions[i]);
-	regex_free(compiled->subject);
+	certificate_rule_done(&compiled->certificate);
 	rewrite_done(&compiled->rewrite);
 	free(compiled->paths);
 	free(compiled->conditions);
@@ -272,24 +264,6 @@ static bool is_any_of(const char *const *texts, size_t count, struct slice text)
 	return count == 0;
 }
 
-/* Return: as regex_match(). */
-static int holds_certificate(const struct config_certificate_match *match,
-			     const struct compiled *compiled,
-			     const struct http_route_request *request)
-{
-	const struct http_route_certificate *shown = request->certificate;
-
-	if (!match->is_asked)
-		return 1;
-	if (!shown || !match->is_present)
-		return !shown && !match->is_present;
-	if (!is_any_of(match->subject, match->nsubject, shown->subject) ||
-	    !is_any_of(match->fingerprint, match->nfingerprint, shown->fingerprint))
-		return 0;
-	return compiled->subject ? regex_match(compiled->subject, shown->subject, request->scratch)
-				 : 1;
-}
-
 /* Whether all conditions of a route hold; what costs least is looked at first. */
 static bool holds(struct search *search, const struct place_rule *rule)
 {
@@ -306,7 +280,8 @@ static bool holds(struct search *search, const struct place_rule *rule)
 	    !route_holds_source(rule->route, request->source) ||
 	    !route_holds_port(rule->route, request->port))
 		return false;
-	result = holds_certificate(&rule->route->certificate, compiled, request);
+	result = certificate_rule_holds(&compiled->certificate, request->certificate,
+					request->scratch);
 	if (result > 0 && rule->regex)
 		result = regex_match(rule->regex, request->path, request->scratch);
 	for (size_t i = 0; result > 0 && i < compiled->nconditions; i++)

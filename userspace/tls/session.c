@@ -282,6 +282,7 @@ static void on_start(struct io_layer *layer)
 
 static void session_free(struct tls_session *session)
 {
+	tls_peer_forget(session);
 	SSL_free(session->ssl);
 	free(session);
 }
@@ -395,46 +396,4 @@ void tls_session_facts(const struct tls_session *session, struct tls_facts *ret)
 		.is_resumed = SSL_session_reused(session->ssl),
 		.has_peer_certificate = SSL_get0_peer_certificate(session->ssl),
 	};
-}
-
-static int format_subject(const X509 *certificate, char **ret)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *bytes = NULL, *copy = NULL;
-	long len = 0;
-
-	if (!bio)
-		return -ENOMEM;
-	if (X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0) {
-		len = BIO_get_mem_data(bio, &bytes);
-		copy = calloc(1, (size_t)len + 1);
-	}
-	if (copy && len > 0)
-		memcpy(copy, bytes, (size_t)len);
-	BIO_free(bio);
-	if (!copy)
-		return -ENOMEM;
-	*ret = copy;
-	return 0;
-}
-
-int tls_session_peer(const struct tls_session *session, char **ret_subject,
-		     char ret_fingerprint[TLS_FINGERPRINT_SIZE])
-{
-	const X509 *certificate = SSL_get0_peer_certificate(session->ssl);
-	unsigned char hash[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
-
-	if (!certificate)
-		return -ENOENT;
-	if (!X509_digest(certificate, EVP_sha256(), hash, &len))
-		return -ENOMEM;
-	for (size_t i = 0; i < len; i++) {
-		static const char digits[] = "0123456789abcdef";
-
-		ret_fingerprint[2 * i] = digits[hash[i] >> 4];
-		ret_fingerprint[2 * i + 1] = digits[hash[i] & 15];
-	}
-	ret_fingerprint[(size_t)2 * len] = '\0';
-	return format_subject(certificate, ret_subject);
 }

@@ -164,7 +164,13 @@ struct tls_session {
 	uint64_t last_sent_ms; /* loop time */
 	struct tls_session_cache *cache;
 	uint64_t cache_id;
+	struct tls_peer_kept *peer; /* peer.c's; NULL: nobody has asked for it */
 };
+
+/* --- What the peer has shown: peer.c --------------------------------------------------- */
+
+/* The session ends. */
+void tls_peer_forget(struct tls_session *session);
 
 /* --- What went wrong: failure.c ------------------------------------------------------- */
 

@@ -21,9 +21,21 @@ class Certificate:
         return {"cert": str(self.cert), "key": str(self.key), **more}
 
 
+def _alternative(name):
+    """As an extension has it: an IP address, a URI, an e-mail address, or else a DNS name."""
+    if "//" in name:
+        return f"URI:{name}"
+    if "@" in name:
+        return f"email:{name}"
+    return f"{'IP' if name.replace('.', '').isdigit() or ':' in name else 'DNS'}:{name}"
+
+
 class Authority:
-    def __init__(self, directory, name="ca"):
+    """With a parent it stands between that and what it signs."""
+
+    def __init__(self, directory, name="ca", parent=None):
         self.directory = directory
+        self.parent = parent
         self.name = name
         self.cert, self.key = directory / f"{name}.pem", directory / f"{name}.key"
         self._database = directory / f"{name}.db"
@@ -38,17 +50,17 @@ default_crl_days = 30
 certificate = {self.cert}
 private_key = {self.key}
 """)
-        _openssl("req", "-x509", *_CURVE, "-nodes", "-days", 30, "-subj", f"/CN={name}",
+        signer = ["-CA", parent.cert, "-CAkey", parent.key] if parent else []
+        _openssl("req", "-x509", *_CURVE, "-nodes", "-days", 30, "-subj", f"/CN={name}", *signer,
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign",
                  "-keyout", self.key, "-out", self.cert)
 
     def issue(self, *names, rsa=False, days=30, label=None):
-        """For DNS names or IP addresses, the first of which is the common name too."""
+        """For names of any kind, the first of which is the common name too."""
         label = label or names[0].replace("*", "any") + (".rsa" if rsa else "")
         cert, key, request = (self.directory / f"{label}{end}" for end in (".pem", ".key", ".csr"))
         extensions = self.directory / f"{label}.ext"
-        kinds = ["IP" if n.replace(".", "").isdigit() or ":" in n else "DNS" for n in names]
-        extensions.write_text("subjectAltName=" + ",".join(f"{k}:{n}" for k, n in zip(kinds, names)))
+        extensions.write_text("subjectAltName=" + ",".join(map(_alternative, names)))
         _openssl("req", "-new", *(_RSA if rsa else _CURVE), "-nodes", "-subj", f"/CN={names[0]}",
                  "-keyout", key, "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key,

@@ -366,13 +366,19 @@ static const struct {
 	{HTTP_ROUTES("{match: {headers: [{value: a}], query: x}, pool: p}") P,
 	 "1:76: a condition has no name; expected the value of a header field\n"
 	 "1:96: query is a single value; expected a list\n"},
+	{HTTP_ROUTES("{match: {certificate: {verified: false, serial: 0x}}, pool: p}") P,
+	 "1:90: verified: a certificate that is not there says nothing; expected verified alone\n"
+	 "1:105: serial: \"0x\" is not a serial number; expected up to 40 hexadecimal digits, "
+	 "with or without colons\n"},
+	{"listeners: [{name: l, mode: http, bind: ':80', pool: p, forwarding: {client_cert: leaf}}]"
+	 "\n" P,
+	 "1:83: client_cert: the listener asks clients for none; expected tls.client_auth\n"},
 	{HTTP_ROUTES("{match: {certificate: {}}, pool: p}") P,
 	 "1:79: certificate: the listener asks clients for none; expected tls.client_auth\n"},
 	{HTTP_ROUTES(
 		 "{match: {certificate: {verified: false, subject: a, fingerprint: 00}}, pool: p}")
 		 P,
-	 "1:90: verified: a certificate that is not there has no subject and no fingerprint; "
-	 "expected verified alone\n"
+	 "1:90: verified: a certificate that is not there says nothing; expected verified alone\n"
 	 "1:122: fingerprint: \"00\" is not a SHA-256 fingerprint; expected 64 hexadecimal digits, "
 	 "with or without colons\n"},
 	{ROUTES("{match: {cookie: x}, pool: p}") P,

@@ -126,12 +126,13 @@ static void connections_say_how_many_are_not_shown(void **state)
 	      "\"listener\":\"web\",\"endpoint\":\"\",\"state\":\"client_hello\",\"rung\":"
 	      "\"relay\","
 	      "\"age_seconds\":0.25,\"idle_seconds\":0,\"bytes_in\":517,\"bytes_out\":0,"
-	      "\"tls_version\":\"TLSv1.3\",\"sni\":\"\\u001b[2J\"}]}",
+	      "\"tls_version\":\"TLSv1.3\",\"tls_cipher\":\"AES\",\"tls_resumed\":true,"
+	      "\"tls_client\":\"CN=a\",\"sni\":\"\\u001b[2J\"}]}",
 	      0,
 	      "ID  CLIENT          LISTENER  ENDPOINT  STATE         RUNG     AGE  IDLE     IN  "
-	      "OUT  TLS      SNI\n"
+	      "OUT  TLS              CIPHER  SNI   CLIENT CERTIFICATE\n"
 	      "17  192.0.2.1:4711  web       -         client_hello  relay  250ms     -  517 B  0 "
-	      "B  TLSv1.3  ?[2J\n"
+	      "B  TLSv1.3 resumed  AES     ?[2J  CN=a\n"
 	      "1 of 3 open connections shown\n");
 }
 

@@ -97,6 +97,24 @@ static void claims_of_strangers_go(void **state)
 	arena_done(&arena);
 }
 
+static void client_cert_is_believed_of_nobody(void **state)
+{
+	struct arena arena = {};
+	struct http_fields fields = {.arena = &arena};
+
+	(void)state;
+	add(&fields, "Client-Cert", ":AAAA:");
+	add(&fields, "client_cert", ":AAAA:");
+	add(&fields, "X-Forwarded-For", "192.0.2.1");
+	add(&fields, "Client-Cert-Chain", ":AAAA:");
+	add(&fields, "CLIENT_CERT-CHAIN", ":AAAA:");
+	http_client_cert_distrust(&fields);
+	assert_true(slice_equal_str(http_fields_next(&fields, NULL)->name, "X-Forwarded-For"));
+	assert_int_equal(http_fields_remove_name(&fields, S("X-Forwarded-For")), 1);
+	assert_null(http_fields_next(&fields, NULL));
+	arena_done(&arena);
+}
+
 static void via_is_appended_and_counted(void **state)
 {
 	struct arena arena = {};
@@ -219,6 +237,7 @@ int main(void)
 		cmocka_unit_test(forwarded_is_appended),
 		cmocka_unit_test(x_forwarded_is_appended),
 		cmocka_unit_test(claims_of_strangers_go),
+		cmocka_unit_test(client_cert_is_believed_of_nobody),
 		cmocka_unit_test(via_is_appended_and_counted),
 		cmocka_unit_test(nodes_are_read),
 		cmocka_unit_test(elements_are_taken_apart),

@@ -82,7 +82,7 @@ struct asked {
 	const char *host, *path, *method, *source, *query;
 	uint16_t port;
 	struct slice fields[4][2]; /* name and value */
-	const char *subject, *fingerprint;
+	const char *subject, *fingerprint, *issuer, *serial, *names[TLS_NAME_KINDS];
 };
 
 #define FIELD(name, value)                       \
@@ -92,6 +92,11 @@ struct asked {
 			value, sizeof(value) - 1 \
 		}                                \
 	}
+
+static struct slice text_of(const char *text)
+{
+	return slice_from_str(text ? text : "");
+}
 
 static int match(const struct maker *maker, struct asked asked)
 {
@@ -104,9 +109,11 @@ static int match(const struct maker *maker, struct asked asked)
 		.authority.host = slice_from_str(asked.host ? asked.host : ""),
 		.method_text = slice_from_str(asked.method ? asked.method : "GET"),
 	};
-	const struct http_route_certificate certificate = {
-		.subject = slice_from_str(asked.subject ? asked.subject : ""),
-		.fingerprint = slice_from_str(asked.fingerprint ? asked.fingerprint : ""),
+	struct tls_peer certificate = {
+		.subject = text_of(asked.subject),
+		.fingerprint = text_of(asked.fingerprint),
+		.issuer = text_of(asked.issuer),
+		.serial = text_of(asked.serial),
 	};
 	struct address source;
 	struct http_route_request route = {
@@ -123,6 +130,8 @@ static int match(const struct maker *maker, struct asked asked)
 
 	assert_non_null(table);
 	assert_non_null(scratch);
+	for (size_t kind = 0; kind < TLS_NAME_KINDS; kind++)
+		certificate.names[kind] = text_of(asked.names[kind]);
 	for (size_t i = 0; i < ARRAY_SIZE(asked.fields) && asked.fields[i][0].len; i++)
 		assert_int_equal(
 			http_fields_add(&request.fields, asked.fields[i][0], asked.fields[i][1]),
@@ -350,6 +359,32 @@ static void certificate_is_a_condition(void **state)
 	assert_int_equal(REQUEST(.subject = "CN=c"), -ENOENT);
 }
 
+static void certificate_is_matched_by_all_that_it_says(void **state)
+{
+	static const char *issuer[] = {"CN=ca"}, *serial[] = {"0a"}, *email[] = {"a@b.c"},
+			  *dns[] = {"a.test", "*.b.test"}, *uri[] = {"urn:a"};
+	struct maker *maker = *state;
+
+	ROUTE(.certificate = {true, true, .issuer = issuer, .nissuer = 1, .serial = serial,
+			      .nserial = 1});
+	ROUTE(.certificate = {true, true, .dns = dns, .ndns = 2});
+	ROUTE(.certificate = {true, true, .uri = uri, .nuri = 1});
+	ROUTE(.certificate = {true, true, .email = email, .nemail = 1});
+	ROUTE(.certificate = {true, true, .uri_regex = "^spiffe://b/[a-z]+$"});
+	ROUTE(.certificate = {true, true, .issuer_regex = "^CN=x"});
+	assert_int_equal(REQUEST(.subject = "", .issuer = "CN=ca", .serial = "0a"), 0);
+	assert_int_equal(REQUEST(.subject = "", .issuer = "CN=ca", .serial = "0b"), -ENOENT);
+	assert_int_equal(REQUEST(.subject = "", .names = {"z.test a.test"}), 1);
+	assert_int_equal(REQUEST(.subject = "", .names = {"x.y.b.test"}), 1);
+	assert_int_equal(REQUEST(.subject = "", .names = {"b.test"}), -ENOENT);
+	assert_int_equal(REQUEST(.subject = "", .names = {"", "urn:b urn:a"}), 2);
+	assert_int_equal(REQUEST(.subject = "", .names = {"", "urn:ab"}), -ENOENT);
+	assert_int_equal(REQUEST(.subject = "", .names = {"", "", "a@b.c"}), 3);
+	assert_int_equal(REQUEST(.subject = "", .names = {"", "urn:b spiffe://b/x urn:c"}), 4);
+	assert_int_equal(REQUEST(.subject = "", .names = {"", "urn:b spiffe://b/x/y"}), -ENOENT);
+	assert_int_equal(REQUEST(.subject = "", .issuer = "CN=xy"), 5);
+}
+
 static void more_conditions_go_before_fewer_and_behind_methods(void **state)
 {
 	struct maker *maker = *state;
@@ -408,6 +443,7 @@ int main(void)
 		TEST(parameter_of_the_query_is_decoded),
 		TEST(cookie_of_any_field_counts),
 		TEST(certificate_is_a_condition),
+		TEST(certificate_is_matched_by_all_that_it_says),
 		TEST(more_conditions_go_before_fewer_and_behind_methods),
 		TEST(thousands_of_routes_are_told_apart),
 		TEST(overlong_host_matches_no_name),

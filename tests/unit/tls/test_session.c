@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tls/session.h"
+#include "tls/peer.h"
+#include "tls/tls_internal.h"
 #include "unit/io/io_fixture.h"
 #include "unit/tls/pki.h"
 
@@ -744,7 +745,7 @@ static void certificate_of_a_client_is_told(void **state)
 {
 	struct setting setting;
 	struct side server, client;
-	char fingerprint[TLS_FINGERPRINT_SIZE], *subject;
+	const struct tls_peer *peer;
 
 	setting_init(&setting, fixture_of(state));
 	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_REQUIRED);
@@ -752,10 +753,72 @@ static void certificate_of_a_client_is_told(void **state)
 	setting_make(&setting);
 	open_both(&setting, &server, &client);
 	assert_int_equal(server.failure, TLS_FAILURE_NONE);
-	assert_int_equal(tls_session_peer(server.session, &subject, fingerprint), 0);
-	assert_string_equal(subject, "CN=client");
-	assert_int_equal(strlen(fingerprint), 64);
-	free(subject);
+	peer = tls_session_peer(server.session);
+	assert_non_null(peer);
+	assert_true(slice_equal_str(peer->subject, "CN=client"));
+	assert_true(slice_equal_str(peer->issuer, "CN=Test CA"));
+	assert_int_equal(peer->fingerprint.len, 64);
+	assert_int_equal(peer->serial.len, 2);
+	assert_int_equal(peer->not_before.len, strlen("2026-01-01T00:00:00Z"));
+	assert_true(memcmp(peer->not_before.ptr, peer->not_after.ptr, peer->not_after.len) < 0);
+	assert_int_equal(peer->names[TLS_NAME_DNS].len, 0);
+	assert_ptr_equal(tls_session_peer(server.session), peer);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
+/* A blank stands between names, so a name with one would be taken for two. */
+static void names_of_a_client_are_told_but_for_malformed_ones(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+	const struct tls_peer *peer;
+
+	pki_issue(&pki, "named",
+		  "DNS:B.Test,URI:spiffe://a.test/x,DNS:c.test,DNS:forged.test d.test,"
+		  "email:Alice@a.test,URI:urn:e\x01f");
+	setting_init(&setting, fixture_of(state));
+	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_REQUIRED);
+	show_certificate(&setting, "named");
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	peer = tls_session_peer(server.session);
+	assert_non_null(peer);
+	assert_true(slice_equal_str(peer->names[TLS_NAME_DNS], "b.test c.test"));
+	assert_true(slice_equal_str(peer->names[TLS_NAME_URI], "spiffe://a.test/x"));
+	assert_true(slice_equal_str(peer->names[TLS_NAME_EMAIL], "Alice@a.test"));
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
+/* Of a chain of two nothing is between leaf and anchor. */
+static void certificate_of_a_client_is_handed_on_whole(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+	const struct tls_peer_der *der;
+	unsigned char bytes[4096];
+	X509 *read;
+	const unsigned char *at = bytes;
+	int len;
+
+	setting_init(&setting, fixture_of(state));
+	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_REQUIRED);
+	show_certificate(&setting, "client");
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	der = tls_session_peer_der(server.session);
+	assert_non_null(der);
+	assert_int_equal(der->leaf.ptr[0], ':');
+	assert_int_equal(der->leaf.ptr[der->leaf.len - 1], ':');
+	assert_int_equal(der->chain.len, 0);
+	len = EVP_DecodeBlock(bytes, (const unsigned char *)der->leaf.ptr + 1,
+			      (int)der->leaf.len - 2);
+	assert_true(len > 0);
+	read = d2i_X509(NULL, &at, len);
+	assert_non_null(read);
+	assert_int_equal(X509_cmp(read, SSL_get0_peer_certificate(server.session->ssl)), 0);
+	X509_free(read);
 	close_both(&setting, &server, &client);
 	setting_done(&setting);
 }
@@ -764,14 +827,14 @@ static void optional_certificate_may_be_absent(void **state)
 {
 	struct setting setting;
 	struct side server, client;
-	char fingerprint[TLS_FINGERPRINT_SIZE], *subject;
 
 	setting_init(&setting, fixture_of(state));
 	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_OPTIONAL);
 	setting_make(&setting);
 	open_both(&setting, &server, &client);
 	assert_int_equal(server.failure, TLS_FAILURE_NONE);
-	assert_int_equal(tls_session_peer(server.session, &subject, fingerprint), -ENOENT);
+	assert_null(tls_session_peer(server.session));
+	assert_null(tls_session_peer_der(server.session));
 	close_both(&setting, &server, &client);
 	setting_done(&setting);
 }
@@ -925,6 +988,8 @@ int main(void)
 		ON_BOTH(client_that_verifies_must_know_whom),
 		ON_BOTH(required_certificate_must_be_there),
 		ON_BOTH(certificate_of_a_client_is_told),
+		ON_BOTH(names_of_a_client_are_told_but_for_malformed_ones),
+		ON_BOTH(certificate_of_a_client_is_handed_on_whole),
 		ON_BOTH(optional_certificate_may_be_absent),
 		ON_BOTH(revoked_certificate_is_refused),
 		ON_BOTH(resumption_follows_the_ticket_keys),
