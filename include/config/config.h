@@ -6,6 +6,7 @@
 #include "config/file.h"
 #include "config/filter.h"
 #include "config/forwarding.h"
+#include "config/geo.h"
 #include "config/guard.h"
 #include "config/resilience.h"
 #include "config/route.h"
@@ -278,6 +279,7 @@ struct config {
 	uint32_t workers; /* 0: auto, one a core */
 	enum config_io io;
 	struct config_acceleration acceleration;
+	struct config_geo geo;
 	struct config_guard guard;
 	const char *user, *group;  /* NULL: stay who we are */
 	const char *zone;          /* NULL: none */

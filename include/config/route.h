@@ -5,6 +5,7 @@
 #include "config/filter.h"
 #include "config/file.h"
 #include "core/address.h"
+#include "core/earth.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -143,6 +144,10 @@ struct config_route {
 	size_t nalpn;
 	struct prefix *source;
 	size_t nsource;
+	earth_code *country, *continent; /* by config.geo */
+	size_t ncountry, ncontinent;
+	uint32_t *asn;
+	size_t nasn;
 	uint16_t *port; /* destination ports, host order */
 	size_t nport;
 	/* Mode http alone. */

@@ -13,6 +13,9 @@
 	X(CLIENT_IP, "client_ip", false, "the client's address, after the PROXY protocol")    \
 	X(CLIENT_PORT, "client_port", false, "the client's port")                             \
 	X(CLIENT_NET, "client_net", false, "the client's network by limits.source_prefix")    \
+	X(CLIENT_COUNTRY, "client_country", false, "where the client is, by geo: DE")         \
+	X(CLIENT_CONTINENT, "client_continent", false, "likewise: EU")                        \
+	X(CLIENT_ASN, "client_asn", false, "the autonomous system of its address: 64500")     \
 	X(HOST, "host", false, "the host that is asked for, without port, in lower case")     \
 	X(PORT, "port", false, "the port that the client connected to")                       \
 	X(SCHEME, "scheme", false, "http or https")                                           \

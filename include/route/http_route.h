@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "core/compiler.h"
 #include "core/regex.h"
+#include "geo/geo.h"
 #include "http/message.h"
 #include "route/rewrite.h"
 #include "tls/peer.h"
@@ -18,7 +19,8 @@
  * hold the most specific wins, compared in this order: host (exact, then the longer wildcard, then
  * none), path (exact, then a pattern, then the longer prefix, then none), method (named before
  * any), how many conditions on headers, query, cookies and certificate, source (longer prefix),
- * port (named before any), place in the file.
+ * autonomous system, country and continent (named before any, in this order), port (named before
+ * any), place in the file.
  *
  * Hosts are compared without port and without regard to case. A prefix ends at a "/" or at the
  * path's end: "/api" and "/api/" hold for "/api" and "/api/x", not for "/apis". Paths are compared
@@ -31,6 +33,7 @@ struct http_route_request {
 	const struct http_request *request;
 	struct slice path;                  /* normalised; "*" or empty where there is none */
 	const struct address *source;       /* the client's */
+	const struct geo_facts *facts;      /* where that is; NULL: unknown */
 	uint16_t port;                      /* that the client connected to, host order */
 	const struct tls_peer *certificate; /* the client's, verified; NULL: none */
 	struct arena *arena;                /* the request's */
@@ -44,6 +47,9 @@ void http_route_table_free(struct http_route_table *table); /* NULL is allowed *
 /* How the route's requests change their path. @route: from http_route_match(). NULL: not at all. */
 const struct rewrite *http_route_rewrite(const struct http_route_table *table,
 					 const struct config_route *route);
+
+/* Whether it matters where a client is: otherwise nobody looks it up. */
+bool http_route_table_needs_facts(const struct http_route_table *table);
 
 /* Whether a certificate can matter at all: otherwise it need not be looked at. */
 bool http_route_table_needs_certificate(const struct http_route_table *table);

@@ -269,6 +269,7 @@ void check_config(struct checker *checker)
 	struct pool_names names;
 
 	check_limits(checker);
+	check_geo(checker);
 	check_listener_names(checker);
 	check_pool_names(checker, &names);
 	for (size_t i = 0; item && i < config->nlisteners; i++, item = item->next)

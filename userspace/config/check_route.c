@@ -57,8 +57,9 @@ static void check_conditions(struct checker *checker, const struct config_listen
 				 "%s is not for mode %s; expected a condition of %s", *name,
 				 is_http ? "http" : "tcp",
 				 is_http ? "host, path, path_prefix, path_regex, method, headers, "
-					   "query, cookies, certificate, source, port"
-					 : "sni, alpn, source, port");
+					   "query, cookies, certificate, source, country, "
+					   "continent, asn, port"
+					 : "sni, alpn, source, country, continent, asn, port");
 	}
 }
 
@@ -193,6 +194,7 @@ static void check_route(struct checker *checker, const struct pool_names *names,
 
 	check_route_name(checker, listener, index, node);
 	check_conditions(checker, listener, node);
+	check_place(checker, node);
 	check_certificate(checker, listener, &listener->routes[index], node);
 	check_filters(checker, listener, node);
 	check_action_mode(checker, listener, action, node);

@@ -160,7 +160,8 @@ extern const struct option_type type_boolean, type_flag, type_count, type_size, 
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
 	type_alpn, type_url_path, type_method, type_host, type_file, type_mapping, type_field_value,
 	type_scheme, type_regex, type_fingerprint, type_serial, type_file_name, type_field,
-	type_template, type_media_range, type_origin, type_field_or_all, type_realm;
+	type_template, type_country, type_continent, type_asn, type_media_range, type_origin,
+	type_field_or_all, type_realm;
 
 /* What several types have in common. store_text(): a copy in the configuration's arena. */
 const char *store_text(struct reading *reading, struct slice text, void *field);
@@ -241,7 +242,7 @@ struct schema {
 extern const struct schema schema_config, schema_forwarding, schema_listener, schema_listener_tls,
 	schema_pool, schema_pool_tls, schema_pool_http, schema_outlier, schema_breaker,
 	schema_route, schema_share, schema_redirect, schema_respond, schema_filter,
-	schema_error_page, schema_mirror, schema_sticky, schema_hash_key, schema_files,
+	schema_error_page, schema_mirror, schema_sticky, schema_hash_key, schema_files, schema_geo,
 	schema_guard, schema_listener_guard;
 extern const struct schema schema_tracing;
 
@@ -335,6 +336,10 @@ void check_routes(struct checker *checker, const struct pool_names *names,
 
 /* The first action that a route names. NULL: none. */
 const struct node *route_action_node(const struct node *route, const char **ret_name);
+
+/* What a route asks of places; how many databases there are: check_geo.c. */
+void check_place(struct checker *checker, const struct node *route);
+void check_geo(struct checker *checker);
 
 /* Resolves pool names too. */
 void check_config(struct checker *checker);

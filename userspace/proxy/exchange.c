@@ -155,6 +155,15 @@ static const struct tls_peer *certificate_of(struct http_client *client)
 	return tls_session_peer(session->client_session);
 }
 
+static const struct geo_facts *facts_of(struct exchange *exchange)
+{
+	const struct session *session = exchange->client->session;
+
+	return http_route_table_needs_facts(session->listener->http_routes)
+		       ? exchange_facts(exchange)
+		       : NULL;
+}
+
 static int find_route(struct exchange *exchange)
 {
 	const struct session *session = exchange->client->session;
@@ -162,6 +171,7 @@ static int find_route(struct exchange *exchange)
 		.request = &exchange->request,
 		.path = exchange->path,
 		.source = exchange_source(exchange),
+		.facts = facts_of(exchange),
 		.port = session->port,
 		.certificate = certificate_of(exchange->client),
 		.arena = &exchange->arena,

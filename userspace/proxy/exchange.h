@@ -4,6 +4,7 @@
 
 #include "core/arena.h"
 #include "filter/filter.h"
+#include "geo/geo.h"
 #include "http/h1_body.h"
 #include "http/h1_parse.h"
 #include "http/message.h"
@@ -45,6 +46,8 @@ struct exchange_origin {
 	const struct address *address; /* NULL: the connection's client */
 	struct slice text;             /* its IP */
 	bool has_scheme, is_https;
+	bool has_facts; /* they have been looked up */
+	struct geo_facts facts;
 };
 
 /* An action that gives the answer's body itself, piece by piece. */
@@ -159,7 +162,9 @@ uint32_t exchange_buffer_limit(const struct exchange *exchange);
 int exchange_find_origin(struct exchange *exchange) WARN_UNUSED;
 const struct address *exchange_source(const struct exchange *exchange);
 struct slice exchange_source_text(const struct exchange *exchange); /* its IP */
-bool exchange_is_https(const struct exchange *exchange);            /* as the client asked */
+/* Where that is; looked up when it is first asked for. */
+const struct geo_facts *exchange_facts(struct exchange *exchange);
+bool exchange_is_https(const struct exchange *exchange); /* as the client asked */
 /* Empty: out of memory. */
 struct slice exchange_request_id(struct exchange *exchange);
 /* The fields that tell the backend of all this. Return: 0; -ENOMEM. */

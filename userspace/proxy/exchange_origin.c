@@ -40,6 +40,17 @@ struct slice exchange_source_text(const struct exchange *exchange)
 					 : slice_from_str(exchange->client->address);
 }
 
+const struct geo_facts *exchange_facts(struct exchange *exchange)
+{
+	struct exchange_origin *origin = &exchange->origin;
+
+	if (!origin->has_facts)
+		geo_look(exchange->client->session->view->snapshot->geo, exchange_source(exchange),
+			 &origin->facts);
+	origin->has_facts = true;
+	return &origin->facts;
+}
+
 bool exchange_is_https(const struct exchange *exchange)
 {
 	const struct exchange_origin *origin = &exchange->origin;

@@ -23,6 +23,13 @@ static struct slice number(struct exchange *exchange, unsigned value)
 		      : (struct slice){};
 }
 
+static struct slice code(struct exchange *exchange, earth_code value)
+{
+	char *letters = value ? arena_alloc(&exchange->arena, EARTH_CODE_SIZE) : NULL;
+
+	return letters ? text(earth_code_format(value, letters)) : (struct slice){};
+}
+
 static struct slice count(struct exchange *exchange, uint64_t value)
 {
 	return text(arena_printf(&exchange->arena, "%llu", (unsigned long long)value));
@@ -142,6 +149,12 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 		return number(exchange, address_port(exchange_source(exchange)));
 	case CONFIG_VARIABLE_CLIENT_NET:
 		return client_net(exchange);
+	case CONFIG_VARIABLE_CLIENT_COUNTRY:
+		return code(exchange, exchange_facts(exchange)->country);
+	case CONFIG_VARIABLE_CLIENT_CONTINENT:
+		return code(exchange, exchange_facts(exchange)->continent);
+	case CONFIG_VARIABLE_CLIENT_ASN:
+		return number(exchange, exchange_facts(exchange)->asn);
 	case CONFIG_VARIABLE_HOST:
 		return lower_case(exchange, request->authority.host);
 	case CONFIG_VARIABLE_PORT:

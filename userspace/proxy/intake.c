@@ -25,13 +25,19 @@ static bool is_trusted_source(const struct session *session)
 
 static void route(struct session *session, const struct client_hello *hello)
 {
+	const struct tcp_route_table *routes = session->listener->routes;
+	struct geo_facts facts = {};
 	const struct tcp_route_request request = {
 		.hello = hello,
 		.source = &session->client_address,
+		.facts = &facts,
 		.port = session->port,
 	};
-	int pool = tcp_route_match(session->listener->routes, &request);
+	int pool;
 
+	if (tcp_route_table_needs_facts(routes))
+		geo_look(session->view->snapshot->geo, &session->client_address, &facts);
+	pool = tcp_route_match(routes, &request);
 	io_timer_stop(session->worker->loop, &session->timer);
 	if (pool < 0) {
 		session_reset(session, CONNECTION_END_NO_ROUTE);

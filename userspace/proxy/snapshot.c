@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "net/socket.h"
 #include "proxy/file_roots.h"
+#include "proxy/geography.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -327,6 +328,7 @@ void snapshot_discard(struct snapshot *snapshot)
 	for (size_t i = 0; snapshot->pool_tls && i < config->npools; i++)
 		tls_client_context_free(snapshot->pool_tls[i]);
 	access_log_unref(snapshot->access_log);
+	geo_unref(snapshot->geo);
 	free(snapshot->bindings);
 	free(snapshot->listeners);
 	free(snapshot->pools);
@@ -382,6 +384,8 @@ int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 		err = add_tls(snapshot, &options, ret_errors);
 	if (!err)
 		err = add_filters(snapshot, &options, ret_errors);
+	if (!err)
+		err = geography_open(config, &snapshot->geo, ret_errors);
 	snapshot_discard(snapshot);
 	return err;
 }
@@ -403,6 +407,9 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 	if (err)
 		goto fail;
 	err = add_filters(snapshot, options, ret_errors);
+	if (err)
+		goto fail;
+	err = geography_open(config, &snapshot->geo, ret_errors);
 	if (err)
 		goto fail;
 	err = add_listeners(snapshot, options, ret_errors);

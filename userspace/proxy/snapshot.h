@@ -6,6 +6,7 @@
 #include "core/compiler.h"
 #include "core/strbuf.h"
 #include "files/root.h"
+#include "geo/geo.h"
 #include "filter/filter.h"
 #include "io/loop.h"
 #include "proxy/access_log.h"
@@ -60,6 +61,7 @@ struct snapshot {
 	struct config *config;
 	struct upstream *upstream;
 	struct access_log *access_log; /* NULL: none */
+	struct geo *geo;               /* where clients are; NULL: nobody knows */
 	struct snapshot_listener *listeners;
 	struct snapshot_binding *bindings;
 	size_t nbindings;

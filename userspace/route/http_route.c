@@ -41,7 +41,7 @@ struct compiled {
 struct http_route_table {
 	const struct config_listener *listener;
 	struct config_route fallback; /* the listener's pool */
-	bool needs_certificate;
+	bool needs_certificate, needs_facts;
 	struct compiled *routes;   /* by the listener's index */
 	struct place_table places; /* host, path, and how the path is compared */
 };
@@ -74,6 +74,8 @@ static bool is_better(const struct place_rule *a, const struct place_rule *b)
 		return a_count > b_count;
 	if (a_bits != b_bits)
 		return a_bits > b_bits;
+	if (route_place_rank(a->route) != route_place_rank(b->route))
+		return route_place_rank(a->route) > route_place_rank(b->route);
 	if (!a->route->nport != !b->route->nport)
 		return a->route->nport;
 	return a->order < b->order;
@@ -117,6 +119,7 @@ static void hang_route(struct http_route_table *table, uint32_t order)
 	const struct place_rule rule = {.route = route, .order = order};
 
 	table->needs_certificate |= route->certificate.is_asked;
+	table->needs_facts |= route_place_rank(route) > 0;
 	if (!route->nhost)
 		hang_paths(table, rule, nothing);
 	for (size_t i = 0; i < route->nhost; i++)
@@ -249,6 +252,11 @@ const struct rewrite *http_route_rewrite(const struct http_route_table *table,
 	return rewrite_has_path(rewrite) ? rewrite : NULL;
 }
 
+bool http_route_table_needs_facts(const struct http_route_table *table)
+{
+	return table->needs_facts;
+}
+
 bool http_route_table_needs_certificate(const struct http_route_table *table)
 {
 	return table->needs_certificate;
@@ -278,6 +286,7 @@ static bool holds(struct search *search, const struct place_rule *rule)
 
 	if (!is_any_of(rule->route->method, rule->route->nmethod, request->request->method_text) ||
 	    !route_holds_source(rule->route, request->source) ||
+	    !route_holds_place(rule->route, request->facts) ||
 	    !route_holds_port(rule->route, request->port))
 		return false;
 	result = certificate_rule_holds(&compiled->certificate, request->certificate,

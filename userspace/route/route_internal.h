@@ -6,6 +6,7 @@
 #include "core/address.h"
 #include "core/compiler.h"
 #include "core/slice.h"
+#include "geo/geo.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -81,6 +82,13 @@ struct slice route_prefix_key(const char *prefix);
 
 bool route_holds_source(const struct config_route *route, const struct address *source);
 bool route_holds_port(const struct config_route *route, uint16_t port);
+
+/* By country, continent and autonomous system. @facts: NULL: unknown, as where they are 0. */
+bool route_holds_place(const struct config_route *route, const struct geo_facts *facts);
+/* Who names an autonomous system goes before who names a country, and that before a continent. 0:
+ * none of these. */
+int route_place_rank(const struct config_route *route);
+
 uint8_t route_longest_source(const struct config_route *route);
 
 #endif

@@ -24,7 +24,7 @@ struct lengths {
 
 struct tcp_route_table {
 	const struct config_listener *listener;
-	bool needs_hello;
+	bool needs_hello, needs_facts;
 	struct lengths v4, v6;
 	struct place_table places; /* name, and address and length of a network */
 };
@@ -59,8 +59,11 @@ static int rank_route(const struct config_route *route)
 
 static bool is_better(const struct place_rule *a, const struct place_rule *b)
 {
+	int a_place = route_place_rank(a->route), b_place = route_place_rank(b->route);
 	int a_rank = rank_route(a->route), b_rank = rank_route(b->route);
 
+	if (a_place != b_place)
+		return a_place > b_place;
 	return a_rank != b_rank ? a_rank > b_rank : a->order < b->order;
 }
 
@@ -100,6 +103,7 @@ static void add_route(struct tcp_route_table *table, const struct config_route *
 {
 	const struct place_rule rule = {.route = route, .order = order};
 
+	table->needs_facts |= route_place_rank(route) > 0;
 	if (route->nsni == 0)
 		add_name(table, &rule, name_none);
 	for (size_t i = 0; i < route->nsni; i++)
@@ -149,6 +153,11 @@ bool tcp_route_table_needs_hello(const struct tcp_route_table *table)
 	return table->needs_hello;
 }
 
+bool tcp_route_table_needs_facts(const struct tcp_route_table *table)
+{
+	return table->needs_facts;
+}
+
 static bool holds_alpn(const struct config_route *route, const struct client_hello *hello)
 {
 	size_t noffered = hello ? hello->nalpn : 0;
@@ -167,7 +176,8 @@ static const struct config_route *best_at(const struct search *search, const str
 	const struct place_rule *rule = place_table_first(places, place);
 
 	for (; rule; rule = place_table_next(places, rule))
-		if (route_holds_port(rule->route, search->request->port) &&
+		if (route_holds_place(rule->route, search->request->facts) &&
+		    route_holds_port(rule->route, search->request->port) &&
 		    holds_alpn(rule->route, search->request->hello))
 			return rule->route;
 	return NULL;

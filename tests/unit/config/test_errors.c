@@ -41,6 +41,19 @@ static const struct {
 	{LISTENER(", guard: {syns: -1}") P,
 	 "1:59: syns: \"-1\" is not a number; expected a number from 0 to 100000000\n"},
 
+	/* Places */
+	{"geo: {databases: /x}\n" ROUTES("{match: {country: [DE, UK], asn: AS0}, pool: p}") P,
+	 "2:68: country: \"UK\" is no country (the United Kingdom is GB); expected a code of ISO "
+	 "3166 such as DE\n"
+	 "2:78: asn: \"AS0\" is out of range; expected a number such as 64500 or AS64500\n"},
+	{"geo: {databases: /x}\n" ROUTES("{match: {continent: DE, asn: x}, pool: p}") P,
+	 "2:65: continent: \"DE\" is no continent; expected one of AF, AN, AS, EU, NA, OC, SA\n"
+	 "2:74: asn: \"x\" is not the number of an autonomous system; expected a number such as "
+	 "64500 or AS64500\n"},
+	{ROUTES("{match: {country: DE, continent: EU}, pool: p}") P,
+	 "1:63: country: there is nothing to look it up in; expected geo.databases\n"
+	 "1:78: continent: there is nothing to look it up in; expected geo.databases\n"},
+
 	/* The file as a whole */
 	{"", "1:1: the file is empty; expected at least listeners\n"},
 	{"# nothing but a comment\n", "1:1: the file is empty; expected at least listeners\n"},
@@ -74,18 +87,18 @@ static const struct {
 	{"[a]: 1\n" L P, "1:1: a key that is no word; expected \"name: value\"\n"},
 	{"workres: 2\n" L P,
 	 "1:1: unknown option \"workres\" in the file; expected one of workers, io, acceleration, "
-	 "guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
 	 "listeners, "
 	 "pools; did "
 	 "you mean \"workers\"?\n"},
 	{"nonsense: 2\n" L P,
 	 "1:1: unknown option \"nonsense\" in the file; expected one of workers, io, acceleration, "
-	 "guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
 	 "listeners, "
 	 "pools\n"},
 	{"Workers: 2\n" L P,
 	 "1:1: unknown option \"Workers\" in the file; expected one of workers, io, acceleration, "
-	 "guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
 	 "listeners, "
 	 "pools; did "
 	 "you mean \"workers\"?\n"},
@@ -183,9 +196,10 @@ static const struct {
 	{LISTENER(", mode: http, routes: [{match: {sni: [a.b], host: [a.b]}, pool: p}]") P,
 	 "1:80: sni is not for mode http; expected a condition of host, path, path_prefix, "
 	 "path_regex, method, headers, query, cookies, "
-	 "certificate, source, port\n"},
+	 "certificate, source, country, continent, asn, port\n"},
 	{LISTENER(", routes: [{match: {path: [/a]}, pool: p}]") P,
-	 "1:69: path is not for mode tcp; expected a condition of sni, alpn, source, port\n"},
+	 "1:69: path is not for mode tcp; expected a condition of sni, alpn, source, country, "
+	 "continent, asn, port\n"},
 	{LISTENER(", mode: http, routes: [{match: {path: [a], method: [get]}, pool: p}]") P,
 	 "1:82: path: \"a\" does not begin with \"/\"; expected a path such as /healthz\n"
 	 "1:95: method: \"get\" is not a method; expected a method such as GET\n"},
@@ -360,7 +374,8 @@ static const struct {
 	{HTTP_ROUTES("{match: {path_regex: [\"\"]}, pool: p}") P,
 	 "1:79: path_regex: \"\" is empty; expected a regular expression such as ^/[a-z]+$\n"},
 	{ROUTES("{match: {headers: [X]}, pool: p}") P,
-	 "1:63: headers is not for mode tcp; expected a condition of sni, alpn, source, port\n"},
+	 "1:63: headers is not for mode tcp; expected a condition of sni, alpn, source, country, "
+	 "continent, asn, port\n"},
 	{HTTP_ROUTES("{match: {headers: [{name: X, value: a, regex: b}]}, pool: p}") P,
 	 "1:103: regex stands beside value; expected one of the two\n"},
 	{HTTP_ROUTES("{match: {headers: [{value: a}], query: x}, pool: p}") P,
@@ -383,7 +398,8 @@ static const struct {
 	 "with or without colons\n"},
 	{ROUTES("{match: {cookie: x}, pool: p}") P,
 	 "1:54: unknown option \"cookie\" in match; expected one of host, path, path_prefix, "
-	 "path_regex, method, headers, query, cookies, certificate, sni, alpn, source, port; did "
+	 "path_regex, method, headers, query, cookies, certificate, sni, alpn, source, country, "
+	 "continent, asn, port; did "
 	 "you mean \"cookies\"?\n"},
 	{ROUTES("{match: {sni: a}}, {pool: p}") P, "1:45: a route has no action; expected one of "
 						   "pool, split, redirect, respond, files, deny\n"},
@@ -619,7 +635,8 @@ static const struct {
 	 "1:5: io: \"${SLUICE_TEST_SECRET}\" is unknown; expected one of auto, io_uring, epoll\n"},
 	{"${SLUICE_TEST_SECRET}: 1\n" L P,
 	 "1:1: unknown option \"${SLUICE_TEST_SECRET}\" in the file; expected one of workers, io, "
-	 "acceleration, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, "
+	 "acceleration, geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, "
+	 "admin, "
 	 "limits, "
 	 "listeners, pools\n"},
 	{"listeners: [{name: l, bind: '${SLUICE_TEST_SECRET}', pool: '${SLUICE_TEST_SECRET}'}]\n" P,

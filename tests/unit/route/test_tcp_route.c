@@ -219,6 +219,55 @@ static void named_port_wins_over_alpn_which_wins_over_place(void **state)
 	assert_int_equal(match(&maker, NULL, "10.0.0.1", 80, NULL), 0);
 }
 
+static int match_facts(const struct listener_maker *maker, const char *country,
+		       const char *continent, uint32_t asn)
+{
+	struct tcp_route_table *table = tcp_route_table_new(&maker->listener);
+	const struct geo_facts facts = {
+		.country = earth_code_parse(slice_from_str(country)),
+		.continent = earth_code_parse(slice_from_str(continent)),
+		.asn = asn,
+	};
+	static struct request_maker request;
+	int pool;
+
+	assert_non_null(table);
+	assert_true(tcp_route_table_needs_facts(table));
+	request_init(&request, NULL, "10.0.0.1", 443, NULL);
+	request.request.facts = &facts;
+	pool = tcp_route_match(table, &request.request);
+	request.request.facts = NULL;
+	assert_int_equal(tcp_route_match(table, &request.request), 0);
+	tcp_route_table_free(table);
+	return pool;
+}
+
+static void system_wins_over_country_which_wins_over_continent_which_wins_over_port(void **state)
+{
+	static earth_code europe = EARTH_CODE('E', 'U');
+	static earth_code countries[] = {EARTH_CODE('D', 'E'), EARTH_CODE('F', 'R')};
+	static uint32_t asn = 64500;
+	struct listener_maker maker;
+
+	(void)state;
+	listener_init(&maker);
+	add(&maker, NULL, NULL, 443, NULL);
+	add(&maker, NULL, NULL, 0, NULL);
+	maker.routes[1].continent = &europe;
+	maker.routes[1].ncontinent = 1;
+	add(&maker, NULL, NULL, 0, NULL);
+	maker.routes[2].country = countries;
+	maker.routes[2].ncountry = 2;
+	add(&maker, NULL, NULL, 0, NULL);
+	maker.routes[3].asn = &asn;
+	maker.routes[3].nasn = 1;
+	assert_int_equal(match_facts(&maker, "DE", "EU", 64500), 3);
+	assert_int_equal(match_facts(&maker, "FR", "EU", 64501), 2);
+	assert_int_equal(match_facts(&maker, "IT", "EU", 0), 1);
+	assert_int_equal(match_facts(&maker, "US", "NA", 0), 0);
+	assert_int_equal(match_facts(&maker, "", "", 0), 0);
+}
+
 static void any_member_of_a_list_holds(void **state)
 {
 	struct listener_maker maker;
@@ -514,6 +563,8 @@ int main(void)
 		cmocka_unit_test(name_that_fails_otherwise_leaves_it_to_the_next),
 		cmocka_unit_test(longer_source_prefix_wins_over_port_and_alpn),
 		cmocka_unit_test(named_port_wins_over_alpn_which_wins_over_place),
+		cmocka_unit_test(
+			system_wins_over_country_which_wins_over_continent_which_wins_over_port),
 		cmocka_unit_test(any_member_of_a_list_holds),
 		cmocka_unit_test(longest_prefix_of_a_list_counts),
 		cmocka_unit_test(unix_client_is_in_no_network),

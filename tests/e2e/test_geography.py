@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes and headers by where clients are, with databases that the test makes."""
+import pytest
+
+from lib import curl, mmdb
+from lib.configs import listener, pool
+from lib.netns import BACKEND, CLIENT
+from lib.web import Web
+
+TRUST = {"trust": [f"{CLIENT}/32"]}
+
+
+@pytest.fixture
+def databases(tmp_path):
+    return [str(mmdb.write(tmp_path / "country.mmdb", {"192.0.2.0/24": mmdb.country("DE", "EU"),
+                                                       "2001:db8::/32": mmdb.country("US", "NA")})),
+            str(mmdb.write(tmp_path / "asn.mmdb", {"192.0.2.0/24": mmdb.system(64500, "Example")}))]
+
+
+@pytest.fixture
+def web(net, keep):
+    return keep(Web(net.backend, (BACKEND, 7000)))
+
+
+def config(web, databases):
+    routes = [{"match": {"country": ["DE", "FR"]}, "respond": {"status": 200, "body": "europe"}},
+              {"match": {"continent": "NA"}, "respond": {"status": 200, "body": "america"}}]
+    return {"geo": {"databases": databases}, "pools": [pool(web)],
+            "listeners": [listener(mode="http", forwarding=TRUST, routes=routes)]}
+
+
+def ask(net, client):
+    return curl.ask(net.client, "/", "-H", f"X-Forwarded-For: {client}")
+
+
+def test_requests_go_by_country_and_continent_of_their_client(net, sluice, web, databases):
+    sluice.start(config(web, databases))
+    assert ask(net, "192.0.2.7").body == b"europe"
+    assert ask(net, "::ffff:192.0.2.7").body == b"europe"
+    assert ask(net, "2001:db8::7").body == b"america"
+    assert ask(net, "203.0.113.7").body not in (b"europe", b"america")
+
+
+def test_a_reload_takes_the_file_that_has_taken_its_place(net, sluice, web, databases):
+    sluice.start(config(web, databases))
+    mmdb.write(databases[0], {"203.0.113.0/24": mmdb.country("FR", "EU")})
+    assert ask(net, "192.0.2.7").body == b"europe"
+    sluice.ctl("reload")
+    assert ask(net, "203.0.113.7").body == b"europe"
+    assert ask(net, "192.0.2.7").body != b"europe"

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The databases that a configuration names, held against what it asks of them. */
+#include "proxy/geography.h"
+
+#include <errno.h>
+
+static uint32_t wanted_by(const struct config_route *route)
+{
+	return (route->ncountry ? GEO_COUNTRY : 0) | (route->ncontinent ? GEO_CONTINENT : 0) |
+	       (route->nasn ? GEO_ASN : 0);
+}
+
+static const char *name_of(uint32_t contents)
+{
+	return contents & GEO_COUNTRY     ? "countries"
+	       : contents & GEO_CONTINENT ? "continents"
+					  : "autonomous systems";
+}
+
+static int check_listener(const struct config *config, const struct config_listener *listener,
+			  uint32_t contents, struct strbuf *ret_errors)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < listener->nroutes; i++) {
+		uint32_t missing = wanted_by(&listener->routes[i]) & ~contents;
+
+		if (!missing)
+			continue;
+		strbuf_printf(ret_errors,
+			      "%s:%u: listener %s: the route asks for what none of geo.databases "
+			      "has: %s\n",
+			      config->path, listener->routes[i].line, listener->name,
+			      name_of(missing));
+		err = -EINVAL;
+	}
+	return err;
+}
+
+/* One by one first, so that each complaint has its place. */
+static int check_files(const struct config *config, struct strbuf *ret_errors)
+{
+	int first_err = 0;
+
+	for (size_t i = 0; i < config->geo.ndatabases; i++) {
+		const struct config_file *file = &config->geo.databases[i];
+		struct strbuf problem = {};
+		struct geo *geo = NULL;
+		int err = geo_open(&file->path, 1, &geo, &problem);
+
+		if (err)
+			strbuf_printf(ret_errors, "%s:%u:%u: databases: %s", config->path,
+				      file->line, file->column,
+				      problem.text ? problem.text : "out of memory\n");
+		geo_unref(geo);
+		strbuf_done(&problem);
+		first_err = first_err ? first_err : err;
+	}
+	return first_err;
+}
+
+int geography_open(const struct config *config, struct geo **ret, struct strbuf *ret_errors)
+{
+	const char *paths[GEO_DATABASES_MAX];
+	struct geo *geo = NULL;
+	int err;
+
+	*ret = NULL;
+	if (!config->geo.ndatabases)
+		return 0;
+	err = check_files(config, ret_errors);
+	for (size_t i = 0; i < config->geo.ndatabases; i++)
+		paths[i] = config->geo.databases[i].path;
+	if (!err)
+		err = geo_open(paths, config->geo.ndatabases, &geo, ret_errors);
+	for (size_t i = 0; geo && i < config->nlisteners; i++)
+		if (check_listener(config, &config->listeners[i], geo_contents(geo), ret_errors))
+			err = -EINVAL;
+	if (err)
+		geo_unref(geo);
+	else
+		*ret = geo;
+	return err;
+}

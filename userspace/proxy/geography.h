@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_GEOGRAPHY_H
+#define SLUICE_PROXY_GEOGRAPHY_H
+
+#include "config/config.h"
+#include "core/compiler.h"
+#include "core/strbuf.h"
+#include "geo/geo.h"
+
+/**
+ * Opens the databases of a configuration, and looks whether they tell what its routes ask for.
+ * @ret: one reference; NULL: there are no databases.
+ * @ret_errors: a line for each thing that is wrong.
+ * Return: 0; -EINVAL with errors; -ENOMEM. Thread: control.
+ */
+int geography_open(const struct config *config, struct geo **ret,
+		   struct strbuf *ret_errors) WARN_UNUSED;
+
+#endif
