@@ -240,6 +240,7 @@ bench: ## measure Sluice beside its peers (as root; an hour)
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run
 	@tests/bench/run --suite http
+	@tests/bench/run --suite https
 
 # --- Lint ---------------------------------------------------------------------
 C_FILES   := $(sort $(shell find bpf include userspace tests -name '*.[ch]' 2>/dev/null))

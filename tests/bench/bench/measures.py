@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured. A measure takes a running path and returns its numbers of one round."""
+import http.client
 import json
 import re
 import subprocess
 import time
 
+from lib.netns import BACKEND
 from lib.paths import TOOLS
+from lib.process import Process
 from lib.traffic import Client
 
 from .cpu import Meter, private_kib
-from .peers import BULK, ECHO, LENGTHS, WEB
+from .peers import BACKEND_BASE, BULK, ECHO, FILES, LENGTHS, WEB
 from .steps import Steps
 
 
@@ -35,10 +38,14 @@ def _per_request_us(seconds, count):
     return None if seconds is None else seconds / count * 1e6
 
 
-def _wrk(session, peer, connections, *options, path="/", port=WEB):
-    url = "http://%s:%d%s" % (*peer.address(port), path)
-    argv = ["wrk", "-t", 2, "-c", connections, "-d", f"{session.seconds}s", "--timeout", "10s",
-            *options, url]
+def _wrk_command(peer, seconds, connections, *options, path="/", port=WEB):
+    url = "%s://%s:%d%s" % (peer.scheme, *peer.address(port), path)
+    return ["wrk", "-t", 2, "-c", connections, "-d", f"{seconds}s", "--timeout", "10s", *options,
+            url]
+
+
+def _wrk(session, peer, connections, *options, **more):
+    argv = _wrk_command(peer, session.seconds, connections, *options, **more)
     with Meter(peer.pid) as meter:
         text = session.run_client(argv)
     count = int(re.search(r"(\d+) requests in", text)[1])
@@ -53,12 +60,41 @@ def _wrk(session, peer, connections, *options, path="/", port=WEB):
     }
 
 
+def _answered_by_backend(session):
+    host = http.client.HTTPConnection(BACKEND, BACKEND_BASE + WEB)
+    with session.net.client.entered():
+        host.connect()
+    host.request("GET", "/status")
+    return int(re.search(r"requests\s+\d+ \d+ (\d+)", host.getresponse().read().decode())[1])
+
+
+def _wrk_secured(session, peer, connections, path):
+    """Only once all connections are there: hundreds of handshakes would be much of a short run."""
+    ramp = 1 + connections // 256
+    argv = _wrk_command(peer, ramp + session.seconds + 1, connections, path=path)
+    wrk = Process(argv, session.directory, "wrk", session.net.client)
+    time.sleep(ramp)
+    with Meter(peer.pid) as meter:
+        before = _answered_by_backend(session)
+        time.sleep(session.seconds)
+        count = _answered_by_backend(session) - before
+    if wrk.wait() != 0 or "Non-2xx" in wrk.stdout():
+        raise RuntimeError(f"{peer.name}: {wrk.stdout()}{wrk.stderr()}")
+    return {"rate": count / meter.elapsed, "idle": meter.idle,
+            "process_cpu_us": _per_request_us(meter.seconds, count)}
+
+
+def _requests(session, peer, connections, path="/"):
+    ask = _wrk_secured if peer.scheme == "https" else _wrk
+    return ask(session, peer, connections, path=path)
+
+
 def requests_64(session, peer):
-    return _wrk(session, peer, 64)
+    return _requests(session, peer, 64)
 
 
 def requests_512(session, peer):
-    return _wrk(session, peer, 512)
+    return _requests(session, peer, 512)
 
 
 def connections(session, peer):
@@ -95,7 +131,7 @@ def latency(session, peer):
     host, port = peer.address(WEB)
     with Meter(peer.pid) as meter:
         text = session.run_client([TOOLS / "pace", host, port, int(session.paced_rate), 64,
-                                   session.seconds])
+                                   session.seconds, *(["tls"] if peer.scheme == "https" else [])])
     found = json.loads(text)
     return {"p50_us": found["p50_us"], "p99_us": found["p99_us"], "p999_us": found["p999_us"],
             "rate": session.paced_rate,
@@ -120,12 +156,24 @@ def _hold(session, peer, count):
                   connections=count, up=1, down=1, timeout=300_000).wait_holding(120)
 
 
-def memory(session, peer):
+class HandshakeHold(Process):
+    """TLS connections that have had one answer and idle, until finish()."""
+
+    def __init__(self, session, peer, count):
+        argv = [TOOLS / "handshake", "hold", *peer.address(WEB), count]
+        super().__init__(argv, session.directory, "idle", session.net.client,
+                         stdin=subprocess.PIPE)
+        self.wait_ready(lambda: "holding" in self.stdout(), 120)
+
+    finish = Client.finish
+
+
+def _growth(session, peer, hold):
     """A fresh process, its pools woken by a few connections; then the connections that idle."""
     peer.restart()
-    _hold(session, peer, 100).finish()
+    hold(session, peer, 100).finish()
     before = _settled_kib(peer.pid)
-    client = _hold(session, peer, session.idle_connections)
+    client = hold(session, peer, session.idle_connections)
     after = _settled_kib(peer.pid)
     report = client.finish()
     if report["ok"] != session.idle_connections:
@@ -134,16 +182,59 @@ def memory(session, peer):
             "base_mib": before / 1024}
 
 
+def memory(session, peer):
+    return _growth(session, peer, _hold)
+
+
+def tls_memory(session, peer):
+    return _growth(session, peer, HandshakeHold)
+
+
+HANDSHAKES_AT_ONCE = 64
+
+
+def _handshakes(session, peer, kind):
+    with Meter(peer.pid) as meter:
+        text = session.run_client([TOOLS / "handshake", kind, *peer.address(WEB),
+                                   HANDSHAKES_AT_ONCE, session.seconds])
+    found = json.loads(text)
+    # Each connection's first handshake has no ticket yet.
+    if kind == "resumed" and found["resumed"] + HANDSHAKES_AT_ONCE < found["handshakes"]:
+        raise RuntimeError(f"{peer.name} resumes too few: {found}")
+    return {"rate": found["rate"], "errors": found["failed"], "idle": meter.idle,
+            "process_cpu_us": _per_request_us(meter.seconds, found["handshakes"])}
+
+
+def handshakes_full(session, peer):
+    return _handshakes(session, peer, "full")
+
+
+def handshakes_resumed(session, peer):
+    return _handshakes(session, peer, "resumed")
+
+
 def http_1k(session, peer):
-    return _wrk(session, peer, 64, path="/size/1k")
+    return _requests(session, peer, 64, "/size/1k")
 
 
 def http_64k(session, peer):
-    return _wrk(session, peer, 64, path="/size/64k")
+    return _requests(session, peer, 64, "/size/64k")
 
 
 def http_1m(session, peer):
-    return _wrk(session, peer, 16, path="/size/1m")
+    return _requests(session, peer, 16, "/size/1m")
+
+
+def files_1k(session, peer):
+    return _wrk(session, peer, 64, path="/size/1k", port=FILES)
+
+
+def files_64k(session, peer):
+    return _wrk(session, peer, 64, path="/size/64k", port=FILES)
+
+
+def files_1m(session, peer):
+    return _wrk(session, peer, 16, path="/size/1m", port=FILES)
 
 
 # name: (function, which paths it makes sense for)
@@ -160,6 +251,7 @@ MEASURES = {
     "memory": (memory, PROXIES),
 }
 
+FILE_SERVERS = ("sluice-http", "nginx-http")
 HTTP = ("plain", "sluice-http", "haproxy-http", "nginx-http")
 HTTP_MEASURES = {
     "http_64": (requests_64, HTTP),
@@ -168,4 +260,20 @@ HTTP_MEASURES = {
     "http_64k": (http_64k, HTTP),
     "http_1m": (http_1m, HTTP),
     "http_latency": (latency, HTTP),
+    "files_1k": (files_1k, FILE_SERVERS),
+    "files_64k": (files_64k, FILE_SERVERS),
+    "files_1m": (files_1m, FILE_SERVERS),
+}
+
+HTTPS = ("sluice-https", "haproxy-https", "nginx-https")
+HTTPS_MEASURES = {
+    "http_64": (requests_64, HTTPS),
+    "http_512": (requests_512, HTTPS),
+    "http_1k": (http_1k, HTTPS),
+    "http_64k": (http_64k, HTTPS),
+    "http_1m": (http_1m, HTTPS),
+    "http_latency": (latency, HTTPS),
+    "handshakes_full": (handshakes_full, HTTPS),
+    "handshakes_resumed": (handshakes_resumed, HTTPS),
+    "tls_memory": (tls_memory, HTTPS),
 }

@@ -10,7 +10,7 @@ from lib.process import Process, can_connect
 from lib.traffic import Server
 
 # Ports of the backend, and of each proxy: base + offset.
-WEB, BULK, ECHO = 1, 2, 3
+WEB, BULK, ECHO, FILES = 1, 2, 3, 8
 # Where the backend ends a connection after so many requests: {requests: offset}.
 LENGTHS = {4: 4, 16: 5, 64: 6, 256: 7}
 OFFSETS = (WEB, BULK, ECHO, *LENGTHS.values())
@@ -25,6 +25,7 @@ class Peer:
     """A path from client to backend. `address(what)` is where a client connects."""
     name = title = None
     host, base = PROXY, None
+    scheme = "http"
     # What it does to the devices would be part of every other path: up only while it is measured.
     is_alone = False
 
@@ -165,6 +166,7 @@ class Backend:
         http = f"""keepalive_requests 1000000000; keepalive_timeout 10m;
           server {{ listen {BACKEND}:{BACKEND_BASE + WEB} backlog=16384 reuseport;
             location / {{ default_type text/plain; return 200 "{'x' * 128}"; }}
+            location /status {{ stub_status; }}
             location /size/ {{ default_type text/plain; sendfile on; tcp_nopush on; root {directory}; }} }}"""
         for length, offset in LENGTHS.items():
             http += f"""server {{ listen {BACKEND}:{BACKEND_BASE + offset} backlog=16384 reuseport;

@@ -11,7 +11,9 @@ COLUMNS, GAP = 2, 36
 BAR, STEP = 16, 24
 PANELS = ("requests_64", "requests_512", "process_cpu_64", "process_cpu_512", "added_cpu_64",
           "connections", "throughput", "memory", "p50", "p99", "http_64", "http_512", "http_64_cpu",
-          "http_512_cpu", "http_1k_cpu", "http_64k_cpu", "http_1m_cpu", "http_p50", "http_p99")
+          "http_512_cpu", "http_1k_cpu", "http_64k_cpu", "http_1m_cpu", "http_p50", "http_p99", "files_1k_cpu", "files_64k_cpu",
+          "files_1m_cpu", "handshakes_full", "handshakes_resumed", "handshakes_full_cpu",
+          "handshakes_resumed_cpu", "tls_memory")
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #57606a; }
 .title { font-size: 13px; font-weight: 600; }
@@ -19,6 +21,7 @@ text { font: 12px system-ui, sans-serif; fill: #57606a; }
 .plain { fill: #8c959f; } .sluice { fill: #0a7ea4; } .haproxy { fill: #c47f17; }
 .haproxy-copy { fill: #dfb05f; } .nginx { fill: #4c9a52; }
 .sluice-http { fill: #0a7ea4; } .haproxy-http { fill: #c47f17; } .nginx-http { fill: #4c9a52; }
+.sluice-https { fill: #0a7ea4; } .haproxy-https { fill: #c47f17; } .nginx-https { fill: #4c9a52; }
 .spread { stroke: #24292f; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) {
   text { fill: #c9d1d9; } .spread { stroke: #f0f6fc; } .sluice { fill: #39b5dd; }

@@ -5,11 +5,14 @@ from .series import METRICS, ratio
 TITLES = {"plain": "plain routing", "sluice": "Sluice relay",
           "sluice-splice-tc": "Sluice splice", "haproxy": "HAProxy",
           "haproxy-copy": "HAProxy, no splice", "nginx": "nginx stream",
-          "sluice-http": "Sluice", "haproxy-http": "HAProxy", "nginx-http": "nginx"}
+          "sluice-http": "Sluice", "haproxy-http": "HAProxy", "nginx-http": "nginx",
+          "sluice-https": "Sluice", "haproxy-https": "HAProxy", "nginx-https": "nginx"}
 # Whom ratios are of, and to.
 PAIRS = {"tcp": ("sluice", ("haproxy", "nginx")),
-         "http": ("sluice-http", ("haproxy-http", "nginx-http"))}
-DRAWINGS = {"tcp": "benchmarks.svg", "http": "benchmarks-http.svg"}
+         "http": ("sluice-http", ("haproxy-http", "nginx-http")),
+         "https": ("sluice-https", ("haproxy-https", "nginx-https"))}
+DRAWINGS = {"tcp": "benchmarks.svg", "http": "benchmarks-http.svg",
+            "https": "benchmarks-https.svg"}
 BEGIN = "<!-- begin: written by tests/bench/run --suite %s --update-docs -->"
 END = "<!-- end -->"
 

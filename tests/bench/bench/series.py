@@ -11,6 +11,8 @@ STEPS = {"register": "registering", "switch": "the switch", "look": "a look at t
 HTTP_TITLES = {"64": "64 connections", "512": "512 connections", "1k": "1 KiB", "64k": "64 KiB",
                "1m": "1 MiB"}
 
+HANDSHAKES = {"full": "full handshakes", "resumed": "resumed handshakes"}
+
 # key: (measure, value, title, unit, digits, better)
 METRICS = {
     "requests_64": ("requests_64", "rate", "requests, 64 connections", "1/s", 0, "higher"),
@@ -30,6 +32,18 @@ METRICS = {
                               "µs", 2, "lower") for what, title in HTTP_TITLES.items()},
     "http_p50": ("http_latency", "p50_us", "latency at a fixed rate, p50", "µs", 0, "lower"),
     "http_p99": ("http_latency", "p99_us", "latency at a fixed rate, p99", "µs", 0, "lower"),
+    **{f"files_{what}": (f"files_{what}", "rate", f"files, {HTTP_TITLES[what]}", "1/s", 0, "higher")
+       for what in ("1k", "64k", "1m")},
+    **{f"files_{what}_cpu": (f"files_{what}", "process_cpu_us",
+                             f"process CPU per file, {HTTP_TITLES[what]}", "µs", 2, "lower")
+       for what in ("1k", "64k", "1m")},
+    **{f"handshakes_{what}": (f"handshakes_{what}", "rate", title, "1/s", 0, "higher")
+       for what, title in HANDSHAKES.items()},
+    **{f"handshakes_{what}_cpu": (f"handshakes_{what}", "process_cpu_us",
+                                  f"process CPU, {title}", "µs", 2, "lower")
+       for what, title in HANDSHAKES.items()},
+    "tls_memory": ("tls_memory", "bytes_per_connection", "memory per idle TLS connection", "B", 0,
+                   "lower"),
     "connections": ("connections", "rate", "new connections", "1/s", 0, "higher"),
     "connection_cpu": ("connections", "process_cpu_us", "process CPU per connection", "µs", 2,
                        "lower"),
@@ -82,6 +96,15 @@ def ratio(samples, metric, path, base):
     """Of pairs measured in the same round."""
     ours, theirs = by_round(samples, metric, path), by_round(samples, metric, base)
     return spread([ours[r] / theirs[r] for r in ours.keys() & theirs.keys() if theirs[r]])
+
+
+def ratio_to_best(samples, metric, path, bases):
+    """To the better of them in each round."""
+    better = min if METRICS[metric][5] == "lower" else max
+    ours = by_round(samples, metric, path)
+    theirs = [by_round(samples, metric, base) for base in bases]
+    known = ours.keys() & set.intersection(*(set(t) for t in theirs))
+    return spread([ours[r] / better(t[r] for t in theirs) for r in known])
 
 
 def summarise(samples, paths):

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Sluice is held to, one worker each."""
-from .series import ratio, summary
+from .series import ratio, ratio_to_best, summary
 
-# (claim, metric, path, base path or None for the value itself, limit, is_at_most)
+HTTPS_PEERS = ("haproxy-https", "nginx-https")
+
+# (claim, metric, path, base, limit, is_at_most); base: a path; several: the better of them; None:
+# the value itself counts
 TARGETS = [
     ("process CPU per request, 64 connections, against HAProxy", "process_cpu_64", "sluice",
      "haproxy", 0.80, True),
@@ -23,15 +26,36 @@ TARGETS = [
      "haproxy-http", 0.80, True),
     ("http: process CPU per request, 64 connections, against nginx", "http_64_cpu", "sluice-http",
      "nginx-http", 0.80, True),
+    ("files: process CPU per file, 1 KiB, against nginx", "files_1k_cpu", "sluice-http",
+     "nginx-http", 1.0, True),
+    ("files: process CPU per file, 64 KiB, against nginx", "files_64k_cpu", "sluice-http",
+     "nginx-http", 1.0, True),
+    ("https: process CPU per request, 64 connections, against the better", "http_64_cpu",
+     "sluice-https", HTTPS_PEERS, 0.85, True),
+    ("https: process CPU per request, 512 connections, against the better", "http_512_cpu",
+     "sluice-https", HTTPS_PEERS, 0.85, True),
+    ("https: full handshakes, against the better", "handshakes_full", "sluice-https", HTTPS_PEERS,
+     1.0, False),
+    ("https: resumed handshakes, against the better", "handshakes_resumed", "sluice-https",
+     HTTPS_PEERS, 1.0, False),
+    ("https: memory per idle connection, against nginx", "tls_memory", "sluice-https",
+     "nginx-https", 1.0, True),
     ("bytes of user memory per idle connection", "memory", "sluice", None, 4096, True),
 ]
+
+
+def _found(samples, metric, path, base):
+    if base is None:
+        return summary(samples, metric, path)
+    compare = ratio if isinstance(base, str) else ratio_to_best
+    return compare(samples, metric, path, base)
 
 
 def judge(samples):
     """A row for each target that was measured; met: the median keeps the limit."""
     rows = []
     for claim, metric, path, base, limit, is_at_most in TARGETS:
-        found = ratio(samples, metric, path, base) if base else summary(samples, metric, path)
+        found = _found(samples, metric, path, base)
         if not found:
             continue
         met = found["median"] <= limit if is_at_most else found["median"] >= limit

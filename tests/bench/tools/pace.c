@@ -3,11 +3,15 @@
  * pace: HTTP requests at a fixed rate, and how long each took counted from the moment it was due.
  * The schedule does not wait for answers, so a stall shows in every request that it held up
  * (no coordinated omission). Every answer must be as long as the first: a static page's are.
+ * With TLS a request's time has both sides' cryptography in it, and no handshake.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +31,7 @@ static const char request[] = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 
 struct connection {
 	int fd;
+	SSL *ssl; /* NULL: plain */
 	uint64_t due_ns;
 	size_t have; /* bytes of the answer so far */
 	struct connection *next_idle;
@@ -37,6 +42,7 @@ struct pace {
 	uint64_t rate, total,
 		warmup; /* requests a second; requests, and how many are not counted */
 	size_t nconnections, answer_len;
+	SSL_CTX *tls; /* NULL: plain */
 	struct connection *connections, *idle;
 	int epoll;
 	uint64_t begun_ns;
@@ -64,7 +70,17 @@ static void put_idle(struct pace *pace, struct connection *connection)
 	pace->idle = connection;
 }
 
-static int open_connection(const struct pace *pace)
+static void secure(const struct pace *pace, struct connection *connection)
+{
+	connection->ssl = SSL_new(pace->tls);
+	if (!connection->ssl || !SSL_set_fd(connection->ssl, connection->fd) ||
+	    SSL_connect(connection->ssl) != 1) {
+		fprintf(stderr, "pace: the TLS handshake failed\n");
+		exit(1);
+	}
+}
+
+static void open_connection(const struct pace *pace, struct connection *connection)
 {
 	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -74,7 +90,39 @@ static int open_connection(const struct pace *pace)
 		exit(1);
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	return fd;
+	connection->fd = fd;
+	if (pace->tls)
+		secure(pace, connection);
+}
+
+static void close_connection(struct connection *connection)
+{
+	SSL_free(connection->ssl);
+	connection->ssl = NULL;
+	close(connection->fd);
+	connection->fd = -1;
+}
+
+/* Return: bytes; 0: the end; -1: failed, by EAGAIN where there is nothing now. */
+static ssize_t read_answer(struct connection *connection, char *ret, size_t size)
+{
+	int got;
+
+	if (!connection->ssl)
+		return read(connection->fd, ret, size);
+	got = SSL_read(connection->ssl, ret, (int)size);
+	if (got < 0)
+		errno = SSL_get_error(connection->ssl, got) == SSL_ERROR_WANT_READ ? EAGAIN : EIO;
+	return got;
+}
+
+static bool write_request(struct connection *connection)
+{
+	const int len = sizeof(request) - 1;
+
+	if (connection->ssl)
+		return SSL_write(connection->ssl, request, len) == len;
+	return send(connection->fd, request, (size_t)len, MSG_NOSIGNAL) == len;
 }
 
 /* One request and answer on a connection of its own, to learn how long answers are. */
@@ -82,13 +130,14 @@ static size_t learn_answer_length(const struct pace *pace)
 {
 	char answer[ANSWER_MAX + 1];
 	size_t have = 0, body;
-	int fd = open_connection(pace);
+	struct connection connection = {};
 	char *end = NULL, *field;
 
-	if (write(fd, request, sizeof(request) - 1) != (ssize_t)sizeof(request) - 1)
+	open_connection(pace, &connection);
+	if (!write_request(&connection))
 		return 0;
 	while (!end && have < ANSWER_MAX) {
-		ssize_t got = read(fd, answer + have, ANSWER_MAX - have);
+		ssize_t got = read_answer(&connection, answer + have, ANSWER_MAX - have);
 
 		if (got <= 0)
 			return 0;
@@ -96,7 +145,7 @@ static size_t learn_answer_length(const struct pace *pace)
 		answer[have] = '\0';
 		end = strstr(answer, "\r\n\r\n");
 	}
-	close(fd);
+	close_connection(&connection);
 	field = strcasestr(answer, "\r\nContent-Length:");
 	if (!end || !field || field > end)
 		return 0;
@@ -108,16 +157,14 @@ static void fail(struct pace *pace, struct connection *connection)
 {
 	pace->errors++;
 	pace->answered++;
-	close(connection->fd);
-	connection->fd = -1;
+	close_connection(connection);
 }
 
 static void send_request(struct pace *pace, struct connection *connection)
 {
 	connection->due_ns = due_of(pace, pace->sent++);
 	connection->have = 0;
-	if (send(connection->fd, request, sizeof(request) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-	    (ssize_t)sizeof(request) - 1)
+	if (!write_request(connection))
 		fail(pace, connection);
 }
 
@@ -136,7 +183,7 @@ static void send_what_is_due(struct pace *pace)
 static void on_readable(struct pace *pace, struct connection *connection)
 {
 	char buf[ANSWER_MAX];
-	ssize_t got = recv(connection->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	ssize_t got = read_answer(connection, buf, sizeof(buf));
 
 	if (got < 0 && errno == EAGAIN)
 		return;
@@ -217,7 +264,8 @@ static void open_all(struct pace *pace)
 		struct connection *connection = &pace->connections[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
-		connection->fd = open_connection(pace);
+		open_connection(pace, connection);
+		fcntl(connection->fd, F_SETFL, O_NONBLOCK);
 		epoll_ctl(pace->epoll, EPOLL_CTL_ADD, connection->fd, &event);
 		put_idle(pace, connection);
 	}
@@ -228,10 +276,15 @@ int main(int argc, char **argv)
 	struct pace pace = {.target.sin_family = AF_INET, .epoll = epoll_create1(EPOLL_CLOEXEC)};
 	double seconds;
 
-	if (argc != 6 || inet_pton(AF_INET, argv[1], &pace.target.sin_addr) != 1) {
-		fprintf(stderr, "usage: pace IPV4 PORT REQUESTS_PER_SECOND CONNECTIONS SECONDS\n");
+	if (argc < 6 || argc > 7 || (argc == 7 && strcmp(argv[6], "tls") != 0) ||
+	    inet_pton(AF_INET, argv[1], &pace.target.sin_addr) != 1) {
+		fprintf(stderr,
+			"usage: pace IPV4 PORT REQUESTS_PER_SECOND CONNECTIONS SECONDS [tls]\n");
 		return 2;
 	}
+	signal(SIGPIPE, SIG_IGN);
+	if (argc == 7)
+		pace.tls = SSL_CTX_new(TLS_client_method());
 	pace.target.sin_port = htons((uint16_t)atoi(argv[2]));
 	pace.rate = strtoull(argv[3], NULL, 10);
 	pace.nconnections = strtoull(argv[4], NULL, 10);
