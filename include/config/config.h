@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_CONFIG_H
 #define SLUICE_CONFIG_CONFIG_H
 
+#include "config/dispatch.h"
 #include "config/error_page.h"
 #include "config/file.h"
 #include "config/filter.h"
@@ -35,7 +36,7 @@ enum config_access_format {
 	CONFIG_ACCESS_COMMON, /* mode http; text in mode tcp */
 	CONFIG_ACCESS_COMBINED,
 };
-enum config_mode { CONFIG_MODE_TCP, CONFIG_MODE_HTTP };
+enum config_mode { CONFIG_MODE_TCP, CONFIG_MODE_HTTP, CONFIG_MODE_DISPATCH };
 enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CONFIG_HEALTH_HTTP };
 enum config_tls_profile { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN };
@@ -130,6 +131,7 @@ struct config_pool_tls {
 struct config_bind {
 	struct address address; /* the first port of a range */
 	uint16_t last_port;     /* the same as the address's port for a single one */
+	bool is_udp;            /* mode dispatch */
 	uint32_t line, column;  /* in the file */
 };
 
@@ -166,6 +168,7 @@ struct config_listener {
 	struct config_http http; /* mode http */
 	struct config_forwarding forwarding;
 	struct config_listener_guard guard;
+	struct config_listener_dispatch dispatch; /* mode dispatch */
 	struct config_filter *filters;
 	size_t nfilters;
 	struct config_error_page *error_pages; /* mode http */
@@ -281,6 +284,7 @@ struct config {
 	struct config_acceleration acceleration;
 	struct config_geo geo;
 	struct config_guard guard;
+	struct config_dispatch dispatch;
 	const char *user, *group;  /* NULL: stay who we are */
 	const char *zone;          /* NULL: none */
 	uint32_t drain_timeout_ms; /* 30s: what SIGTERM grants open connections */
@@ -312,5 +316,15 @@ int config_parse(const char *name, struct slice text, struct config **ret,
 void config_free(struct config *config);
 
 const char *config_balance_name(enum config_balance balance);
+const char *config_mode_name(enum config_mode mode);
+
+const char *config_forward_name(enum config_forward forward);
+
+/* "192.0.2.1:8000-8010/udp", "[2001:db8::1]:80/tcp". Return: @ret. */
+#define CONFIG_BIND_SIZE (ADDRESS_TEXT_SIZE + sizeof("-65535/udp"))
+const char *config_bind_format(const struct config_bind *bind, char ret[CONFIG_BIND_SIZE]);
+
+/* Whether any listener is of mode dispatch. */
+bool config_has_dispatch(const struct config *config);
 
 #endif

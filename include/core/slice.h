@@ -50,6 +50,12 @@ static inline bool slice_starts_with(struct slice s, struct slice prefix)
 	return s.len >= prefix.len && slice_equal(slice_of(s.ptr, prefix.len), prefix);
 }
 
+static inline bool slice_ends_with(struct slice s, struct slice suffix)
+{
+	return s.len >= suffix.len &&
+	       slice_equal(slice_of(s.ptr + (s.len - suffix.len), suffix.len), suffix);
+}
+
 /* What is left after the first @n bytes; @n is at most s.len. */
 static inline struct slice slice_skip(struct slice s, size_t n)
 {

@@ -81,8 +81,8 @@ struct splice_options {
 int splice_new(const struct splice_options *options, struct io_loop *loop, struct splice **ret,
 	       const char **ret_why) WARN_UNUSED;
 
-/* Detaches the programs and removes what is pinned, unless joined pairs outlive us: adopted ones
- * that were not closed, and those that were left. NULL is allowed. */
+/* Detaches the programs and removes what is pinned, unless something outlives us: adopted pairs
+ * that were not closed, those that were left, dispatch's plan. NULL is allowed. */
 void splice_free(struct splice *splice);
 
 struct splice_facts {
@@ -232,6 +232,9 @@ void splice_pair_leave(struct splice_pair *pair);
 
 /* Whether what is joined can outlive us. */
 bool splice_can_leave(const struct splice *splice);
+
+/* Dispatch's plan outlives us: only where there is a pin. Thread: control. */
+void splice_leave_dispatch(struct splice *splice);
 
 /* How many joined pairs will: those that were left, and adopted ones that are not over. */
 uint32_t splice_lasting(const struct splice *splice);

@@ -40,12 +40,14 @@ static bool is_number(struct slice text)
 	return text.len > 0;
 }
 
+static const char no_ports[] = "is not an IP address and port";
+
 static const char *parse_port_text(struct slice text, uint16_t *ret)
 {
 	uint64_t port;
 
 	if (!is_number(text))
-		return "is not an IP address and port";
+		return no_ports;
 	if (parse_count(text, &port) || port > UINT16_MAX)
 		return address_problem(-ERANGE);
 	*ret = (uint16_t)port;
@@ -68,6 +70,19 @@ static const char *parse_ports(struct slice text, uint16_t *ret_first, uint16_t 
 	if (*ret_first == 0)
 		return "has a range that begins at port 0";
 	return *ret_last < *ret_first ? "has a range that ends before it begins" : NULL;
+}
+
+const char *parse_port_range(struct slice text, struct config_port_range *ret)
+{
+	struct config_port_range range = {};
+	const char *problem = parse_ports(text, &range.first, &range.last);
+
+	if (problem)
+		return problem == no_ports ? "is not a range of ports" : problem;
+	if (range.first == 0)
+		return "has port 0";
+	*ret = range;
+	return NULL;
 }
 
 static void set_any(struct config_bind *bind, const char *ip, uint16_t first, uint16_t last)
@@ -99,16 +114,24 @@ static const char *parse_host(struct slice host, struct address *ret)
 	return err == -EINVAL ? "is not an IP address and port" : err ? address_problem(err) : NULL;
 }
 
-const char *parse_bind(struct slice text, struct config_bind ret[BINDS_PER_TEXT], size_t *ret_count)
+/* "/tcp" or "/udp" at the end of @text, which is cut off; without, it is TCP. */
+static bool cut_protocol(struct slice *text)
+{
+	bool is_udp = slice_ends_with(*text, slice_of("/udp", 4));
+
+	if (is_udp || slice_ends_with(*text, slice_of("/tcp", 4)))
+		text->len -= 4;
+	return is_udp;
+}
+
+static const char *parse_ip_bind(struct slice text, struct config_bind ret[BINDS_PER_TEXT],
+				 size_t *ret_count)
 {
 	struct slice ports = after_last_colon(text), host;
 	uint16_t first = 0, last = 0;
 	struct address address;
 	const char *problem;
 
-	*ret_count = 1;
-	if (slice_starts_with(text, slice_of("unix:", 5)))
-		return parse_unix_bind(text, &ret[0]);
 	if (!ports.ptr)
 		return "has no port";
 	problem = parse_ports(ports, &first, &last);
@@ -128,6 +151,21 @@ const char *parse_bind(struct slice text, struct config_bind ret[BINDS_PER_TEXT]
 	ret[0].address = address;
 	ret[0].last_port = last;
 	return NULL;
+}
+
+const char *parse_bind(struct slice text, struct config_bind ret[BINDS_PER_TEXT], size_t *ret_count)
+{
+	const char *problem;
+	bool is_udp;
+
+	*ret_count = 1;
+	if (slice_starts_with(text, slice_of("unix:", 5)))
+		return parse_unix_bind(text, &ret[0]);
+	is_udp = cut_protocol(&text);
+	problem = parse_ip_bind(text, ret, ret_count);
+	for (size_t i = 0; !problem && i < *ret_count; i++)
+		ret[i].is_udp = is_udp;
+	return problem;
 }
 
 static bool is_label_char(char c)

@@ -240,6 +240,11 @@ static void check_listener(struct checker *checker, const struct pool_names *nam
 	listener->has_default_pool = resolve_pool(checker, names, listener->default_pool_name,
 						  node_member(node, "pool"),
 						  &listener->default_pool);
+	if (listener->mode == CONFIG_MODE_DISPATCH) {
+		check_dispatch(checker, listener, node);
+		return;
+	}
+	check_no_dispatch(checker, listener, node);
 	check_routes(checker, names, listener, node);
 	check_filters(checker, listener, node);
 	check_forwarding(checker, listener, node);

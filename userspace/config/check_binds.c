@@ -17,7 +17,8 @@ struct claim {
 	struct address address;
 	struct prefix host; /* the same without the port, quick to compare */
 	uint16_t first_port, last_port;
-	bool is_ip, is_any, is_v6only;
+	bool is_ip, is_any, is_v6only, is_udp;
+	bool is_dispatched;      /* taken from packets before any socket sees them */
 	const struct node *node; /* NULL: a default */
 	const char *option;      /* "bind" */
 	size_t order;            /* in the file */
@@ -62,6 +63,8 @@ static void add_bind(struct claims *claims, const struct config_listener *listen
 		struct claim claim = {.address = binds[i].address,
 				      .last_port = binds[i].last_port,
 				      .is_v6only = listener->is_v6only,
+				      .is_udp = binds[i].is_udp,
+				      .is_dispatched = listener->mode == CONFIG_MODE_DISPATCH,
 				      .node = node,
 				      .option = "bind"};
 
@@ -139,8 +142,11 @@ static bool clash(const struct claim *a, const struct claim *b)
 	/* Port 0 is any that is free. */
 	if (a->first_port == 0 || b->first_port == 0)
 		return false;
-	if (a->first_port > b->last_port || b->first_port > a->last_port)
+	if (a->first_port > b->last_port || b->first_port > a->last_port || a->is_udp != b->is_udp)
 		return false;
+	/* Beside a socket at every address, a service has its own. */
+	if (a->is_dispatched || b->is_dispatched)
+		return is_same_host(a, b);
 	if (a->host.family != b->host.family)
 		return is_dual(a) || is_dual(b);
 	return a->is_any || b->is_any || is_same_host(a, b);

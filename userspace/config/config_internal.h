@@ -158,7 +158,7 @@ struct option_type {
 extern const struct option_type type_boolean, type_flag, type_count, type_size, type_duration,
 	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
-	type_alpn, type_url_path, type_method, type_host, type_file, type_mapping, type_field_value,
+	type_alpn, type_port_range, type_url_path, type_method, type_host, type_file, type_mapping, type_field_value,
 	type_scheme, type_regex, type_fingerprint, type_serial, type_file_name, type_field,
 	type_template, type_country, type_continent, type_asn, type_media_range, type_origin,
 	type_field_or_all, type_realm;
@@ -183,9 +183,13 @@ void format_duration(uint64_t ms, struct strbuf *out);
 
 #define BINDS_PER_TEXT 2
 
-/* "*:80" and ":80" are two: 0.0.0.0 and [::]. @ret: line and column stay as they are. */
+/* "*:80" and ":80" are two: 0.0.0.0 and [::]. "/udp" may follow. @ret: line and column stay as they
+ * are. */
 const char *parse_bind(struct slice text, struct config_bind ret[BINDS_PER_TEXT],
 		       size_t *ret_count);
+
+/* "8000-8010", or one port; none is 0. */
+const char *parse_port_range(struct slice text, struct config_port_range *ret);
 
 /* "host:8080" for resolve: dns; @ret_host borrows from @text. */
 const char *parse_host_port(struct slice text, struct slice *ret_host, uint16_t *ret_port);
@@ -243,7 +247,7 @@ extern const struct schema schema_config, schema_forwarding, schema_listener, sc
 	schema_pool, schema_pool_tls, schema_pool_http, schema_outlier, schema_breaker,
 	schema_route, schema_share, schema_redirect, schema_respond, schema_filter,
 	schema_error_page, schema_mirror, schema_sticky, schema_hash_key, schema_files, schema_geo,
-	schema_guard, schema_listener_guard;
+	schema_guard, schema_listener_guard, schema_dispatch, schema_listener_dispatch;
 extern const struct schema schema_tracing;
 
 /* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
@@ -333,6 +337,12 @@ void check_filters(struct checker *checker, const struct config_listener *listen
 		   const struct node *node);
 void check_routes(struct checker *checker, const struct pool_names *names,
 		  struct config_listener *listener, const struct node *node);
+
+/* Mode dispatch, and what stands in other modes and is for it alone: check_dispatch.c. */
+void check_dispatch(struct checker *checker, const struct config_listener *listener,
+		    const struct node *node);
+void check_no_dispatch(struct checker *checker, const struct config_listener *listener,
+		       const struct node *node);
 
 /* The first action that a route names. NULL: none. */
 const struct node *route_action_node(const struct node *route, const char **ret_name);

@@ -134,14 +134,3 @@ void config_free(struct config *config)
 	arena_done(&config->arena);
 	free(config);
 }
-
-const char *config_balance_name(enum config_balance balance)
-{
-	static const char *const names[] = {
-#define X(name, text) [CONFIG_BALANCE_##name] = text,
-		CONFIG_BALANCES(X)
-#undef X
-	};
-
-	return names[balance];
-}

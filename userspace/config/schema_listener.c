@@ -5,6 +5,7 @@
 static const struct word mode_words[] = {
 	{"tcp", CONFIG_MODE_TCP},
 	{"http", CONFIG_MODE_HTTP},
+	{"dispatch", CONFIG_MODE_DISPATCH},
 	{},
 };
 
@@ -100,16 +101,15 @@ static const struct option listener_options[] = {
 	 .example = "[\"0.0.0.0:443\", \"[::]:443\"]",
 	 .is_required = true,
 	 .help = "Where to accept: address and port or range of ports, or unix:/path. \"*:80\" and "
-		 "\":80\" are 0.0.0.0:80 and [::]:80."},
+		 "\":80\" are 0.0.0.0:80 and [::]:80. Mode dispatch: also /udp behind it."},
 	{.name = "mode",
 	 .type = &type_word,
 	 FIELD(config_listener, mode),
 	 .words = mode_words,
-	 .problem = "is not supported by this version",
 	 .default_text = "tcp",
 	 .help = "What is done with connections: tcp joins each with one to an endpoint, http "
-		 "reads "
-		 "requests (HTTP/1.0 and 1.1) and sends each where its route says."},
+		 "reads requests (HTTP/1.0 and 1.1) and sends each where its route says, dispatch "
+		 "has the packet programs send the packets of flows, of TCP or UDP, to endpoints."},
 	{.name = "v6only",
 	 .type = &type_boolean,
 	 FIELD(config_listener, is_v6only),
@@ -187,6 +187,12 @@ static const struct option listener_options[] = {
 	 .members = &schema_listener_guard,
 	 FIELD(config_listener, guard),
 	 .help = "What this listener takes from all sources together."},
+	{.name = "dispatch",
+	 .type = &type_mapping,
+	 .members = &schema_listener_dispatch,
+	 .is_choice = true,
+	 FIELD(config_listener, dispatch),
+	 .help = "Of mode: dispatch."},
 	{.name = "filters",
 	 .type = &type_mapping,
 	 .members = &schema_filter,

@@ -161,7 +161,8 @@ static void schema_bind(const struct option *option, struct strbuf *out)
 {
 	(void)option;
 	strbuf_append_str(out, "\"type\": \"string\", "
-			       "\"pattern\": \"^(unix:.+|.*:[0-9]{1,5}(-[0-9]{1,5})?)$\"");
+			       "\"pattern\": "
+			       "\"^(unix:.+|.*:[0-9]{1,5}(-[0-9]{1,5})?(/(tcp|udp))?)$\"");
 }
 
 const struct option_type type_bind = {
@@ -171,6 +172,36 @@ const struct option_type type_bind = {
 	.read = read_bind,
 	.expect = expect_bind,
 	.schema = schema_bind,
+};
+
+/* --- port range ----------------------------------------------------------------- */
+
+static const char *read_port_range(struct reading *reading, struct slice text, void *field)
+{
+	(void)reading;
+	return parse_port_range(text, field);
+}
+
+static void expect_port_range(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "ports such as 10000-32767");
+}
+
+static void schema_port_range(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "\"type\": [\"string\", \"integer\"], "
+			       "\"pattern\": \"^[0-9]{1,5}(-[0-9]{1,5})?$\", "
+			       "\"minimum\": 1, \"maximum\": 65535");
+}
+
+const struct option_type type_port_range = {
+	.name = "ports",
+	.size = sizeof(struct config_port_range),
+	.read = read_port_range,
+	.expect = expect_port_range,
+	.schema = schema_port_range,
 };
 
 /* --- sni: a host name or a wildcard -------------------------------------------- */

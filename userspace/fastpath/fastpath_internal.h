@@ -483,6 +483,7 @@ struct splice {
 	struct io_loop *loop;
 
 	bool has_dispatch;           /* its maps are of a size to be used */
+	bool is_dispatch_left;       /* its plan outlives us */
 	const struct pin *pin;       /* NULL: nothing outlives us */
 	bool has_pinned;             /* what is pinned is ours to remove */
 	struct splice_pair *adopted; /* that nobody has taken yet */

@@ -375,15 +375,18 @@ static void forget_adopted(struct splice *splice)
 
 void splice_free(struct splice *splice)
 {
+	bool is_lasting;
+
 	if (!splice)
 		return;
+	is_lasting = splice->nlasting || splice->is_dispatch_left;
 	events_free(splice->events);
 	network_free(splice->network);
-	if (splice->nlasting)
+	if (is_lasting)
 		attach_leave(splice->attach);
 	else
 		attach_free(splice->attach);
-	if (splice->has_pinned && !splice->nlasting)
+	if (splice->has_pinned && !is_lasting)
 		pin_clear(splice->pin);
 	forget_adopted(splice);
 	nexthops_free(splice->nexthops);
@@ -408,6 +411,11 @@ void splice_free(struct splice *splice)
 bool splice_can_leave(const struct splice *splice)
 {
 	return splice->pin;
+}
+
+void splice_leave_dispatch(struct splice *splice)
+{
+	splice->is_dispatch_left = splice->pin && splice->has_dispatch;
 }
 
 uint32_t splice_lasting(const struct splice *splice)

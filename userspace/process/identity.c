@@ -19,22 +19,23 @@
  * CAP_NET_ADMIN alone is enough for foreign source addresses. */
 static const uint64_t kept_capabilities = UINT64_C(1) << CAP_NET_BIND_SERVICE |
 					  UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_BPF;
-/* Programs that read packets, and resets in another's name: for those who ask for splice alone. */
-static const uint64_t splice_capabilities = UINT64_C(1) << CAP_PERFMON | UINT64_C(1) << CAP_NET_RAW;
+/* Programs that read packets, and resets and ICMP errors in another's name: for those alone who ask
+ * for splice, the guard or dispatch. */
+static const uint64_t packet_capabilities = UINT64_C(1) << CAP_PERFMON | UINT64_C(1) << CAP_NET_RAW;
 
 /* A program that reads what sockets have counted. */
 static const uint64_t sockmap_capabilities = UINT64_C(1) << CAP_PERFMON;
 
 static uint64_t wanted_capabilities(const struct config *config)
 {
-	switch (config->acceleration.mode) {
-	case CONFIG_SPLICE:
-		return kept_capabilities | splice_capabilities;
-	case CONFIG_SOCKMAP:
-		return kept_capabilities | sockmap_capabilities;
-	default:
-		return kept_capabilities;
-	}
+	uint64_t wanted = kept_capabilities;
+
+	if (config->acceleration.mode == CONFIG_SPLICE || config->guard.mode != CONFIG_GUARD_OFF ||
+	    config_has_dispatch(config))
+		wanted |= packet_capabilities;
+	if (config->acceleration.mode == CONFIG_SOCKMAP)
+		wanted |= sockmap_capabilities;
+	return wanted;
 }
 
 void identity_raise_descriptor_limit(void)

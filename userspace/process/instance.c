@@ -29,7 +29,8 @@ int instance_claim(const struct config *config, struct pin **ret)
 	int err;
 
 	*ret = NULL;
-	if (acceleration->mode != CONFIG_SPLICE || !acceleration->pin_path)
+	if (!acceleration->pin_path ||
+	    (acceleration->mode != CONFIG_SPLICE && !config_has_dispatch(config)))
 		return 0;
 	snprintf(directory, sizeof(directory), "%s/%s", acceleration->pin_path,
 		 acceleration->instance);
@@ -41,7 +42,7 @@ int instance_claim(const struct config *config, struct pin **ret)
 		return err;
 	}
 	if (err)
-		log_info("acceleration: spliced connections end with the daemon: %s: %s", directory,
+		log_info("acceleration: what the packet programs carry ends with the daemon: %s: %s", directory,
 			 err == -ENODEV ? "not a BPF file system" : strerror(-err));
 	return 0;
 }

@@ -8,17 +8,13 @@
  */
 #include "fastpath/splice.h"
 #include "proxy/adopted.h"
+#include "proxy/dispatcher.h"
+#include "proxy/kernel.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>
 
 #define LOOK_MS 10
-
-static bool leaves_spliced(const struct server *server)
-{
-	return server->shared.splice && splice_can_leave(server->shared.splice) &&
-	       server->snapshot->config->acceleration.on_stop == CONFIG_STOP_KEEP;
-}
 
 /* They need nobody: it would be idle to wait for them. */
 static void leave_spliced(struct server *server)
@@ -34,6 +30,19 @@ static void reset_sessions(struct server *server)
 	adopted_reset(server);
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		worker_reset_sessions(server->workers[w]);
+}
+
+/* With the endpoints as they are now: nobody checks them until the next daemon does. */
+static void leave_dispatch(struct server *server)
+{
+	if (!server->dispatcher)
+		return;
+	dispatcher_stop(server->dispatcher);
+	if (!kernel_outlives(server) || !config_has_dispatch(server->snapshot->config))
+		return;
+	splice_leave_dispatch(server->programs);
+	log_info("drain: listeners of mode dispatch go on in the kernel, for the next daemon; "
+		 "'sluicectl flows --discard' ends them");
 }
 
 static void say_what_is_left(const struct server *server)
@@ -55,6 +64,7 @@ static void finish(struct server *server)
 	}
 	server->nworkers = 0;
 	say_what_is_left(server);
+	leave_dispatch(server);
 	server->snapshot = NULL;
 	snapshot_retire(snapshot);
 }
@@ -105,7 +115,7 @@ void server_drain(struct server *server, void (*on_drained)(void *context), void
 	server->drain_timer.on_expire = on_look;
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		worker_drain(server->workers[w]);
-	if (leaves_spliced(server))
+	if (server->shared.splice && kernel_outlives(server))
 		leave_spliced(server);
 	io_timer_start(server->loop, &server->drain_timer, LOOK_MS);
 }

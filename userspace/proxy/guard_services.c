@@ -46,7 +46,7 @@ static bool add_bind(struct guard_services *services, const struct config_listen
 {
 	bool has_room = true;
 
-	if (!address_is_ip(&bind->address))
+	if (!address_is_ip(&bind->address) || bind->is_udp)
 		return true;
 	for (uint32_t port = address_port(&bind->address); port <= bind->last_port && has_room;
 	     port++)
@@ -61,7 +61,8 @@ static void set_limits(const struct config *config, const struct config_listener
 
 	service->packets = guard_rate_of(listener->guard.packets, guard->burst_ms);
 	service->syns = guard_rate_of(listener->guard.syns, guard->burst_ms);
-	if (guard->syn_cookies == CONFIG_SYN_COOKIES_AUTO)
+	/* Nobody here could make a connection of one for an endpoint. */
+	if (guard->syn_cookies == CONFIG_SYN_COOKIES_AUTO && listener->mode != CONFIG_MODE_DISPATCH)
 		service->cookies = guard_rate_of(guard->syn_cookie_threshold, COOKIE_BURST_MS);
 }
 

@@ -2,11 +2,10 @@
 /* Start and reload: from a configuration to running workers, and from one configuration to the
  * next. */
 #include "core/clock.h"
-#include "fastpath/guard_maps.h"
-#include "fastpath/sockmap.h"
-#include "fastpath/splice.h"
 #include "proxy/adopted.h"
+#include "proxy/dispatcher.h"
 #include "proxy/guard.h"
+#include "proxy/kernel.h"
 #include "proxy/server_internal.h"
 #include "upstream/events.h"
 
@@ -26,9 +25,10 @@
 static void on_health_change(struct pool *pool, struct endpoint *endpoint, bool is_up,
 			     const char *reason, void *context)
 {
+	struct server *server = context;
 	char address[ADDRESS_TEXT_SIZE];
 
-	(void)context;
+	dispatcher_refresh(server->dispatcher);
 	log_at(is_up ? LOG_INFO : LOG_WARN, "pool %s: endpoint %s (%s) is %s: %s",
 	       pool_config(pool)->name, endpoint->name, address_format(&endpoint->address, address),
 	       is_up ? "up" : "down", reason);
@@ -52,16 +52,22 @@ static void on_resolve_failed(struct pool *pool, const char *host, const char *r
 
 static void on_addresses_changed(struct pool *pool, const char *host, size_t count, void *context)
 {
-	(void)context;
+	struct server *server = context;
+
+	dispatcher_refresh(server->dispatcher);
 	log_info("pool %s: %s now has %zu addresses", pool_config(pool)->name, host, count);
 }
 
-static const struct upstream_events events = {
-	.on_health_change = on_health_change,
-	.on_ejected = on_ejected,
-	.on_resolve_failed = on_resolve_failed,
-	.on_addresses_changed = on_addresses_changed,
-};
+static struct upstream_events events_for(struct server *server)
+{
+	return (struct upstream_events){
+		.on_health_change = on_health_change,
+		.on_ejected = on_ejected,
+		.on_resolve_failed = on_resolve_failed,
+		.on_addresses_changed = on_addresses_changed,
+		.context = server,
+	};
+}
 
 /* --- Snapshots ------------------------------------------------------------------------ */
 
@@ -87,6 +93,7 @@ static void on_offender(void *context, const char *filter, const struct address 
 static int make_snapshot(struct server *server, struct config *config, struct snapshot **ret,
 			 struct strbuf *ret_errors)
 {
+	const struct upstream_events events = events_for(server);
 	const struct snapshot_options options = {
 		.control = server->loop,
 		.previous = server->snapshot,
@@ -105,16 +112,49 @@ static int make_snapshot(struct server *server, struct config *config, struct sn
 	return err;
 }
 
+static int apply_dispatch(struct server *server, struct snapshot *snapshot,
+			  struct strbuf *ret_errors)
+{
+	if (server->dispatcher)
+		return dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream,
+					ret_errors);
+	if (!config_has_dispatch(snapshot->config))
+		return 0;
+	strbuf_printf(ret_errors,
+		      "%s: the first listener of mode dispatch takes a restart: the packet "
+		      "programs were loaded without it\n",
+		      snapshot->config->path);
+	return -EOPNOTSUPP;
+}
+
+/* As it was before a reload that failed: that plan was in force once. */
+static void restore_dispatch(struct server *server)
+{
+	struct strbuf ignored = {};
+	struct snapshot *snapshot = server->snapshot;
+
+	if (server->dispatcher && snapshot &&
+	    dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream, &ignored) <
+		    0)
+		log_error("dispatch: the plan before the reload cannot be restored");
+	strbuf_done(&ignored);
+}
+
 static int put_in_force(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
 {
 	struct snapshot *old = server->snapshot;
-	int err = upstream_start(snapshot->upstream);
+	int err = apply_dispatch(server, snapshot, ret_errors);
 
+	if (err)
+		return err;
+	err = upstream_start(snapshot->upstream);
 	if (err) {
 		strbuf_printf(ret_errors, "cannot start health checks and DNS: %s\n",
 			      strerror(-err));
+		restore_dispatch(server);
 		return err;
 	}
+	dispatcher_refresh(server->dispatcher);
 	server->snapshot = snapshot;
 	for (size_t i = 0; i < snapshot->nbindings; i++)
 		binding_apply(snapshot->bindings[i].binding,
@@ -194,103 +234,6 @@ static void stop_workers(struct server *server)
 	}
 }
 
-/* A refinement: without the privilege or the kernel for it, everything works by hash. */
-static void balance_accepts(struct server *server, const struct config *config)
-{
-	int err;
-
-	if (config->acceleration.mode == CONFIG_OFF || server->nworkers < 2)
-		return;
-	err = reuseport_loads_new(server->nworkers, &server->shared.loads);
-	if (err)
-		log_info("connections are spread over workers by hash: no BPF: %s", strerror(-err));
-}
-
-/* A connection's id ends with its worker. */
-static void on_spliced_over(void *context, uint32_t slot, uint64_t id)
-{
-	struct server *server = context;
-	uint32_t worker = id & 0xff;
-
-	if (splice_is_adopted(server->shared.splice, slot))
-		adopted_on_over(server, slot, id);
-	else if (worker < server->nworkers && server->workers[worker])
-		worker_on_spliced_over(server->workers[worker], slot, id);
-}
-
-/* A guard needs the programs, but none of their tables of flows. */
-#define FLOWS_OF_A_GUARD 16
-
-static struct splice_options program_options(struct server *server, const struct config *config,
-					     struct pin *pin)
-{
-	static const enum splice_hook hooks[] = {
-		[CONFIG_HOOK_AUTO] = SPLICE_HOOK_AUTO,
-		[CONFIG_HOOK_XDP] = SPLICE_HOOK_XDP,
-		[CONFIG_HOOK_TC] = SPLICE_HOOK_TC,
-	};
-	bool is_splicing = config->acceleration.mode == CONFIG_SPLICE;
-	bool is_guarding = config->guard.mode != CONFIG_GUARD_OFF;
-
-	return (struct splice_options){
-		.max_flows = is_splicing ? config->acceleration.max_flows : FLOWS_OF_A_GUARD,
-		.guard_sources = is_guarding ? config->guard.max_sources : 0,
-		.hook = hooks[config->acceleration.hook],
-		.interfaces = config->acceleration.interfaces,
-		.ninterfaces = config->acceleration.ninterfaces,
-		.pin = is_splicing ? pin : NULL,
-		.on_end = on_spliced_over,
-		.context = server,
-	};
-}
-
-/* Asked for, but never needed: what cannot be spliced is relayed, and without the programs the
- * guard looks at connections. */
-static void start_programs(struct server *server, const struct config *config, struct pin *pin)
-{
-	const struct splice_options options = program_options(server, config, pin);
-	const char *why;
-	int err;
-
-	server->mode = config->acceleration.mode;
-	server->why_relay = "the configuration does not ask for more";
-	if (server->mode != CONFIG_SPLICE && !options.guard_sources)
-		return;
-	err = splice_new(&options, server->loop, &server->programs, &why);
-	if (err && options.guard_sources)
-		log_warn("guard: there are no packet programs: %s: %s", why, strerror(-err));
-	if (server->mode != CONFIG_SPLICE)
-		return;
-	server->shared.splice = server->programs;
-	server->why_relay = err ? why : NULL;
-	if (err)
-		log_warn("acceleration: connections stay with the relay: %s: %s", why,
-			 strerror(-err));
-}
-
-static int start_guard(struct server *server, const struct config *config,
-		       struct strbuf *ret_errors)
-{
-	const struct guard_maps *maps = server->programs ? splice_guard_maps(server->programs)
-							 : NULL;
-	int err = guard_new(server->loop, maps, &server->shared.guard);
-
-	return err ? err : guard_apply(server->shared.guard, config, ret_errors);
-}
-
-static void start_sockmap(struct server *server, const struct config *config)
-{
-	const char *why;
-	int err;
-
-	if (config->acceleration.mode != CONFIG_SOCKMAP)
-		return;
-	err = sockmap_new(config->acceleration.max_flows, &server->shared.sockmap, &why);
-	if (err)
-		log_warn("acceleration: connections stay with the relay: %s: %s", why,
-			 strerror(-err));
-}
-
 /* A connection takes two descriptors; some are left for health checks, DNS and the admin. */
 static uint32_t count_possible_connections(void)
 {
@@ -353,10 +296,7 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 
 	if (!server)
 		return -ENOMEM;
-	balance_accepts(server, config);
-	start_programs(server, config, pin);
-	start_sockmap(server, config);
-	err = start_guard(server, config, ret_errors);
+	err = kernel_start(server, config, pin, ret_errors);
 	if (err)
 		goto fail;
 	err = make_snapshot(server, config, &snapshot, ret_errors);
@@ -387,10 +327,7 @@ void server_free(struct server *server)
 	io_offload_free(server->shared.offload);
 	tracer_free(server->shared.tracer);
 	source_table_free(server->shared.sources);
-	reuseport_loads_free(server->shared.loads);
-	guard_free(server->shared.guard);
-	splice_free(server->programs);
-	sockmap_free(server->shared.sockmap);
+	kernel_stop(server);
 	tls_ticket_keys_free(server->ticket_keys);
 	free(server->workers);
 	free(server);
@@ -437,6 +374,7 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 		{(old->guard.mode == CONFIG_GUARD_OFF) != (new->guard.mode == CONFIG_GUARD_OFF),
 		 "guard.mode from or to off"},
 		{old->guard.max_sources != new->guard.max_sources, "guard.max_sources"},
+		{old->dispatch.max_flows != new->dispatch.max_flows, "dispatch.max_flows"},
 		{differs(old->user, new->user), "user"},
 		{differs(old->group, new->group), "group"},
 		{differs(old->admin.socket, new->admin.socket), "admin.socket"},

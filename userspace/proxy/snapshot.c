@@ -24,12 +24,18 @@ static struct binding *find_binding(const struct snapshot *previous, size_t firs
 	return NULL;
 }
 
+/* The packet programs take what is for a listener of mode dispatch. */
+static size_t count_bound(const struct config_listener *config)
+{
+	return config->mode == CONFIG_MODE_DISPATCH ? 0 : config->nbinds;
+}
+
 static size_t count_bindings(const struct config *config)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < config->nlisteners; i++)
-		for (size_t b = 0; b < config->listeners[i].nbinds; b++) {
+		for (size_t b = 0; b < count_bound(&config->listeners[i]); b++) {
 			const struct config_bind *bind = &config->listeners[i].binds[b];
 
 			count += (size_t)(bind->last_port - address_port(&bind->address)) + 1;
@@ -68,7 +74,7 @@ static int add_binds(struct snapshot *snapshot, const struct snapshot_options *o
 	const struct config_listener *config = &snapshot->config->listeners[listener];
 	int first_err = 0;
 
-	for (size_t b = 0; b < config->nbinds; b++) {
+	for (size_t b = 0; b < count_bound(config); b++) {
 		const struct config_bind *bind = &config->binds[b];
 		uint32_t first = address_port(&bind->address);
 

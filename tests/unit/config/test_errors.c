@@ -19,9 +19,13 @@
 #define BINDS(list)       "listeners: [{name: l, bind: [" list "], pool: p}]\n"
 #define ROUTES(list)      "listeners: [{name: l, bind: ':80', routes: [" list "]}]\n"
 #define HTTP_ROUTES(list) "listeners: [{name: l, bind: ':80', mode: http, routes: [" list "]}]\n"
-#define ENDPOINTS(list)   "pools: [{name: p, endpoints: [" list "]}]\n"
-#define TEN               "aaaaaaaaaa"
-#define HUNDRED           TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define DISPATCH(bind, options) \
+	"listeners: [{name: l, mode: dispatch, bind: " bind ", pool: p, dispatch: " options "}]\n"
+#define MAGLEV(options) \
+	"pools: [{name: p, balance: maglev, endpoints: ['10.0.0.1:1']" options "}]\n"
+#define ENDPOINTS(list) "pools: [{name: p, endpoints: [" list "]}]\n"
+#define TEN             "aaaaaaaaaa"
+#define HUNDRED         TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
 static const struct {
 	const char *text;
@@ -40,6 +44,50 @@ static const struct {
 	 "1m\n"},
 	{LISTENER(", guard: {syns: -1}") P,
 	 "1:59: syns: \"-1\" is not a number; expected a number from 0 to 100000000\n"},
+
+	/* Mode dispatch */
+	{DISPATCH("'10.1.0.1:80'", "{source: 10.2.0.1, source_ports: 9-8, gue_port: 0}") MAGLEV(""),
+	 "1:112: source_ports: \"9-8\" has a range that ends before it begins; expected ports such "
+	 "as 10000-32767\n"
+	 "1:127: gue_port: \"0\" is out of range; expected a number from 1 to 65535\n"},
+	{DISPATCH("':53/udp'", "{forward: ipip}") MAGLEV(""),
+	 "1:45: bind: \":53/udp\" is every address, which mode dispatch does not take; expected "
+	 "the service's own\n"},
+	{DISPATCH("'unix:/x'", "{forward: ipip}") MAGLEV(""),
+	 "1:45: bind: \"unix:/x\" is a unix socket, which mode dispatch does not take; expected "
+	 "an IP address\n"
+	 "1:62: pool: \"p\" has an endpoint of another family; expected the listener's\n"},
+	{DISPATCH("['10.1.0.1:80', '[fd00::1]:80']", "{forward: ipip}") MAGLEV(""),
+	 "1:61: bind: \"[fd00::1]:80\" is of another family than the first; expected a listener "
+	 "for each\n"},
+	{DISPATCH("'10.1.0.1:80', tls: {certificates: [a]}, keepalive: 1s", "{forward: l2}")
+		 MAGLEV(""),
+	 "1:65: tls is not for mode dispatch; expected none\n"
+	 "1:97: keepalive is not for mode dispatch; expected none\n"},
+	{DISPATCH("'10.1.0.1:80'", "{}") MAGLEV(""),
+	 "1:79: 0 source addresses in dispatch; forward: nat wants one to eight addresses of ours "
+	 "towards the endpoints\n"},
+	{DISPATCH("'10.1.0.1:80'", "{forward: gue, source: [10.0.0.1, 10.0.0.2]}") MAGLEV(""),
+	 "1:102: 2 source addresses in dispatch; forward: gue takes one at most\n"},
+	{DISPATCH("'10.1.0.1:80'", "{source: '::1'}") MAGLEV(""),
+	 "1:88: source has an address of another family than bind; expected the same\n"},
+	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") P,
+	 "1:66: pool: \"p\" has a balance that mode dispatch does not have; expected maglev or "
+	 "source\n"},
+	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") MAGLEV(", proxy_protocol: v2"),
+	 "1:66: pool: \"p\" has proxy_protocol, which mode dispatch does not do; expected none\n"},
+	{"listeners: [{name: l, mode: dispatch, bind: '10.1.0.1:80', dispatch: {forward: l2}}]\n" P,
+	 "1:13: a listener of mode dispatch has no pool; expected one\n"},
+	{LISTENER(", dispatch: {forward: l2}") P,
+	 "1:55: dispatch is not for mode tcp; expected mode dispatch with it\n"},
+	{BINDS("':80', ':53/udp'") P, "1:37: bind: \":53/udp\" is UDP, which mode tcp does not "
+				      "take; expected mode dispatch with "
+				      "it\n"},
+	{"listeners: [{name: l, bind: ':80', pool: p}, {name: m, mode: dispatch, bind: "
+	 "['10.1.0.1:80', '10.1.0.1:80/udp'], pool: p, dispatch: {forward: l2}}, {name: n, mode: "
+	 "dispatch, bind: '10.1.0.1:70-90', pool: p, dispatch: {forward: l2}}]\n" MAGLEV(""),
+	 "1:181: bind: \"10.1.0.1:70-90\" clashes with bind \"10.1.0.1:80\" on line 1; expected an "
+	 "address that nothing else listens on\n"},
 
 	/* Places */
 	{"geo: {databases: /x}\n" ROUTES("{match: {country: [DE, UK], asn: AS0}, pool: p}") P,
@@ -87,18 +135,21 @@ static const struct {
 	{"[a]: 1\n" L P, "1:1: a key that is no word; expected \"name: value\"\n"},
 	{"workres: 2\n" L P,
 	 "1:1: unknown option \"workres\" in the file; expected one of workers, io, acceleration, "
-	 "geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "dispatch, geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, "
+	 "limits, "
 	 "listeners, "
 	 "pools; did "
 	 "you mean \"workers\"?\n"},
 	{"nonsense: 2\n" L P,
 	 "1:1: unknown option \"nonsense\" in the file; expected one of workers, io, acceleration, "
-	 "geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "dispatch, geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, "
+	 "limits, "
 	 "listeners, "
 	 "pools\n"},
 	{"Workers: 2\n" L P,
 	 "1:1: unknown option \"Workers\" in the file; expected one of workers, io, acceleration, "
-	 "geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, limits, "
+	 "dispatch, geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, admin, "
+	 "limits, "
 	 "listeners, "
 	 "pools; did "
 	 "you mean \"workers\"?\n"},
@@ -191,8 +242,6 @@ static const struct {
 	 "at most 0777\n"},
 	{LISTENER(", v6only: yes") P,
 	 "1:53: v6only: \"yes\" is not a boolean; expected true or false\n"},
-	{LISTENER(", mode: dispatch") P,
-	 "1:51: mode: \"dispatch\" is not supported by this version; expected one of tcp, http\n"},
 	{LISTENER(", mode: http, routes: [{match: {sni: [a.b], host: [a.b]}, pool: p}]") P,
 	 "1:80: sni is not for mode http; expected a condition of host, path, path_prefix, "
 	 "path_regex, method, headers, query, cookies, "
@@ -203,8 +252,8 @@ static const struct {
 	{LISTENER(", mode: http, routes: [{match: {path: [a], method: [get]}, pool: p}]") P,
 	 "1:82: path: \"a\" does not begin with \"/\"; expected a path such as /healthz\n"
 	 "1:95: method: \"get\" is not a method; expected a method such as GET\n"},
-	{LISTENER(", mode: tpc") P,
-	 "1:51: mode: \"tpc\" is not supported by this version; expected one of tcp, http\n"},
+	{LISTENER(", mode: tpc") P, "1:51: mode: \"tpc\" is unknown; expected one of tcp, http, "
+				    "dispatch; did you mean \"tcp\"?\n"},
 	{LISTENER(", backlog: 0") P,
 	 "1:54: backlog: \"0\" is out of range; expected a number from 1 to 65535\n"},
 	{LISTENER(", keepalive: 10h") P, "1:56: keepalive: \"10h\" is out of range; expected a "
@@ -467,7 +516,8 @@ static const struct {
 	 "*:8000-8010 or unix:/run/x.sock\n"
 	 "1:23: unknown option \"bidn\" in a listener; expected one of name, bind, mode, v6only, "
 	 "backlog, socket_mode, proxy_protocol, max_connections, max_connections_per_source, "
-	 "client_hello_timeout, idle_timeout, keepalive, tls, http, forwarding, guard, filters, "
+	 "client_hello_timeout, idle_timeout, keepalive, tls, http, forwarding, guard, dispatch, "
+	 "filters, "
 	 "error_pages, routes, pool; did you "
 	 "mean "
 	 "\"bind\"?\n"},
@@ -635,7 +685,8 @@ static const struct {
 	 "1:5: io: \"${SLUICE_TEST_SECRET}\" is unknown; expected one of auto, io_uring, epoll\n"},
 	{"${SLUICE_TEST_SECRET}: 1\n" L P,
 	 "1:1: unknown option \"${SLUICE_TEST_SECRET}\" in the file; expected one of workers, io, "
-	 "acceleration, geo, guard, user, group, zone, drain_timeout, log, access_log, tracing, "
+	 "acceleration, dispatch, geo, guard, user, group, zone, drain_timeout, log, access_log, "
+	 "tracing, "
 	 "admin, "
 	 "limits, "
 	 "listeners, pools\n"},

@@ -451,7 +451,8 @@ static void the_environment_fills_in_scalars(void **state)
 static void the_sample_files_load(void **state)
 {
 	static const char *const paths[] = {"configs/quickstart.yaml", "configs/tcp.yaml",
-					    "configs/http.yaml", "configs/routing.yaml"};
+					    "configs/http.yaml", "configs/routing.yaml",
+					    "configs/edge.yaml"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CONFIG_DISPATCH_H
+#define SLUICE_CONFIG_DISPATCH_H
+
+#include "core/address.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Mode dispatch: packets go to endpoints by the packet programs alone. */
+
+/* How packets get to endpoints; enum dispatch_form says what each does. */
+#define CONFIG_FORWARDS(X) \
+	X(NAT, "nat")      \
+	X(IPIP, "ipip")    \
+	X(GUE, "gue")      \
+	X(L2, "l2")
+
+enum config_forward {
+#define X(name, text) CONFIG_FORWARD_##name,
+	CONFIG_FORWARDS(X)
+#undef X
+};
+
+struct config_port_range {
+	uint16_t first, last;
+};
+
+/* Of a listener of mode dispatch. */
+struct config_listener_dispatch {
+	enum config_forward forward; /* nat */
+	struct address *sources;     /* of nat at least one, of a tunnel at most one */
+	size_t nsources;
+	struct config_port_range source_ports; /* 10000-32767: of nat, towards the endpoints */
+	uint16_t gue_port;                     /* 6080: the endpoints' */
+	uint32_t tcp_timeout_ms;               /* 1h: an idle flow is forgotten */
+	uint32_t udp_timeout_ms;               /* 1m */
+};
+
+/* Of all of them. */
+struct config_dispatch {
+	uint32_t max_flows;     /* 262144 */
+	uint32_t new_flow_rate; /* 125000 table entries a second and CPU */
+	uint32_t ring_seed;     /* 0; equal on all nodes that are to agree */
+};
+
+#endif

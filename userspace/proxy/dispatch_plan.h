@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_DISPATCH_PLAN_H
+#define SLUICE_PROXY_DISPATCH_PLAN_H
+
+#include "config/config.h"
+#include "core/arena.h"
+#include "core/compiler.h"
+#include "fastpath/dispatch.h"
+#include "upstream/upstream.h"
+
+#include <stdint.h>
+
+/* Stable over reloads, restarts and nodes: by the address, protocol and first port. */
+uint64_t dispatch_plan_service_id(const struct config_bind *bind);
+
+/**
+ * What the packet programs shall do, by the configuration and as endpoints are now.
+ * @arena: what *@ret points to is in it. Return: 0; -ENOMEM.
+ */
+int dispatch_plan_make(const struct config *config, struct upstream *upstream, struct arena *arena,
+		       struct dispatch_plan *ret) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Keeps the plan of mode dispatch what configuration and endpoints make of it: dispatch_plan.c says
+ * what that is, fastpath/dispatch.h puts it in force. */
+#include "proxy/dispatcher.h"
+#include "core/log.h"
+#include "io/timer.h"
+#include "proxy/dispatch_plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Endpoints of a machine, or of a rack, change together. */
+#define SETTLE_MS 20
+
+struct dispatcher {
+	struct io_loop *loop;
+	struct dispatch *dispatch;
+	struct io_timer refresh;
+	/* In force, borrowed; NULL: there is none, or none any more. */
+	const struct config *config;
+	struct upstream *upstream;
+};
+
+static int put_in_force(struct dispatcher *dispatcher, const struct config *config,
+			struct upstream *upstream, const char **ret_why)
+{
+	struct arena arena = {};
+	struct dispatch_plan plan;
+	int err = dispatch_plan_make(config, upstream, &arena, &plan);
+
+	*ret_why = "";
+	if (!err)
+		err = dispatch_apply(dispatcher->dispatch, &plan, ret_why);
+	arena_done(&arena);
+	if (err && !**ret_why)
+		*ret_why = strerror(-err);
+	return err;
+}
+
+static void on_refresh(struct io_timer *timer)
+{
+	struct dispatcher *dispatcher = container_of(timer, struct dispatcher, refresh);
+	const char *why;
+
+	if (dispatcher->config &&
+	    put_in_force(dispatcher, dispatcher->config, dispatcher->upstream, &why) < 0)
+		log_error("dispatch: %s: endpoints stay as they were for the packet programs", why);
+}
+
+int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatcher **ret)
+{
+	struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
+	int err;
+
+	if (!dispatcher)
+		return -ENOMEM;
+	dispatcher->loop = loop;
+	dispatcher->refresh.on_expire = on_refresh;
+	err = dispatch_new(programs, &dispatcher->dispatch);
+	if (err) {
+		free(dispatcher);
+		return err;
+	}
+	*ret = dispatcher;
+	return 0;
+}
+
+void dispatcher_free(struct dispatcher *dispatcher)
+{
+	if (!dispatcher)
+		return;
+	dispatcher_stop(dispatcher);
+	dispatch_free(dispatcher->dispatch);
+	free(dispatcher);
+}
+
+int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
+		     struct upstream *upstream, struct strbuf *ret_errors)
+{
+	const char *why;
+	int err = put_in_force(dispatcher, config, upstream, &why);
+
+	if (err) {
+		strbuf_printf(ret_errors, "%s: dispatch: %s\n", config->path, why);
+		return err;
+	}
+	dispatcher->config = config;
+	dispatcher->upstream = upstream;
+	return 0;
+}
+
+void dispatcher_refresh(struct dispatcher *dispatcher)
+{
+	if (dispatcher && !io_timer_is_pending(&dispatcher->refresh))
+		io_timer_start(dispatcher->loop, &dispatcher->refresh, SETTLE_MS);
+}
+
+void dispatcher_stop(struct dispatcher *dispatcher)
+{
+	io_timer_stop(dispatcher->loop, &dispatcher->refresh);
+	dispatcher->config = NULL;
+	dispatcher->upstream = NULL;
+}
+
+/* --- To look at --------------------------------------------------------------------------------*/
+
+static void visit_listener(const struct config_listener *listener, struct pool *pool,
+			   void (*visit)(const struct dispatcher_service *service, void *context),
+			   void *context)
+{
+	for (size_t b = 0; b < listener->nbinds; b++) {
+		const struct dispatcher_service service = {
+			.id = dispatch_plan_service_id(&listener->binds[b]),
+			.listener = listener,
+			.bind = &listener->binds[b],
+			.pool = pool,
+		};
+
+		visit(&service, context);
+	}
+}
+
+void dispatcher_for_each(const struct dispatcher *dispatcher,
+			 void (*visit)(const struct dispatcher_service *service, void *context),
+			 void *context)
+{
+	const struct config *config = dispatcher ? dispatcher->config : NULL;
+
+	for (size_t i = 0; config && i < config->nlisteners; i++) {
+		const struct config_listener *listener = &config->listeners[i];
+
+		if (listener->mode == CONFIG_MODE_DISPATCH)
+			visit_listener(listener,
+				       upstream_pool(dispatcher->upstream, listener->default_pool),
+				       visit, context);
+	}
+}
+
+void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,
+		      struct dispatch_service_counts *ret)
+{
+	if (dispatch_count_service(dispatcher->dispatch, service->id, ret) < 0)
+		*ret = (struct dispatch_service_counts){};
+}
+
+void dispatcher_count_endpoint(const struct dispatcher *dispatcher,
+			       const struct dispatcher_service *service,
+			       const struct endpoint *endpoint, struct dispatch_traffic *ret)
+{
+	if (dispatch_count_endpoint(dispatcher->dispatch, service->id, endpoint->id, ret) < 0)
+		*ret = (struct dispatch_traffic){};
+}
