@@ -205,6 +205,11 @@ void server_describe_acceleration(struct server *server, struct acceleration_fac
 /* Borrowed; NULL only where a server is not whole. include/proxy/guard.h has what can be done. */
 struct guard *server_guard(const struct server *server);
 
+struct dispatcher;
+
+/* Borrowed; NULL: there is none. include/proxy/dispatcher.h has what can be asked. */
+struct dispatcher *server_dispatcher(const struct server *server);
+
 /* The devices that the packet programs have seen. */
 void server_for_each_device(struct server *server,
 			    void (*visit)(const struct splice_device *device, void *context),

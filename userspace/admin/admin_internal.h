@@ -105,6 +105,7 @@ extern const struct admin_protocol http_protocol;    /* http_port.c */
 	X(STATUS, "status")           \
 	X(LISTENERS, "listeners")     \
 	X(POOLS, "pools")             \
+	X(SERVICES, "services")       \
 	X(CONNECTIONS, "connections") \
 	X(ENDPOINT, "endpoint")       \
 	X(GUARD, "guard")             \
@@ -211,6 +212,10 @@ void control_status(struct server *server, struct strbuf *out);
 void control_listeners(struct server *server, struct strbuf *out);
 void control_pools(struct server *server, struct strbuf *out);
 void control_append_endpoint(const struct endpoint *endpoint, uint64_t now_ms, struct strbuf *out);
+
+/* --- control_services.c: the same of mode dispatch -------------------------------------- */
+
+void control_services(struct server *server, struct strbuf *out);
 
 /* --- control_endpoint.c, control_connections.c: a whole answer -------------------------- */
 

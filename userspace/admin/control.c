@@ -46,6 +46,9 @@ static void append_result(struct server *server, enum control_command command, s
 	case CONTROL_POOLS:
 		control_pools(server, out);
 		break;
+	case CONTROL_SERVICES:
+		control_services(server, out);
+		break;
 	case CONTROL_METRICS:
 		on_metrics(server, out);
 		break;

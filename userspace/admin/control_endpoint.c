@@ -3,6 +3,7 @@
 #include "admin/admin_internal.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "proxy/dispatcher.h"
 
 #include <stdio.h>
 
@@ -74,6 +75,7 @@ void control_endpoint(struct server *server, const struct control_request *reque
 		return;
 	}
 	pool_touch(pool);
+	dispatcher_refresh(server_dispatcher(server));
 	log_order(request);
 	reply_ok_begin(out);
 	reply_text(out, "pool", request->pool);

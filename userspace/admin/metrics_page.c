@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "fastpath/flows.h"
 #include "metrics/prometheus.h"
+#include "proxy/dispatcher.h"
 
 /* In the order of the page. Bytes "received" and "sent" are so as seen from the daemon. */
 #define METRICS(X)                                                                                 \
@@ -40,6 +41,20 @@
 	X(GUARD_COOKIES, "guard_syn_cookies_total", "counter", "SYNs answered with a cookie")      \
 	X(GUARD_NETWORKS, "guard_networks", "gauge", "Networks that are listed, by where")         \
 	X(GUARD_BANS, "guard_bans", "gauge", "Sources that are banned for a time")                 \
+	X(DISPATCH_FLOWS, "dispatch_flows_total", "counter",                                       \
+	  "New flows of mode dispatch, by the endpoint that took them")                            \
+	X(DISPATCH_RECEIVED, "dispatch_received_bytes_total", "counter",                           \
+	  "Bytes from clients that were sent on to an endpoint")                                   \
+	X(DISPATCH_RECEIVED_PACKETS, "dispatch_received_packets_total", "counter",                 \
+	  "Packets from clients that were sent on to an endpoint")                                 \
+	X(DISPATCH_SENT, "dispatch_sent_bytes_total", "counter",                                   \
+	  "Bytes of an endpoint that were sent on to clients; of nat alone")                       \
+	X(DISPATCH_SENT_PACKETS, "dispatch_sent_packets_total", "counter",                         \
+	  "Packets of an endpoint that were sent on to clients; of nat alone")                     \
+	X(DISPATCH_UNLISTED, "dispatch_unlisted_flows_total", "counter",                           \
+	  "New flows beyond dispatch.new_flow_rate, which got no entry")                           \
+	X(DISPATCH_DROPPED, "dispatch_dropped_packets_total", "counter",                           \
+	  "Packets to a service that were dropped, by reason")                                     \
 	X(SPLICE_CONNECTIONS, "splice_connections_total", "counter",                               \
 	  "Connections that have ended, by what carried them, and why not a better rung")          \
 	X(SPLICE_HANDOVERS, "splice_handovers_total", "counter",                                   \
@@ -141,6 +156,8 @@ static const struct {
 struct page {
 	struct strbuf samples[METRIC_COUNT];
 	const char *pool; /* whose endpoints are visited */
+	const struct dispatcher *dispatcher;
+	const struct dispatcher_service *service; /* the same of mode dispatch */
 	uint64_t now_ms;
 };
 
@@ -222,6 +239,53 @@ static void add_guard(struct page *page, struct server *server)
 	add(page, METRIC_GUARD_NETWORKS, (labels_t[]){{"from", "places"}, {NULL, NULL}},
 	    facts.places);
 	add(page, METRIC_GUARD_BANS, NULL, facts.bans);
+}
+
+static void add_dispatched_endpoint(struct endpoint *endpoint, void *context)
+{
+	struct page *page = context;
+	const struct dispatcher_service *service = page->service;
+	struct dispatch_traffic traffic;
+	char bind[CONFIG_BIND_SIZE];
+	labels_t labels[] = {{"listener", service->listener->name},
+			     {"service", config_bind_format(service->bind, bind)},
+			     {"endpoint", endpoint->name},
+			     {NULL, NULL}};
+
+	dispatcher_count_endpoint(page->dispatcher, service, endpoint, &traffic);
+	add(page, METRIC_DISPATCH_FLOWS, labels, traffic.flows);
+	add(page, METRIC_DISPATCH_RECEIVED, labels, traffic.bytes);
+	add(page, METRIC_DISPATCH_RECEIVED_PACKETS, labels, traffic.packets);
+	add(page, METRIC_DISPATCH_SENT, labels, traffic.returned_bytes);
+	add(page, METRIC_DISPATCH_SENT_PACKETS, labels, traffic.returned_packets);
+}
+
+static void add_service(const struct dispatcher_service *service, void *context)
+{
+	struct page *page = context;
+	struct dispatch_service_counts counts;
+	char bind[CONFIG_BIND_SIZE];
+	labels_t labels[] = {{"listener", service->listener->name},
+			     {"service", config_bind_format(service->bind, bind)},
+			     {NULL, NULL}};
+
+	dispatcher_count(page->dispatcher, service, &counts);
+	add(page, METRIC_DISPATCH_UNLISTED, labels, counts.unlisted);
+	for (int i = 0; i < DISPATCH_DROP_COUNT; i++)
+		add(page, METRIC_DISPATCH_DROPPED,
+		    (labels_t[]){labels[0],
+				 labels[1],
+				 {"reason", dispatch_drop_name((enum dispatch_drop)i)},
+				 {NULL, NULL}},
+		    counts.drops[i]);
+	page->service = service;
+	pool_for_each(service->pool, add_dispatched_endpoint, page);
+}
+
+static void add_dispatch(struct page *page, struct server *server)
+{
+	page->dispatcher = server_dispatcher(server);
+	dispatcher_for_each(page->dispatcher, add_service, page);
 }
 
 static void add_acceleration(struct page *page, struct server *server)
@@ -467,6 +531,7 @@ void metrics_page(struct server *server, struct strbuf *out)
 	add_process(&page, server);
 	add_acceleration(&page, server);
 	add_guard(&page, server);
+	add_dispatch(&page, server);
 	server_for_each_listener(server, add_listener, &page);
 	server_for_each_route(server, add_route, &page);
 	server_for_each_pool(server, add_pool, &page);

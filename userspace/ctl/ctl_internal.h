@@ -44,6 +44,7 @@ enum ctl_command {
 	CTL_COMMAND_STATUS,
 	CTL_COMMAND_LISTENERS,
 	CTL_COMMAND_POOLS,
+	CTL_COMMAND_SERVICES,
 	CTL_COMMAND_CONNECTIONS,
 	CTL_COMMAND_ENDPOINT,
 	CTL_COMMAND_RELOAD,
@@ -199,7 +200,7 @@ const char *table_colour_end(const struct ctl_screen *screen, enum table_colour 
 typedef void view_fn(const json_t *result, const struct ctl_screen *screen, struct strbuf *out);
 
 view_fn view_status, view_listeners, view_pools, view_connections, view_endpoint, view_reload,
-	view_metrics, view_version, view_guard;
+	view_metrics, view_version, view_guard, view_services;
 
 /* guard.c: what follows "guard". Return: 0; -EINVAL with @error. */
 int guard_read_arguments(char **arguments, int count, struct ctl_options *options,

@@ -19,6 +19,13 @@ static const struct {
 		 "connections that the endpoint reset; TIME is the pool's median time to connect "
 		 "and\n"
 		 "the endpoint's average of connect and first-byte time.\n"},
+	[CTL_COMMAND_SERVICES] =
+		{"services", "listeners of mode dispatch and where their packets go",
+		 "A row for each address and one for each endpoint. FLOWS are new ones, IN and OUT "
+		 "bytes\n"
+		 "of packets from and to clients (out: of forward: nat alone), all since the "
+		 "packet\n"
+		 "programs were loaded. DROPPED names the commonest reason.\n"},
 	[CTL_COMMAND_CONNECTIONS] =
 		{"connections [FILTERS]", "open connections",
 		 "Filters, all of which must hold:\n"

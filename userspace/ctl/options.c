@@ -21,7 +21,7 @@ static const char *const names[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_TOP] = "top",           [CTL_COMMAND_METRICS] = "metrics",
 	[CTL_COMMAND_DOCTOR] = "doctor",     [CTL_COMMAND_VERSION] = "version",
 	[CTL_COMMAND_FLOWS] = "flows",       [CTL_COMMAND_GUARD] = "guard",
-	[CTL_COMMAND_CAPTURE] = "capture",
+	[CTL_COMMAND_CAPTURE] = "capture",   [CTL_COMMAND_SERVICES] = "services",
 };
 
 enum {

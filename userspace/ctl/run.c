@@ -12,7 +12,7 @@ static view_fn *const views[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_POOLS] = view_pools,       [CTL_COMMAND_CONNECTIONS] = view_connections,
 	[CTL_COMMAND_ENDPOINT] = view_endpoint, [CTL_COMMAND_RELOAD] = view_reload,
 	[CTL_COMMAND_METRICS] = view_metrics,   [CTL_COMMAND_VERSION] = view_version,
-	[CTL_COMMAND_GUARD] = view_guard,
+	[CTL_COMMAND_GUARD] = view_guard,       [CTL_COMMAND_SERVICES] = view_services,
 };
 
 static void set_text(json_t *request, const char *key, const char *text)

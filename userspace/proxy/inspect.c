@@ -49,6 +49,11 @@ struct guard *server_guard(const struct server *server)
 	return server->shared.guard;
 }
 
+struct dispatcher *server_dispatcher(const struct server *server)
+{
+	return server->dispatcher;
+}
+
 void server_for_each_device(struct server *server,
 			    void (*visit)(const struct splice_device *device, void *context),
 			    void *context)
@@ -114,7 +119,7 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 	struct listener_counters sum = {};
 	struct listener_row row = {
 		.name = listener->config->name,
-		.mode = listener->config->mode == CONFIG_MODE_HTTP ? "http" : "tcp",
+		.mode = config_mode_name(listener->config->mode),
 		.binds = binds,
 		.nbinds = collect_binds(snapshot, index, binds),
 		.active = atomic_load(&listener->stats->active),

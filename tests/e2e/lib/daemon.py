@@ -51,8 +51,10 @@ class Sluiced:
         if _UNPRIVILEGED:
             defaults["acceleration"] = {"mode": "off"}
         config = {**defaults, **config}
-        if config.get("acceleration", {}).get("mode") == "splice":
-            config["acceleration"] = {"instance": self.instance, **config["acceleration"]}
+        is_pinned = (config.get("acceleration", {}).get("mode") == "splice" or
+                     any(row.get("mode") == "dispatch" for row in config.get("listeners", [])))
+        if is_pinned:
+            config["acceleration"] = {"instance": self.instance, **config.get("acceleration", {})}
         return config
 
     def write(self, config):

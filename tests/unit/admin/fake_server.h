@@ -3,6 +3,7 @@
 #define SLUICE_TESTS_FAKE_SERVER_H
 
 #include "core/address.h"
+#include "proxy/dispatcher.h"
 #include "proxy/guard.h"
 #include "proxy/inspect.h"
 
@@ -25,6 +26,7 @@ struct server {
 	struct histogram times;
 	uint64_t ends[CONNECTION_END_COUNT];
 	bool is_draining;
+	unsigned refreshed; /* dispatch */
 	const char *why_relay;
 	uint32_t generation;
 	struct connection_row rows[3];
@@ -73,6 +75,58 @@ static void fake_server_init(struct server *server)
 	fake_row_init(&server->rows[1], 2, "b.internal:80", CONNECTION_RELAY);
 	fake_row_init(&server->rows[2], 3, "", CONNECTION_CLIENT_HELLO);
 }
+
+/* --- Mode dispatch: one address, and the server plays the dispatcher ------------------------- */
+
+struct dispatcher *server_dispatcher(const struct server *server)
+{
+	return (struct dispatcher *)(uintptr_t)server;
+}
+
+void dispatcher_refresh(struct dispatcher *dispatcher)
+{
+	((struct server *)dispatcher)->refreshed++;
+}
+
+void dispatcher_for_each(const struct dispatcher *dispatcher,
+			 void (*visit)(const struct dispatcher_service *service, void *context),
+			 void *context)
+{
+	struct server *server = (struct server *)(uintptr_t)dispatcher;
+	struct config_listener listener = {
+		.name = "dns",
+		.default_pool_name = "app",
+		.dispatch = {.forward = CONFIG_FORWARD_GUE},
+	};
+	struct config_bind bind = {.last_port = 54, .is_udp = true};
+
+	if (address_parse(slice_from_str("192.0.2.53:53"), &bind.address) < 0)
+		abort();
+	visit(&(struct dispatcher_service){5, &listener, &bind, &server->pool}, context);
+}
+
+void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,
+		      struct dispatch_service_counts *ret)
+{
+	(void)dispatcher;
+	(void)service;
+	*ret = (struct dispatch_service_counts){
+		.traffic = {.packets = 30, .bytes = 3000, .flows = 3},
+		.drops = {[DISPATCH_DROP_RATE] = 8},
+		.unlisted = 2,
+	};
+}
+
+void dispatcher_count_endpoint(const struct dispatcher *dispatcher,
+			       const struct dispatcher_service *service,
+			       const struct endpoint *endpoint, struct dispatch_traffic *ret)
+{
+	(void)dispatcher;
+	(void)service;
+	*ret = (struct dispatch_traffic){.packets = address_port(&endpoint->address), .flows = 1};
+}
+
+/* --- The guard ------------------------------------------------------------------------------- */
 
 /* A real one, that is off: it wants nothing of the other rooms. */
 struct guard *server_guard(const struct server *server)

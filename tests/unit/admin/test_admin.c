@@ -334,7 +334,8 @@ static void steer(struct fixture *fixture)
 		note(fixture, "drain");
 	free(text);
 	if (atomic_load(&endpoints[0].admin) != ENDPOINT_READY ||
-	    atomic_load(&endpoints[1].admin) != ENDPOINT_DRAIN || fixture->server.pool.touched != 1)
+	    atomic_load(&endpoints[1].admin) != ENDPOINT_DRAIN ||
+	    fixture->server.pool.touched != 1 || fixture->server.refreshed != 1)
 		note(fixture, "drain reached the wrong endpoint");
 	expect(fixture, fd,
 	       "{\"v\":1,\"command\":\"endpoint\",\"pool\":\"app\",\"endpoint\":\"x\","
@@ -384,6 +385,7 @@ static void look(struct fixture *fixture)
 		{"version", "protocol"},    {"status", "connections_active"},
 		{"listeners", "listeners"}, {"pools", "pools"},
 		{"connections", "total"},   {"metrics", "text"},
+		{"services", "services"},
 	};
 	int fd = dial_control(fixture);
 
@@ -401,6 +403,36 @@ static void look(struct fixture *fixture)
 		free(text);
 	}
 	close(fd);
+}
+
+static void look_at_services(struct fixture *fixture)
+{
+	int fd = dial_control(fixture);
+	char *text;
+	json_t *answer, *service;
+
+	say(fd, "{\"v\":1,\"command\":\"services\"}\n");
+	text = hear(fd, "\n");
+	answer = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	service = json_array_get(json_object_get(json_object_get(answer, "result"), "services"), 0);
+	if (strcmp(json_string_value(json_object_get(service, "address")), "192.0.2.53:53-54/udp"))
+		note(fixture, "address");
+	if (strcmp(json_string_value(json_object_get(service, "forward")), "gue"))
+		note(fixture, "forward");
+	if (json_integer_value(json_object_get(service, "packets_in")) != 30 ||
+	    json_integer_value(json_object_get(json_object_get(service, "drops"), "rate")) != 8)
+		note(fixture, "counts");
+	if (json_array_size(json_object_get(service, "endpoints")) != 2)
+		note(fixture, "endpoints");
+	json_decref(answer);
+	free(text);
+	close(fd);
+}
+
+static void services_show_addresses_and_endpoints(void **state)
+{
+	(void)state;
+	run(look_at_services);
 }
 
 static void every_view_is_json(void **state)
@@ -596,6 +628,7 @@ int main(void)
 		cmocka_unit_test(orders_reach_the_endpoint_they_name),
 		cmocka_unit_test(reload_passes_on_what_it_says),
 		cmocka_unit_test(every_view_is_json),
+		cmocka_unit_test(services_show_addresses_and_endpoints),
 		cmocka_unit_test(connections_are_filtered),
 		cmocka_unit_test(an_answer_may_come_after_the_client_left),
 		cmocka_unit_test(the_33rd_connection_waits),

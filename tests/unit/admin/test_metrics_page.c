@@ -48,6 +48,12 @@ static void page_has_every_object(void **state)
 	assert_has_line(page, "sluice_splice_received_packets_total{listener=\"web\"} 77");
 	assert_has_line(page, "sluice_splice_verdicts_total{verdict=\"spliced\"} 9");
 	assert_has_line(page, "sluice_splice_device{device=\"eth0\",hook=\"xdp\"} 1");
+	assert_has_line(page, "sluice_dispatch_dropped_packets_total{listener=\"dns\","
+			      "service=\"192.0.2.53:53-54/udp\",reason=\"rate\"} 8");
+	assert_has_line(page, "sluice_dispatch_received_packets_total{listener=\"dns\","
+			      "service=\"192.0.2.53:53-54/udp\",endpoint=\"10.0.0.1:80\"} 80");
+	assert_has_line(page, "sluice_dispatch_unlisted_flows_total{listener=\"dns\","
+			      "service=\"192.0.2.53:53-54/udp\"} 2");
 	assert_has_line(page, "sluice_listener_connections_accepted_total{listener=\"web\"} 10");
 	assert_has_line(page, "sluice_listener_connection_ends_total{listener=\"web\","
 			      "reason=\"done\"} 3");

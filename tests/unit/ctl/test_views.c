@@ -91,6 +91,27 @@ static void pools_fit_the_screen(void **state)
 	      "      b.interna…  drain       2       1              50       4      2  0 B  0 B\n");
 }
 
+static void services_show_endpoints_and_the_commonest_drop(void **state)
+{
+	(void)state;
+	check(view_services,
+	      "{\"services\":[{\"listener\":\"dns\",\"address\":\"192.0.2.53:53/udp\","
+	      "\"forward\":\"nat\",\"flows\":3,\"packets_in\":30,\"bytes_in\":2048,"
+	      "\"packets_out\":29,\"bytes_out\":4096,\"drops\":{\"rate\":2,\"no_port\":7},"
+	      "\"endpoints\":[{\"name\":\"10.0.0.1:53\",\"admin\":\"drain\",\"health\":\"up\","
+	      "\"flows\":3,\"packets_in\":30}]}]}",
+	      0,
+	      "LISTENER  ADDRESS            FORWARD  FLOWS  PACKETS IN       IN  PACKETS OUT      "
+	      "OUT"
+	      "  DROPPED\n"
+	      "dns       192.0.2.53:53/udp  nat          3          30  2.0 KiB           29  4.0 "
+	      "KiB"
+	      "  9 no_port\n"
+	      "          10.0.0.1:53        drain        3          30      0 B            0      "
+	      "0 B"
+	      "\n");
+}
+
 static void endpoint_state_names_what_keeps_it_out(void **state)
 {
 	static const struct {
@@ -180,6 +201,7 @@ int main(void)
 		cmocka_unit_test(listeners_show_places_and_quantiles),
 		cmocka_unit_test(pools_sum_up_their_endpoints),
 		cmocka_unit_test(pools_fit_the_screen),
+		cmocka_unit_test(services_show_endpoints_and_the_commonest_drop),
 		cmocka_unit_test(endpoint_state_names_what_keeps_it_out),
 		cmocka_unit_test(connections_say_how_many_are_not_shown),
 		cmocka_unit_test(listeners_with_tls_show_handshakes_and_certificates),

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mode dispatch: packets go to endpoints by the packet programs, from the configuration to what clients see."""
+import collections
+import contextlib
+import re
+import socket
+import threading
+
+import pytest
+
+from conftest import BACKENDS
+from lib import ask, traffic
+from lib.configs import pool
+from lib.netns import BACKEND, PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_address
+from lib.process import wait_until
+from lib.tunnel import Decapsulator
+
+VIP, VIP6 = "10.99.0.1", "fd99::1"
+NAMES = ("a", "b", "c")
+
+
+def service(bind=f"{VIP}:80", name="service", pool_name="main", **dispatch):
+    dispatch = {"forward": "nat", **dispatch}
+    if dispatch["forward"] == "nat":
+        dispatch.setdefault("source", PROXY_BACK6 if "[" in str(bind) else PROXY_BACK)
+    return {"name": name, "mode": "dispatch", "bind": bind, "pool": pool_name,
+            "dispatch": dispatch}
+
+
+def config(endpoints, bind=f"{VIP}:80", hook="tc", options=None, top=None, **pool_options):
+    acceleration = {"hook": hook, **(top or {}).pop("acceleration", {})}
+    return {"listeners": [service(bind, **(options or {}))],
+            "pools": [pool(*endpoints, balance="maglev", **pool_options)],
+            "acceleration": acceleration, "dispatch": {"max_flows": 4096}, **(top or {})}
+
+
+@pytest.fixture
+def io():
+    """One will do: no socket of the daemon takes part."""
+    return BACKENDS[0]
+
+
+@pytest.fixture(autouse=True)
+def route_to_vip(net):
+    net.client.run("ip", "route", "replace", VIP, "via", PROXY)
+    net.client.run("ip", "-6", "route", "replace", VIP6, "via", PROXY6)
+
+
+@pytest.fixture
+def named(named_origin):
+    """Three that say their name, at one port of addresses of their own."""
+    return [named_origin(name, (backend_address(2 + i), 7000)) for i, name in enumerate(NAMES)]
+
+
+def rows(sluice):
+    return {row["address"]: row for row in sluice.ctl_json("services")["services"]}
+
+
+@pytest.mark.parametrize("hook", ["tc", "xdp"])
+def test_tcp_by_nat_reaches_every_endpoint_and_is_counted(net, sluice, named, hook):
+    sluice.start(config(named, hook=hook))
+    seen = ask.names(net.client, (VIP, 80), 60)
+    assert sum(seen.values()) == 60 and set(seen) == set(NAMES)
+    row = rows(sluice)[f"{VIP}:80/tcp"]
+    assert (row["listener"], row["forward"], row["pool"]) == ("service", "nat", "main")
+    assert row["flows"] == 60 and row["packets_in"] >= 60 * 4 and row["packets_out"] >= 60 * 3
+    assert sum(e["flows"] for e in row["endpoints"]) == 60
+    assert {e["name"]: e["flows"] for e in row["endpoints"]} == {
+        e["name"]: seen[NAMES[i]] for i, e in enumerate(row["endpoints"])}
+    metrics = sluice.ctl("metrics")
+    flows = re.findall(r'sluice_dispatch_flows_total\{listener="service",service="10.99.0.1:80/tcp",'
+                       r'endpoint="[^"]+"\} (\d+)', metrics)
+    assert sum(map(int, flows)) == 60
+    assert "service" in sluice.ctl("services") and "nat" in sluice.ctl("services")
+    assert sluice.listeners()["service"]["mode"] == "dispatch"
+
+
+def test_bytes_are_right_both_ways(net, sluice, traffic_server):
+    server = traffic_server()
+    sluice.start(config([server]))
+    report = traffic.run(net.client, (VIP, 80), connections=50, up=100000, down=300000)
+    traffic.assert_ok(report, 50)
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_udp_keeps_a_source_port_with_its_endpoint(net, sluice, keep, family):
+    vip, backends = (VIP, [backend_address(2 + i) for i in range(3)])
+    bind = f"{VIP}:53/udp"
+    if family == "IPv6":
+        vip, backends = VIP6, [f"fd77:2::{2 + i}" for i in range(3)]
+        bind = f"[{VIP6}]:53/udp"
+    for name, host in zip(NAMES, backends):
+        keep(Namer(net.backend, (host, 5300), name))
+    sluice.start(config([traffic.target_text((host, 5300)) for host in backends], bind=bind))
+    seen = collections.Counter()
+    for _ in range(30):
+        with net.client.socket(socket.AF_INET6 if family == "IPv6" else socket.AF_INET,
+                               socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.connect((vip, 53))
+            names = []
+            for _ in range(3):
+                sock.send(b"who?")
+                names.append(sock.recv(64).decode())
+            assert len(set(names)) == 1
+            seen[names[0]] += 1
+    assert set(seen) == set(NAMES)
+    assert rows(sluice)[bind]["flows"] == 30
+
+
+class Namer:
+    """Answers every datagram with its name."""
+
+    def __init__(self, namespace, address, name):
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.sock = namespace.socket(family, socket.SOCK_DGRAM)
+        self.sock.bind(address)
+        self.name = name.encode()
+        self.is_closed = False
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while not self.is_closed:
+                _, peer = self.sock.recvfrom(2048)
+                if peer:
+                    self.sock.sendto(self.name, peer)
+
+    def close(self):
+        self.is_closed = True
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
+
+def test_what_checks_find_down_gets_no_flows_until_it_is_up(net, sluice, named, named_origin):
+    sluice.start(config(named, health={"tcp": {}, "interval": "200ms", "timeout": "200ms",
+                                       "rise": 1, "fall": 1}))
+    assert set(ask.names(net.client, (VIP, 80), 40)) == set(NAMES)
+    named[0].close()
+    address = named[0].text
+    wait_until(lambda: sluice.endpoints("main")[address]["health"] == "down", 10, "a is down")
+    wait_until(lambda: set(ask.names(net.client, (VIP, 80), 20, timeout=1)) == {"b", "c"}, 10,
+               "a gets no flows")
+    named_origin("a", named[0].address)
+    wait_until(lambda: sluice.endpoints("main")[address]["health"] == "up", 10, "a is up")
+    wait_until(lambda: set(ask.names(net.client, (VIP, 80), 40)) == set(NAMES), 10, "a is back")
+
+
+def test_a_drained_endpoint_keeps_its_flows(net, sluice, named):
+    sluice.start(config(named))
+    held = {}
+    while set(held) != set(NAMES):
+        sock, name = ask.opened(net.client, (VIP, 80))
+        held.setdefault(name, []).append(sock)
+    sluice.ctl("endpoint", "main", named[0].text, "drain")
+    wait_until(lambda: set(ask.names(net.client, (VIP, 80), 20)) == {"b", "c"}, 5, "a is drained")
+    assert all(ask.echoes(sock) for socks in held.values() for sock in socks)
+    sluice.ctl("endpoint", "main", named[0].text, "ready")
+    wait_until(lambda: "a" in ask.names(net.client, (VIP, 80), 20), 5, "a is ready")
+    for socks in held.values():
+        for sock in socks:
+            sock.close()
+
+
+def test_backups_get_flows_when_nobody_else_is_left(net, sluice, named):
+    endpoints = [{"address": named[0].text}, {"address": named[1].text, "backup": True}]
+    sluice.start(config(endpoints))
+    assert set(ask.names(net.client, (VIP, 80), 10)) == {"a"}
+    sluice.ctl("endpoint", "main", named[0].text, "maint")
+    wait_until(lambda: set(ask.names(net.client, (VIP, 80), 10)) == {"b"}, 5, "the backup serves")
+
+
+def test_without_endpoints_packets_are_dropped_and_counted(net, sluice, named):
+    sluice.start(config(named[:1]))
+    sluice.ctl("endpoint", "main", named[0].text, "maint")
+
+    def dropped():
+        with contextlib.suppress(OSError):
+            net.client.connect((VIP, 80), timeout=0.3).close()
+        return rows(sluice)[f"{VIP}:80/tcp"]["drops"]["no_endpoint"]
+    wait_until(lambda: dropped() > 0, 10, "a SYN is dropped")
+    assert "no_endpoint" in sluice.ctl("services")
+
+
+@pytest.fixture
+def direct(net, keep, named_origin):
+    """A backend that has the service's address and answers clients itself."""
+    net.backend.run("ip", "address", "replace", f"{VIP}/32", "dev", "lo")
+    tunnel = keep(Decapsulator(net.backend))
+    net.backend.run("sh", "-c", "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done")
+    named_origin("v", (VIP, 80))
+    net.client.run("ethtool", "-K", "c0", "tx", "off")  # what the device there reads has checksums
+    yield tunnel
+    net.client.run("ethtool", "-K", "c0", "tx", "on")
+    net.backend.run("ip", "address", "delete", f"{VIP}/32", "dev", "lo")
+
+
+@pytest.mark.parametrize("hook", ["tc", "xdp"])
+def test_endpoints_answer_clients_without_us_by_ipip_gue_and_l2(net, sluice, direct, hook):
+    wanted = {forward: config([f"{BACKEND}:80"], hook=hook, options={"forward": forward})
+              for forward in ("ipip", "gue", "l2")}
+    sluice.start(wanted["ipip"])
+    assert ask.name(net.client, (VIP, 80)) == "v" and direct.packets["ipip"] >= 2
+    sluice.reload(wanted["gue"])
+    assert ask.name(net.client, (VIP, 80)) == "v" and direct.packets["gue"] >= 2
+    sluice.reload(wanted["l2"])
+    assert ask.name(net.client, (VIP, 80)) == "v"
+    row = rows(sluice)[f"{VIP}:80/tcp"]
+    assert (row["forward"], row["flows"], row["packets_out"]) == ("l2", 3, 0)
+
+
+def test_services_come_and_go_with_reloads(net, sluice, named):
+    both = config(named[:1])
+    both["listeners"].append(service(f"{VIP}:81", "other", "second"))
+    both["pools"].append(pool(named[1], name="second", balance="source"))
+    sluice.start(config(named[:1]))
+    assert ask.name(net.client, (VIP, 80)) == "a"
+    held, _ = ask.opened(net.client, (VIP, 80))
+    sluice.reload(both)
+    assert ask.name(net.client, (VIP, 81)) == "b" and ask.echoes(held)
+    assert set(rows(sluice)) == {f"{VIP}:80/tcp", f"{VIP}:81/tcp"}
+    sluice.reload(config(named[:1]))
+    assert ask.echoes(held) and set(rows(sluice)) == {f"{VIP}:80/tcp"}
+    held.close()
+
+
+def test_a_first_service_takes_a_restart(sluice, named):
+    relayed = {"listeners": [{"name": "l", "bind": f"{PROXY}:8000", "pool": "main"}],
+               "pools": [pool(named[0])]}
+    sluice.start(relayed)
+    sluice.write(config(named))
+    done = sluice.ctl("reload", check=False)
+    assert done.returncode == 1
+    assert "the first listener of mode dispatch takes a restart" in done.stderr
+    assert list(sluice.listeners()) == ["l"]
+
+
+def test_without_privileges_it_does_not_start_and_says_why(sluice, named):
+    sluice.launch(config(named), prefix=("setpriv", "--bounding-set", "-all", "--inh-caps", "-all"))
+    assert sluice.process.wait(10) == 1
+    assert "mode dispatch takes packet programs, and there are none" in sluice.process.stderr()
+    sluice.process = None
+
+
+def test_flows_outlive_a_killed_daemon_and_the_next_one_knows_them(net, sluice, make_daemon, named):
+    wanted = config(named)
+    sluice.start(wanted)
+    held = [ask.opened(net.client, (VIP, 80)) for _ in range(10)]
+    sluice.kill()
+    assert all(ask.echoes(sock) for sock, _ in held)
+    assert ask.name(net.client, (VIP, 80)) in NAMES, "new flows are chosen for too"
+    follower = make_daemon("follower").start(wanted)
+    assert all(ask.echoes(sock) for sock, _ in held)
+    assert rows(follower)[f"{VIP}:80/tcp"]["flows"] == 11
+    for sock, _ in held:
+        sock.close()
+    sluice.process = None
+
+
+def test_a_stopped_daemon_leaves_its_services_to_the_next_one(net, sluice, make_daemon, named):
+    wanted = config(named)
+    sluice.start(wanted)
+    sock, _ = ask.opened(net.client, (VIP, 80))
+    sluice.stop()
+    assert "go on in the kernel, for the next daemon" in sluice.process.stderr()
+    assert ask.echoes(sock) and ask.name(net.client, (VIP, 80)) in NAMES
+    follower = make_daemon("follower").start(wanted)
+    assert ask.echoes(sock) and rows(follower)[f"{VIP}:80/tcp"]["flows"] == 2
+    follower.stop()
+    follower.flows("--discard")
+    with pytest.raises(OSError):
+        net.client.connect((VIP, 80), timeout=1)
+    sock.close()
+    assert follower.pins() == []
+
+
+def test_on_stop_reset_ends_services_with_the_daemon(net, sluice, named):
+    sluice.start(config(named, top={"acceleration": {"on_stop": "reset"}}))
+    assert ask.name(net.client, (VIP, 80)) in NAMES
+    sluice.stop()
+    assert sluice.pins() == []
+    with pytest.raises(OSError):
+        net.client.connect((VIP, 80), timeout=1)
+
+
+def test_a_listener_of_mode_http_works_beside_it(net, sluice, named):
+    both = config(named[:1])
+    both["listeners"].append({"name": "page", "mode": "http", "bind": f"{PROXY}:8000",
+                              "routes": [{"respond": {"status": 204}}]})
+    sluice.start(both)
+    assert ask.name(net.client, (VIP, 80)) == "a"
+    with net.client.connect((PROXY, 8000)) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(100).startswith(b"HTTP/1.1 204")
+
+
+def test_a_range_keeps_the_packets_port(net, sluice, named_origin):
+    for port in (8000, 8003):
+        named_origin(str(port), (BACKEND, port))
+    sluice.start(config([f"{BACKEND}:1"], bind=f"{VIP}:8000-8003"))
+    assert [ask.name(net.client, (VIP, port)) for port in (8000, 8003)] == ["8000", "8003"]
+    assert list(rows(sluice)) == [f"{VIP}:8000-8003/tcp"]

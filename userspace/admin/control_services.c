@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the control protocol shows of mode dispatch; docs/control-protocol.md names it. */
+#include "admin/admin_internal.h"
+#include "proxy/dispatcher.h"
+
+struct view {
+	const struct dispatcher *dispatcher;
+	const struct dispatcher_service *service; /* whose endpoints are visited */
+	struct strbuf *out;
+};
+
+static void append_traffic(const struct dispatch_traffic *traffic, struct strbuf *out)
+{
+	reply_count(out, "flows", traffic->flows);
+	reply_count(out, "packets_in", traffic->packets);
+	reply_count(out, "bytes_in", traffic->bytes);
+	reply_count(out, "packets_out", traffic->returned_packets);
+	reply_count(out, "bytes_out", traffic->returned_bytes);
+}
+
+/* One that checks find down is not in the plan. */
+static void append_endpoint(struct endpoint *endpoint, void *context)
+{
+	struct view *view = context;
+	struct dispatch_traffic traffic;
+	char address[ADDRESS_TEXT_SIZE];
+
+	dispatcher_count_endpoint(view->dispatcher, view->service, endpoint, &traffic);
+	reply_begin(view->out, NULL, '{');
+	reply_text(view->out, "name", endpoint->name);
+	reply_text(view->out, "address", address_format(&endpoint->address, address));
+	reply_count(view->out, "weight", atomic_load(&endpoint->weight));
+	reply_text(view->out, "admin", endpoint_admin_name(atomic_load(&endpoint->admin)));
+	reply_text(view->out, "health", endpoint_health_name(atomic_load(&endpoint->health)));
+	append_traffic(&traffic, view->out);
+	reply_end(view->out, '{');
+}
+
+static void append_drops(const struct dispatch_service_counts *counts, struct strbuf *out)
+{
+	reply_begin(out, "drops", '{');
+	for (int i = 0; i < DISPATCH_DROP_COUNT; i++)
+		reply_count(out, dispatch_drop_name((enum dispatch_drop)i), counts->drops[i]);
+	reply_end(out, '{');
+}
+
+static void append_service(const struct dispatcher_service *service, void *context)
+{
+	struct view *view = context;
+	struct dispatch_service_counts counts;
+	char bind[CONFIG_BIND_SIZE];
+
+	dispatcher_count(view->dispatcher, service, &counts);
+	view->service = service;
+	reply_begin(view->out, NULL, '{');
+	reply_text(view->out, "listener", service->listener->name);
+	reply_text(view->out, "address", config_bind_format(service->bind, bind));
+	reply_text(view->out, "forward", config_forward_name(service->listener->dispatch.forward));
+	reply_text(view->out, "pool", service->listener->default_pool_name);
+	append_traffic(&counts.traffic, view->out);
+	reply_count(view->out, "unlisted_flows", counts.unlisted);
+	append_drops(&counts, view->out);
+	reply_begin(view->out, "endpoints", '[');
+	pool_for_each(service->pool, append_endpoint, view);
+	reply_end(view->out, '[');
+	reply_end(view->out, '{');
+}
+
+void control_services(struct server *server, struct strbuf *out)
+{
+	struct view view = {.dispatcher = server_dispatcher(server), .out = out};
+
+	reply_begin(out, "services", '[');
+	dispatcher_for_each(view.dispatcher, append_service, &view);
+	reply_end(out, '[');
+}
