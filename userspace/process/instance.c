@@ -42,7 +42,8 @@ int instance_claim(const struct config *config, struct pin **ret)
 		return err;
 	}
 	if (err)
-		log_info("acceleration: what the packet programs carry ends with the daemon: %s: %s", directory,
-			 err == -ENODEV ? "not a BPF file system" : strerror(-err));
+		log_info(
+			"acceleration: what the packet programs carry ends with the daemon: %s: %s",
+			directory, err == -ENODEV ? "not a BPF file system" : strerror(-err));
 	return 0;
 }

@@ -14,7 +14,7 @@
 struct server {
 	struct io_loop *loop;
 	struct worker_shared shared;
-	struct splice *programs; /* the packet programs; NULL: none are loaded */
+	struct splice *programs;       /* the packet programs; NULL: none are loaded */
 	struct dispatcher *dispatcher; /* NULL: no listener was of mode dispatch at start */
 	struct tls_ticket_keys *ticket_keys;
 	struct filter_events filter_events; /* of every snapshot's filters */
