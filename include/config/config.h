@@ -102,6 +102,7 @@ struct config_certificate {
 struct config_tls {
 	struct config_certificate *certificates;
 	size_t ncertificates; /* 0: the listener has no TLS */
+	bool fetches_ocsp;    /* ocsp_fetch: of those without a file of their own */
 	enum config_tls_profile profile;
 	enum config_tls_version min_version, max_version; /* min: 1.3 where the profile asks */
 	const char **alpn;                                /* in order of preference */

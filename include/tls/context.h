@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "core/compiler.h"
 #include "core/strbuf.h"
+#include "tls/staples.h"
 #include "tls/ticket_keys.h"
 
 #include <stddef.h>
@@ -33,14 +34,20 @@ int tls_server_context_new(const struct config_tls *config, const char *name, co
 			   struct tls_ticket_keys *keys, struct tls_server_context **ret,
 			   struct strbuf *ret_errors) WARN_UNUSED;
 
+/* Has an OCSP response fetched for each certificate that has none from a file. @staples outlives
+ * the context. Before it is in use. */
+void tls_server_context_fetch_staples(struct tls_server_context *context,
+				      struct tls_staples *staples);
+
 /* NULL is allowed. It outlives the sessions that were made with it. */
 void tls_server_context_free(struct tls_server_context *context);
 
 struct tls_certificate_row {
-	const char *file;    /* as the configuration has it */
-	const char *name;    /* the first that it is for; "" if there is none */
-	const char *kind;    /* of its key: "RSA", "ECDSA" or "EdDSA" */
-	int64_t not_after_s; /* seconds since 1970 */
+	const char *file;        /* as the configuration has it */
+	const char *name;        /* the first that it is for; "" if there is none */
+	const char *kind;        /* of its key: "RSA", "ECDSA" or "EdDSA" */
+	int64_t not_after_s;     /* seconds since 1970 */
+	int64_t stapled_until_s; /* the same of the OCSP response with it; 0: there is none */
 	size_t nnames;
 };
 

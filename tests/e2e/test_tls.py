@@ -14,7 +14,7 @@ from lib import origins
 from lib.configs import FRONT, listener, pool, simple
 from lib.netns import BACKEND, PROXY
 from lib.pki import Authority
-from lib.process import can_connect, wait_until
+from lib.process import Process, can_connect, wait_until
 
 ORIGIN = (BACKEND, 7000)
 
@@ -454,10 +454,7 @@ def test_the_key_log_is_written_only_where_asked_for(net, sluice, authority, ori
 def test_a_stapled_answer_reaches_the_client(net, sluice, authority, origin, tmp_path):
     answer, request = tmp_path / "staple.der", tmp_path / "request.der"
     common = ["-issuer", authority.cert, "-cert", authority.first.cert]
-    database = tmp_path / "index.txt"
-    serial = subprocess.run(["openssl", "x509", "-in", authority.first.cert, "-noout", "-serial"],
-                            check=True, capture_output=True, text=True).stdout.strip()[7:]
-    database.write_text(f"V\t331231235959Z\t\t{serial}\tunknown\t/CN=first.test\n")
+    database = authority.index(authority.first)
     for argv in (["ocsp", *common, "-no_nonce", "-reqout", request],
                  ["ocsp", "-index", database, "-rsigner", authority.cert, "-rkey", authority.key,
                   "-CA", authority.cert, "-reqin", request, "-respout", answer, "-ndays", "1"]):
@@ -466,3 +463,35 @@ def test_a_stapled_answer_reaches_the_client(net, sluice, authority, origin, tmp
     config["listeners"][0]["tls"]["certificates"][0]["ocsp"] = str(answer)
     sluice.start(config)
     assert "OCSP Response Status: successful" in origins.s_client(net.client, FRONT, "-status")
+
+
+def test_an_answer_is_fetched_and_outlives_a_reload_without_its_responder(net, sluice, authority,
+                                                                         origin, tmp_path, keep):
+    certificate = authority.issue("first.test", label="fetched",
+                                  responder="http://127.0.0.1:8888/ocsp")
+    config = tls_config(authority, origin, certificates=[certificate.row()], ocsp_fetch=True)
+    responder = keep(Process(list(map(str, authority.responder(certificate, 8888))), tmp_path,
+                             "responder", net.proxy))
+    responder.wait_ready(lambda: "waiting for OCSP client" in responder.stderr())
+    sluice.start(config)
+
+    def is_stapled():
+        return "OCSP Response Status: successful" in origins.s_client(net.client, FRONT, "-status")
+    wait_until(is_stapled, 10, "an answer is stapled")
+    assert "an answer from http://127.0.0.1:8888/ocsp is stapled" in sluice.process.stderr()
+    row = sluice.listeners()["front"]["tls"]["certificates"][0]
+    assert 0.9 * 86400 < row["stapled_for_seconds"] <= 86400
+    responder.stop()
+    sluice.reload(config)
+    assert is_stapled()
+
+
+def test_a_responder_that_is_not_there_is_told_of_and_not_waited_for(net, sluice, authority, origin):
+    certificate = authority.issue("first.test", label="alone",
+                                  responder="http://127.0.0.1:8889/ocsp")
+    sluice.start(tls_config(authority, origin, ocsp_fetch=True,
+                            certificates=[certificate.row(), authority.first.row()]))
+    assert "names no OCSP responder: nothing is stapled with it" in sluice.process.stderr()
+    wait_until(lambda: "http://127.0.0.1:8889/ocsp: the responder cannot be reached; it is asked "
+               "again in" in sluice.process.stderr(), 10, "it is told of")
+    assert "OCSP response: no response sent" in origins.s_client(net.client, FRONT, "-status")

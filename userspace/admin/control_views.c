@@ -164,6 +164,8 @@ static void append_certificate(const struct tls_certificate_row *row, struct str
 	reply_text(out, "key", row->kind);
 	append_time(out, "not_after",
 		    row->not_after_s > 0 ? (uint64_t)row->not_after_s * 1000000 : 0);
+	reply_count(out, "stapled_for_seconds",
+		    row->stapled_until_s > now_s ? (uint64_t)(row->stapled_until_s - now_s) : 0);
 	reply_count(out, "expires_in_seconds",
 		    row->not_after_s > now_s ? (uint64_t)(row->not_after_s - now_s) : 0);
 	reply_end(out, '{');

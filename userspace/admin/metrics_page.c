@@ -101,6 +101,8 @@
 	  "TLS handshakes with clients that failed, by reason")                                    \
 	X(CERTIFICATE_EXPIRY, "listener_certificate_expiry_timestamp_seconds", "gauge",            \
 	  "When a certificate ends, in seconds since 1970")                                        \
+	X(STAPLE_EXPIRY, "listener_ocsp_expiry_timestamp_seconds", "gauge",                        \
+	  "When the OCSP response that is stapled ends, in seconds since 1970; 0: there is none")  \
 	X(POOL_HANDSHAKES, "pool_tls_handshakes_total", "counter",                                 \
 	  "TLS handshakes with endpoints that were completed")                                     \
 	X(POOL_TLS_FAILURES, "pool_tls_handshake_failures_total", "counter",                       \
@@ -322,17 +324,23 @@ static void add_tls(struct page *page, enum metric completed, enum metric failed
 		    row->failed[i]);
 }
 
+static uint64_t since_1970(int64_t seconds)
+{
+	return seconds > 0 ? (uint64_t)seconds : 0;
+}
+
 static void add_certificates(struct page *page, const struct listener_row *row)
 {
-	for (size_t i = 0; i < row->ncertificates; i++)
-		add(page, METRIC_CERTIFICATE_EXPIRY,
-		    (labels_t[]){{"listener", row->name},
-				 {"file", row->certificates[i].file},
-				 {"name", row->certificates[i].name},
-				 {NULL, NULL}},
-		    row->certificates[i].not_after_s > 0
-			    ? (uint64_t)row->certificates[i].not_after_s
-			    : 0);
+	for (size_t i = 0; i < row->ncertificates; i++) {
+		const struct tls_certificate_row *certificate = &row->certificates[i];
+		labels_t labels[] = {{"listener", row->name},
+				     {"file", certificate->file},
+				     {"name", certificate->name},
+				     {NULL, NULL}};
+
+		add(page, METRIC_CERTIFICATE_EXPIRY, labels, since_1970(certificate->not_after_s));
+		add(page, METRIC_STAPLE_EXPIRY, labels, since_1970(certificate->stapled_until_s));
+	}
 }
 
 /* @labels: two at most. */

@@ -130,6 +130,12 @@ static const struct option listener_tls_options[] = {
 	 .example = "[http/1.1]",
 	 .help = "Protocols to agree on by ALPN, best first. A client that offers ALPN but none of "
 		 "them is refused; without this option ALPN is not answered."},
+	{.name = "ocsp_fetch",
+	 .type = &type_boolean,
+	 FIELD(config_tls, fetches_ocsp),
+	 .default_text = "false",
+	 .help = "Whether OCSP responses are fetched from the responders that certificates name, "
+		 "and stapled; not for certificates with ocsp of their own."},
 	{.name = "client_auth",
 	 .type = &type_mapping,
 	 .members = &schema_client_auth,

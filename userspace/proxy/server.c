@@ -20,7 +20,7 @@
 #define OFFLOAD_THREADS      4
 #define OFFLOAD_BACKLOG      1024
 
-/* --- News from the pools, for the log ----------------------------------------------- */
+/* --- News, for the log ----------------------------------------------- */
 
 static void on_health_change(struct pool *pool, struct endpoint *endpoint, bool is_up,
 			     const char *reason, void *context)
@@ -56,6 +56,18 @@ static void on_addresses_changed(struct pool *pool, const char *host, size_t cou
 
 	dispatcher_refresh(server->dispatcher);
 	log_info("pool %s: %s now has %zu addresses", pool_config(pool)->name, host, count);
+}
+
+/* The fetching thread's. Once when it begins to fail, once when it is well again. */
+static void on_staple_news(const struct tls_staple_news *news, void *context)
+{
+	(void)context;
+	if (news->problem && news->failures == 0)
+		log_warn("ocsp: %s: %s: %s; it is asked again in %u s%s", news->certificate,
+			 news->url, news->problem, news->next_s,
+			 news->is_first ? "" : ", and the last answer serves until it runs out");
+	else if (!news->problem && (news->failures > 0 || news->is_first))
+		log_info("ocsp: %s: an answer from %s is stapled", news->certificate, news->url);
 }
 
 static struct upstream_events events_for(struct server *server)
@@ -101,6 +113,7 @@ static int make_snapshot(struct server *server, struct config *config, struct sn
 		.filter_events = &server->filter_events,
 		.loads = server->shared.loads,
 		.ticket_keys = server->ticket_keys,
+		.staples = server->staples,
 		.workers = server->nworkers,
 		.on_freed = on_snapshot_freed,
 		.on_freed_context = server,
@@ -276,11 +289,12 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->workers = calloc(server->nworkers, sizeof(struct worker *));
 	server->shared.sources = source_table_new();
 	server->ticket_keys = tls_ticket_keys_new();
+	server->staples = tls_staples_new(on_staple_news, server);
 	server->shared.tracer = tracer_new();
 	server->filter_events = (struct filter_events){on_offender, server};
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
 	if (tls_signing_key_make(server->shared.signing_key) == 0 && server->shared.offload &&
-	    server->workers && server->shared.sources && server->ticket_keys &&
+	    server->workers && server->shared.sources && server->ticket_keys && server->staples &&
 	    server->shared.tracer)
 		return server;
 	server_free(server);
@@ -329,6 +343,7 @@ void server_free(struct server *server)
 	source_table_free(server->shared.sources);
 	kernel_stop(server);
 	tls_ticket_keys_free(server->ticket_keys);
+	tls_staples_free(server->staples);
 	free(server->workers);
 	free(server);
 }

@@ -258,6 +258,9 @@ static int add_tls(struct snapshot *snapshot, const struct snapshot_options *opt
 			err = tls_server_context_new(&listener->tls, listener->name, config->path,
 						     options->ticket_keys,
 						     &snapshot->listeners[i].tls, ret_errors);
+		if (!err && listener->tls.fetches_ocsp && options->staples)
+			tls_server_context_fetch_staples(snapshot->listeners[i].tls,
+							 options->staples);
 		first_err = first_err ? first_err : err;
 	}
 	for (size_t i = 0; i < config->npools; i++) {

@@ -76,6 +76,7 @@ struct snapshot_options {
 	const struct upstream_events *events; /* copied */
 	const struct reuseport_loads *loads;  /* NULL: accepts are spread by hash */
 	struct tls_ticket_keys *ticket_keys;
+	struct tls_staples *staples;
 	const struct filter_events
 		*filter_events; /* outlives all snapshots; NULL: nobody listens */
 	uint32_t workers;

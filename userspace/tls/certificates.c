@@ -4,6 +4,7 @@
  * for, exact before wildcard (RFC 6125 section 6.4.3) before the first one. For one name there may
  * be several with different kinds of keys, of which OpenSSL picks by the client's algorithms.
  */
+#include "tls/ocsp.h"
 #include "tls/tls_internal.h"
 
 #include <assert.h>
@@ -122,6 +123,7 @@ void tls_certificate_done(struct tls_certificate *certificate)
 		free(certificate->names[i]);
 	free(certificate->names);
 	free(certificate->staple);
+	tls_staple_unref(certificate->fetched);
 	sk_X509_pop_free(certificate->chain, X509_free);
 	EVP_PKEY_free(certificate->key);
 	X509_free(certificate->leaf);
@@ -305,8 +307,24 @@ const struct tls_choice *tls_certificates_choose(const struct tls_certificates *
 	return choice ? choice : &certificates->fallback;
 }
 
+static void warn_of_no_responder(struct tls_loader *loader, const struct config_file *file,
+				 const struct tls_certificate *certificate)
+{
+	char *url = ocsp_responder(certificate->leaf);
+
+	if (!url)
+		tls_warn(loader, file, "\"%s\" names no OCSP responder: nothing is stapled with it",
+			 file->path);
+	else if (sk_X509_num(certificate->chain) < 1)
+		tls_warn(loader, file,
+			 "\"%s\" has no issuer behind it, whose answers could be checked: nothing "
+			 "is stapled with it",
+			 file->path);
+	free(url);
+}
+
 static int load_one(struct tls_loader *loader, const struct config_certificate *config,
-		    struct tls_certificate *ret)
+		    bool fetches_ocsp, struct tls_certificate *ret)
 {
 	int err = tls_certificate_load(loader, &config->cert, &config->key, ret);
 
@@ -315,6 +333,8 @@ static int load_one(struct tls_loader *loader, const struct config_certificate *
 	ret->config = config;
 	if (config->ocsp.path)
 		tls_staple_load(loader, &config->ocsp, ret);
+	else if (fetches_ocsp)
+		warn_of_no_responder(loader, &config->cert, ret);
 	return read_names(ret);
 }
 
@@ -331,7 +351,8 @@ int tls_certificates_load(struct tls_loader *loader, const struct config_tls *co
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < config->ncertificates; i++) {
-		int err = load_one(loader, &config->certificates[i], &ret->all[i]);
+		int err = load_one(loader, &config->certificates[i], config->fetches_ocsp,
+				   &ret->all[i]);
 
 		first_err = first_err ? first_err : err;
 	}

@@ -93,17 +93,25 @@ static const struct tls_certificate *find_shown(SSL *ssl, const struct tls_serve
 }
 
 /* A response that has run out in the meantime would only do harm. */
+static unsigned char *copy_staple(const struct tls_certificate *certificate, size_t *ret_len)
+{
+	if (certificate->fetched)
+		return tls_staple_copy(certificate->fetched, ret_len);
+	if (!certificate->staple || certificate->staple_until_s < time(NULL))
+		return NULL;
+	*ret_len = certificate->nstaple;
+	return OPENSSL_memdup(certificate->staple, certificate->nstaple);
+}
+
 static int on_status_request(SSL *ssl, void *arg)
 {
 	const struct tls_certificate *certificate = find_shown(ssl, arg);
-	unsigned char *copy;
+	size_t len = 0;
+	unsigned char *copy = certificate ? copy_staple(certificate, &len) : NULL;
 
-	if (!certificate || !certificate->staple || certificate->staple_until_s < time(NULL))
-		return SSL_TLSEXT_ERR_NOACK;
-	copy = OPENSSL_memdup(certificate->staple, certificate->nstaple);
 	if (!copy)
 		return SSL_TLSEXT_ERR_NOACK;
-	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)certificate->nstaple);
+	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)len);
 	return SSL_TLSEXT_ERR_OK;
 }
 
@@ -339,6 +347,18 @@ int tls_server_context_new(const struct config_tls *config, const char *name, co
 	return 0;
 }
 
+void tls_server_context_fetch_staples(struct tls_server_context *context,
+				      struct tls_staples *staples)
+{
+	for (size_t i = 0; i < context->certificates.count; i++) {
+		struct tls_certificate *certificate = &context->certificates.all[i];
+
+		if (!certificate->config->ocsp.path)
+			certificate->fetched = tls_staple_want(staples, certificate->leaf,
+							       certificate->chain);
+	}
+}
+
 void tls_server_context_free(struct tls_server_context *context)
 {
 	if (!context)
@@ -383,6 +403,9 @@ void tls_server_context_visit(const struct tls_server_context *context,
 			.nnames = certificate->nnames,
 			.kind = kinds[certificate->kind],
 			.not_after_s = expiry_of(certificate->leaf),
+			.stapled_until_s = certificate->fetched
+						   ? tls_staple_until(certificate->fetched)
+						   : certificate->staple_until_s,
 		};
 
 		visit(&row, arg);

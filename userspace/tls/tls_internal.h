@@ -66,7 +66,8 @@ struct tls_certificate {
 	size_t nnames;
 	unsigned char *staple; /* OCSP response; NULL: none */
 	size_t nstaple;
-	int64_t staple_until_s; /* seconds since 1970 */
+	int64_t staple_until_s;     /* seconds since 1970 */
+	struct tls_staple *fetched; /* in place of those; NULL: none is */
 };
 
 /* The certificates for one name, of each kind of key at most one. */
@@ -100,6 +101,21 @@ void tls_certificate_done(struct tls_certificate *certificate);
 /* One that cannot be stapled is left out with a complaint. */
 void tls_staple_load(struct tls_loader *loader, const struct config_file *file,
 		     struct tls_certificate *certificate);
+
+/* --- Fetched OCSP responses: staples.c -------------------------------------------------- */
+
+struct tls_staple;
+
+/* That @leaf's responder be asked from now on. Return: NULL: it has none that can be, its issuer is
+ * not known, or out of memory. */
+struct tls_staple *tls_staple_want(struct tls_staples *staples, X509 *leaf, STACK_OF(X509) * chain);
+void tls_staple_unref(struct tls_staple *staple); /* NULL is allowed */
+
+/* Return: what may be stapled now, from OPENSSL_malloc(); NULL: nothing. Thread: any. */
+unsigned char *tls_staple_copy(struct tls_staple *staple, size_t *ret_len);
+
+/* Until when that is, in seconds since 1970; 0: there was none yet. Thread: any. */
+int64_t tls_staple_until(struct tls_staple *staple);
 
 /* --- Policy: policy.c, ticket_keys.c ------------------------------------------------ */
 

@@ -55,12 +55,13 @@ private_key = {self.key}
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign",
                  "-keyout", self.key, "-out", self.cert)
 
-    def issue(self, *names, rsa=False, days=30, label=None):
+    def issue(self, *names, rsa=False, days=30, label=None, responder=None):
         """For names of any kind, the first of which is the common name too."""
         label = label or names[0].replace("*", "any") + (".rsa" if rsa else "")
         cert, key, request = (self.directory / f"{label}{end}" for end in (".pem", ".key", ".csr"))
         extensions = self.directory / f"{label}.ext"
-        extensions.write_text("subjectAltName=" + ",".join(map(_alternative, names)))
+        extensions.write_text("subjectAltName=" + ",".join(map(_alternative, names)) + "\n"
+                              + (f"authorityInfoAccess=OCSP;URI:{responder}\n" if responder else ""))
         _openssl("req", "-new", *(_RSA if rsa else _CURVE), "-nodes", "-subj", f"/CN={names[0]}",
                  "-keyout", key, "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key,
@@ -68,6 +69,19 @@ private_key = {self.key}
         cert.write_text(cert.read_text() + self.cert.read_text())
         key.chmod(0o600)
         return Certificate(cert, key)
+
+    def index(self, certificate):
+        """What a responder knows of: `certificate`, as good."""
+        serial = subprocess.run(["openssl", "x509", "-in", certificate.cert, "-noout", "-serial"],
+                                check=True, capture_output=True, text=True).stdout.strip()[7:]
+        path = self.directory / "index.txt"
+        path.write_text(f"V\t331231235959Z\t\t{serial}\tunknown\t/CN=any\n")
+        return path
+
+    def responder(self, certificate, port):
+        """The command of an OCSP responder for one certificate."""
+        return ["openssl", "ocsp", "-port", port, "-index", self.index(certificate), "-ndays", 1,
+                "-rsigner", self.cert, "-rkey", self.key, "-CA", self.cert]
 
     def revoke(self, certificate):
         _openssl("ca", "-config", self._config, "-revoke", certificate.cert)

@@ -215,8 +215,34 @@ static X509 *read_leaf(const char *name)
 	return leaf;
 }
 
+static EVP_PKEY *read_key(const char *name)
+{
+	char file[64];
+	FILE *stream;
+	EVP_PKEY *key;
+
+	snprintf(file, sizeof(file), "%s.key", name);
+	stream = fopen(pki_path(&pki, file), "re");
+	key = PEM_read_PrivateKey(stream, NULL, NULL, NULL);
+	fclose(stream);
+	return key;
+}
+
+/* @signer: NULL: the issuer; or the name of a certificate that it has issued. */
+static void sign_staple(OCSP_BASICRESP *basic, const char *signer)
+{
+	X509 *cert = signer ? read_leaf(signer) : NULL;
+	EVP_PKEY *key = signer ? read_key(signer) : NULL;
+
+	assert_int_equal(OCSP_basic_sign(basic, cert ? cert : pki.cert, key ? key : pki.key,
+					 EVP_sha256(), NULL, 0),
+			 1);
+	EVP_PKEY_free(key);
+	X509_free(cert);
+}
+
 /* An answer about @name, good for @seconds from now. */
-static void write_staple(const char *name, int status, long seconds)
+static void write_staple_of(const char *signer, const char *name, int status, long seconds)
 {
 	X509 *leaf = read_leaf(name);
 	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
@@ -228,7 +254,7 @@ static void write_staple(const char *name, int status, long seconds)
 	int len;
 
 	OCSP_basic_add1_status(basic, id, status, OCSP_REVOKED_STATUS_NOSTATUS, from, from, until);
-	OCSP_basic_sign(basic, pki.cert, pki.key, EVP_sha256(), NULL, 0);
+	sign_staple(basic, signer);
 	response = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
 	len = i2d_OCSP_RESPONSE(response, &der);
 	assert_int_equal(fwrite(der, 1, (size_t)len, stream), len);
@@ -240,6 +266,11 @@ static void write_staple(const char *name, int status, long seconds)
 	ASN1_TIME_free(from);
 	ASN1_TIME_free(until);
 	X509_free(leaf);
+}
+
+static void write_staple(const char *name, int status, long seconds)
+{
+	write_staple_of(NULL, name, status, seconds);
 }
 
 static void staples(bool is_expected, const char *text)
@@ -268,6 +299,8 @@ static void only_good_answers_about_the_certificate_are_stapled(void **state)
 	staples(false, "does not say that the certificate is good");
 	write_staple("first", V_OCSP_CERTSTATUS_GOOD, -3600);
 	staples(false, "out of date");
+	write_staple_of("exact", "first", V_OCSP_CERTSTATUS_GOOD, 3600);
+	staples(false, "is not signed by the certificate's issuer");
 	pki_write(&pki, "staple.der", "not DER");
 	staples(false, "no OCSP response");
 }
