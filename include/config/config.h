@@ -41,6 +41,12 @@ enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CONFIG_HEALTH_HTTP };
 enum config_tls_profile { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN };
 enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+/* What a request's host must be, for who came by TLS. */
+enum config_host_check {
+	CONFIG_HOST_CHECK_OFF,
+	CONFIG_HOST_CHECK_CERTIFICATE, /* a name in the certificate that was shown */
+	CONFIG_HOST_CHECK_SNI,         /* the name that was asked for */
+};
 enum config_client_auth {
 	CONFIG_CLIENT_AUTH_OFF,
 	CONFIG_CLIENT_AUTH_OPTIONAL,
@@ -109,10 +115,12 @@ struct config_tls {
 	size_t nalpn;
 	enum config_client_auth client_auth;
 	struct config_file client_ca, client_crl;
-	bool has_tickets;              /* tickets: true */
-	uint32_t ticket_lifetime_ms;   /* 1h; the keys change as often */
-	uint32_t handshake_timeout_ms; /* 10s */
-	struct config_file key_log;    /* none; gives away every secret of every connection */
+	bool has_tickets;                  /* tickets: true */
+	uint32_t ticket_lifetime_ms;       /* 1h; the keys change as often */
+	uint32_t handshake_timeout_ms;     /* 10s */
+	uint32_t early_data_bytes;         /* 0: none is taken */
+	enum config_host_check host_check; /* off; mode http */
+	struct config_file key_log;        /* none; gives away every secret of every connection */
 	uint32_t line, column;
 };
 

@@ -53,28 +53,30 @@ enum connection_end {
 const char *connection_end_name(enum connection_end end);
 
 /* Why an exchange ended; the same words in the access log and in metrics. */
-#define EXCHANGE_ENDS(X)                                                              \
-	X(OPEN, "open")                                                               \
-	X(DONE, "done")                                                               \
-	X(BAD_REQUEST, "bad_request") /* malformed: the log has the defect */         \
-	X(TOO_LARGE, "too_large")     /* head or body above its limit */              \
-	X(FILTERED, "filtered")       /* a filter has answered */                     \
-	X(NO_ROUTE, "no_route")                                                       \
-	X(DENIED, "denied")                   /* by its route */                      \
-	X(REQUEST_TIMEOUT, "request_timeout") /* the client stalled while it asked */ \
-	X(CLIENT_GONE, "client_gone")         /* before the answer was whole */       \
-	X(CLIENT_STALLED, "client_stalled")   /* it no longer took its answer */      \
-	X(NO_ENDPOINT, "no_endpoint")                                                 \
-	X(QUEUE_FULL, "queue_full")                                                   \
-	X(QUEUE_TIMEOUT, "queue_timeout")                                             \
-	X(CIRCUIT_OPEN, "circuit_open") /* at a limit of the pool's breaker */        \
-	X(CONNECT_FAILED, "connect_failed")                                           \
-	X(BACKEND_RESET, "backend_reset") /* closed or reset before it answered */    \
-	X(BACKEND_TIMEOUT, "backend_timeout")                                         \
-	X(BAD_ANSWER, "bad_answer") /* not HTTP as it should be */                    \
-	X(ANSWER_CUT, "answer_cut") /* the backend ended in mid-body */               \
-	X(UPGRADED, "upgraded")     /* a tunnel since */                              \
-	X(NO_MEMORY, "no_memory")                                                     \
+#define EXCHANGE_ENDS(X)                                                               \
+	X(OPEN, "open")                                                                \
+	X(DONE, "done")                                                                \
+	X(BAD_REQUEST, "bad_request") /* malformed: the log has the defect */          \
+	X(TOO_LARGE, "too_large")     /* head or body above its limit */               \
+	X(FILTERED, "filtered")       /* a filter has answered */                      \
+	X(MISDIRECTED, "misdirected") /* for a host that the TLS session is not for */ \
+	X(TOO_EARLY, "too_early")     /* unsafe, and in early data */                  \
+	X(NO_ROUTE, "no_route")                                                        \
+	X(DENIED, "denied")                   /* by its route */                       \
+	X(REQUEST_TIMEOUT, "request_timeout") /* the client stalled while it asked */  \
+	X(CLIENT_GONE, "client_gone")         /* before the answer was whole */        \
+	X(CLIENT_STALLED, "client_stalled")   /* it no longer took its answer */       \
+	X(NO_ENDPOINT, "no_endpoint")                                                  \
+	X(QUEUE_FULL, "queue_full")                                                    \
+	X(QUEUE_TIMEOUT, "queue_timeout")                                              \
+	X(CIRCUIT_OPEN, "circuit_open") /* at a limit of the pool's breaker */         \
+	X(CONNECT_FAILED, "connect_failed")                                            \
+	X(BACKEND_RESET, "backend_reset") /* closed or reset before it answered */     \
+	X(BACKEND_TIMEOUT, "backend_timeout")                                          \
+	X(BAD_ANSWER, "bad_answer") /* not HTTP as it should be */                     \
+	X(ANSWER_CUT, "answer_cut") /* the backend ended in mid-body */                \
+	X(UPGRADED, "upgraded")     /* a tunnel since */                               \
+	X(NO_MEMORY, "no_memory")                                                      \
 	X(SHUTDOWN, "shutdown")
 
 enum exchange_end {
@@ -109,6 +111,7 @@ const char *connection_state_name(enum connection_state state);
 struct tls_row {
 	bool is_enabled;
 	uint64_t full, resumed;
+	uint64_t early;                     /* of those resumed, with early data */
 	uint64_t failed[TLS_FAILURE_COUNT]; /* by reason */
 };
 

@@ -17,6 +17,9 @@
  * stream carries plain bytes for whoever owns it. It belongs to its stream and goes with it, right
  * before on_closed. TLS 1.2 (RFC 5246) and 1.3 (RFC 8446); a renegotiation is refused.
  *
+ * Where a listener takes early data (0-RTT), the owner may get the stream before the handshake is
+ * done: tls_session_is_early().
+ *
  * The end of receiving is 0 for a close_notify, -ECONNABORTED for a FIN without one (bytes may be
  * missing, by accident or by an attacker), -EBADMSG for what was not written by the peer.
  * io_stream_shutdown() and a close with IO_CLOSE_FIN say close_notify.
@@ -27,6 +30,7 @@ struct tls_result {
 	enum tls_failure failure; /* NONE: the handshake is done */
 	const char *reason;       /* of a failure, for people; borrowed for the call */
 	bool is_resumed;
+	bool is_early; /* early data has come; the handshake is not done */
 };
 
 struct tls_start {
@@ -71,6 +75,13 @@ struct tls_target {
 int tls_connect(const struct tls_client_context *context, const struct tls_target *target,
 		struct io_stream *stream, const struct tls_start *start,
 		struct tls_session **ret) WARN_UNUSED;
+
+/* Whether the handshake is not done yet: what has come so far is early data, and may be a copy of
+ * what somebody else has sent before (RFC 8446 section 8). */
+bool tls_session_is_early(const struct tls_session *session);
+
+/* Whether the certificate that we have shown is for @host, a name or an IP address. */
+bool tls_session_is_for(const struct tls_session *session, struct slice host);
 
 /* After the handshake. Texts are static unless said otherwise. */
 struct tls_facts {

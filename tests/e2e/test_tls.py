@@ -495,3 +495,152 @@ def test_a_responder_that_is_not_there_is_told_of_and_not_waited_for(net, sluice
     wait_until(lambda: "http://127.0.0.1:8889/ocsp: the responder cannot be reached; it is asked "
                "again in" in sluice.process.stderr(), 10, "it is told of")
     assert "OCSP response: no response sent" in origins.s_client(net.client, FRONT, "-status")
+
+
+# --- Requests that TLS has a say in ---------------------------------------------------------------
+def http_config(authority, web, *certificates, **tls):
+    rows = [c.row() for c in certificates or [authority.first]]
+    return simple(web, listener_options={"mode": "http", "tls": {"certificates": rows, **tls}},
+                  top={"access_log": {"path": "stdout", "format": "json"}})
+
+
+@pytest.mark.parametrize("check, host, status", [
+    ("off", "other.test", 200), ("certificate", "first.test", 200), ("sni", "first.test", 200),
+    ("certificate", "FIRST.test.:443", 200), ("sni", "First.test:443", 200),
+    ("certificate", "other.test", 421), ("sni", "other.test", 421)])
+def test_a_request_is_for_whom_the_client_meant_to_reach(net, sluice, authority, named_origin, check,
+                                                        host, status):
+    web = named_origin("w", ORIGIN, hello([]))
+    sluice.start(http_config(authority, web, host_check=check))
+    with connect(net, authority) as sock:
+        sock.sendall(f"GET /10 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = origins.read_all(sock)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+    if status == 421:
+        wait_until(lambda: '"misdirected"' in sluice.process.stdout(), 5, "it is logged")
+
+
+def hello(seen):
+    """An origin that keeps heads of requests, one a connection, and greets."""
+    def handle(sock, _origin):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += sock.recv(1)
+        seen.append(head.decode())
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+    return handle
+
+
+class EarlyClient:
+    """openssl s_client with a session to resume."""
+
+    def __init__(self, net, directory):
+        self.net, self.session = net, directory / "session.pem"
+        self.run("-sess_out", self.session, text=GET.format(path="/1"))
+
+    def run(self, *options, text):
+        argv = ["openssl", "s_client", "-connect", origins.target_text(FRONT), "-servername",
+                "first.test", "-tls1_3", "-ign_eof", *options]
+        done = subprocess.run(self.net.client.command(argv), input=text, text=True,
+                              capture_output=True, timeout=20)
+        return done.stdout + done.stderr
+
+    def early(self, directory, text):
+        request = directory / "early.txt"
+        request.write_text(text)
+        return self.run("-sess_in", self.session, "-early_data", request, text="")
+
+
+GET = "GET {path} HTTP/1.1\r\nHost: first.test\r\nConnection: close\r\n\r\n"
+
+
+def test_early_data_is_marked_and_only_of_safe_methods(net, sluice, authority, named_origin, tmp_path):
+    seen = []
+    web = named_origin("w", ORIGIN, hello(seen))
+    sluice.start(http_config(authority, web, early_data="16KiB"))
+    client = EarlyClient(net, tmp_path)
+    assert len(seen) == 1 and "Early-Data" not in seen[0]
+    output = client.early(tmp_path, GET.format(path="/early"))
+    assert "Early data was accepted" in output and "hello" in output, output
+    assert seen[1].startswith("GET /early ") and "Early-Data: 1" in seen[1]
+    post = "POST /early HTTP/1.1\r\nHost: first.test\r\nContent-Length: 2\r\n\r\nok"
+    output = client.early(tmp_path, post)
+    assert "Early data was accepted" in output and "HTTP/1.1 425 Too Early" in output, output
+    assert len(seen) == 2
+    wait_until(lambda: '"too_early"' in sluice.process.stdout(), 5, "it is logged")
+    assert sluice.listeners()["front"]["tls"]["early"] == 2
+
+
+def test_a_copy_of_early_data_is_not_taken_twice(net, sluice, authority, named_origin, tmp_path, keep):
+    seen = []
+    web = named_origin("w", ORIGIN, hello(seen))
+    sluice.start(http_config(authority, web, early_data="16KiB"))
+    EarlyClient(net, tmp_path)
+    # Who sits in between keeps what the client says, and says it again.
+    recorder = keep(Recorder(net, FRONT))
+    client = EarlyClient.__new__(EarlyClient)
+    client.net, client.session = net, tmp_path / "session.pem"
+    argv = ["openssl", "s_client", "-connect", origins.target_text(recorder.address), "-servername",
+            "first.test", "-tls1_3", "-ign_eof", "-sess_in", client.session, "-early_data",
+            tmp_path / "early.txt"]
+    (tmp_path / "early.txt").write_text(GET.format(path="/once"))
+    done = subprocess.run(net.client.command(argv), input="", text=True, capture_output=True,
+                          timeout=20)
+    assert "Early data was accepted" in done.stdout, done.stdout
+    before = len(seen)
+    with net.client.connect(FRONT) as sock:
+        sock.settimeout(1)
+        sock.sendall(first_flight(recorder.said[0]))
+        with pytest.raises(TimeoutError):
+            while sock.recv(65536):
+                pass
+    assert len(seen) == before, "the copy did not reach the backend"
+
+
+def first_flight(said):
+    """Of a client's records those before it has heard anything: up to the early data."""
+    flight = b""
+    while said:
+        kind, length = said[0], 5 + int.from_bytes(said[3:5], "big")
+        flight, said = flight + said[:length], said[length:]
+        if kind == 23:
+            break
+    return flight
+
+
+class Recorder:
+    """Passes connections on within the client's namespace, and keeps what clients say."""
+
+    def __init__(self, net, target):
+        self.said = []
+        self.address = ("127.0.0.1", 4433)
+        self._net, self._target = net, target
+        self._listener = net.client.listen(self.address)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            onward = self._net.client.connect(self._target)
+            self.said.append(b"")
+            back = threading.Thread(target=self._pass, args=(onward, sock), daemon=True)
+            back.start()
+            self._pass(sock, onward, len(self.said) - 1)
+            back.join()
+
+    def _pass(self, source, target, index=None):
+        try:
+            while chunk := source.recv(65536):
+                if index is not None:
+                    self.said[index] += chunk
+                target.sendall(chunk)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()

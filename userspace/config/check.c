@@ -234,6 +234,24 @@ static void check_forwarding(struct checker *checker, const struct config_listen
 			 "tls.client_auth");
 }
 
+/* What only HTTP can do with care. */
+static void check_tls(struct checker *checker, const struct config_listener *listener,
+		      const struct node *node)
+{
+	const struct config_tls *tls = &listener->tls;
+	const struct node *at = node_member(node, "tls");
+
+	if (tls->early_data_bytes && listener->mode != CONFIG_MODE_HTTP)
+		diagnose(checker->diagnostics, node_member_or_self(at, "early_data"),
+			 "early_data is not for mode tcp; expected mode http with it");
+	else if (tls->early_data_bytes && !tls->has_tickets)
+		diagnose(checker->diagnostics, node_member_or_self(at, "early_data"),
+			 "early_data: nobody can resume without tickets; expected tickets: true");
+	if (tls->host_check != CONFIG_HOST_CHECK_OFF && listener->mode != CONFIG_MODE_HTTP)
+		diagnose(checker->diagnostics, node_member_or_self(at, "host_check"),
+			 "host_check is not for mode tcp; expected mode http with it");
+}
+
 static void check_listener(struct checker *checker, const struct pool_names *names,
 			   struct config_listener *listener, const struct node *node)
 {
@@ -248,6 +266,7 @@ static void check_listener(struct checker *checker, const struct pool_names *nam
 	check_routes(checker, names, listener, node);
 	check_filters(checker, listener, node);
 	check_forwarding(checker, listener, node);
+	check_tls(checker, listener, node);
 	check_ways(checker, node);
 	check_limit(checker, node, "max_connections_per_source",
 		    listener->max_connections_per_source, "max_connections",

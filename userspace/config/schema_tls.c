@@ -22,6 +22,13 @@ static const struct word client_auth_words[] = {
 	{},
 };
 
+static const struct word host_check_words[] = {
+	{"off", CONFIG_HOST_CHECK_OFF},
+	{"certificate", CONFIG_HOST_CHECK_CERTIFICATE},
+	{"sni", CONFIG_HOST_CHECK_SNI},
+	{},
+};
+
 /* --- At listeners ------------------------------------------------------------------ */
 
 static const struct option certificate_options[] = {
@@ -136,6 +143,21 @@ static const struct option listener_tls_options[] = {
 	 .default_text = "false",
 	 .help = "Whether OCSP responses are fetched from the responders that certificates name, "
 		 "and stapled; not for certificates with ocsp of their own."},
+	{.name = "early_data",
+	 .type = &type_size,
+	 FIELD(config_tls, early_data_bytes),
+	 RANGE(0, MIB),
+	 .default_text = "0",
+	 .help = "Bytes that a client who resumes may send with its ClientHello (0-RTT), in mode "
+		 "http. They may be an attacker's copy: requests in them are taken if their method "
+		 "is safe, and marked with Early-Data; others are answered 425. 0: none."},
+	{.name = "host_check",
+	 .type = &type_word,
+	 FIELD(config_tls, host_check),
+	 .words = host_check_words,
+	 .default_text = "off",
+	 .help = "Mode http: a request for a host that is not in the certificate that the client "
+		 "was shown, or, with sni, not the one that it asked for, is answered 421."},
 	{.name = "client_auth",
 	 .type = &type_mapping,
 	 .members = &schema_client_auth,

@@ -219,6 +219,8 @@ void exchange_begin(struct exchange *exchange)
 		return;
 	}
 	http_client_allow(exchange->client, config->body_timeout_ms);
+	if (exchange_is_refused_by_tls(exchange))
+		return;
 	err = normalize(exchange);
 	if (err) {
 		exchange_refuse(exchange, err == -EINVAL ? 400 : 503,

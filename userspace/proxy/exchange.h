@@ -92,6 +92,7 @@ struct exchange {
 	struct mirror *mirror;          /* collects the request's body; NULL: none does */
 	struct exchange_source *source; /* NULL: no such action */
 
+	bool is_early;        /* in TLS early data: it may be a copy */
 	bool is_reused;       /* the backend has served others before */
 	bool is_head_sent;    /* the request's; its body follows */
 	bool is_answer_begun; /* the final response's head has gone to the client */
@@ -195,6 +196,9 @@ void exchange_reply(struct exchange *exchange, const struct reply *reply, enum e
  * Return: false: the exchange is over, for a filter has answered otherwise or there is no memory.
  */
 bool exchange_reply_begin(struct exchange *exchange, const struct reply *reply, uint64_t length);
+
+/* exchange_secure.c: whether it is, and has been answered so. */
+bool exchange_is_refused_by_tls(struct exchange *exchange);
 
 /* exchange_prepare.c: the request is made fit for another server. Return: 0; -ENOMEM. */
 int exchange_prepare(struct exchange *exchange) WARN_UNUSED;

@@ -207,11 +207,22 @@ static int add_client_cert(struct exchange *exchange)
 	return err;
 }
 
+/* RFC 8470 section 5.1. */
+static int add_early_data(struct exchange *exchange)
+{
+	return exchange->is_early
+		       ? http_fields_set(&exchange->request.fields, slice_from_str("Early-Data"),
+					 slice_from_str("1"))
+		       : 0;
+}
+
 int exchange_add_way(struct exchange *exchange)
 {
 	struct http_request *request = &exchange->request;
 	int err = add_hop(exchange);
 
+	if (!err)
+		err = add_early_data(exchange);
 	if (!err)
 		err = add_request_id(exchange);
 	if (!err)

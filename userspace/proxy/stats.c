@@ -66,6 +66,7 @@ static void add_tls(struct tls_counters *to, const struct tls_counters *from)
 {
 	add(&to->full, &from->full);
 	add(&to->resumed, &from->resumed);
+	add(&to->early, &from->early);
 	for (size_t i = 0; i < TLS_FAILURE_COUNT; i++)
 		add(&to->failed[i], &from->failed[i]);
 }
@@ -76,12 +77,15 @@ void tls_counters_add(struct tls_counters *counters, const struct tls_result *re
 		counter_add(&counters->failed[result->failure], 1);
 	else
 		counter_add(result->is_resumed ? &counters->resumed : &counters->full, 1);
+	if (result->is_early)
+		counter_add(&counters->early, 1);
 }
 
 void tls_counters_read(const struct tls_counters *counters, struct tls_row *ret)
 {
 	ret->full = counter_read(&counters->full);
 	ret->resumed = counter_read(&counters->resumed);
+	ret->early = counter_read(&counters->early);
 	for (size_t i = 0; i < TLS_FAILURE_COUNT; i++)
 		ret->failed[i] = counter_read(&counters->failed[i]);
 }

@@ -17,6 +17,7 @@
  */
 struct tls_counters {
 	struct counter full, resumed;             /* handshakes that were completed */
+	struct counter early;                     /* of these with early data */
 	struct counter failed[TLS_FAILURE_COUNT]; /* by reason */
 };
 

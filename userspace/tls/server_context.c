@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdatomic.h>
@@ -23,6 +24,7 @@ struct tls_server_context {
 	struct tls_certificates certificates;
 	unsigned char *alpn; /* in wire format; NULL: not answered */
 	unsigned nalpn;
+	bool takes_early; /* early data */
 };
 
 /* --- During handshakes: thread: any --------------------------------------------------- */
@@ -113,6 +115,30 @@ static int on_status_request(SSL *ssl, void *arg)
 		return SSL_TLSEXT_ERR_NOACK;
 	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)len);
 	return SSL_TLSEXT_ERR_OK;
+}
+
+/* Asked once the ticket is known to be good and about as old as it says. */
+static int on_early_data(SSL *ssl, void *arg)
+{
+	const struct tls_server_context *context = arg;
+	unsigned char random[32];
+
+	if (SSL_get_client_random(ssl, random, sizeof(random)) != sizeof(random))
+		return 0;
+	return tls_replays_admit(tls_ticket_keys_replays(context->extra.ticket_keys), random);
+}
+
+/* OpenSSL's own way to tell copies keeps sessions at the server, and would not know those of other
+ * listeners and loads of the configuration. */
+static void use_early_data(const struct config_tls *config, struct tls_server_context *context)
+{
+	if (!config->early_data_bytes)
+		return;
+	context->takes_early = true;
+	SSL_CTX_set_max_early_data(context->ctx, config->early_data_bytes);
+	SSL_CTX_set_recv_max_early_data(context->ctx, config->early_data_bytes);
+	SSL_CTX_set_options(context->ctx, SSL_OP_NO_ANTI_REPLAY);
+	SSL_CTX_set_allow_early_data_cb(context->ctx, on_early_data, context);
 }
 
 /* One write a line: lines of several threads do not mix in a file that is appended to. */
@@ -315,6 +341,7 @@ static int configure(struct tls_loader *loader, const struct config_tls *config,
 	};
 
 	use_tickets(config, context->ctx);
+	use_early_data(config, context);
 	for (size_t i = 0; i < ARRAY_SIZE(results); i++)
 		if (results[i])
 			return results[i];
@@ -374,6 +401,29 @@ void tls_server_context_free(struct tls_server_context *context)
 SSL_CTX *tls_server_context_ssl(const struct tls_server_context *context)
 {
 	return context->ctx;
+}
+
+static bool is_for(X509 *leaf, const char *host)
+{
+	return X509_check_host(leaf, host, 0, 0, NULL) == 1 ||
+	       X509_check_ip_asc(leaf, host, 0) == 1;
+}
+
+bool tls_server_context_answers_for(SSL *ssl, const char *host)
+{
+	struct tls_context_extra *extra = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const struct tls_choice *choice = choice_of(
+		ssl, container_of(extra, struct tls_server_context, extra));
+
+	for (size_t k = 0; k < TLS_KEY_KINDS; k++)
+		if (choice->by_kind[k] && is_for(choice->by_kind[k]->leaf, host))
+			return true;
+	return false;
+}
+
+bool tls_server_context_takes_early(const struct tls_server_context *context)
+{
+	return context->takes_early;
 }
 
 /* --- For people ------------------------------------------------------------------------ */

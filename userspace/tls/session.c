@@ -6,6 +6,8 @@
  *                                                   ├─ done ─► OPEN: on_ready, records both ways
  *                                                   └─ failed, FIN, timeout ─► OVER: on_ready
  *
+ * Early data opens it before the handshake is done (early.c), which then is confirmed or ends it.
+ *
  * Records are decrypted as their bytes come, and encrypted as they are sent: nothing of the owner's
  * waits here. Kernel TLS would begin where the session opens: the keys go to the socket, the layer
  * comes off the stream, and pumps may splice again.
@@ -45,6 +47,8 @@ static void leave_handshake(struct tls_session *session)
 	tls_pacer_leave(session->pacer, &session->turn);
 }
 
+static void end_by_wire(struct tls_session *session);
+
 static void fail(struct tls_session *session, enum tls_failure failure, const char *reason)
 {
 	const struct tls_result result = {.failure = failure, .reason = reason};
@@ -71,25 +75,54 @@ static void fail_by_openssl(struct tls_session *session)
 }
 
 static void read_records(struct tls_session *session);
+static void end_reading(struct tls_session *session, int error);
 
-static void open_session(struct tls_session *session)
+void tls_session_open(struct tls_session *session)
 {
-	const struct tls_result result = {.is_resumed = SSL_session_reused(session->ssl)};
+	const struct tls_result result = {.is_resumed = SSL_session_reused(session->ssl),
+					  .is_early = !session->is_confirmed};
 
 	session->is_open = true;
-	leave_handshake(session);
 	io_layer_flush(&session->layer);
 	io_layer_ready(&session->layer);
 	session->on_ready(session->layer.stream, &result);
+}
+
+static void confirm(struct tls_session *session)
+{
+	session->is_confirmed = true;
+	leave_handshake(session);
+	if (!session->is_open)
+		tls_session_open(session);
 	read_records(session);
 }
 
 static void fail_if_cut_off(struct tls_session *session)
 {
-	if (session->has_wire_ended && !session->wire)
+	if (!session->has_wire_ended || session->wire)
+		return;
+	if (session->is_open)
+		end_by_wire(session);
+	else
 		fail(session, TLS_FAILURE_GONE,
 		     session->wire_status ? strerror(-session->wire_status)
 					  : "closed during the handshake");
+}
+
+void tls_session_wait_or_fail(struct tls_session *session, int result)
+{
+	int error = SSL_get_error(session->ssl, result);
+
+	if (error == SSL_ERROR_WANT_READ) {
+		io_layer_flush(&session->layer);
+		fail_if_cut_off(session);
+	} else if (session->is_open) {
+		leave_handshake(session);
+		io_layer_flush(&session->layer);
+		end_reading(session, error);
+	} else {
+		fail_by_openssl(session);
+	}
 }
 
 static void on_turn(struct tls_turn *turn)
@@ -99,23 +132,25 @@ static void on_turn(struct tls_turn *turn)
 
 	if (io_stream_is_closing(session->layer.stream))
 		return;
+	if (session->reads_early && !tls_early_read(session))
+		return;
 	ERR_clear_error();
 	result = SSL_do_handshake(session->ssl);
-	if (result == 1) {
-		open_session(session);
-	} else if (SSL_get_error(session->ssl, result) != SSL_ERROR_WANT_READ) {
-		fail_by_openssl(session);
-	} else {
-		io_layer_flush(&session->layer);
-		fail_if_cut_off(session);
-	}
+	if (result == 1)
+		confirm(session);
+	else
+		tls_session_wait_or_fail(session, result);
 }
 
 static void on_timeout(struct io_timer *timer)
 {
 	struct tls_session *session = container_of(timer, struct tls_session, timer);
 
-	if (!io_stream_is_closing(session->layer.stream))
+	if (io_stream_is_closing(session->layer.stream))
+		return;
+	if (session->is_open)
+		io_layer_end(&session->layer, -ETIMEDOUT);
+	else
 		fail(session, TLS_FAILURE_TIMEOUT, "the handshake took too long");
 }
 
@@ -155,12 +190,18 @@ static int fill(struct tls_session *session, struct io_buf *buf)
 	return SSL_ERROR_NONE;
 }
 
+/* Large enough for a record, or for what has come. */
+struct io_buf *tls_session_take_buf(struct tls_session *session)
+{
+	static const struct io_buf one_record = {.end = LARGE_RECORD};
+
+	return io_buf_take_like(loop_of(session), session->wire ? session->wire : &one_record);
+}
+
 /* What was decrypted goes up even where something wrong follows it. */
 static int read_some(struct tls_session *session)
 {
-	static const struct io_buf one_record = {.end = LARGE_RECORD};
-	const struct io_buf *model = session->wire ? session->wire : &one_record;
-	struct io_buf *buf = io_buf_take_like(loop_of(session), model);
+	struct io_buf *buf = tls_session_take_buf(session);
 	int error;
 
 	if (!buf) {
@@ -201,7 +242,7 @@ static void on_wire(struct io_layer *layer, struct io_buf *buf)
 		return;
 	}
 	tls_wire_append(session, buf);
-	if (session->is_open)
+	if (session->is_confirmed)
 		read_records(session);
 	else
 		tls_pacer_ask(session->pacer, &session->turn);
@@ -214,7 +255,7 @@ static void on_wire_end(struct io_layer *layer, int status)
 
 	session->has_wire_ended = true;
 	session->wire_status = status;
-	if (session->is_open)
+	if (session->is_confirmed)
 		end_by_wire(session);
 	else if (!session->is_over)
 		fail_if_cut_off(session);
@@ -232,6 +273,13 @@ static size_t record_size(struct tls_session *session)
 	return session->burst < SMALL_BURST ? SMALL_RECORD : LARGE_RECORD;
 }
 
+/* An answer to early data may go out before the client's end of the handshake has come. */
+static int write_record(struct tls_session *session, const char *bytes, size_t len, size_t *ret_len)
+{
+	return session->is_confirmed ? SSL_write_ex(session->ssl, bytes, len, ret_len)
+				     : SSL_write_early_data(session->ssl, bytes, len, ret_len);
+}
+
 /* Return: 0; -errno. */
 static int write_records(struct tls_session *session, const char *bytes, size_t len)
 {
@@ -239,7 +287,7 @@ static int write_records(struct tls_session *session, const char *bytes, size_t 
 		size_t limit = record_size(session), written;
 
 		ERR_clear_error();
-		if (SSL_write_ex(session->ssl, bytes, len < limit ? len : limit, &written) != 1)
+		if (write_record(session, bytes, len < limit ? len : limit, &written) != 1)
 			return -EPROTO;
 		bytes += written;
 		len -= written;
@@ -340,6 +388,7 @@ int tls_accept(const struct tls_server_context *context, struct io_stream *strea
 	if (!session)
 		return -ENOMEM;
 	session->is_server = true;
+	session->reads_early = tls_server_context_takes_early(context);
 	SSL_set_accept_state(session->ssl);
 	attach(session, stream, start->timeout_ms);
 	*ret = session;
@@ -378,22 +427,4 @@ int tls_connect(const struct tls_client_context *context, const struct tls_targe
 	attach(session, stream, start->timeout_ms);
 	*ret = session;
 	return 0;
-}
-
-/* --- For people ----------------------------------------------------------------------- */
-
-void tls_session_facts(const struct tls_session *session, struct tls_facts *ret)
-{
-	const unsigned char *alpn;
-	unsigned len;
-
-	SSL_get0_alpn_selected(session->ssl, &alpn, &len);
-	*ret = (struct tls_facts){
-		.version = SSL_get_version(session->ssl),
-		.cipher = SSL_get_cipher_name(session->ssl),
-		.alpn = slice_of((const char *)alpn, len),
-		.sni = SSL_get_servername(session->ssl, TLSEXT_NAMETYPE_host_name),
-		.is_resumed = SSL_session_reused(session->ssl),
-		.has_peer_certificate = SSL_get0_peer_certificate(session->ssl),
-	};
 }

@@ -31,15 +31,21 @@ struct ticket_key {
 struct tls_ticket_keys {
 	pthread_mutex_t lock;
 	struct ticket_key keys[KEYS]; /* newest first */
+	struct tls_replays *replays;  /* of early data that came with tickets */
 };
 
 struct tls_ticket_keys *tls_ticket_keys_new(void)
 {
 	struct tls_ticket_keys *keys = calloc(1, sizeof(*keys));
 
-	if (keys)
-		pthread_mutex_init(&keys->lock, NULL);
-	return keys;
+	if (!keys)
+		return NULL;
+	pthread_mutex_init(&keys->lock, NULL);
+	keys->replays = tls_replays_new();
+	if (keys->replays)
+		return keys;
+	tls_ticket_keys_free(keys);
+	return NULL;
 }
 
 void tls_ticket_keys_free(struct tls_ticket_keys *keys)
@@ -47,6 +53,7 @@ void tls_ticket_keys_free(struct tls_ticket_keys *keys)
 	if (!keys)
 		return;
 	pthread_mutex_destroy(&keys->lock);
+	tls_replays_free(keys->replays);
 	OPENSSL_cleanse(keys, sizeof(*keys));
 	free(keys);
 }
@@ -161,4 +168,9 @@ void tls_ticket_keys_use(SSL_CTX *ctx, uint32_t lifetime_ms)
 {
 	SSL_CTX_set_timeout(ctx, (long)(lifetime_ms / 1000));
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+}
+
+struct tls_replays *tls_ticket_keys_replays(struct tls_ticket_keys *keys)
+{
+	return keys->replays;
 }

@@ -136,6 +136,25 @@ struct tls_context_extra {
 /* Makes and takes tickets with the keys of @ctx's extra. */
 void tls_ticket_keys_use(SSL_CTX *ctx, uint32_t lifetime_ms);
 
+/* --- Early data: replay.c, server_context.c ---------------------------------------------- */
+
+/* ClientHellos whose early data was taken, for as long as a copy of one would pass for fresh.
+ * Shared by all contexts. Source: RFC 8446 section 8.2. */
+struct tls_replays;
+
+struct tls_replays *tls_replays_new(void) WARN_UNUSED; /* NULL: out of memory */
+void tls_replays_free(struct tls_replays *replays);    /* NULL is allowed */
+
+/* @random: the client's, 32 bytes. Return: false: it was there already, or there is no room to
+ * remember it. Thread: any. */
+bool tls_replays_admit(struct tls_replays *replays, const unsigned char random[32]);
+
+struct tls_replays *tls_ticket_keys_replays(struct tls_ticket_keys *keys);
+/* Whether a certificate that @ssl's client may have been shown is for @host; one who resumes was
+ * shown it earlier. */
+bool tls_server_context_answers_for(SSL *ssl, const char *host);
+bool tls_server_context_takes_early(const struct tls_server_context *context);
+
 /* --- Contexts ----------------------------------------------------------------------- */
 
 SSL_CTX *tls_server_context_ssl(const struct tls_server_context *context);
@@ -172,8 +191,10 @@ struct tls_session {
 	void (*on_ready)(struct io_stream *stream, const struct tls_result *result);
 	struct io_buf *wire, **wire_tail; /* received, not yet taken by OpenSSL */
 	bool is_server;
-	bool is_open; /* the handshake is done */
-	bool is_over; /* it has failed */
+	bool reads_early;  /* early data may come, or come still */
+	bool is_open;      /* the owner has it: the handshake is done, or early data has come */
+	bool is_confirmed; /* the handshake is done */
+	bool is_over;      /* it has failed */
 	bool has_wire_ended;
 	int wire_status;       /* with which it has */
 	uint32_t burst;        /* bytes sent since the connection was last idle */
@@ -182,6 +203,17 @@ struct tls_session {
 	uint64_t cache_id;
 	struct tls_peer_kept *peer; /* peer.c's; NULL: nobody has asked for it */
 };
+
+/* --- Between session.c and early.c --------------------------------------------------------- */
+
+/* The owner has it from now on. */
+void tls_session_open(struct tls_session *session);
+/* After a step of the handshake that returned @result: more is needed, or it has failed. */
+void tls_session_wait_or_fail(struct tls_session *session, int result);
+struct io_buf *tls_session_take_buf(struct tls_session *session) WARN_UNUSED; /* NULL: no memory */
+
+/* Return: true: no early data comes any more, and the handshake goes on. */
+bool tls_early_read(struct tls_session *session) WARN_UNUSED;
 
 /* --- What the peer has shown: peer.c --------------------------------------------------- */
 

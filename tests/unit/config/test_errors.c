@@ -45,6 +45,16 @@ static const struct {
 	{LISTENER(", guard: {syns: -1}") P,
 	 "1:59: syns: \"-1\" is not a number; expected a number from 0 to 100000000\n"},
 
+	/* What TLS can do for HTTP alone */
+	{"listeners: [{name: l, bind: ':80', pool: p, tls: {certificates: [a], early_data: 1KiB, "
+	 "host_check: sni}}]\n" P,
+	 "1:82: early_data is not for mode tcp; expected mode http with it\n"
+	 "1:100: host_check is not for mode tcp; expected mode http with it\n"},
+	{"listeners: [{name: l, mode: http, bind: ':80', pool: p, tls: {certificates: [a], "
+	 "early_data: "
+	 "1KiB, tickets: false}}]\n" P,
+	 "1:94: early_data: nobody can resume without tickets; expected tickets: true\n"},
+
 	/* Mode dispatch */
 	{DISPATCH("'10.1.0.1:80'", "{source: 10.2.0.1, source_ports: 9-8, gue_port: 0}") MAGLEV(""),
 	 "1:112: source_ports: \"9-8\" has a range that ends before it begins; expected ports such "
