@@ -211,7 +211,7 @@ model: ## check the model of the hand-over with spin (TEST=name narrows down)
 	@tests/model/run $(TEST)
 
 fuzz-build: $(FUZZ_BIN)
-fuzz: ## run every fuzzer (FUZZ_SECONDS=30; TEST=name for one)
+fuzz: ## run every fuzzer (FUZZ_SECONDS=60; TEST=name for one)
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-build
 	@scripts/fuzz $(TEST)
 

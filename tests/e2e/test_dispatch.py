@@ -8,12 +8,13 @@ import threading
 
 import pytest
 
-from conftest import BACKENDS
 from lib import ask, traffic
 from lib.configs import pool
 from lib.netns import BACKEND, PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_address
 from lib.process import wait_until
 from lib.tunnel import Decapsulator
+
+ENGINE = "epoll"  # packets do not see the other
 
 VIP, VIP6 = "10.99.0.1", "fd99::1"
 NAMES = ("a", "b", "c")
@@ -32,12 +33,6 @@ def config(endpoints, bind=f"{VIP}:80", hook="tc", options=None, top=None, **poo
     return {"listeners": [service(bind, **(options or {}))],
             "pools": [pool(*endpoints, balance="maglev", **pool_options)],
             "acceleration": acceleration, "dispatch": {"max_flows": 4096}, **(top or {})}
-
-
-@pytest.fixture
-def io():
-    """One will do: no socket of the daemon takes part."""
-    return BACKENDS[0]
 
 
 @pytest.fixture(autouse=True)

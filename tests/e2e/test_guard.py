@@ -11,6 +11,8 @@ from lib.netns import BACKEND, CLIENT, CLIENT6, PROXY6, client_address
 from lib.process import wait_until
 from lib.web import Web
 
+ENGINE = "io_uring"  # packets do not see the other
+
 ORIGIN = (BACKEND, 7000)
 NO_PRIVILEGES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
 

@@ -13,6 +13,8 @@ from lib.paths import ROOT
 from lib.process import wait_until
 from lib.splice import MEBIBYTE, exchange, log_line, rungs
 
+ENGINE = "epoll"  # packets do not see the other
+
 ORIGIN = (BACKEND, 7000)
 FAR_ENDS = (("client", "c0"), ("backend", "b0"))
 

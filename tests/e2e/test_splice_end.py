@@ -15,6 +15,8 @@ from lib.process import wait_until
 from lib.splice import (MEBIBYTE, exchange, log_line, log_lines, rungs, spliced, wait_joined,
                         wait_over)
 
+ENGINE = "epoll"  # packets do not see the other
+
 ORIGIN = (BACKEND, 7000)
 BOTH_VERSIONS = {"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"]}
 SOON = 0.7  # less than the second after which a lost SYN is sent again

@@ -11,6 +11,8 @@ from lib.load import Load
 from lib.netns import BACKEND, BACKEND6, CLIENT, CLIENT6, PROXY, PROXY6, address, join
 from lib.splice import exchange, rungs, spliced, wait_joined
 
+ENGINE = "io_uring"  # packets do not see the other
+
 ORIGIN = (BACKEND, 7000)
 # Of either line: device and namespace of the far end, the proxy's device, addresses of both.
 LINES = {

@@ -19,6 +19,8 @@ from lib.daemon import Sluiced
 from lib.netns import BACKEND, BACKEND6, CLIENT, PROXY6, PROXY_BACK
 from lib.process import wait_until
 
+ENGINE = "io_uring"  # packets do not see the other
+
 ORIGIN = (BACKEND, 7000)
 SPLICE = {"mode": "splice", "after": 0, "max_flows": 1024}
 KIBIBYTE = 1 << 10
