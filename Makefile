@@ -221,6 +221,9 @@ e2e: all ## end-to-end tests against this build (TEST=pytest expression; as root
 soak: all ## 20,000 spliced connections of all kinds through bad lines (as root)
 	@E2E_SCALE=20 SLUICE_BUILD=$(abspath $(OUT)) $(PYTHON) -m pytest -s tests/e2e/test_splice_soak.py
 
+testssl: all ## everything that testssl.sh checks of a listener, some minutes (as root)
+	@SLUICE_BUILD=$(abspath $(OUT)) $(PYTHON) -m pytest tests/e2e/testssl.py
+
 check: ## install what is missing and run every test (STEPS="unit e2e" narrows it down)
 	@scripts/setup test
 	@$(if $(CI),WERROR=1) PYTHON=$(PYTHON) scripts/check $(STEPS)
