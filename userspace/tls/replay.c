@@ -6,14 +6,17 @@
  * sends again what it said, after the handshake.
  *
  * A client's random number stands for its ClientHello: nobody who copies it can change it, for the
- * binder covers it.
+ * binder covers it. Clients choose it as they like; so it is hashed with a secret, that they cannot
+ * crowd one part of a table.
  */
 #include "core/clock.h"
+#include "core/siphash.h"
 #include "tls/tls_internal.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define TURN_MS 15000u
 #define PLACES  131072u /* a power of two; 1 MiB */
@@ -25,6 +28,7 @@ struct table {
 };
 
 struct tls_replays {
+	struct siphash_key key;
 	pthread_mutex_t lock;
 	struct table now, before;
 	uint64_t turn_ms; /* when the tables took turns last */
@@ -34,9 +38,13 @@ struct tls_replays *tls_replays_new(void)
 {
 	struct tls_replays *replays = calloc(1, sizeof(*replays));
 
-	if (replays)
-		pthread_mutex_init(&replays->lock, NULL);
-	return replays;
+	if (!replays)
+		return NULL;
+	pthread_mutex_init(&replays->lock, NULL);
+	if (getrandom(&replays->key, sizeof(replays->key), 0) == sizeof(replays->key))
+		return replays;
+	tls_replays_free(replays);
+	return NULL;
 }
 
 void tls_replays_free(struct tls_replays *replays)
@@ -98,11 +106,10 @@ static bool add(struct table *table, uint64_t mark)
 
 bool tls_replays_admit(struct tls_replays *replays, const unsigned char random[32])
 {
-	uint64_t mark;
+	struct slice bytes = slice_of((const char *)random, 32);
+	uint64_t mark = siphash(bytes, &replays->key) | 1; /* never 0 */
 	bool is_new;
 
-	memcpy(&mark, random, sizeof(mark));
-	mark |= 1; /* never 0 */
 	pthread_mutex_lock(&replays->lock);
 	take_turns(replays, clock_monotonic_ms());
 	is_new = !contains(&replays->before, mark) && !contains(&replays->now, mark) &&

@@ -142,7 +142,7 @@ void tls_ticket_keys_use(SSL_CTX *ctx, uint32_t lifetime_ms);
  * Shared by all contexts. Source: RFC 8446 section 8.2. */
 struct tls_replays;
 
-struct tls_replays *tls_replays_new(void) WARN_UNUSED; /* NULL: out of memory */
+struct tls_replays *tls_replays_new(void) WARN_UNUSED; /* NULL: out of memory, or of random bytes */
 void tls_replays_free(struct tls_replays *replays);    /* NULL is allowed */
 
 /* @random: the client's, 32 bytes. Return: false: it was there already, or there is no room to
