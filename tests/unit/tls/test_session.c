@@ -17,7 +17,7 @@ struct side {
 	int readies;
 	enum tls_failure failure;
 	char reason[128];
-	bool is_resumed;
+	bool is_resumed, is_early;
 };
 
 static void on_ready(struct io_stream *stream, const struct tls_result *result)
@@ -27,6 +27,7 @@ static void on_ready(struct io_stream *stream, const struct tls_result *result)
 	side->readies++;
 	side->failure = result->failure;
 	side->is_resumed = result->is_resumed;
+	side->is_early = result->is_early;
 	snprintf(side->reason, sizeof(side->reason), "%s", result->reason ? result->reason : "");
 	io_loop_stop(stream->loop);
 }
@@ -965,6 +966,144 @@ static int group_teardown(void **state)
 	return 0;
 }
 
+/* --- Early data ------------------------------------------------------------------------- */
+
+static SSL_SESSION *session_to_resume(struct setting *setting)
+{
+	struct side server;
+	struct peer peer;
+	SSL_SESSION *session;
+
+	open_with_peer(setting, &server, &peer, TLS1_3_VERSION, 10000);
+	peer_read(&peer);
+	session = SSL_get1_session(peer.ssl);
+	assert_int_equal(SSL_SESSION_get_max_early_data(session), setting->server.early_data_bytes);
+	SSL_shutdown(peer.ssl); /* or OpenSSL would not resume it */
+	close_with_peer(setting, &server, &peer);
+	return session;
+}
+
+/* What the peer has to say stands in its BIO then. */
+static void begin_early(struct setting *setting, struct side *server, struct peer *peer,
+			SSL_SESSION *session)
+{
+	size_t len;
+
+	unix_pair(setting->fds);
+	side_accept(server, setting, setting->fds[0]);
+	peer_init(peer, setting->fds[1], TLS1_3_VERSION);
+	SSL_set_session(peer->ssl, session);
+	assert_int_equal(SSL_write_early_data(peer->ssl, "early", 5, &len), 1);
+}
+
+static void finish_handshake(struct setting *setting, struct peer *peer)
+{
+	peer_hear(peer);
+	assert_int_equal(SSL_do_handshake(peer->ssl), 1);
+	peer_say(peer, setting, 10000);
+}
+
+static void early_data_is_answered_before_the_handshake_is_done(void **state)
+{
+	struct setting setting;
+	SSL_SESSION *session;
+
+	setting_init(&setting, fixture_of(state));
+	setting.server.early_data_bytes = 1024;
+	setting_make(&setting);
+	session = session_to_resume(&setting);
+	for (size_t cut = 1; cut < 700; cut += 13) {
+		struct side server;
+		struct peer peer;
+
+		begin_early(&setting, &server, &peer, session);
+		peer_say(&peer, &setting, cut);
+		assert_int_equal(server.readies, 1);
+		assert_true(server.is_early && tls_session_is_early(server.session));
+		io_stream_recv_start(&server.recorder.stream);
+		settle(&setting);
+		assert_int_equal(server.recorder.len, 5);
+		assert_memory_equal(server.recorder.bytes, "early", 5);
+		send_text(&server, "answer");
+		settle(&setting);
+		finish_handshake(&setting, &peer);
+		assert_int_equal(SSL_get_early_data_status(peer.ssl), SSL_EARLY_DATA_ACCEPTED);
+		assert_false(tls_session_is_early(server.session));
+		peer_read(&peer);
+		assert_int_equal(peer.nplain, 6);
+		assert_memory_equal(peer.plain, "answer", 6);
+		SSL_write(peer.ssl, "late", 4);
+		peer_say(&peer, &setting, cut);
+		assert_int_equal(server.recorder.len, 9);
+		close_with_peer(&setting, &server, &peer);
+	}
+	SSL_SESSION_free(session);
+	setting_done(&setting);
+}
+
+static void copy_of_early_data_is_not_delivered(void **state)
+{
+	struct setting setting;
+	struct side server, again;
+	struct peer peer;
+	SSL_SESSION *session;
+	char copy[2048], *bytes;
+	size_t len;
+
+	setting_init(&setting, fixture_of(state));
+	setting.server.early_data_bytes = 1024;
+	setting_make(&setting);
+	session = session_to_resume(&setting);
+	begin_early(&setting, &server, &peer, session);
+	len = (size_t)BIO_get_mem_data(peer.out, &bytes);
+	assert_in_range(len, 100, sizeof(copy));
+	memcpy(copy, bytes, len);
+	peer_say(&peer, &setting, 10000);
+	assert_true(server.is_early);
+	close_with_peer(&setting, &server, &peer);
+	unix_pair(setting.fds);
+	side_accept(&again, &setting, setting.fds[0]);
+	assert_int_equal(send(setting.fds[1], copy, len, MSG_NOSIGNAL), len);
+	settle(&setting);
+	assert_int_equal(again.readies, 0);
+	recorder_done(&again.recorder, setting.fixture);
+	close(setting.fds[1]);
+	SSL_SESSION_free(session);
+	setting_done(&setting);
+}
+
+/* Its clients may still have tickets that speak of early data. */
+static void listener_that_takes_none_skips_early_data(void **state)
+{
+	struct setting setting;
+	struct side server;
+	struct peer peer;
+	SSL_SESSION *session;
+
+	setting_init(&setting, fixture_of(state));
+	setting.server.early_data_bytes = 1024;
+	setting_make(&setting);
+	session = session_to_resume(&setting);
+	tls_server_context_free(setting.server_context);
+	setting.server.early_data_bytes = 0;
+	setting.server_context = make_server(&setting, "web");
+	begin_early(&setting, &server, &peer, session);
+	peer_say(&peer, &setting, 10000);
+	assert_int_equal(server.readies, 0);
+	finish_handshake(&setting, &peer);
+	assert_int_equal(SSL_get_early_data_status(peer.ssl), SSL_EARLY_DATA_REJECTED);
+	assert_int_equal(server.readies, 1);
+	assert_true(server.is_resumed && !server.is_early);
+	io_stream_recv_start(&server.recorder.stream);
+	SSL_write(peer.ssl, "again", 5);
+	peer_say(&peer, &setting, 10000);
+	assert_int_equal(server.recorder.len, 5);
+	assert_memory_equal(server.recorder.bytes, "again", 5);
+	close_with_peer(&setting, &server, &peer);
+	SSL_SESSION_free(session);
+	setting_done(&setting);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -994,6 +1133,9 @@ int main(void)
 		ON_BOTH(revoked_certificate_is_refused),
 		ON_BOTH(resumption_follows_the_ticket_keys),
 		ON_BOTH(without_tickets_nothing_is_resumed),
+		ON_BOTH(early_data_is_answered_before_the_handshake_is_done),
+		ON_BOTH(copy_of_early_data_is_not_delivered),
+		ON_BOTH(listener_that_takes_none_skips_early_data),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
