@@ -123,25 +123,12 @@ static int reload(void *context, struct strbuf *ret_errors)
 	return err;
 }
 
-/* One log line for each line of @text. */
-static void log_lines(enum log_level level, const char *prefix, const struct strbuf *text)
-{
-	const char *line = text->len ? text->text : "";
-
-	while (*line) {
-		size_t len = strcspn(line, "\n");
-
-		log_at(level, "%s%.*s", prefix, (int)len, line);
-		line += len + (line[len] == '\n');
-	}
-}
-
 static void reload_by_signal(struct daemon *daemon)
 {
 	struct strbuf errors = {};
 	int err = reload(daemon, &errors);
 
-	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", &errors);
+	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", errors.text);
 	if (err)
 		log_error("reload failed: %s: the configuration before stays in force",
 			  strerror(-err));
@@ -279,7 +266,7 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 	if (!err)
 		err = admin_start(config, daemon->loop, daemon->server, &actions, &daemon->admin,
 				  &errors);
-	log_lines(err ? LOG_ERROR : LOG_WARN, "", &errors);
+	log_lines(err ? LOG_ERROR : LOG_WARN, "", errors.text);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
 	strbuf_done(&errors);

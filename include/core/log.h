@@ -55,6 +55,9 @@ const char *log_level_name(enum log_level level);
 
 void log_write(struct log_site *site, enum log_level level, const char *fmt, ...) PRINTF(3, 4);
 
+/* A line for each one of @text, which may be NULL. */
+void log_lines(enum log_level level, const char *prefix, const char *text);
+
 #define log_at(level, ...)                                     \
 	do {                                                   \
 		static struct log_site site_;                  \

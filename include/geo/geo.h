@@ -68,6 +68,8 @@ int geo_for_each(const struct geo *geo, bool (*judge)(const struct geo_facts *fa
 
 /* A number that changes when one of the files does; blocks on them as stat() does. */
 uint64_t geo_stamp(const char *const *paths, size_t count);
+/* The one from before they were opened. */
+uint64_t geo_opened_stamp(const struct geo *geo);
 
 struct geo_description {
 	const char *path, *type; /* @type: as the file calls itself */

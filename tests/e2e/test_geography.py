@@ -5,6 +5,7 @@ import pytest
 from lib import curl, mmdb
 from lib.configs import listener, pool
 from lib.netns import BACKEND, CLIENT
+from lib.process import wait_until
 from lib.web import Web
 
 TRUST = {"trust": [f"{CLIENT}/32"]}
@@ -44,7 +45,39 @@ def test_requests_go_by_country_and_continent_of_their_client(net, sluice, web, 
 def test_a_reload_takes_the_file_that_has_taken_its_place(net, sluice, web, databases):
     sluice.start(config(web, databases))
     mmdb.write(databases[0], {"203.0.113.0/24": mmdb.country("FR", "EU")})
-    assert ask(net, "192.0.2.7").body == b"europe"
     sluice.ctl("reload")
     assert ask(net, "203.0.113.7").body == b"europe"
     assert ask(net, "192.0.2.7").body != b"europe"
+
+
+def is_in_europe(net, client):
+    return ask(net, client).body == b"europe"
+
+
+FRANCE = {"203.0.113.0/24": mmdb.country("FR", "EU")}
+
+
+def test_a_file_that_takes_the_place_of_another_is_loaded_by_itself(net, sluice, web, databases):
+    sluice.start(config(web, databases))
+    mmdb.write(databases[0], FRANCE)
+    wait_until(lambda: is_in_europe(net, "203.0.113.7"), 15, "the new file is in force")
+    assert not is_in_europe(net, "192.0.2.7")
+
+
+def test_a_file_that_is_written_over_is_loaded_by_itself(net, sluice, web, databases):
+    sluice.start(config(web, databases))
+    with open(databases[0], "wb") as file:
+        file.write(mmdb.database(FRANCE))
+    wait_until(lambda: is_in_europe(net, "203.0.113.7"), 15, "the new content is in force")
+
+
+def test_a_broken_file_leaves_the_one_before_in_force_until_a_good_one_comes(net, sluice, web, databases):
+    sluice.start(config(web, databases))
+    with open(databases[0], "wb") as file:
+        file.write(b"no database")
+    refused = f"{databases[0]}: is not a database"
+    wait_until(lambda: refused in sluice.process.stderr(), 15, "the file is refused")
+    assert is_in_europe(net, "192.0.2.7")
+    mmdb.write(databases[0], FRANCE)
+    wait_until(lambda: is_in_europe(net, "203.0.113.7"), 15, "the good file is in force")
+    assert sluice.process.stderr().count(refused) == 1

@@ -8,7 +8,7 @@ static const struct option geo_options[] = {
 	 LIST(config_geo, databases),
 	 .example = "[/var/lib/GeoIP/GeoLite2-City.mmdb, /var/lib/GeoIP/GeoLite2-ASN.mmdb]",
 	 .help = "Files in MaxMind's format, eight at most. What two of them tell, the first one "
-		 "does. Read at start and with each reload."},
+		 "does. Loaded anew when a file changes."},
 };
 
 const struct schema schema_geo = {SCHEMA("geo", geo_options)};

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Longer messages are cut, and end in "…". */
@@ -171,4 +172,16 @@ void log_write(struct log_site *site, enum log_level level, const char *fmt, ...
 	write_line(&line);
 	strbuf_done(&line);
 	errno = saved_errno;
+}
+
+void log_lines(enum log_level level, const char *prefix, const char *text)
+{
+	const char *line = text ? text : "";
+
+	while (*line) {
+		size_t len = strcspn(line, "\n");
+
+		log_at(level, "%s%.*s", prefix, (int)len, line);
+		line += len + (line[len] == '\n');
+	}
 }

@@ -105,6 +105,7 @@ int geo_open(const char *const *paths, size_t count, struct geo **ret, struct st
 	if (!geo)
 		return -ENOMEM;
 	geo->refs = 1;
+	geo->stamp = geo_stamp(paths, count);
 	for (size_t i = 0; i < count; i++) {
 		struct geo_database *database = &geo->databases[geo->count];
 		const char *problem = open_database(database, paths[i]);
@@ -154,6 +155,11 @@ uint64_t geo_stamp(const char *const *paths, size_t count)
 		stamp = hash_bytes(slice_of(parts, sizeof(parts)), stamp);
 	}
 	return stamp;
+}
+
+uint64_t geo_opened_stamp(const struct geo *geo)
+{
+	return geo->stamp;
 }
 
 /* --- Looking up ----------------------------------------------------------------- */

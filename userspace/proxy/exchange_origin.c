@@ -45,7 +45,7 @@ const struct geo_facts *exchange_facts(struct exchange *exchange)
 	struct exchange_origin *origin = &exchange->origin;
 
 	if (!origin->has_facts)
-		geo_look(exchange->client->session->view->snapshot->geo, exchange_source(exchange),
+		geo_look(exchange->client->session->view->geo, exchange_source(exchange),
 			 &origin->facts);
 	origin->has_facts = true;
 	return &origin->facts;

@@ -59,6 +59,20 @@ static int check_files(const struct config *config, struct strbuf *ret_errors)
 	return first_err;
 }
 
+static void list_paths(const struct config *config, const char *ret[GEO_DATABASES_MAX])
+{
+	for (size_t i = 0; i < config->geo.ndatabases; i++)
+		ret[i] = config->geo.databases[i].path;
+}
+
+uint64_t geography_stamp(const struct config *config)
+{
+	const char *paths[GEO_DATABASES_MAX];
+
+	list_paths(config, paths);
+	return geo_stamp(paths, config->geo.ndatabases);
+}
+
 int geography_open(const struct config *config, struct geo **ret, struct strbuf *ret_errors)
 {
 	const char *paths[GEO_DATABASES_MAX];
@@ -69,8 +83,7 @@ int geography_open(const struct config *config, struct geo **ret, struct strbuf 
 	if (!config->geo.ndatabases)
 		return 0;
 	err = check_files(config, ret_errors);
-	for (size_t i = 0; i < config->geo.ndatabases; i++)
-		paths[i] = config->geo.databases[i].path;
+	list_paths(config, paths);
 	if (!err)
 		err = geo_open(paths, config->geo.ndatabases, &geo, ret_errors);
 	for (size_t i = 0; geo && i < config->nlisteners; i++)

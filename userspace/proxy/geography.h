@@ -11,9 +11,12 @@
  * Opens the databases of a configuration, and looks whether they tell what its routes ask for.
  * @ret: one reference; NULL: there are no databases.
  * @ret_errors: a line for each thing that is wrong.
- * Return: 0; -EINVAL with errors; -ENOMEM. Thread: control.
+ * Return: 0; -EINVAL with errors; -ENOMEM. Thread: any. Blocks on the files.
  */
 int geography_open(const struct config *config, struct geo **ret,
 		   struct strbuf *ret_errors) WARN_UNUSED;
+
+/* geo_stamp() of the configuration's databases. Thread: any; blocks likewise. */
+uint64_t geography_stamp(const struct config *config);
 
 #endif

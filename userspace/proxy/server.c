@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "proxy/adopted.h"
 #include "proxy/dispatcher.h"
+#include "proxy/geography_watch.h"
 #include "proxy/guard.h"
 #include "proxy/kernel.h"
 #include "proxy/server_internal.h"
@@ -291,11 +292,12 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->ticket_keys = tls_ticket_keys_new();
 	server->staples = tls_staples_new(on_staple_news, server);
 	server->shared.tracer = tracer_new();
+	server->geography = geography_watch_new(server);
 	server->filter_events = (struct filter_events){on_offender, server};
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
 	if (tls_signing_key_make(server->shared.signing_key) == 0 && server->shared.offload &&
 	    server->workers && server->shared.sources && server->ticket_keys && server->staples &&
-	    server->shared.tracer)
+	    server->shared.tracer && server->geography)
 		return server;
 	server_free(server);
 	return NULL;
@@ -324,6 +326,7 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	if (err)
 		goto fail_snapshot;
 	adopted_start(server);
+	geography_watch_start(server->geography);
 	*ret = server;
 	return 0;
 fail_snapshot:
@@ -339,6 +342,7 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	io_offload_free(server->shared.offload);
+	geography_watch_free(server->geography);
 	tracer_free(server->shared.tracer);
 	source_table_free(server->shared.sources);
 	kernel_stop(server);

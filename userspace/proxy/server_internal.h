@@ -18,6 +18,7 @@ struct server {
 	struct dispatcher *dispatcher; /* NULL: no listener was of mode dispatch at start */
 	struct tls_ticket_keys *ticket_keys;
 	struct tls_staples *staples;
+	struct geography_watch *geography;
 	struct filter_events filter_events; /* of every snapshot's filters */
 	struct snapshot *snapshot;          /* in force; NULL once drained */
 	struct worker **workers;

@@ -61,7 +61,7 @@ struct snapshot {
 	struct config *config;
 	struct upstream *upstream;
 	struct access_log *access_log; /* NULL: none */
-	struct geo *geo;               /* where clients are; NULL: nobody knows */
+	struct geo *geo;               /* the control thread's: worker_view has its own */
 	struct snapshot_listener *listeners;
 	struct snapshot_binding *bindings;
 	size_t nbindings;

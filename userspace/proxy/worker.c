@@ -50,6 +50,7 @@ static void view_free(struct worker_view *view)
 	free(view->tls_caches);
 	free(view->retry_budgets);
 	strbuf_done(&view->lines);
+	geo_unref(view->geo);
 	snapshot_unref(view->snapshot);
 	free(view);
 }
@@ -68,7 +69,8 @@ static int add_pool(struct worker_view *view, size_t index)
 		       : -ENOMEM;
 }
 
-static struct worker_view *view_new(struct worker *worker, struct snapshot *snapshot)
+static struct worker_view *view_new(struct worker *worker, struct snapshot *snapshot,
+				    struct geo *geo)
 {
 	size_t npools = snapshot->config->npools;
 	struct worker_view *view = calloc(1, sizeof(*view) + npools * sizeof(view->pools[0]));
@@ -78,6 +80,7 @@ static struct worker_view *view_new(struct worker *worker, struct snapshot *snap
 	view->refs = 1;
 	view->worker = worker;
 	view->snapshot = snapshot_ref(snapshot);
+	view->geo = geo ? geo_ref(geo) : NULL;
 	view->flush.on_run = on_flush;
 	view->tls_caches = calloc(npools + 1, sizeof(struct tls_session_cache *));
 	view->retry_budgets = calloc(npools + 1, sizeof(*view->retry_budgets));
@@ -108,6 +111,7 @@ struct command {
 	struct io_message message;
 	struct worker *worker;
 	struct snapshot *snapshot; /* of adopt */
+	struct geo *geo;           /* of adopt and renew_geo */
 };
 
 static struct command *command_of(struct io_message *message)
@@ -115,7 +119,8 @@ static struct command *command_of(struct io_message *message)
 	return container_of(message, struct command, message);
 }
 
-static int post_command(struct worker *worker, struct snapshot *snapshot,
+/* @geo: NULL: none; the command has a reference of its own. */
+static int post_command(struct worker *worker, struct snapshot *snapshot, struct geo *geo,
 			void (*on_message)(struct io_message *message))
 {
 	struct command *command = calloc(1, sizeof(*command));
@@ -124,6 +129,7 @@ static int post_command(struct worker *worker, struct snapshot *snapshot,
 		return -ENOMEM;
 	command->worker = worker;
 	command->snapshot = snapshot;
+	command->geo = geo ? geo_ref(geo) : NULL;
 	command->message.on_message = on_message;
 	io_loop_post(worker->loop, &command->message);
 	return 0;
@@ -134,7 +140,7 @@ static void on_adopt(struct io_message *message)
 	struct command *command = command_of(message);
 	struct worker *worker = command->worker;
 	struct worker_view *old = worker->view;
-	struct worker_view *view = view_new(worker, command->snapshot);
+	struct worker_view *view = view_new(worker, command->snapshot, command->geo);
 
 	if (view && admission_adopt(worker, view) == 0) {
 		worker->view = view;
@@ -148,7 +154,22 @@ static void on_adopt(struct io_message *message)
 			  worker->index);
 		worker_view_unref(view);
 	}
+	geo_unref(command->geo);
 	snapshot_unref(command->snapshot);
+	free(command);
+}
+
+static void on_renew_geo(struct io_message *message)
+{
+	struct command *command = command_of(message);
+	struct worker_view *view = command->worker->view;
+	struct geo *old = command->geo;
+
+	if (view) {
+		old = view->geo;
+		view->geo = command->geo;
+	}
+	geo_unref(old);
 	free(command);
 }
 
@@ -227,11 +248,16 @@ static void on_stop(struct io_message *message)
 
 int worker_adopt(struct worker *worker, struct snapshot *snapshot)
 {
-	int err = post_command(worker, snapshot_ref(snapshot), on_adopt);
+	int err = post_command(worker, snapshot_ref(snapshot), snapshot->geo, on_adopt);
 
 	if (err)
 		snapshot_unref(snapshot);
 	return err;
+}
+
+int worker_renew_geo(struct worker *worker, struct geo *geo)
+{
+	return post_command(worker, NULL, geo, on_renew_geo);
 }
 
 void worker_drain(struct worker *worker)
@@ -251,7 +277,7 @@ void worker_reset_sessions(struct worker *worker)
 
 int worker_ping(struct worker *worker)
 {
-	return post_command(worker, NULL, on_ping);
+	return post_command(worker, NULL, NULL, on_ping);
 }
 
 /* --- Ends of spliced connections -------------------------------------------------- */

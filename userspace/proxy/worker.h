@@ -59,6 +59,7 @@ struct worker_view {
 	bool is_flush_queued;
 	struct worker *worker;
 	struct snapshot *snapshot;
+	struct geo *geo;     /* where clients are; NULL: nobody knows */
 	struct strbuf lines; /* of the access log, written at the end of the round */
 	struct io_task flush;
 	struct tls_session_cache **tls_caches; /* by pool; NULL where there is no TLS */
@@ -109,6 +110,9 @@ int worker_start(struct worker_shared *shared, uint32_t index, const struct io_o
 
 /* Serve this snapshot from now on; takes a reference of its own. Return: 0; -ENOMEM. */
 int worker_adopt(struct worker *worker, struct snapshot *snapshot) WARN_UNUSED;
+
+/* Look clients up in @geo from now on; takes a reference of its own. Return: 0; -ENOMEM. */
+int worker_renew_geo(struct worker *worker, struct geo *geo) WARN_UNUSED;
 
 /* Close the listeners; connections go on. Once. */
 void worker_drain(struct worker *worker);

@@ -260,7 +260,9 @@ static void a_file_that_is_written_over_changes_nothing_for_who_has_it(void **st
 	stamp = geo_stamp(paths, 1);
 	assert_int_equal(geo_stamp(paths, 1), stamp);
 	geo = open_one(path);
+	assert_int_equal(geo_opened_stamp(geo), stamp);
 	write_file(path, "", 0);
+	assert_int_equal(geo_opened_stamp(geo), stamp);
 	assert_int_not_equal(geo_stamp(paths, 1), stamp);
 	assert_country(geo, "192.0.2.1", "DE", "EU");
 	stamp = geo_stamp(paths, 1);
