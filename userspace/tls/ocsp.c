@@ -11,11 +11,15 @@
 /* Clocks differ. */
 #define SKEW_S 300
 
-static int64_t seconds_of(const ASN1_GENERALIZEDTIME *time)
+/* An answer that does not say how long it holds is not to hold for ever (RFC 6960 section 2.4). */
+#define UNSAID_S (7 * 86400)
+
+static int64_t end_of(const ASN1_GENERALIZEDTIME *until)
 {
 	struct tm tm;
 
-	return time && ASN1_TIME_to_tm(time, &tm) ? (int64_t)timegm(&tm) : INT64_MAX;
+	return until && ASN1_TIME_to_tm(until, &tm) ? (int64_t)timegm(&tm)
+						    : (int64_t)time(NULL) + UNSAID_S;
 }
 
 /* The issuer is trusted in this, whoever has issued it: it says so of its own. */
@@ -47,7 +51,7 @@ static const char *judge_status(OCSP_BASICRESP *basic, X509 *leaf, X509 *issuer,
 		return "it does not say that the certificate is good";
 	if (!OCSP_check_validity(from, until, SKEW_S, -1))
 		return "it is out of date";
-	*ret_until_s = seconds_of(until);
+	*ret_until_s = end_of(until);
 	return NULL;
 }
 
