@@ -12,7 +12,7 @@
 #define SKEW_S 300
 
 /* An answer that does not say how long it holds is not to hold for ever (RFC 6960 section 2.4). */
-#define UNSAID_S (7 * 86400)
+#define UNSAID_S 604800
 
 static int64_t end_of(const ASN1_GENERALIZEDTIME *until)
 {
