@@ -327,8 +327,6 @@ void config_free(struct config *config);
 const char *config_balance_name(enum config_balance balance);
 const char *config_mode_name(enum config_mode mode);
 
-const char *config_forward_name(enum config_forward forward);
-
 /* "192.0.2.1:8000-8010/udp", "[2001:db8::1]:80/tcp". Return: @ret. */
 #define CONFIG_BIND_SIZE (ADDRESS_TEXT_SIZE + sizeof("-65535/udp"))
 const char *config_bind_format(const struct config_bind *bind, char ret[CONFIG_BIND_SIZE]);

@@ -59,6 +59,9 @@ void address_unmap(struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
 bool address_is_ip(const struct address *address);
 
+/* 0.0.0.0 or [::]. */
+bool address_is_any(const struct address *address);
+
 /* A network: the first @bits bits of @ip count. IPv4 sits in the first four bytes. */
 struct prefix {
 	sa_family_t family; /* AF_INET or AF_INET6 */

@@ -46,6 +46,7 @@ struct dispatcher_service {
 	uint64_t id;
 	const struct config_listener *listener;
 	const struct config_bind *bind;
+	enum dispatch_form form;
 	struct pool *pool; /* pool_for_each() has its endpoints */
 };
 

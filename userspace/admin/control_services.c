@@ -55,7 +55,7 @@ static void append_service(const struct dispatcher_service *service, void *conte
 	reply_begin(view->out, NULL, '{');
 	reply_text(view->out, "listener", service->listener->name);
 	reply_text(view->out, "address", config_bind_format(service->bind, bind));
-	reply_text(view->out, "forward", config_forward_name(service->listener->dispatch.forward));
+	reply_text(view->out, "forward", dispatch_form_name(service->form));
 	reply_text(view->out, "pool", service->listener->default_pool_name);
 	append_traffic(&counts.traffic, view->out);
 	reply_count(view->out, "unlisted_flows", counts.unlisted);

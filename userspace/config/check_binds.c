@@ -30,13 +30,6 @@ struct claims {
 	size_t count, cap;
 };
 
-static bool is_any(const struct address *address)
-{
-	if (address->sa.sa_family == AF_INET)
-		return address->v4.sin_addr.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
-}
-
 static void add_claim(struct claims *claims, const struct claim *claim)
 {
 	struct claim *added = &claims->all[claims->count];
@@ -47,7 +40,7 @@ static void add_claim(struct claims *claims, const struct claim *claim)
 	added->first_port = address_port(&claim->address);
 	address_unmap(&added->address);
 	added->is_ip = prefix_of(&added->address, 128, &added->host);
-	added->is_any = added->is_ip && is_any(&added->address);
+	added->is_any = added->is_ip && address_is_any(&added->address);
 }
 
 /* One scalar of a bind list; those that cannot be read were reported when they were decoded. */

@@ -78,20 +78,13 @@ static void check_options(struct checker *checker, const struct node *node)
 
 /* --- Addresses ---------------------------------------------------------------------------------*/
 
-static bool is_any(const struct address *address)
-{
-	if (address->sa.sa_family == AF_INET)
-		return address->v4.sin_addr.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
-}
-
 /* NULL: nothing. */
 static const char *why_not_served(const struct config_bind *bind, int family)
 {
 	if (!address_is_ip(&bind->address))
 		return "is a unix socket, which mode dispatch does not take; expected an IP "
 		       "address";
-	if (is_any(&bind->address))
+	if (address_is_any(&bind->address))
 		return "is every address, which mode dispatch does not take; expected the "
 		       "service's own";
 	if (address_port(&bind->address) == 0)

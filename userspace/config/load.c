@@ -134,3 +134,11 @@ void config_free(struct config *config)
 	arena_done(&config->arena);
 	free(config);
 }
+
+bool config_has_dispatch(const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (config->listeners[i].mode == CONFIG_MODE_DISPATCH)
+			return true;
+	return false;
+}

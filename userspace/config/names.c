@@ -15,17 +15,6 @@ const char *config_mode_name(enum config_mode mode)
 	return names[mode];
 }
 
-const char *config_forward_name(enum config_forward forward)
-{
-	static const char *const names[] = {
-#define X(name, text) text,
-		CONFIG_FORWARDS(X)
-#undef X
-	};
-
-	return names[forward];
-}
-
 const char *config_bind_format(const struct config_bind *bind, char ret[CONFIG_BIND_SIZE])
 {
 	char address[ADDRESS_TEXT_SIZE], last[sizeof("-65535")] = "";
@@ -35,14 +24,6 @@ const char *config_bind_format(const struct config_bind *bind, char ret[CONFIG_B
 	snprintf(ret, CONFIG_BIND_SIZE, "%s%s/%s", address_format(&bind->address, address), last,
 		 bind->is_udp ? "udp" : "tcp");
 	return ret;
-}
-
-bool config_has_dispatch(const struct config *config)
-{
-	for (size_t i = 0; i < config->nlisteners; i++)
-		if (config->listeners[i].mode == CONFIG_MODE_DISPATCH)
-			return true;
-	return false;
 }
 
 const char *config_balance_name(enum config_balance balance)

@@ -211,6 +211,13 @@ bool address_is_ip(const struct address *address)
 	       (address->sa.sa_family == AF_INET || address->sa.sa_family == AF_INET6);
 }
 
+bool address_is_any(const struct address *address)
+{
+	if (address->sa.sa_family == AF_INET)
+		return address->v4.sin_addr.s_addr == INADDR_ANY;
+	return address->sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
 	if (a->len != b->len || (a->len && a->sa.sa_family != b->sa.sa_family))

@@ -37,9 +37,7 @@ struct members {
 /* Ejection is not looked at: relayed connections bring it about, and there are none. */
 static bool takes_new(const struct endpoint *endpoint)
 {
-	return atomic_load(&endpoint->admin) == ENDPOINT_READY &&
-	       atomic_load(&endpoint->health) != ENDPOINT_HEALTH_DOWN &&
-	       atomic_load(&endpoint->weight) > 0;
+	return endpoint_is_available(endpoint, UINT64_MAX);
 }
 
 static bool is_in_zone(const struct endpoint *endpoint, const char *zone)
@@ -143,9 +141,7 @@ static uint32_t seconds_of(uint32_t ms)
 	return (ms + 999) / 1000;
 }
 
-static struct dispatch_service describe(const struct config_listener *listener,
-					const struct config_bind *bind,
-					const struct config_pool *pool)
+enum dispatch_form dispatch_plan_form(const struct config_listener *listener)
 {
 	static const enum dispatch_form forms[] = {
 		[CONFIG_FORWARD_NAT] = DISPATCH_NAT,
@@ -153,6 +149,14 @@ static struct dispatch_service describe(const struct config_listener *listener,
 		[CONFIG_FORWARD_GUE] = DISPATCH_GUE,
 		[CONFIG_FORWARD_L2] = DISPATCH_L2,
 	};
+
+	return forms[listener->dispatch.forward];
+}
+
+static struct dispatch_service describe(const struct config_listener *listener,
+					const struct config_bind *bind,
+					const struct config_pool *pool)
+{
 	const struct config_listener_dispatch *options = &listener->dispatch;
 
 	return (struct dispatch_service){
@@ -160,7 +164,7 @@ static struct dispatch_service describe(const struct config_listener *listener,
 		.address = bind->address,
 		.last_port = bind->last_port,
 		.protocol = bind->is_udp ? IPPROTO_UDP : IPPROTO_TCP,
-		.form = forms[options->forward],
+		.form = dispatch_plan_form(listener),
 		.algorithm = pool->balance == CONFIG_BALANCE_SOURCE ? DISPATCH_SOURCE
 								    : DISPATCH_MAGLEV,
 		.ring_size = pool->maglev_table_size,

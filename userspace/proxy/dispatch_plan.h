@@ -13,6 +13,9 @@
 /* Stable over reloads, restarts and nodes: by the address, protocol and first port. */
 uint64_t dispatch_plan_service_id(const struct config_bind *bind);
 
+/* How a listener's packets go on to its endpoints. */
+enum dispatch_form dispatch_plan_form(const struct config_listener *listener);
+
 /**
  * What the packet programs shall do, by the configuration and as endpoints are now.
  * @arena: what *@ret points to is in it. Return: 0; -ENOMEM.

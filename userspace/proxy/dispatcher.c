@@ -114,6 +114,7 @@ static void visit_listener(const struct config_listener *listener, struct pool *
 			.id = dispatch_plan_service_id(&listener->binds[b]),
 			.listener = listener,
 			.bind = &listener->binds[b],
+			.form = dispatch_plan_form(listener),
 			.pool = pool,
 		};
 

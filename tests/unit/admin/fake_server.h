@@ -96,13 +96,13 @@ void dispatcher_for_each(const struct dispatcher *dispatcher,
 	struct config_listener listener = {
 		.name = "dns",
 		.default_pool_name = "app",
-		.dispatch = {.forward = CONFIG_FORWARD_GUE},
 	};
 	struct config_bind bind = {.last_port = 54, .is_udp = true};
 
 	if (address_parse(slice_from_str("192.0.2.53:53"), &bind.address) < 0)
 		abort();
-	visit(&(struct dispatcher_service){5, &listener, &bind, &server->pool}, context);
+	visit(&(struct dispatcher_service){5, &listener, &bind, DISPATCH_GUE, &server->pool},
+	      context);
 }
 
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,
