@@ -81,3 +81,15 @@ def test_a_broken_file_leaves_the_one_before_in_force_until_a_good_one_comes(net
     mmdb.write(databases[0], FRANCE)
     wait_until(lambda: is_in_europe(net, "203.0.113.7"), 15, "the good file is in force")
     assert sluice.process.stderr().count(refused) == 1
+
+
+def test_databases_that_a_reload_brings_are_looked_after_too(net, sluice, web, databases):
+    with_databases = config(web, databases)
+    without = config(web, databases)
+    del without["geo"]
+    without["listeners"][0]["routes"] = []
+    sluice.start(without)
+    sluice.reload(with_databases)
+    assert is_in_europe(net, "192.0.2.7")
+    mmdb.write(databases[0], FRANCE)
+    wait_until(lambda: is_in_europe(net, "203.0.113.7"), 15, "the new file is in force")

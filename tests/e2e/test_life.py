@@ -12,9 +12,9 @@ import tempfile
 import pytest
 
 from lib import ask, traffic
-from lib.configs import FRONT, simple
+from lib.configs import FRONT, pool, simple
 from lib.daemon import Sluiced
-from lib.netns import BACKEND
+from lib.netns import BACKEND, PROXY, PROXY_BACK
 from lib.process import wait_until
 
 NOBODY = pwd.getpwnam("nobody")
@@ -160,6 +160,20 @@ def test_reload_works_after_the_drop(net, open_directory, origin):
     config["listeners"][0]["bind"].append("0.0.0.0:8001")
     daemon.reload(config)
     assert ask.name(net.client, FRONT) == "o"
+
+
+def test_the_guard_and_dispatch_work_after_the_drop(net, open_directory, origin):
+    config = {"listeners": [{"name": "service", "mode": "dispatch", "bind": "10.99.0.1:80",
+                             "pool": "main",
+                             "dispatch": {"forward": "nat", "source": PROXY_BACK}}],
+              "pools": [pool(origin, balance="maglev")], "user": "nobody",
+              "guard": {"mode": "enforce"}}
+    net.client.run("ip", "route", "replace", "10.99.0.1", "via", PROXY)
+    daemon = open_directory.start(config)
+    assert ask.name(net.client, ("10.99.0.1", 80)) == "o"
+    config["listeners"][0]["bind"] = "10.99.0.1:81"
+    daemon.reload(config)
+    assert ask.name(net.client, ("10.99.0.1", 81)) == "o"
 
 
 def test_it_runs_unprivileged_from_the_start(net, open_directory, origin):

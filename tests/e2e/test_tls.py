@@ -499,6 +499,25 @@ def test_a_responder_that_is_not_there_is_told_of_and_not_waited_for(net, sluice
     assert "OCSP response: no response sent" in origins.s_client(net.client, FRONT, "-status")
 
 
+def test_a_responder_that_talks_nonsense_is_told_of(net, sluice, authority, origin):
+    certificate = authority.issue("first.test", label="nonsense",
+                                  responder="http://127.0.0.1:8890/ocsp")
+    with net.proxy.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", 8890))
+        listening.listen()
+        listening.settimeout(20)
+        sluice.start(tls_config(authority, origin, ocsp_fetch=True,
+                                certificates=[certificate.row()]))
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.recv(4096).startswith(b"POST /ocsp HTTP/1.")
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/ocsp-response\r\n"
+                               b"Content-Length: 8\r\nConnection: close\r\n\r\nnonsense")
+        wait_until(lambda: "http://127.0.0.1:8890/ocsp: " in sluice.process.stderr(), 10)
+    assert "OCSP response: no response sent" in origins.s_client(net.client, FRONT, "-status")
+
+
 # --- Requests that TLS has a say in ---------------------------------------------------------------
 def http_config(authority, web, *certificates, **tls):
     rows = [c.row() for c in certificates or [authority.first]]

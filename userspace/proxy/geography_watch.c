@@ -101,9 +101,9 @@ static void on_tick(struct io_timer *timer)
 	struct geography_watch *watch = container_of(timer, struct geography_watch, tick);
 	const struct server *server = watch->server;
 
-	if (server->is_draining)
+	if (server->is_draining || !server->snapshot->geo)
 		return;
-	if (!watch->snapshot && server->snapshot->geo)
+	if (!watch->snapshot)
 		begin_look(watch);
 	io_timer_start(server->loop, &watch->tick, LOOK_MS);
 }
@@ -123,7 +123,8 @@ struct geography_watch *geography_watch_new(struct server *server)
 
 void geography_watch_start(struct geography_watch *watch)
 {
-	io_timer_start(watch->server->loop, &watch->tick, LOOK_MS);
+	if (watch->server->snapshot->geo && !io_timer_is_pending(&watch->tick))
+		io_timer_start(watch->server->loop, &watch->tick, LOOK_MS);
 }
 
 void geography_watch_free(struct geography_watch *watch)

@@ -141,15 +141,18 @@ static int apply_dispatch(struct server *server, struct snapshot *snapshot,
 	return -EOPNOTSUPP;
 }
 
-/* As it was before a reload that failed: that plan was in force once. */
+/* As it was before a reload that failed: that plan was in force once. Should it be refused now, the
+ * dispatcher must not stay with a configuration that goes. */
 static void restore_dispatch(struct server *server)
 {
 	struct strbuf ignored = {};
 	struct snapshot *snapshot = server->snapshot;
 
-	if (server->dispatcher && snapshot &&
-	    dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream, &ignored) <
-		    0)
+	if (!server->dispatcher)
+		return;
+	dispatcher_stop(server->dispatcher);
+	if (snapshot && dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream,
+					 &ignored) < 0)
 		log_error("dispatch: the plan before the reload cannot be restored");
 	strbuf_done(&ignored);
 }
@@ -168,8 +171,10 @@ static int put_in_force(struct server *server, struct snapshot *snapshot, struct
 		restore_dispatch(server);
 		return err;
 	}
+	/* Endpoints whose state is kept are as they were only once they have started. */
 	dispatcher_refresh(server->dispatcher);
 	server->snapshot = snapshot;
+	geography_watch_start(server->geography);
 	for (size_t i = 0; i < snapshot->nbindings; i++)
 		binding_apply(snapshot->bindings[i].binding,
 			      snapshot->listeners[snapshot->bindings[i].listener].config);
@@ -326,7 +331,6 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	if (err)
 		goto fail_snapshot;
 	adopted_start(server);
-	geography_watch_start(server->geography);
 	*ret = server;
 	return 0;
 fail_snapshot:

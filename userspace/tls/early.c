@@ -10,7 +10,10 @@
 static void give_up(struct tls_session *session)
 {
 	session->reads_early = false;
-	io_layer_end(&session->layer, -ENOMEM);
+	if (session->is_open)
+		io_layer_end(&session->layer, -ENOMEM);
+	else
+		tls_session_fail(session, TLS_FAILURE_NO_MEMORY, "out of memory");
 }
 
 static void deliver(struct tls_session *session, struct io_buf *buf)

@@ -49,7 +49,7 @@ static void leave_handshake(struct tls_session *session)
 
 static void end_by_wire(struct tls_session *session);
 
-static void fail(struct tls_session *session, enum tls_failure failure, const char *reason)
+void tls_session_fail(struct tls_session *session, enum tls_failure failure, const char *reason)
 {
 	const struct tls_result result = {.failure = failure, .reason = reason};
 
@@ -71,7 +71,7 @@ static void fail_by_openssl(struct tls_session *session)
 	ERR_clear_error();
 	if (failure == TLS_FAILURE_CERTIFICATE && verdict != X509_V_OK)
 		reason = X509_verify_cert_error_string(verdict);
-	fail(session, failure, reason ? reason : "failed");
+	tls_session_fail(session, failure, reason ? reason : "failed");
 }
 
 static void read_records(struct tls_session *session);
@@ -104,9 +104,9 @@ static void fail_if_cut_off(struct tls_session *session)
 	if (session->is_open)
 		end_by_wire(session);
 	else
-		fail(session, TLS_FAILURE_GONE,
-		     session->wire_status ? strerror(-session->wire_status)
-					  : "closed during the handshake");
+		tls_session_fail(session, TLS_FAILURE_GONE,
+				 session->wire_status ? strerror(-session->wire_status)
+						      : "closed during the handshake");
 }
 
 void tls_session_wait_or_fail(struct tls_session *session, int result)
@@ -117,6 +117,7 @@ void tls_session_wait_or_fail(struct tls_session *session, int result)
 		io_layer_flush(&session->layer);
 		fail_if_cut_off(session);
 	} else if (session->is_open) {
+		session->is_over = true;
 		leave_handshake(session);
 		io_layer_flush(&session->layer);
 		end_reading(session, error);
@@ -151,7 +152,7 @@ static void on_timeout(struct io_timer *timer)
 	if (session->is_open)
 		io_layer_end(&session->layer, -ETIMEDOUT);
 	else
-		fail(session, TLS_FAILURE_TIMEOUT, "the handshake took too long");
+		tls_session_fail(session, TLS_FAILURE_TIMEOUT, "the handshake took too long");
 }
 
 /* --- Receiving ------------------------------------------------------------------------ */

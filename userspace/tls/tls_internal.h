@@ -208,6 +208,8 @@ struct tls_session {
 
 /* The owner has it from now on. */
 void tls_session_open(struct tls_session *session);
+/* Before it is open: the owner is told why it never will be. */
+void tls_session_fail(struct tls_session *session, enum tls_failure failure, const char *reason);
 /* After a step of the handshake that returned @result: more is needed, or it has failed. */
 void tls_session_wait_or_fail(struct tls_session *session, int result);
 struct io_buf *tls_session_take_buf(struct tls_session *session) WARN_UNUSED; /* NULL: no memory */
