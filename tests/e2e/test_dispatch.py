@@ -205,6 +205,30 @@ def test_endpoints_answer_clients_without_us_by_ipip_gue_and_l2(net, sluice, dir
     assert (row["forward"], row["flows"], row["packets_out"]) == ("l2", 3, 0)
 
 
+def test_without_a_free_port_new_flows_are_dropped_and_old_ones_go_on(net, sluice, keep):
+    host = backend_address(2)
+    keep(Namer(net.backend, (host, 5300), "a"))
+    bind = f"{VIP}:53/udp"
+    sluice.start(config([traffic.target_text((host, 5300))], bind=bind,
+                        options={"source_ports": "10000-10003"}))
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(net.client.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                 for _ in range(6)]
+
+        def answered(sock):
+            sock.settimeout(1)
+            sock.connect((VIP, 53))
+            sock.send(b"who?")
+            with contextlib.suppress(TimeoutError):
+                return sock.recv(64) == b"a"
+            return False
+
+        assert [answered(sock) for sock in socks] == [True] * 4 + [False] * 2
+        assert [answered(sock) for sock in socks[:4]] == [True] * 4
+    row = rows(sluice)[bind]
+    assert row["flows"] == 4 and row["drops"]["no_port"] == 2
+
+
 def test_services_come_and_go_with_reloads(net, sluice, named):
     both = config(named[:1])
     both["listeners"].append(service(f"{VIP}:81", "other", "second"))

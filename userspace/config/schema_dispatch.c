@@ -66,7 +66,8 @@ static const struct option dispatch_options[] = {
 	 RANGE(1024, 16777216),
 	 .default_text = "262144",
 	 .help = "Flows that are known at once, 80 bytes each; beyond, those that were "
-		 "quiet for longest are forgotten."},
+		 "quiet for longest are forgotten. With forward: nat half of them have ports "
+		 "at once, shared by pairs of endpoint and source."},
 	{.name = "new_flow_rate",
 	 .type = &type_count,
 	 FIELD(config_dispatch, new_flow_rate),
@@ -79,8 +80,8 @@ static const struct option dispatch_options[] = {
 	 FIELD(config_dispatch, ring_seed),
 	 RANGE(0, UINT32_MAX),
 	 .default_text = "0",
-	 .help = "Which endpoint is whose. Nodes with one seed choose alike, and nobody can tell "
-		 "the choice without it."},
+	 .help = "Which endpoint is whose. Nodes with one seed choose alike. A secret one keeps "
+		 "others from knowing the choice; 0 does not."},
 };
 
 const struct schema schema_dispatch = {SCHEMA("dispatch", dispatch_options)};
