@@ -81,7 +81,8 @@ CFLAGS_ALL   := -std=gnu11 $(WARNINGS) $(FLAGS_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL  := $(LINK_$(VARIANT)) $(LDFLAGS)
 LIBS_ALL     := $(DEP_LIBS) -lpthread -lm $(LIBS)
 
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
+# As the kernel: headers are looked at as words too, when they are summed up.
+BPF_CFLAGS := -O2 -g -fno-strict-aliasing -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
               -I/usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
 # --- Products -----------------------------------------------------------------

@@ -177,28 +177,34 @@ static __always_inline __u32 growth_of(const struct dispatch_virtual *service, b
 	return service->form == DISPATCH_GUE ? ip_len + sizeof(struct udphdr) : ip_len;
 }
 
-static __always_inline enum dispatch_drop direct_forward(frame_context *ctx, struct packet *packet,
-							 struct dispatch_work *work)
+/* To the endpoint that was found. */
+static __always_inline enum dispatch_drop direct_send(frame_context *ctx, struct packet *packet,
+						      struct dispatch_work *work)
 {
+	const struct dispatch_real *real = work->real_index ? real_at(work->real_index) : NULL;
 	const struct flow_nexthop *nexthop;
-	const struct dispatch_real *real;
 	enum dispatch_drop why;
 
-	work->real_index = known_real(work);
-	if (!work->real_index)
-		work->real_index = new_real(work, packet);
-	real = work->real_index ? real_at(work->real_index) : NULL;
 	if (!real)
 		return DISPATCH_DROP_NO_ENDPOINT;
 	nexthop = nexthop_at(real->nexthop);
 	if (!nexthop || !nexthop->ifindex)
 		return DISPATCH_DROP_NEXTHOP_GONE;
-	why = way_takes(ctx, packet, nexthop, growth_of(work->service, packet->is_ipv6));
+	why = way_takes(ctx, packet, work, nexthop, growth_of(work->service, packet->is_ipv6));
 	if (why == DISPATCH_FINE)
 		why = wrap(ctx, packet, work, real);
 	if (why == DISPATCH_FINE)
 		work->action = frame_forward(ctx, packet, nexthop);
 	return why;
+}
+
+static __always_inline enum dispatch_drop direct_forward(frame_context *ctx, struct packet *packet,
+							 struct dispatch_work *work)
+{
+	work->real_index = known_real(work);
+	if (!work->real_index)
+		work->real_index = new_real(work, packet);
+	return direct_send(ctx, packet, work);
 }
 
 #endif

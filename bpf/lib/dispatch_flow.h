@@ -15,12 +15,74 @@ struct dispatch_work {
 	const struct dispatch_settings *settings;
 	const struct dispatch_virtual *service;
 	struct dispatch_line *line;
+	struct dispatch_nat *nat; /* NAT: of the flow */
 	__u64 hash, now_ns;
 	__u32 half, now_s;
+	__u32 protocol; /* of the flow: what an error is about */
 	__u32 service_index, real_index;
 	struct dispatch_load load;
 	int action; /* valid with DISPATCH_FINE */
 };
+
+/* Said where the packet is not dispatch's: no action of either hook. */
+#define DISPATCH_PASSES (-2)
+
+/* --- Its way through dispatch ----------------------------------------------------------------- */
+
+/* @packet: ->vip is set; a pointer argument of a function that is verified by itself may be NULL.
+ * Return: the destination; NULL: the packet passes. */
+static __always_inline const struct dispatch_vip *dispatch_begin(frame_context *ctx,
+								 const struct packet *packet,
+								 struct dispatch_work *work)
+{
+	__u32 index;
+
+	work->settings = dispatch_settings_of();
+	if (!packet || !work->settings)
+		return NULL;
+	index = packet->vip;
+	work->half = index / DISPATCH_VIP_PLACES;
+	work->protocol = packet->protocol;
+	work->now_ns = bpf_ktime_get_coarse_ns();
+	work->now_s = dispatch_seconds(work->now_ns);
+	work->load.packets = frame_segments(ctx);
+	work->load.bytes = frame_len(ctx);
+	return bpf_map_lookup_elem(&dispatch_vips, &index);
+}
+
+/* Counts. Return: the hook's action, or PASSES. */
+static __always_inline int dispatch_end(const struct dispatch_work *work, enum dispatch_drop why)
+{
+	if (why == DISPATCH_LEAVES)
+		return DISPATCH_PASSES;
+	if (why == DISPATCH_LEFT_TO_TC)
+		return FRAME_PASS;
+	if (why != DISPATCH_FINE) {
+		count_dropped(work->service_index, why, work->load.packets);
+		return FRAME_DROP;
+	}
+	if (work->real_index)
+		count_forwarded(work->service_index, work->real_index, &work->load);
+	return work->action;
+}
+
+/* A service of the flow, or LEAVES. */
+static __always_inline enum dispatch_drop find_service(struct dispatch_work *work,
+						       const struct dispatch_vip *vip,
+						       const struct packet *packet)
+{
+	const struct dispatch_range *range;
+
+	if (work->protocol != IPPROTO_TCP && work->protocol != IPPROTO_UDP)
+		return DISPATCH_LEAVES;
+	range = range_find(vip, work->half, work->protocol,
+			   bpf_ntohs(packet->key.destination_port));
+	if (!range)
+		return DISPATCH_LEAVES;
+	work->service_index = range->service;
+	work->service = service_at(work->half, range->service);
+	return work->service ? DISPATCH_FINE : DISPATCH_LEAVES;
+}
 
 /* --- The table -------------------------------------------------------------------------------- */
 
@@ -30,6 +92,14 @@ static __always_inline struct dispatch_line *line_of_hash(const struct dispatch_
 	__u32 index = (__u32)hash & settings->line_mask;
 
 	return bpf_map_lookup_elem(&dispatch_lines, &index);
+}
+
+/* Where the flow's entry is, if it has one. */
+static __always_inline bool find_line(struct dispatch_work *work, const struct packet *packet)
+{
+	work->hash = dispatch_hash_flow(&packet->key, work->protocol, &work->settings->secret);
+	work->line = line_of_hash(work->settings, work->hash);
+	return work->line;
 }
 
 /* What has been quiet for the longest time gives way. */
@@ -84,7 +154,7 @@ static __always_inline __u64 ring_hash(const struct dispatch_work *work,
 {
 	if (work->service->algorithm == DISPATCH_SOURCE)
 		return dispatch_hash_address(packet->key.source, &work->settings->ring);
-	return dispatch_hash_flow(&packet->key, packet->protocol, &work->settings->ring);
+	return dispatch_hash_flow(&packet->key, work->protocol, &work->settings->ring);
 }
 
 static __always_inline __u32 choose_real(const struct dispatch_work *work,

@@ -85,6 +85,13 @@ struct {
 	__type(value, struct dispatch_nat);
 } dispatch_nats SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct dispatch_fragment_key);
+	__type(value, struct dispatch_fragment);
+} dispatch_fragments SEC(".maps");
+
 /* Ticks (abi/guard.h) until which each CPU's rate of new flows is used up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -82,7 +82,7 @@ static __always_inline void nat_note_up(struct dispatch_nat *nat, const struct d
 	const struct tcphdr *tcp = packet_tcp(packet);
 	__u16 flags = nat->claim.flags;
 
-	if (packet->protocol == IPPROTO_TCP) {
+	if (work->protocol == IPPROTO_TCP) {
 		if (tcp->syn && nat_is_over(flags))
 			flags = 0;
 		flags |= tcp_end_flags(tcp, DISPATCH_NAT_FIN_UP);
@@ -95,29 +95,56 @@ static __always_inline void nat_note_up(struct dispatch_nat *nat, const struct d
 		 flags);
 }
 
-static __always_inline void nat_note_down(struct dispatch_nat *nat, __u32 now_s,
-					  struct packet *packet)
+static __always_inline void nat_note_down(struct dispatch_nat *nat,
+					  const struct dispatch_work *work, struct packet *packet)
 {
 	__u16 flags = nat->claim.flags | DISPATCH_NAT_ANSWERED, timeout_s = nat->claim.timeout_s;
 
-	if (packet->protocol == IPPROTO_TCP)
+	if (work->protocol == IPPROTO_TCP)
 		flags |= tcp_end_flags(packet_tcp(packet), DISPATCH_NAT_FIN_DOWN);
 	if (nat_is_over(flags) && timeout_s > DISPATCH_NAT_BRIEF_S)
 		timeout_s = DISPATCH_NAT_BRIEF_S;
-	nat_note(nat, now_s, timeout_s, flags);
+	nat_note(nat, work->now_s, timeout_s, flags);
 }
 
 /* --- New flows -------------------------------------------------------------------------------- */
 
-static __always_inline bool nat_claim(struct dispatch_nat *nat, const struct dispatch_work *work)
+static __always_inline bool nat_claim(struct dispatch_nat *nat, __u32 now_s, __u32 timeout_s)
 {
 	union dispatch_claim old = {.word = nat->claim.word};
-	union dispatch_claim mine = {.seen_s = work->now_s, .timeout_s = DISPATCH_NAT_BRIEF_S};
+	union dispatch_claim mine = {.seen_s = now_s, .timeout_s = (__u16)timeout_s};
 
-	if (mine.timeout_s > work->service->timeout_s)
-		mine.timeout_s = work->service->timeout_s;
-	return dispatch_is_free(&old, work->now_s) &&
+	return dispatch_is_free(&old, now_s) &&
 	       __sync_val_compare_and_swap(&nat->claim.word, old.word, mine.word) == old.word;
+}
+
+/*
+ * Verified by itself: the verifier would follow each try once for each way that leads here.
+ * @hash: says where the tries begin. Return: the index of an element that is ours now; -1: all that
+ * were tried are taken.
+ */
+__noinline long nat_claim_one(__u32 run_index, __u32 hash, __u32 now_s, __u32 timeout_s)
+{
+	const struct dispatch_run *run = run_at(run_index);
+	struct dispatch_nat *nat;
+	__u32 offset;
+
+	if (!run || !run->nports)
+		return -1;
+	offset = hash % run->nports;
+	for (int i = 0; i < NAT_TRIES; i++) {
+		nat = nat_at(run->base + offset);
+		if (nat && nat_claim(nat, now_s, timeout_s))
+			return run->base + offset;
+		offset = offset + 1 < run->nports ? offset + 1 : 0;
+	}
+	return -1;
+}
+
+static __always_inline __u32 brief_timeout(const struct dispatch_virtual *service)
+{
+	return service->timeout_s < DISPATCH_NAT_BRIEF_S ? service->timeout_s
+							 : DISPATCH_NAT_BRIEF_S;
 }
 
 static __always_inline void nat_fill(struct dispatch_nat *nat, const struct dispatch_work *work,
@@ -138,28 +165,18 @@ static __always_inline struct dispatch_nat *nat_take(struct dispatch_work *work,
 {
 	__u32 run_index = real->run[(__u32)(work->hash >> 16) % (real->nruns ? real->nruns : 1) &
 				    (DISPATCH_SOURCES_MAX - 1)];
+	long index = nat_claim_one(run_index, (__u32)(work->hash >> 24), work->now_s,
+				   brief_timeout(work->service));
 	const struct dispatch_run *run = run_at(run_index);
-	struct dispatch_nat *nat;
-	__u32 offset;
+	struct dispatch_nat *nat = index < 0 ? NULL : nat_at((__u32)index);
 
-	if (!run || !run->nports)
+	if (!nat || !run)
 		return NULL;
-	offset = (__u32)(work->hash >> 24) % run->nports;
-	for (int i = 0; i < NAT_TRIES; i++) {
-		nat = nat_at(run->base + offset);
-		if (!nat)
-			return NULL;
-		if (nat_claim(nat, work)) {
-			nat_fill(nat, work, packet, real);
-			nat->run = run_index;
-			nat->source_port = bpf_htons((__u16)(run->first_port + offset));
-			line_put(work->line,
-				 dispatch_entry_nat(work->hash, run->base + offset, work->now_s));
-			return nat;
-		}
-		offset = offset + 1 < run->nports ? offset + 1 : 0;
-	}
-	return NULL;
+	nat_fill(nat, work, packet, real);
+	nat->run = (__u16)run_index;
+	nat->source_port = bpf_htons((__u16)(run->first_port + ((__u32)index - run->base)));
+	line_put(work->line, dispatch_entry_nat(work->hash, (__u32)index, work->now_s));
+	return nat;
 }
 
 /* Only a SYN begins a flow of TCP: nobody knows the port of one that is under way. */
@@ -173,7 +190,7 @@ static __always_inline struct dispatch_nat *nat_begin(struct dispatch_work *work
 	struct dispatch_nat *nat = NULL;
 
 	*ret_why = DISPATCH_DROP_NO_FLOW;
-	if (packet->protocol == IPPROTO_TCP && (!tcp->syn || tcp->ack))
+	if (work->protocol == IPPROTO_TCP && (!tcp->syn || tcp->ack))
 		return NULL;
 	work->real_index = choose_real(work, packet);
 	real = work->real_index ? real_at(work->real_index) : NULL;
@@ -193,10 +210,10 @@ static __always_inline struct dispatch_nat *nat_begin(struct dispatch_work *work
 /* --- Translation ------------------------------------------------------------------------------ */
 
 /* Return: what frame_store() wants: the difference of the transport header. */
-static __always_inline __u32 translate_ports(struct packet *packet, __be16 source,
+static __always_inline __u32 translate_ports(struct packet *packet, __u32 l4_at, __be16 source,
 					     __be16 destination)
 {
-	__be16 *ports = (__be16 *)packet_l4(packet);
+	__be16 *ports = (__be16 *)(packet_l4(packet) + l4_at);
 	__u64 before = *(__u32 *)ports;
 
 	ports[0] = source;
@@ -205,18 +222,20 @@ static __always_inline __u32 translate_ports(struct packet *packet, __be16 sourc
 }
 
 static __always_inline enum dispatch_drop nat_translate(frame_context *ctx, struct packet *packet,
+							const struct dispatch_work *work,
 							const __u8 *source, __be16 source_port,
 							const __u8 *destination,
 							__be16 destination_port)
 {
-	__u32 checksum_at = packet->protocol == IPPROTO_TCP
-				    ? __builtin_offsetof(struct tcphdr, check)
-				    : __builtin_offsetof(struct udphdr, check);
+	__u32 l4_at = packet->l4_at ? IPV6_FRAGMENT_LEN : 0; /* a number that the verifier knows */
+	__u32 checksum_at = l4_at + (work->protocol == IPPROTO_TCP
+					     ? __builtin_offsetof(struct tcphdr, check)
+					     : __builtin_offsetof(struct udphdr, check));
 	struct checksum_differences differences = {};
 
 	if (!translate_l3(packet, source, destination, true, &differences))
 		return DISPATCH_DROP_TTL_EXPIRED;
-	differences.l4 = translate_ports(packet, source_port, destination_port);
+	differences.l4 = translate_ports(packet, l4_at, source_port, destination_port);
 	if (frame_store(ctx, packet, checksum_at, differences.pseudo, differences.l4,
 			differences.l3))
 		return DISPATCH_DROP_NO_HEADROOM;
@@ -267,18 +286,19 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 
 	if (!nat)
 		return why;
+	work->nat = nat;
 	work->real_index = nat->real;
 	real = real_at(work->real_index);
 	run = run_at(nat->run);
 	nexthop = real ? nexthop_at(real->nexthop) : NULL;
 	if (!run || !nexthop || !nexthop->ifindex)
 		return DISPATCH_DROP_NEXTHOP_GONE;
-	why = way_takes(ctx, packet, nexthop, 0);
+	why = way_takes(ctx, packet, work, nexthop, 0);
 	if (why != DISPATCH_FINE)
 		return why;
 	nat_note_way(ctx, nat);
 	nat_note_up(nat, work, packet);
-	why = nat_translate(ctx, packet, run->source, nat->source_port, real->address,
+	why = nat_translate(ctx, packet, work, run->source, nat->source_port, real->address,
 			    nat->endpoint_port);
 	if (why == DISPATCH_FINE)
 		work->action = frame_forward(ctx, packet, nexthop);
@@ -287,16 +307,17 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 
 /* --- From the endpoint ------------------------------------------------------------------------ */
 
-static __always_inline const struct dispatch_run *run_find(const struct dispatch_settings *settings,
+static __always_inline const struct dispatch_run *run_find(const struct dispatch_work *work,
 							   const struct packet *packet)
 {
+	const struct dispatch_settings *settings = work->settings;
 	__u32 place = (__u32)dispatch_hash_run(packet->key.source, packet->key.destination,
-					       packet->protocol, &settings->secret);
+					       work->protocol, &settings->secret);
 	const struct dispatch_run *run;
 
 	for (__u32 i = 0; i < DISPATCH_RUN_PROBES; i++) {
 		run = run_at((place + i) & settings->run_mask);
-		if (run && run->is_used && run->protocol == packet->protocol &&
+		if (run && run->is_used && run->protocol == work->protocol &&
 		    is_same_address(run->endpoint, packet->key.source) &&
 		    is_same_address(run->source, packet->key.destination))
 			return run;
@@ -308,7 +329,7 @@ static __always_inline const struct dispatch_run *run_find(const struct dispatch
 static __always_inline struct dispatch_nat *nat_of_answer(struct dispatch_work *work,
 							  const struct packet *packet)
 {
-	const struct dispatch_run *run = run_find(work->settings, packet);
+	const struct dispatch_run *run = run_find(work, packet);
 	struct dispatch_nat *nat;
 	__u32 offset;
 
@@ -322,28 +343,38 @@ static __always_inline struct dispatch_nat *nat_of_answer(struct dispatch_work *
 	return nat;
 }
 
-/* Return: LEAVES: not one of ours. */
-static __always_inline enum dispatch_drop nat_return(frame_context *ctx, struct packet *packet,
-						     struct dispatch_work *work)
+/* Return: false: it is for no flow of ours. */
+static __always_inline bool nat_is_answer(struct dispatch_work *work, const struct packet *packet)
 {
 	struct dispatch_nat *nat = nat_of_answer(work, packet);
-	enum dispatch_drop why;
 
 	if (!nat)
-		return DISPATCH_LEAVES;
+		return false;
+	work->nat = nat;
 	work->service_index = nat->service;
 	work->real_index = nat->real;
 	work->service = service_at(work->half, nat->service);
 	work->load.is_answer = true;
-	if (!work->service || !work->service->id)
+	return work->service && work->service->id;
+}
+
+/* Return: LEAVES: not one of ours. */
+static __always_inline enum dispatch_drop nat_return(frame_context *ctx, struct packet *packet,
+						     struct dispatch_work *work)
+{
+	struct dispatch_nat *nat;
+	enum dispatch_drop why;
+
+	if (!nat_is_answer(work, packet))
 		return DISPATCH_LEAVES;
+	nat = work->nat;
 	if (load_headers(ctx, packet))
 		return DISPATCH_DROP_MALFORMED;
 	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
 		return DISPATCH_LEFT_TO_TC;
-	nat_note_down(nat, work->now_s, packet);
-	why = nat_translate(ctx, packet, work->service->address, nat->service_port, nat->client,
-			    nat->client_port);
+	nat_note_down(nat, work, packet);
+	why = nat_translate(ctx, packet, work, work->service->address, nat->service_port,
+			    nat->client, nat->client_port);
 	if (why == DISPATCH_FINE)
 		work->action = frame_send_back(ctx, nat->ifindex, nat->macs);
 	return why;

@@ -18,6 +18,8 @@ static __always_inline long load_headers(frame_context *ctx, struct packet *pack
 	__u32 l4_len = packet->protocol == IPPROTO_TCP ? sizeof(struct tcphdr)
 						       : sizeof(struct udphdr);
 
+	if (packet->l4_at)
+		l4_len = IPV6_FRAGMENT_LEN + sizeof(struct udphdr);
 	if (packet->l4_len < l4_len)
 		return -1;
 	packet->payload += packet->l4_len - l4_len;
@@ -42,8 +44,17 @@ static __always_inline void tell_too_big(struct packet *packet, __u32 mtu)
 	(void)bpf_ringbuf_output(&events, &record, sizeof(record), 0);
 }
 
+/* Fragments may be cut further, and nobody is told of an error about an error (RFC 1122 section
+ * 3.2.2). */
+static __always_inline bool is_told_of(const struct packet *packet,
+				       const struct dispatch_work *work)
+{
+	return !packet->is_fragment && packet->protocol == work->protocol;
+}
+
 /* @growth: bytes that are added to the packet. */
 static __always_inline enum dispatch_drop way_takes(frame_context *ctx, struct packet *packet,
+						    const struct dispatch_work *work,
 						    const struct flow_nexthop *nexthop,
 						    __u32 growth)
 {
@@ -51,7 +62,8 @@ static __always_inline enum dispatch_drop way_takes(frame_context *ctx, struct p
 		return DISPATCH_LEFT_TO_TC;
 	if (!frame_exceeds(ctx, packet, nexthop->mtu - growth))
 		return DISPATCH_FINE;
-	tell_too_big(packet, nexthop->mtu - growth);
+	if (is_told_of(packet, work))
+		tell_too_big(packet, nexthop->mtu - growth);
 	return DISPATCH_DROP_TOO_BIG;
 }
 

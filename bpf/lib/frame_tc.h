@@ -94,6 +94,7 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 	__u32 l4_len = packet->l4_len;
 	long r;
 
+	barrier_var(l4_len);
 	if (l4_len > L4_MAX)
 		return -1;
 	checksum_at += packet->l3_offset + l3_len;
@@ -110,6 +111,16 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 	if (pseudo && bpf_l4_csum_replace(skb, checksum_at, 0, pseudo, BPF_F_PSEUDO_HDR | flags))
 		return -1;
 	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, flags);
+}
+
+/* The network header alone; @l3 as above. */
+static __always_inline long frame_store_l3(frame_context *skb, struct packet *packet, __u32 l3)
+{
+	if (!packet->is_ipv6)
+		return bpf_skb_store_bytes(skb, packet->l3_offset, packet_ipv4(packet),
+					   sizeof(struct iphdr), 0);
+	bpf_csum_update(skb, l3);
+	return bpf_skb_store_bytes(skb, packet->l3_offset, packet->headers, L3_MAX, 0);
 }
 
 /* Puts @outer, an IP header and with @has_udp one of UDP, in front of a packet of the same family.

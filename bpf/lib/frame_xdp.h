@@ -78,6 +78,7 @@ static __always_inline long frame_store(frame_context *xdp, struct packet *packe
 	__u32 l4_len = packet->l4_len;
 
 	(void)l3;
+	barrier_var(l4_len);
 	if (l4_len > L4_MAX)
 		return -1;
 	if (packet->protocol != IPPROTO_UDP)
@@ -89,6 +90,16 @@ static __always_inline long frame_store(frame_context *xdp, struct packet *packe
 					   L3_MAX + l4_len);
 	return bpf_xdp_store_bytes(xdp, packet->l3_offset, packet_ipv4(packet),
 				   sizeof(struct iphdr) + l4_len);
+}
+
+/* The network header alone. */
+static __always_inline long frame_store_l3(frame_context *xdp, struct packet *packet, __u32 l3)
+{
+	(void)l3;
+	if (packet->is_ipv6)
+		return bpf_xdp_store_bytes(xdp, packet->l3_offset, packet->headers, L3_MAX);
+	return bpf_xdp_store_bytes(xdp, packet->l3_offset, packet_ipv4(packet),
+				   sizeof(struct iphdr));
 }
 
 /* Puts @outer in front of the packet; frame_forward() writes the link layer header anew. */

@@ -12,9 +12,9 @@
  */
 #include "lib/guard_look.h"
 #include "lib/headers.h"
+#include "lib/translate.h"
 
 #define COOKIE_WINDOW 29200
-#define COOKIE_TTL    64
 
 static __always_inline void fill_tuple(struct packet *packet, struct bpf_sock_tuple *tuple)
 {
@@ -87,30 +87,6 @@ static __always_inline __u32 answer_tcp(struct packet *packet, __s64 cookie)
 		l4[sizeof(*tcp) + 3] = mss;
 	}
 	return sum_difference(before, sum_words((const __u32 *)l4, L4_WORDS));
-}
-
-/* Return: the difference of the network header, for IPv6 which has no checksum. */
-static __always_inline __u32 answer_ip(struct packet *packet)
-{
-	struct ipv6hdr *ipv6 = packet_ipv6(packet);
-	struct iphdr *ipv4 = packet_ipv4(packet);
-	__u64 before;
-
-	if (packet->is_ipv6) {
-		before = sum_words((const __u32 *)ipv6, sizeof(*ipv6) / 4);
-		__builtin_memcpy(&ipv6->saddr, packet->key.destination, 16);
-		__builtin_memcpy(&ipv6->daddr, packet->key.source, 16);
-		ipv6->hop_limit = COOKIE_TTL;
-		return sum_difference(before, sum_words((const __u32 *)ipv6, sizeof(*ipv6) / 4));
-	}
-	before = sum_words((const __u32 *)ipv4, sizeof(*ipv4) / 4);
-	ipv4->saddr = unmap_ipv4(packet->key.destination);
-	ipv4->daddr = unmap_ipv4(packet->key.source);
-	ipv4->ttl = COOKIE_TTL;
-	ipv4->check = checksum_change(
-		ipv4->check,
-		sum_difference(before, sum_words((const __u32 *)ipv4, sizeof(*ipv4) / 4)));
-	return 0;
 }
 
 /*

@@ -25,9 +25,15 @@ enum icmp_error_type {
 
 #define ICMP_CHECKSUM_AT 2
 
-struct quoted_tcp {
+struct quoted_l4 {
 	__be16 source, dest;
-	__be32 seq;
+	__be32 seq; /* of UDP: length and checksum */
+};
+
+/* Whom an error goes to, and in whose name, with the ports of the packet that it quotes. */
+struct icmp_way {
+	const __u8 *source, *destination;
+	__be16 source_port, destination_port;
 };
 
 static __always_inline bool is_icmp_error(const struct packet *packet, __u8 type)
@@ -52,61 +58,83 @@ static __always_inline long load_icmp(frame_context *ctx, struct packet *packet)
 			  2 * sizeof(struct iphdr) + QUOTE_OFFSET + QUOTED_L4);
 }
 
-/* The quoted packet went out; its flow is known by what arrives, so the key is turned round. */
-static __always_inline bool key_of_quote(struct packet *packet)
+static __always_inline bool has_ports(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
+/* The quoted packet went out; its flow is known by what arrives, so the key is turned round.
+ * Return: the quoted packet's protocol, TCP or UDP; 0: it is of no flow. */
+static __always_inline __u8 key_of_quote(struct packet *packet)
 {
 	const __u8 *quote = packet_l4(packet) + QUOTE_OFFSET;
 	const struct ipv6hdr *ipv6 = (const struct ipv6hdr *)quote;
 	const struct iphdr *ipv4 = (const struct iphdr *)quote;
-	const struct quoted_tcp *tcp;
+	const struct quoted_l4 *l4;
+	__u8 protocol;
 
 	if (packet->is_ipv6) {
-		if (ipv6->version != 6 || ipv6->nexthdr != IPPROTO_TCP)
-			return false;
+		protocol = ipv6->nexthdr;
+		if (ipv6->version != 6 || !has_ports(protocol))
+			return 0;
 		__builtin_memcpy(packet->key.source, &ipv6->daddr, sizeof(ipv6->daddr));
 		__builtin_memcpy(packet->key.destination, &ipv6->saddr, sizeof(ipv6->saddr));
-		tcp = (const struct quoted_tcp *)(ipv6 + 1);
+		l4 = (const struct quoted_l4 *)(ipv6 + 1);
 	} else {
-		if (ipv4->version != 4 || ipv4->ihl != 5 || ipv4->protocol != IPPROTO_TCP ||
+		protocol = ipv4->protocol;
+		if (ipv4->version != 4 || ipv4->ihl != 5 || !has_ports(protocol) ||
 		    ipv4->frag_off & IPV4_FRAGMENT)
-			return false;
+			return 0;
 		map_ipv4(packet->key.source, ipv4->daddr);
 		map_ipv4(packet->key.destination, ipv4->saddr);
-		tcp = (const struct quoted_tcp *)(ipv4 + 1);
+		l4 = (const struct quoted_l4 *)(ipv4 + 1);
 	}
-	packet->key.source_port = tcp->dest;
-	packet->key.destination_port = tcp->source;
-	return true;
+	packet->key.source_port = l4->dest;
+	packet->key.destination_port = l4->source;
+	return protocol;
 }
 
-/* @out: of the direction that the error takes. @seq_delta: what the quoted packet's was changed by.
- * Return: the difference of the sum over the ICMP message. */
-static __always_inline __u32 translate_quote(struct packet *packet,
-					     const struct flow_translation *out, __u32 seq_delta)
+/* @seq_delta: what the quoted packet's number was changed by. Return: the difference of the sum
+ * over the ICMP message. */
+static __always_inline __u32 translate_quote(struct packet *packet, const struct icmp_way *way,
+					     __u32 seq_delta)
 {
 	__u8 *quote = packet_l4(packet) + QUOTE_OFFSET;
 	__u64 before = sum_words((const __u32 *)packet_l4(packet), L4_WORDS);
 	struct ipv6hdr *ipv6 = (struct ipv6hdr *)quote;
 	struct iphdr *ipv4 = (struct iphdr *)quote;
-	struct quoted_tcp *tcp;
+	struct quoted_l4 *l4;
 	__u64 addresses;
 
 	if (packet->is_ipv6) {
-		__builtin_memcpy(&ipv6->saddr, out->destination, sizeof(ipv6->saddr));
-		__builtin_memcpy(&ipv6->daddr, out->source, sizeof(ipv6->daddr));
-		tcp = (struct quoted_tcp *)(ipv6 + 1);
+		__builtin_memcpy(&ipv6->saddr, way->destination, sizeof(ipv6->saddr));
+		__builtin_memcpy(&ipv6->daddr, way->source, sizeof(ipv6->daddr));
+		l4 = (struct quoted_l4 *)(ipv6 + 1);
 	} else {
 		addresses = (__u64)ipv4->saddr + ipv4->daddr;
-		ipv4->saddr = unmap_ipv4(out->destination);
-		ipv4->daddr = unmap_ipv4(out->source);
+		ipv4->saddr = unmap_ipv4(way->destination);
+		ipv4->daddr = unmap_ipv4(way->source);
 		ipv4->check = checksum_change(
 			ipv4->check, sum_difference(addresses, (__u64)ipv4->saddr + ipv4->daddr));
-		tcp = (struct quoted_tcp *)(ipv4 + 1);
+		l4 = (struct quoted_l4 *)(ipv4 + 1);
 	}
-	tcp->source = out->destination_port;
-	tcp->dest = out->source_port;
-	tcp->seq = bpf_htonl(bpf_ntohl(tcp->seq) - seq_delta);
+	l4->source = way->destination_port;
+	l4->dest = way->source_port;
+	l4->seq = bpf_htonl(bpf_ntohl(l4->seq) - seq_delta);
 	return sum_difference(before, sum_words((const __u32 *)packet_l4(packet), L4_WORDS));
+}
+
+/* Return: false if the hop limit runs out here. */
+static __always_inline bool translate_icmp(struct packet *packet, const struct icmp_way *way,
+					   __u32 seq_delta,
+					   struct checksum_differences *differences)
+{
+	if (!translate_l3(packet, way->source, way->destination, true, differences))
+		return false;
+	differences->l4 = translate_quote(packet, way, seq_delta);
+	if (!packet->is_ipv6)
+		differences->pseudo = 0; /* ICMP for IPv4 has no pseudo-header */
+	return true;
 }
 
 static __always_inline enum flow_verdict translate_icmp_error(
@@ -115,20 +143,20 @@ static __always_inline enum flow_verdict translate_icmp_error(
 {
 	const struct flow_translation *out = &flow->pair->out[flow->direction];
 	const struct flow_nexthop *nexthop = flow_nexthop(out);
+	const struct icmp_way way = {out->source, out->destination, out->source_port,
+				     out->destination_port};
 	struct checksum_differences differences = {};
 
 	if (!nexthop || !nexthop->ifindex)
 		return FLOW_VERDICT_NEXTHOP_GONE;
 	if (!frame_can_forward(ctx, packet, nexthop, 0))
 		return FLOW_VERDICT_LEFT_TO_TC;
-	if (!translate_l3(packet, out->source, out->destination, true, &differences))
+	if (!translate_icmp(packet, &way, flow->pair->out[flow->direction ^ 1].seq_delta,
+			    &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;
-	differences.l4 = translate_quote(packet, out,
-					 flow->pair->out[flow->direction ^ 1].seq_delta);
-	/* ICMP for IPv4 has no pseudo-header. */
 	if (frame_untag(ctx, packet) ||
-	    frame_store(ctx, packet, ICMP_CHECKSUM_AT, packet->is_ipv6 ? differences.pseudo : 0,
-			differences.l4, differences.l3))
+	    frame_store(ctx, packet, ICMP_CHECKSUM_AT, differences.pseudo, differences.l4,
+			differences.l3))
 		return FLOW_VERDICT_NO_HEADROOM;
 	*ret_nexthop = nexthop;
 	return FLOW_VERDICT_ICMP_SPLICED;
@@ -141,7 +169,7 @@ static __always_inline enum flow_verdict splice_icmp_error(frame_context *ctx,
 	struct flow flow = {};
 
 	if (load_icmp(ctx, packet) || !is_icmp_error(packet, packet_l4(packet)[0]) ||
-	    !key_of_quote(packet))
+	    key_of_quote(packet) != IPPROTO_TCP)
 		return FLOW_VERDICT_NOT_TCP;
 	if (!flow_find(&packet->key, &flow) || gate_state_of(flow.pair->gate) != GATE_SPLICED)
 		return FLOW_VERDICT_NO_FLOW;

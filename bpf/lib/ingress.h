@@ -11,6 +11,21 @@
 #include "lib/splice.h"
 #include "lib/verdict.h"
 
+/* Verified by itself, for its stack. Return: what parse_frame() does. */
+__noinline int parse_packet(frame_context *ctx, struct packet *packet)
+{
+	if (!packet)
+		return FLOW_VERDICT_NOT_TCP;
+	return parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
+			   frame_is_gso(ctx), packet);
+}
+
+/* Verified by itself, for its stack. Return: the hook's action. */
+__noinline int reply_packet(frame_context *ctx)
+{
+	return frame_reply(ctx);
+}
+
 /* What the splice makes of a packet that is nobody else's. Verified by itself, as
  * dispatch_packet(), and with a stack of its own. @verdict: of parse_frame(). Return: the hook's
  * action. */
@@ -42,11 +57,10 @@ static __always_inline int ingress_frame(frame_context *ctx)
 	if (frame_is_copy(ctx))
 		return FRAME_PASS;
 	frame_pull_headers(ctx);
-	verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
-			      frame_is_gso(ctx), &packet);
+	verdict = parse_packet(ctx, &packet);
 	guard = guard_frame(ctx, &packet);
 	if (guard != GUARD_PASSES)
-		return guard == GUARD_DROPS ? FRAME_DROP : frame_reply(ctx);
+		return guard == GUARD_DROPS ? FRAME_DROP : reply_packet(ctx);
 	action = dispatch_frame(ctx, &packet);
 	return action == DISPATCH_PASSES ? splice_packet(ctx, &packet, verdict) : action;
 }

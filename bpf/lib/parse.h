@@ -35,8 +35,10 @@
  */
 #define OPTION_SLACK 36
 
-#define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset */
-#define ECN_MASK      0x03
+#define IPV4_FRAGMENT     bpf_htons(0x3fff) /* more fragments, or an offset */
+#define IPV6_FRAGMENT     44                /* the header's number, and its length */
+#define IPV6_FRAGMENT_LEN 8
+#define ECN_MASK          0x03
 
 /* Where the options that we change can begin at most. */
 #define TIMESTAMP_LAST      (L4_MAX - 10)
@@ -59,14 +61,26 @@ struct packet {
 	__u8 headers[L3_MAX + L4_MAX + OPTION_SLACK] __attribute__((aligned(8)));
 	__u32 l4_len; /* of what is in the copy */
 	__u32 payload;
-	/* Options, from the transport header's start; 0: none. */
-	__u32 timestamp_at, sack_at, sack_permitted_at;
-	__u32 option_at; /* where find_options() is */
-	__u16 vip;       /* where dispatch has found the destination */
+	union {
+		/* Options, from the transport header's start; 0: none. */
+		struct {
+			__u32 timestamp_at, sack_at, sack_permitted_at;
+			__u32 option_at; /* where find_options() is */
+		};
+		/* Of a fragment, and what dispatch has found for it. */
+		struct {
+			__u32 fragment_id;
+			__u32 nat;
+			__u16 service, real;
+			__u32 is_answer; /* from an endpoint */
+		};
+	};
+	__u16 vip; /* where dispatch has found the destination */
 	__u8 protocol;
 	bool is_ipv6;
-	bool is_fragment; /* of IPv4, the first one or a later one */
-	__u8 padding[3];  /* none is hidden: all of it is handed to find_options() */
+	bool is_fragment; /* of IPv4, the first one or a later one; for dispatch of IPv6 too */
+	__u8 l4_at;       /* of the ports: not 0 where a fragment header lies before them */
+	__u8 padding[2];  /* none is hidden: all of it is handed to find_options() */
 };
 
 _Static_assert(sizeof(struct packet) == 208, "no hidden padding");

@@ -11,7 +11,6 @@
 
 #define IPV4_IHL_MASK        0x0f
 #define IPV4_FRAGMENT_OFFSET 0x1f
-#define IPV6_FRAGMENT        44
 #define IPV6_FRAGMENT_OFFSET 0xf8 /* of its lower byte */
 
 /* Return: where the TCP header is, from the frame's start; 0: there is none. */

@@ -9,6 +9,7 @@
 #define SACK_EDGES_MAX  8
 #define IPV6_ECN_SHIFT  4 /* in the first byte of ->flow_lbl: the traffic class's low half */
 #define IPV6_ADDR_WORDS 4
+#define ANSWER_TTL      64
 
 /* Differences of sums, for frame_store(). */
 struct checksum_differences {
@@ -69,6 +70,33 @@ static __always_inline bool translate_l3(struct packet *packet, const __u8 *sour
 	if (packet->is_ipv6)
 		return translate_ipv6(packet, source, destination, keep_ecn, differences);
 	return translate_ipv4(packet, source, destination, keep_ecn, differences);
+}
+
+/*
+ * Makes the network header that of an answer: from where the packet was sent to, to where it came
+ * from. Return: the difference of the header, for IPv6 which has no checksum.
+ */
+static __always_inline __u32 answer_ip(struct packet *packet)
+{
+	struct ipv6hdr *ipv6 = packet_ipv6(packet);
+	struct iphdr *ipv4 = packet_ipv4(packet);
+	__u64 before;
+
+	if (packet->is_ipv6) {
+		before = sum_words((const __u32 *)ipv6, sizeof(*ipv6) / 4);
+		__builtin_memcpy(&ipv6->saddr, packet->key.destination, 16);
+		__builtin_memcpy(&ipv6->daddr, packet->key.source, 16);
+		ipv6->hop_limit = ANSWER_TTL;
+		return sum_difference(before, sum_words((const __u32 *)ipv6, sizeof(*ipv6) / 4));
+	}
+	before = sum_words((const __u32 *)ipv4, sizeof(*ipv4) / 4);
+	ipv4->saddr = unmap_ipv4(packet->key.destination);
+	ipv4->daddr = unmap_ipv4(packet->key.source);
+	ipv4->ttl = ANSWER_TTL;
+	ipv4->check = checksum_change(
+		ipv4->check,
+		sum_difference(before, sum_words((const __u32 *)ipv4, sizeof(*ipv4) / 4)));
+	return 0;
 }
 
 static __always_inline void shift_be32(__u8 *at, __u32 delta)

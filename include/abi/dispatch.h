@@ -20,7 +20,7 @@
  * This layout is the ABI between a daemon and what an earlier one has left pinned: any change of
  * it, or of what a field means, raises DISPATCH_ABI_VERSION.
  */
-#define DISPATCH_ABI_VERSION 1
+#define DISPATCH_ABI_VERSION 2
 
 #define DISPATCH_SERVICES_MAX  1024
 #define DISPATCH_ENDPOINTS_MAX 32767 /* of all services */
@@ -71,7 +71,7 @@ enum dispatch_on_gone {
 	X(TTL_EXPIRED, "ttl_expired")                                                        \
 	X(TOO_BIG, "too_big")     /* its sender is told what fits */                         \
 	X(MALFORMED, "malformed") /* headers that do not fit */                              \
-	X(FRAGMENT, "fragment")   /* a later one whose first was not seen, or of TCP */      \
+	X(FRAGMENT, "fragment")   /* of TCP, or of a flow that is over */                    \
 	X(NO_HEADROOM, "no_headroom")
 
 enum dispatch_drop {
@@ -325,6 +325,26 @@ struct dispatch_nat {
 };
 
 _Static_assert(sizeof(struct dispatch_nat) == 64, "a cache line");
+
+/* Key of the LRU hash `dispatch_fragments`, as it stands in the header of each piece of a
+ * datagram. */
+struct dispatch_fragment_key {
+	__u8 source[16], destination[16];
+	__u32 id;
+	__u32 protocol;
+};
+
+#define DISPATCH_FRAGMENTS_MAX 16384 /* datagrams in pieces that are under way */
+
+/* Where the first piece went. Writers: the programs. */
+struct dispatch_fragment {
+	__u64 hash; /* of the flow */
+	__u32 nat;  /* NAT: index into `dispatch_nats` */
+	__u32 seen_s;
+	__u16 service, real;
+	__u8 is_answer; /* NAT: it came from the endpoint */
+	__u8 padding[3];
+};
 
 /* Units of some 1.07 s that pass as seconds, of CLOCK_MONOTONIC; never 0. */
 static inline __u32 dispatch_seconds(__u64 now_ns)

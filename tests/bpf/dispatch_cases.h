@@ -816,6 +816,7 @@ static void set_sizes(const struct bpf_object *object)
 		{"dispatch_lines", LINES},
 		{"dispatch_runs", RUNS},
 		{"dispatch_nats", NATS},
+		{"dispatch_fragments", DISPATCH_FRAGMENTS_MAX},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)

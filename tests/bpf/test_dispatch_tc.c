@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dispatch at TC, packet by packet.
-#include "dispatch_cases.h"
+#include "dispatch_fragment_cases.h"
+#include "dispatch_icmp_cases.h"
 #include "tc_ingress.skel.h"
 
 #include <linux/bpf.h>
@@ -40,7 +41,8 @@ static int unload(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {DISPATCH_TESTS};
+	const struct CMUnitTest tests[] = {DISPATCH_TESTS, DISPATCH_ICMP_TESTS,
+					   DISPATCH_FRAGMENT_TESTS};
 
 	return cmocka_run_group_tests(tests, load, unload);
 }

@@ -34,6 +34,7 @@ int dispatch_maps_size(struct bpf_object *object, uint32_t flows)
 		{"dispatch_runs", DISPATCH_RUN_PLACES},
 		{"dispatch_lines", lines_for(flows)},
 		{"dispatch_nats", flows},
+		{"dispatch_fragments", DISPATCH_FRAGMENTS_MAX},
 	};
 	int err = 0;
 

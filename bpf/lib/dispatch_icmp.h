@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_DISPATCH_ICMP_H
+#define SLUICE_BPF_DISPATCH_ICMP_H
+
+/*
+ * ICMP to a service's address. Echo requests are answered here, for the address may be on no device
+ * of ours. An error goes to the endpoint that has the flow which it quotes; one about what we have
+ * sent to an endpoint with NAT, to the client. Path MTU discovery lives on them.
+ */
+#include "lib/dispatch_direct.h"
+#include "lib/dispatch_nat.h"
+#include "lib/icmp_error.h"
+
+#define ICMP_ECHO_REPLY   0
+#define ICMP_ECHO_REQUEST 8
+#define ECHO_HEADER       8
+
+/* --- Echo ------------------------------------------------------------------------------------- */
+
+static __always_inline long load_echo(frame_context *ctx, struct packet *packet)
+{
+	packet->l4_len = ECHO_HEADER;
+	if (packet->payload < ECHO_HEADER)
+		return -1;
+	if (packet->is_ipv6)
+		return frame_load(ctx, packet->l3_offset, packet->headers, L3_MAX + ECHO_HEADER);
+	return frame_load(ctx, packet->l3_offset, packet_ipv4(packet),
+			  sizeof(struct iphdr) + ECHO_HEADER);
+}
+
+static __always_inline bool is_echo_request(struct packet *packet)
+{
+	return packet_l4(packet)[0] == (packet->is_ipv6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO_REQUEST);
+}
+
+/* Source: RFC 792, RFC 4443 section 4.2. */
+static __always_inline enum dispatch_drop answer_echo(frame_context *ctx, struct packet *packet,
+						      struct dispatch_work *work)
+{
+	__u32 *first = (__u32 *)packet_l4(packet);
+	__u64 before = *first;
+	__u32 l3;
+
+	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
+		return DISPATCH_LEFT_TO_TC;
+	l3 = answer_ip(packet);
+	packet_l4(packet)[0] = packet->is_ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY;
+	if (frame_store(ctx, packet, ICMP_CHECKSUM_AT, 0, sum_difference(before, *first), l3))
+		return DISPATCH_DROP_NO_HEADROOM;
+	work->action = frame_reply(ctx);
+	return DISPATCH_FINE;
+}
+
+/* --- Errors ----------------------------------------------------------------------------------- */
+
+static __always_inline enum dispatch_drop icmp_store(frame_context *ctx, struct packet *packet,
+						     const struct icmp_way *way)
+{
+	struct checksum_differences differences = {};
+
+	if (!translate_icmp(packet, way, 0, &differences))
+		return DISPATCH_DROP_TTL_EXPIRED;
+	if (frame_store(ctx, packet, ICMP_CHECKSUM_AT, differences.pseudo, differences.l4,
+			differences.l3))
+		return DISPATCH_DROP_NO_HEADROOM;
+	return DISPATCH_FINE;
+}
+
+/* From a router on the way to the client, about an answer, to the endpoint. */
+static __always_inline enum dispatch_drop nat_forward_error(frame_context *ctx,
+							    struct packet *packet,
+							    struct dispatch_work *work)
+{
+	const struct dispatch_nat *nat = nat_find(work, packet);
+	const struct dispatch_real *real = nat ? real_at(nat->real) : NULL;
+	const struct dispatch_run *run = nat ? run_at(nat->run) : NULL;
+	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
+	enum dispatch_drop why;
+
+	if (!nat || !run || !real_is_of(real, work))
+		return DISPATCH_DROP_NO_FLOW;
+	work->real_index = nat->real;
+	if (!nexthop || !nexthop->ifindex)
+		return DISPATCH_DROP_NEXTHOP_GONE;
+	why = way_takes(ctx, packet, work, nexthop, 0);
+	if (why == DISPATCH_FINE)
+		why = icmp_store(ctx, packet,
+				 &(struct icmp_way){run->source, real->address, nat->source_port,
+						    nat->endpoint_port});
+	if (why == DISPATCH_FINE)
+		work->action = frame_forward(ctx, packet, nexthop);
+	return why;
+}
+
+/* From the endpoint, or a router on the way to it, to the client. */
+static __always_inline enum dispatch_drop nat_return_error(frame_context *ctx,
+							   struct packet *packet,
+							   struct dispatch_work *work)
+{
+	const struct dispatch_nat *nat;
+	enum dispatch_drop why;
+
+	if (!nat_is_answer(work, packet))
+		return DISPATCH_LEAVES;
+	nat = work->nat;
+	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
+		return DISPATCH_LEFT_TO_TC;
+	why = icmp_store(ctx, packet,
+			 &(struct icmp_way){work->service->address, nat->client, nat->service_port,
+					    nat->client_port});
+	if (why == DISPATCH_FINE)
+		work->action = frame_send_back(ctx, nat->ifindex, nat->macs);
+	return why;
+}
+
+/* A flow that has no entry is where it would go: another node may have had it. */
+static __always_inline enum dispatch_drop direct_forward_error(frame_context *ctx,
+							       struct packet *packet,
+							       struct dispatch_work *work)
+{
+	work->real_index = known_real(work);
+	if (!work->real_index)
+		work->real_index = choose_real(work, packet);
+	packet->payload -= packet->l4_len;
+	return direct_send(ctx, packet, work);
+}
+
+static __always_inline enum dispatch_drop serve_error(frame_context *ctx, struct packet *packet,
+						      const struct dispatch_vip *vip,
+						      struct dispatch_work *work)
+{
+	enum dispatch_drop why = find_service(work, vip, packet);
+
+	if (why != DISPATCH_FINE)
+		return why;
+	if (!find_line(work, packet))
+		return DISPATCH_DROP_NO_ENDPOINT;
+	return work->service->form == DISPATCH_NAT ? nat_forward_error(ctx, packet, work)
+						   : direct_forward_error(ctx, packet, work);
+}
+
+/* What is quoted was sent by the address that the error has come to. */
+static __always_inline enum dispatch_drop judge_error(frame_context *ctx, struct packet *packet,
+						      const struct dispatch_vip *vip,
+						      struct dispatch_work *work)
+{
+	enum dispatch_drop why = DISPATCH_LEAVES;
+
+	if (load_icmp(ctx, packet))
+		return DISPATCH_LEAVES;
+	work->protocol = key_of_quote(packet);
+	if (!work->protocol || !is_same_address(vip->address, packet->key.destination))
+		return DISPATCH_LEAVES;
+	if (vip->flags & DISPATCH_VIP_RETURNS)
+		why = nat_return_error(ctx, packet, work);
+	if (why == DISPATCH_LEAVES && vip->flags & DISPATCH_VIP_SERVES)
+		why = serve_error(ctx, packet, vip, work);
+	return why;
+}
+
+static __always_inline enum dispatch_drop judge_icmp(frame_context *ctx, struct packet *packet,
+						     const struct dispatch_vip *vip,
+						     struct dispatch_work *work)
+{
+	if (load_echo(ctx, packet))
+		return DISPATCH_LEAVES;
+	if (is_icmp_error(packet, packet_l4(packet)[0]))
+		return judge_error(ctx, packet, vip, work);
+	if (!is_echo_request(packet) || !(vip->flags & DISPATCH_VIP_SERVES))
+		return DISPATCH_LEAVES;
+	return answer_echo(ctx, packet, work);
+}
+
+/* Verified by itself, as dispatch_packet(). */
+__noinline int dispatch_icmp(frame_context *ctx, struct packet *packet)
+{
+	struct dispatch_work work = {};
+	const struct dispatch_vip *vip = dispatch_begin(ctx, packet, &work);
+
+	if (!vip)
+		return DISPATCH_PASSES;
+	return dispatch_end(&work, judge_icmp(ctx, packet, vip, &work));
+}
+
+#endif
