@@ -164,6 +164,8 @@ WRAP_test_headers := calloc malloc realloc
 WRAP_test_ticket_keys := clock_monotonic_ms
 WRAP_test_log := clock_monotonic_ms clock_wall_us
 WRAP_test_sockmap := getsockopt
+WRAP_test_sockmap_rung := sockmap_is_drained sockmap_join sockmap_open sockmap_pair_close sockmap_pass \
+                          sockmap_passed sockmap_traffic
 wrap_flags = $(foreach f,$(WRAP_$(1)),-Wl,--wrap=$(f))
 room_of    = $(firstword $(subst /, ,$(1)))
 
