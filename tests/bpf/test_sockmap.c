@@ -24,6 +24,13 @@ struct pair {
 
 /* A socket that seems to have an upper protocol. */
 static int upper_fd = -1;
+/* A pair whose client says "two " in the moment in which its near socket is asked for TCP_INFO. */
+static struct pair *interrupted;
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
 
 int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 
@@ -32,6 +39,10 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (fd == upper_fd && level == IPPROTO_TCP && name == TCP_ULP) {
 		memcpy(value, "tls", *len = 4);
 		return 0;
+	}
+	if (interrupted && fd == interrupted->near && level == IPPROTO_TCP && name == TCP_INFO) {
+		say(interrupted->client, "two ");
+		interrupted = NULL;
 	}
 	return __real_getsockopt(fd, level, name, value, len);
 }
@@ -99,11 +110,6 @@ static bool is_readable(int fd, int timeout_ms)
 	struct pollfd ready = {.fd = fd, .events = POLLIN};
 
 	return poll(&ready, 1, timeout_ms) == 1;
-}
-
-static void say(int fd, const char *text)
-{
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
 static void expect(int fd, const char *text)
@@ -223,6 +229,32 @@ static void nothing_is_redirected_after_pass(void **state)
 	say(pair.client, "one ");
 	sockmap_pass(pair.joined, FLOW_UP);
 	say(pair.client, "two ");
+	wait_drained(&pair, FLOW_UP);
+	relay(&pair, FLOW_UP, "two ");
+	expect(pair.backend, "one two ");
+	assert_int_equal(redirected(&pair, FLOW_UP), 4);
+	close_pair(&pair);
+}
+
+/*
+ * Asking for TCP_INFO takes the source's lock, and so waits for what the program had begun under
+ * the open gate. What comes in that moment must find the gate closed, or it would not be waited
+ * for.
+ */
+static void the_sources_lock_is_taken_once_the_gate_is_closed(void **state)
+{
+	struct pair pair;
+	bool was_asked;
+
+	(void)state;
+	open_pair(&pair);
+	assert_true(open_way(&pair, FLOW_UP));
+	say(pair.client, "one ");
+	interrupted = &pair;
+	sockmap_pass(pair.joined, FLOW_UP);
+	was_asked = !interrupted;
+	interrupted = NULL;
+	assert_true(was_asked);
 	wait_drained(&pair, FLOW_UP);
 	relay(&pair, FLOW_UP, "two ");
 	expect(pair.backend, "one two ");
@@ -573,6 +605,7 @@ int main(void)
 		cmocka_unit_test(a_way_passes_until_it_is_opened),
 		cmocka_unit_test(what_was_queued_before_the_join_is_passed_at_once),
 		cmocka_unit_test(nothing_is_redirected_after_pass),
+		cmocka_unit_test(the_sources_lock_is_taken_once_the_gate_is_closed),
 		cmocka_unit_test(a_sink_that_is_gone_gets_nothing_and_its_source_is_told),
 		cmocka_unit_test(a_pair_that_is_forgotten_passes),
 		cmocka_unit_test(what_the_sink_has_not_taken_yet_is_not_drained),
