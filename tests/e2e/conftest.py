@@ -140,3 +140,24 @@ def joined(net, sluice, named_origin):
     wait_joined(sluice)
     yield sock
     sock.close()
+
+
+@pytest.fixture
+def living_neighbours(net):
+    """The topology's permanent entries give way to what the kernel finds out, in short times."""
+    both = [(net.proxy, device) for device in ("p0", "p1")]
+    short = ("base_reachable_time_ms=400", "gc_stale_time=1", "delay_first_probe_time=1",
+             "retrans_time_ms=100")
+    entries = []
+    for namespace, device in both:
+        shown = namespace.run("ip", "-o", "neighbour", "show", "dev", device, "nud", "permanent")
+        entries += [(device, row.split()[0], row.split()[2]) for row in
+                    shown.stdout.splitlines()]
+        namespace.run("ip", "neighbour", "flush", "dev", device, "nud", "permanent")
+        for family in ("ipv4", "ipv6"):
+            namespace.run("sysctl", "-qw",
+                          *(f"net.{family}.neigh.{device}.{setting}" for setting in short))
+    yield
+    for device, ip, mac in entries:
+        net.proxy.run("ip", "neighbour", "replace", ip, "lladdr", mac, "dev", device, "nud",
+                      "permanent")
