@@ -144,9 +144,11 @@ def joined(net, sluice, named_origin):
 
 @pytest.fixture
 def living_neighbours(net):
-    """The topology's permanent entries give way to what the kernel finds out, in short times."""
+    """The topology's permanent entries give way to what the kernel finds out, in short times.
+    With a delay longer than entries are reachable the kernel would ask for ever: an answer is use.
+    """
     both = [(net.proxy, device) for device in ("p0", "p1")]
-    short = ("base_reachable_time_ms=400", "gc_stale_time=1", "delay_first_probe_time=1",
+    short = ("base_reachable_time_ms=400", "gc_stale_time=1", "delay_first_probe_time=0",
              "retrans_time_ms=100")
     entries = []
     for namespace, device in both:
