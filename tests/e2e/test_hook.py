@@ -7,7 +7,7 @@ import pytest
 
 from lib import ask
 from lib.configs import FRONT, PORT, simple
-from lib.netns import BACKEND, BACKEND6, PROXY6
+from lib.netns import BACKEND, BACKEND6, PROXY6, PROXY_BACK
 from lib.origins import Origin, say_name
 from lib.paths import ROOT
 from lib.process import wait_until
@@ -127,6 +127,33 @@ def test_a_neighbour_that_gets_another_address_is_followed(net, sluice, named_or
     finally:
         net.backend.run("ip", "link", "set", "b0", "address", "02:00:00:00:02:02")
         net.proxy.run("ip", *move, "02:00:00:00:02:02")
+        sock.close()
+
+
+def test_a_neighbour_that_changed_in_silence_is_asked_again(net, sluice, named_origin, far_ends,
+                                                            living_neighbours):
+    """Only XDP sends to it: the kernel has no reason to make sure of it until the daemon asks."""
+    def neighbour():
+        return net.proxy.run("ip", "neighbour", "show", BACKEND, "dev", "p1").stdout
+
+    def move(mac):
+        """Unheard: the change takes the far end's own neighbour, but it need not ask for it."""
+        net.backend.run("ip", "link", "set", "b0", "address", mac)
+        net.backend.run("ip", "neighbour", "replace", PROXY_BACK, "lladdr", "02:00:00:00:02:01",
+                        "dev", "b0", "nud", "permanent")
+
+    sluice.start(config(named_origin("o", ORIGIN), hook="xdp"))
+    sock, _ = ask.opened(net.client, FRONT)
+    wait_rung(sluice, "splice-xdp")
+    wait_until(lambda: "STALE" in neighbour(), 5, "the stack leaves it alone")
+    try:
+        move("02:00:00:00:02:99")
+        wait_until(lambda: "FAILED" in neighbour(), 15, "it is asked, and does not answer")
+        assert exchange(sock, MEBIBYTE)
+        assert "02:00:00:00:02:99" in neighbour()
+        wait_rung(sluice, "splice-xdp")
+    finally:
+        move("02:00:00:00:02:02")
         sock.close()
 
 
