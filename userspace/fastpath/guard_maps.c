@@ -176,39 +176,40 @@ static int new_trie6(const struct guard_table *table, size_t count)
 	return err ? err : fd;
 }
 
-/* Takes @fd, of a new table or -errno. */
+#define NO_TABLE (-1)
+
+/* @fd: of a new table; NO_TABLE: it is empty. */
 static int exchange(const struct guard_maps *maps, const char *outer, int fd)
-{
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = set_element(fd_of(maps, outer), 0, &fd);
-	close(fd);
-	return err;
-}
-
-static void empty(const struct guard_maps *maps, const char *outer)
 {
 	uint32_t zero = 0;
 
+	if (fd != NO_TABLE)
+		return set_element(fd_of(maps, outer), 0, &fd);
 	(void)bpf_map_delete_elem(fd_of(maps, outer), &zero);
+	return 0;
+}
+
+static void close_table(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 int guard_maps_set_lists(const struct guard_maps *maps, const struct guard_table *table,
 			 uint32_t *ret_flags)
 {
 	size_t nlines = guard_table_lines(table), count6 = guard_table_count6(table);
-	int err = 0;
+	int lines = nlines ? new_lines(table, nlines) : NO_TABLE;
+	int trie = count6 ? new_trie6(table, count6) : NO_TABLE;
+	int err = nlines && lines < 0 ? lines : count6 && trie < 0 ? trie : 0;
 
-	if (nlines)
-		err = exchange(maps, "guard_list4", new_lines(table, nlines));
-	else
-		empty(maps, "guard_list4");
-	if (!err && count6)
-		err = exchange(maps, "guard_list6", new_trie6(table, count6));
-	else if (!err)
-		empty(maps, "guard_list6");
+	/* Only once both are there, so that a lack of memory leaves the old ones whole. */
+	if (!err)
+		err = exchange(maps, "guard_list4", lines);
+	if (!err)
+		err = exchange(maps, "guard_list6", trie);
+	close_table(lines);
+	close_table(trie);
 	if (err)
 		return err;
 	*ret_flags = (nlines ? GUARD_HAS_LIST4 : 0) | (count6 ? GUARD_HAS_LIST6 : 0);
