@@ -6,7 +6,8 @@ import pytest
 import scapy.all as scapy
 
 from lib import ask
-from lib.configs import FRONT, PORT, listener, pool, simple
+from lib.configs import FRONT, PORT, listener, pool
+from lib.guard import NO_PRIVILEGES, config, reasons, served
 from lib.netns import BACKEND, CLIENT, CLIENT6, PROXY6, client_address
 from lib.process import wait_until
 from lib.web import Web
@@ -14,31 +15,6 @@ from lib.web import Web
 ENGINE = "io_uring"  # packets do not see the other
 
 ORIGIN = (BACKEND, 7000)
-NO_PRIVILEGES = ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all")
-
-
-def config(origin, *, hook="tc", **guard):
-    return simple(origin, top={"guard": {"mode": "enforce", "syn_cookies": "off", **guard},
-                               "acceleration": {"hook": hook}},
-                  listener_options={"bind": [f"0.0.0.0:{PORT}", f"[::]:{PORT}"]})
-
-
-def served(net, source, target=FRONT, timeout=2):
-    """Whether a connection from @source is answered."""
-    try:
-        sock = net.client.connect(target, timeout=timeout, source=source)
-    except OSError:
-        return False
-    with sock:
-        try:
-            return bool(sock.recv(1))
-        except OSError:
-            return False
-
-
-def reasons(sluice):
-    rows = sluice.ctl_json("guard")["reasons"]
-    return {row["reason"]: (row["dropped"]["packets"], row["would_drop"]["packets"]) for row in rows}
 
 
 @pytest.fixture(params=["tc", "xdp", "connections"])
