@@ -2,6 +2,8 @@
 #ifndef SLUICE_CONFIG_GUARD_H
 #define SLUICE_CONFIG_GUARD_H
 
+#include "core/earth.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,10 +19,24 @@ struct config_guard_rates {
 	uint32_t packets, syns, udp;
 };
 
+/* Who is in any of these, by config.geo. */
+struct config_places {
+	earth_code *country, *continent;
+	size_t ncountry, ncontinent;
+	uint32_t *asn;
+	size_t nasn;
+	uint32_t line, column; /* in the file; 0: not there */
+};
+
+struct config_guard_geo {
+	struct config_places block, allow; /* allow: exceptions from block */
+};
+
 struct config_guard {
 	enum config_guard_mode mode;
 	const char **block, **allow; /* files */
 	size_t nblock, nallow;
+	struct config_guard_geo geo;
 	struct config_guard_rates source; /* an IPv4 address, a /64 of IPv6 */
 	struct config_guard_rates prefix; /* a /24 of IPv4, a /48 of IPv6 */
 	uint32_t burst_ms;                /* 1s: so much of a rate may come at once */

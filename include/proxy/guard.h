@@ -40,8 +40,12 @@ int guard_apply(struct guard *guard, const struct config *config,
 /* Whether the files of lists can be read. Return: 0; -EINVAL with @ret_errors. */
 int guard_check_files(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
 
-/* What rules of places come to; takes the entries. */
+/* What rules of places come to; takes the entries. Return: 0; -ENOMEM, -errno: those before stay.
+ */
 int guard_set_places(struct guard *guard, struct guard_list *places) WARN_UNUSED;
+
+/* For who asks: why those of the configuration are not in force; its first line is kept. */
+void guard_note_places(struct guard *guard, const char *problem);
 
 /**
  * Refuses @address for @ttl_ms: an IPv4 address, or the /64 of an IPv6 address.
@@ -85,6 +89,7 @@ struct guard_facts {
 	bool is_in_kernel; /* packet programs keep it */
 	size_t listed;     /* networks of files */
 	size_t live, places, bans;
+	const char *places_problem; /* "": none; the guard's */
 	bool has_cookies;
 	struct guard_count counts[GUARD_COUNTS];
 };

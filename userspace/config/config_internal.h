@@ -298,6 +298,7 @@ void finish_value_match(struct decoder *decoder, const struct node *node, void *
 void finish_certificate_match(struct decoder *decoder, const struct node *node, void *base);
 void finish_rewrite(struct decoder *decoder, const struct node *node, void *base);
 void finish_respond(struct decoder *decoder, const struct node *node, void *base);
+void finish_places(struct decoder *decoder, const struct node *node, void *base);
 void finish_health(struct decoder *decoder, const struct node *node, void *base);
 
 /* --- Checks between options: check.c, check_pool.c, check_binds.c -------------- */
@@ -347,7 +348,8 @@ void check_no_dispatch(struct checker *checker, const struct config_listener *li
 /* The first action that a route names. NULL: none. */
 const struct node *route_action_node(const struct node *route, const char **ret_name);
 
-/* What a route asks of places; how many databases there are: check_geo.c. */
+/* What a route asks of places; how many databases there are, and what the guard asks of them:
+ * check_geo.c. */
 void check_place(struct checker *checker, const struct node *route);
 void check_geo(struct checker *checker);
 

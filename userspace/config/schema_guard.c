@@ -40,6 +40,54 @@ static const struct option rate_options[] = {
 
 static const struct schema schema_rates = {SCHEMA("rates of the guard", rate_options)};
 
+static const struct option place_options[] = {
+	{.name = "country",
+	 .type = &type_country,
+	 LIST(config_places, country),
+	 .example = "[KP]",
+	 .help = "Countries, by geo.databases: codes of ISO 3166."},
+	{.name = "continent",
+	 .type = &type_continent,
+	 LIST(config_places, continent),
+	 .example = "[AN]",
+	 .help = "Continents: AF, AN, AS, EU, NA, OC, SA."},
+	{.name = "asn",
+	 .type = &type_asn,
+	 LIST(config_places, asn),
+	 .example = "[64500]",
+	 .help = "Autonomous systems."},
+};
+
+static const struct schema schema_places = {
+	SCHEMA("places of the guard", place_options),
+	.finish = finish_places,
+};
+
+void finish_places(struct decoder *decoder, const struct node *node, void *base)
+{
+	struct config_places *places = base;
+
+	(void)decoder;
+	places->line = node->line;
+	places->column = node->column;
+}
+
+static const struct option guard_geo_options[] = {
+	{.name = "block",
+	 .type = &type_mapping,
+	 .members = &schema_places,
+	 FIELD(config_guard_geo, block),
+	 .help = "Nothing is taken from who is in any of these places. Where nobody knows, "
+		 "everything passes."},
+	{.name = "allow",
+	 .type = &type_mapping,
+	 .members = &schema_places,
+	 FIELD(config_guard_geo, allow),
+	 .help = "Exceptions from block. Lists of networks, bans and rates hold for them too."},
+};
+
+static const struct schema schema_guard_geo = {SCHEMA("geo of the guard", guard_geo_options)};
+
 static const struct option guard_options[] = {
 	{.name = "mode",
 	 .type = &type_word,
@@ -59,6 +107,11 @@ static const struct option guard_options[] = {
 	 .example = "[/etc/sluice/allow.txt]",
 	 .help = "Files of networks that no list, ban or rate holds for, whatever else is said of "
 		 "them."},
+	{.name = "geo",
+	 .type = &type_mapping,
+	 .members = &schema_guard_geo,
+	 FIELD(config_guard, geo),
+	 .help = "Whom to refuse by where they are. Lists of networks win over places."},
 	{.name = "source",
 	 .type = &type_mapping,
 	 .members = &schema_rates,

@@ -122,6 +122,7 @@ static void view_reasons(const json_t *result, const struct ctl_screen *screen, 
 static void view_state(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	bool is_ready = json_is_true(json_object_get(result, "syn_cookies_ready"));
+	const char *problem = member_text(result, "places_problem");
 
 	strbuf_printf(out, "mode          %s, %s\n", member_text(result, "mode"),
 		      strcmp(member_text(result, "place"), "packets") == 0
@@ -135,6 +136,8 @@ static void view_state(const json_t *result, const struct ctl_screen *screen, st
 		      (json_int_t)member_count(result, "networks_by_hand"),
 		      (json_int_t)member_count(result, "networks_of_places"),
 		      (json_int_t)member_count(result, "bans"));
+	if (*problem)
+		strbuf_printf(out, "places        not those of the configuration: %s\n", problem);
 	strbuf_printf(out,
 		      "packets       %" JSON_INTEGER_FORMAT " seen, %" JSON_INTEGER_FORMAT
 		      " allowed by a list\n",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The databases that a configuration names, held against what it asks of them. */
 #include "proxy/geography.h"
+#include "proxy/places.h"
 
 #include <errno.h>
 
@@ -34,6 +35,34 @@ static int check_listener(const struct config *config, const struct config_liste
 			      name_of(missing));
 		err = -EINVAL;
 	}
+	return err;
+}
+
+static int check_places(const struct config *config, const char *name,
+			const struct config_places *places, uint32_t contents,
+			struct strbuf *ret_errors)
+{
+	uint32_t missing = places_wanted(places) & ~contents;
+
+	if (!missing)
+		return 0;
+	strbuf_printf(ret_errors,
+		      "%s:%u:%u: guard.geo.%s asks for what none of geo.databases has: %s\n",
+		      config->path, places->line, places->column, name, name_of(missing));
+	return -EINVAL;
+}
+
+/* All that is asked for and not there. */
+static int check_contents(const struct config *config, uint32_t contents, struct strbuf *ret_errors)
+{
+	const struct config_guard_geo *guard = &config->guard.geo;
+	int err = check_places(config, "block", &guard->block, contents, ret_errors);
+
+	if (check_places(config, "allow", &guard->allow, contents, ret_errors))
+		err = -EINVAL;
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (check_listener(config, &config->listeners[i], contents, ret_errors))
+			err = -EINVAL;
 	return err;
 }
 
@@ -86,9 +115,8 @@ int geography_open(const struct config *config, struct geo **ret, struct strbuf 
 	list_paths(config, paths);
 	if (!err)
 		err = geo_open(paths, config->geo.ndatabases, &geo, ret_errors);
-	for (size_t i = 0; geo && i < config->nlisteners; i++)
-		if (check_listener(config, &config->listeners[i], geo_contents(geo), ret_errors))
-			err = -EINVAL;
+	if (!err)
+		err = check_contents(config, geo_contents(geo), ret_errors);
 	if (err)
 		geo_unref(geo);
 	else

@@ -8,7 +8,8 @@
 #include "geo/geo.h"
 
 /**
- * Opens the databases of a configuration, and looks whether they tell what its routes ask for.
+ * Opens the databases of a configuration, and looks whether they tell what its routes and its
+ * guard ask for.
  * @ret: one reference; NULL: there are no databases.
  * @ret_errors: a line for each thing that is wrong.
  * Return: 0; -EINVAL with errors; -ENOMEM. Thread: any. Blocks on the files.

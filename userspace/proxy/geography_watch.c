@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Databases whose files change: each second a thread that may block looks at them, and opens them
- * once they have been the same twice, so that a file that is being written over is left alone.
+ * once they have been the same twice, so that a file that is being written over is left alone. What
+ * the guard wants to know of places is gathered there too.
  *
- *   tick ─► thread: stamp, perhaps open ─► control: all workers get the new ones
- *                                      └─► or say once why not: those before stay
+ *   tick ───► thread: stamp, perhaps open, gather ─► control: all workers and the guard get the new
+ *   reload ─► thread: gather                      └► or say once why not: those before stay
  */
 #include "proxy/geography_watch.h"
 #include "core/log.h"
 #include "io/offload.h"
 #include "proxy/geography.h"
+#include "proxy/guard.h"
+#include "proxy/places.h"
 #include "proxy/server_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LOOK_MS 1000
 
@@ -24,15 +28,29 @@ struct geography_watch {
 	uint64_t loaded;           /* stamps: of what is in force, */
 	uint64_t seen;             /* of the last look, */
 	uint64_t refused;          /* of what could not be used */
+	uint32_t ruled;            /* generation whose rules of places have been followed */
+	bool has_places;
+
+	/* Of the look. */
+	bool only_gathers; /* from the databases in force: files wait for the next tick */
 	int err;
-	struct geo *geo; /* opened by the look */
+	struct geo *geo;          /* opened */
+	struct guard_list places; /* gathered */
 	struct strbuf errors;
 };
 
-/* On a thread that may block. */
-static void look(struct io_job *job)
+static int gather(const struct config *config, const struct geo *geo, struct guard_list *places,
+		  struct strbuf *errors)
 {
-	struct geography_watch *watch = container_of(job, struct geography_watch, job);
+	if (!places_are_ruled(config))
+		return 0;
+	return places_gather(config, geo, GUARD_LIST_MAX, places, errors);
+}
+
+/* --- On a thread that may block ------------------------------------------------- */
+
+static void open_changed(struct geography_watch *watch)
+{
 	const struct config *config = watch->snapshot->config;
 	uint64_t stamp = geography_stamp(config), before = watch->seen;
 
@@ -42,15 +60,41 @@ static void look(struct io_job *job)
 	watch->err = geography_open(config, &watch->geo, &watch->errors);
 }
 
+/* The snapshot's databases change only when the look is over. */
+static void look(struct io_job *job)
+{
+	struct geography_watch *watch = container_of(job, struct geography_watch, job);
+	const struct snapshot *snapshot = watch->snapshot;
+	const struct geo *geo = snapshot->geo;
+
+	if (!watch->only_gathers) {
+		open_changed(watch);
+		geo = watch->geo;
+	}
+	if (!watch->err && geo)
+		watch->err = gather(snapshot->config, geo, &watch->places, &watch->errors);
+}
+
+/* --- What comes of it ----------------------------------------------------------- */
+
+/* Told once of a file, and once of a configuration. */
 static void refuse(struct geography_watch *watch)
 {
-	watch->refused = watch->seen;
-	log_lines(LOG_ERROR, "geo: a changed database cannot be used, those before stay: ",
-		  watch->errors.len ? watch->errors.text : "out of memory");
+	const char *errors = watch->errors.len ? watch->errors.text : "out of memory";
+
+	if (!watch->only_gathers) {
+		watch->refused = watch->seen;
+		log_lines(LOG_ERROR,
+			  "geo: a changed database cannot be used, those before stay: ", errors);
+		return;
+	}
+	watch->ruled = watch->snapshot->generation;
+	guard_note_places(watch->server->shared.guard, errors);
+	log_lines(LOG_ERROR, "guard: the places before stay in force: ", errors);
 }
 
 /* Takes over the reference that the look has left. */
-static void put_in_force(struct geography_watch *watch)
+static void renew_geo(struct geography_watch *watch)
 {
 	struct server *server = watch->server;
 
@@ -63,19 +107,48 @@ static void put_in_force(struct geography_watch *watch)
 	watch->geo = NULL;
 }
 
-static void on_looked(struct io_job *job)
+static int set_places(struct geography_watch *watch, const struct snapshot *snapshot,
+		      struct guard_list *places)
 {
-	struct geography_watch *watch = container_of(job, struct geography_watch, job);
+	size_t count = places->count;
+	int err = guard_set_places(watch->server->shared.guard, places);
+
+	watch->ruled = snapshot->generation;
+	if (err)
+		return err;
+	watch->has_places = places_are_ruled(snapshot->config);
+	if (watch->has_places)
+		log_info("guard: places: %zu networks are listed", count);
+	return 0;
+}
+
+static void renew_places(struct geography_watch *watch)
+{
+	int err = set_places(watch, watch->snapshot, &watch->places);
+
+	if (!err)
+		return;
+	guard_note_places(watch->server->shared.guard, strerror(-err));
+	log_error("guard: places: the networks cannot be loaded, those before stay: %s",
+		  strerror(-err));
+}
+
+static void put_in_force(struct geography_watch *watch)
+{
+	bool has_gathered = watch->geo || watch->only_gathers;
+
+	if (has_gathered && places_are_ruled(watch->snapshot->config))
+		renew_places(watch);
+	if (watch->geo)
+		renew_geo(watch);
+}
+
+static void forget_look(struct geography_watch *watch)
+{
 	struct snapshot *snapshot = watch->snapshot;
 
-	/* Another configuration may have come meanwhile, and opened its own. */
-	if (snapshot == watch->server->snapshot && !watch->server->is_draining) {
-		if (watch->err)
-			refuse(watch);
-		else if (watch->geo)
-			put_in_force(watch);
-	}
 	geo_unref(watch->geo);
+	guard_list_done(&watch->places);
 	strbuf_done(&watch->errors);
 	watch->geo = NULL;
 	watch->errors = (struct strbuf){};
@@ -84,16 +157,43 @@ static void on_looked(struct io_job *job)
 	snapshot_unref(snapshot);
 }
 
+static bool wants_places(const struct geography_watch *watch)
+{
+	const struct snapshot *snapshot = watch->server->snapshot;
+
+	return places_are_ruled(snapshot->config) && watch->ruled != snapshot->generation;
+}
+
+/* --- When to look --------------------------------------------------------------- */
+
 static void begin_look(struct geography_watch *watch)
 {
 	struct server *server = watch->server;
 
 	watch->loaded = geo_opened_stamp(server->snapshot->geo);
+	watch->only_gathers = wants_places(watch);
 	watch->snapshot = snapshot_ref(server->snapshot);
 	if (io_offload_submit(server->shared.offload, server->loop, &watch->job) == 0)
 		return;
 	snapshot_unref(watch->snapshot);
 	watch->snapshot = NULL;
+}
+
+static void on_looked(struct io_job *job)
+{
+	struct geography_watch *watch = container_of(job, struct geography_watch, job);
+	const struct server *server = watch->server;
+
+	/* Another configuration may have come meanwhile, and opened its own. */
+	if (watch->snapshot == server->snapshot && !server->is_draining) {
+		if (watch->err)
+			refuse(watch);
+		else
+			put_in_force(watch);
+	}
+	forget_look(watch);
+	if (!server->is_draining && wants_places(watch))
+		begin_look(watch);
 }
 
 static void on_tick(struct io_timer *timer)
@@ -121,9 +221,42 @@ struct geography_watch *geography_watch_new(struct server *server)
 	return watch;
 }
 
+int geography_watch_prepare(struct geography_watch *watch, const struct snapshot *snapshot,
+			    struct strbuf *ret_errors)
+{
+	struct guard_list places = {};
+	int err = gather(snapshot->config, snapshot->geo, &places, ret_errors);
+
+	if (!err && places_are_ruled(snapshot->config)) {
+		err = set_places(watch, snapshot, &places);
+		if (err)
+			strbuf_printf(ret_errors,
+				      "guard: places: the networks cannot be loaded: %s\n",
+				      strerror(-err));
+	}
+	guard_list_done(&places);
+	return err;
+}
+
+/* A look may be under way, and have a list of its own. */
+static void drop_places(struct geography_watch *watch)
+{
+	struct guard_list none = {};
+
+	guard_note_places(watch->server->shared.guard, "");
+	if (watch->has_places && set_places(watch, watch->server->snapshot, &none) < 0)
+		log_error("guard: places: out of memory: those before stay");
+}
+
 void geography_watch_start(struct geography_watch *watch)
 {
-	if (watch->server->snapshot->geo && !io_timer_is_pending(&watch->tick))
+	const struct snapshot *snapshot = watch->server->snapshot;
+
+	if (!places_are_ruled(snapshot->config))
+		drop_places(watch);
+	if (!watch->snapshot && wants_places(watch))
+		begin_look(watch);
+	if (snapshot->geo && !io_timer_is_pending(&watch->tick))
 		io_timer_start(watch->server->loop, &watch->tick, LOOK_MS);
 }
 

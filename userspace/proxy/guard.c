@@ -199,6 +199,7 @@ void guard_free(struct guard *guard)
 		io_timer_stop(guard->loop, &guard->tend);
 	guard_list_done(&guard->files);
 	guard_list_done(&guard->places);
+	free(guard->places_problem);
 	free(guard->live);
 	guard_table_free(guard->table);
 	guard_bans_free(guard->bans);
@@ -374,10 +375,27 @@ int guard_apply(struct guard *guard, const struct config *config, struct strbuf 
 
 int guard_set_places(struct guard *guard, struct guard_list *places)
 {
-	guard_list_done(&guard->places);
+	struct guard_list before = guard->places;
+	int err;
+
 	guard->places = *places;
+	err = guard_renew_table(guard);
+	if (err) {
+		guard->places = before;
+		return err;
+	}
+	guard_list_done(&before);
 	*places = (struct guard_list){};
-	return guard_renew_table(guard);
+	guard_note_places(guard, "");
+	return 0;
+}
+
+void guard_note_places(struct guard *guard, const char *problem)
+{
+	size_t len = strcspn(problem, "\n");
+
+	free(guard->places_problem);
+	guard->places_problem = len ? strndup(problem, len) : NULL;
 }
 
 void guard_for_each_live(const struct guard *guard,
@@ -404,6 +422,7 @@ void guard_describe(struct guard *guard, struct guard_facts *ret)
 		.listed = guard->files.count,
 		.live = guard->nlive,
 		.places = guard->places.count,
+		.places_problem = guard->places_problem ? guard->places_problem : "",
 		.has_cookies = guard->maps && read_syncookies() == 2,
 	};
 	pthread_rwlock_rdlock(&guard->lock);

@@ -19,6 +19,7 @@ struct guard {
 
 	/* Thread: control. */
 	struct guard_list files, places;
+	char *places_problem; /* NULL: none */
 	struct guard_live *live;
 	size_t nlive;
 

@@ -323,6 +323,9 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	err = make_snapshot(server, config, &snapshot, ret_errors);
 	if (err)
 		goto fail;
+	err = geography_watch_prepare(server->geography, snapshot, ret_errors);
+	if (err)
+		goto fail_snapshot;
 	err = start_workers(server, config, ret_errors);
 	if (err)
 		goto fail_snapshot;

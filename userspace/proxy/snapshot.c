@@ -5,6 +5,7 @@
 #include "net/socket.h"
 #include "proxy/file_roots.h"
 #include "proxy/geography.h"
+#include "proxy/places.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -380,6 +381,19 @@ static bool is_complete(const struct snapshot *snapshot)
 	return snapshot->listeners && snapshot->pools && snapshot->pool_tls && snapshot->bindings;
 }
 
+/* Whether what guard.geo blocks fits. */
+static int check_places(const struct config *config, const struct geo *geo,
+			struct strbuf *ret_errors)
+{
+	struct guard_list places = {};
+	int err = 0;
+
+	if (places_are_ruled(config))
+		err = places_gather(config, geo, GUARD_LIST_MAX, &places, ret_errors);
+	guard_list_done(&places);
+	return err;
+}
+
 int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 {
 	struct config *borrowed = (struct config *)(uintptr_t)config;
@@ -395,6 +409,8 @@ int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 		err = add_filters(snapshot, &options, ret_errors);
 	if (!err)
 		err = geography_open(config, &snapshot->geo, ret_errors);
+	if (!err)
+		err = check_places(config, snapshot->geo, ret_errors);
 	snapshot_discard(snapshot);
 	return err;
 }

@@ -94,9 +94,9 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 		 struct snapshot **ret, struct strbuf *ret_errors) WARN_UNUSED;
 
 /**
- * Reads the files that TLS and filters need, and forgets them again.
+ * Reads the files that TLS, filters and places need, and forgets them again.
  * @ret_errors: as above; on success perhaps warnings.
- * Return: 0; -EINVAL; -ENOMEM.
+ * Return: 0; -EINVAL; -E2BIG; -ENOMEM.
  */
 int snapshot_check_files(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
 

@@ -112,6 +112,16 @@ static const struct {
 	 "1:63: country: there is nothing to look it up in; expected geo.databases\n"
 	 "1:78: continent: there is nothing to look it up in; expected geo.databases\n"},
 
+	{"guard: {geo: {block: {country: KP, asn: 1}}}\n" L P,
+	 "1:32: country: there is nothing to look it up in; expected geo.databases\n"
+	 "1:41: asn: there is nothing to look it up in; expected geo.databases\n"},
+	{"geo: {databases: []}\nguard: {geo: {block: {continent: Asia}}}\n" L P,
+	 "2:34: continent: \"Asia\" is no continent; expected one of AF, AN, AS, EU, NA, OC, SA\n"
+	 "2:34: continent: there is nothing to look it up in; expected geo.databases\n"},
+	{"geo: {databases: /x}\nguard: {geo: {allow: {country: DE}}}\n" L P,
+	 "2:22: allow makes exceptions from geo.block, and that names no place; what is not "
+	 "blocked passes anyway\n"},
+
 	/* The file as a whole */
 	{"", "1:1: the file is empty; expected at least listeners\n"},
 	{"# nothing but a comment\n", "1:1: the file is empty; expected at least listeners\n"},
