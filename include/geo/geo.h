@@ -52,6 +52,11 @@ uint32_t geo_contents(const struct geo *geo);
  * and all where @geo is NULL. Thread: any, without locks. */
 void geo_look(const struct geo *geo, const struct address *address, struct geo_facts *ret);
 
+/* What one of them says by itself; @ret_organisation lives as long as @geo. Return: whether it
+ * knows the address. */
+bool geo_look_in(const struct geo *geo, size_t index, const struct address *address,
+		 struct geo_facts *ret, struct slice *ret_organisation);
+
 /* The name of the autonomous system; empty: unknown. Lives as long as @geo. */
 struct slice geo_organisation(const struct geo *geo, const struct address *address);
 

@@ -208,6 +208,11 @@ void server_describe_acceleration(struct server *server, struct acceleration_fac
 /* Borrowed; NULL only where a server is not whole. include/proxy/guard.h has what can be done. */
 struct guard *server_guard(const struct server *server);
 
+struct geo;
+
+/* In force; borrowed until the loop's next turn. NULL: there are no databases. */
+const struct geo *server_geo(const struct server *server);
+
 struct dispatcher;
 
 /* Borrowed; NULL: there is none. include/proxy/dispatcher.h has what can be asked. */

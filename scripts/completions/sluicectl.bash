@@ -19,7 +19,7 @@ _sluice_reply() {
 
 _sluicectl() {
 	local cur prev words cword
-	local commands="status listeners pools services connections endpoint reload top metrics doctor version flows guard capture"
+	local commands="status listeners pools services connections endpoint reload top metrics doctor version flows guard capture geo"
 	local options="--socket --json --no-color --timeout --help --version"
 
 	if declare -F _get_comp_words_by_ref >/dev/null; then

@@ -46,7 +46,7 @@ offers() {
 	fi
 }
 
-offers "commands come first" "status listeners pools services connections endpoint reload top metrics doctor version flows guard capture" \
+offers "commands come first" "status listeners pools services connections endpoint reload top metrics doctor version flows guard capture geo" \
 	sluicectl ""
 offers "options and their values are no commands" "pools" sluicectl --json -s /tmp/x po
 offers "pools come from the daemon" "app other" sluicectl endpoint ""

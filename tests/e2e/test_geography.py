@@ -93,3 +93,32 @@ def test_databases_that_a_reload_brings_are_looked_after_too(net, sluice, web, d
     assert is_in_europe(net, "192.0.2.7")
     mmdb.write(databases[0], FRANCE)
     wait_until(lambda: is_in_europe(net, "203.0.113.7"), 15, "the new file is in force")
+
+
+def test_sluicectl_shows_what_holds_of_addresses_and_who_says_so(net, sluice, web, databases):
+    sluice.start(config(web, databases))
+    result = sluice.ctl_json("geo", "192.0.2.7", "::ffff:192.0.2.7", "203.0.113.7")
+    assert [(row["path"], row["built"]) for row in result["databases"]] == [
+        (path, "2023-11-14T22:13:20.000000Z") for path in databases]
+    facts = {"country": "DE", "continent": "EU", "asn": 64500, "organisation": "Example"}
+    known, mapped, unknown = result["addresses"]
+    for row in (known, mapped):
+        assert {key: row[key] for key in facts} == facts
+        assert [(by["path"], by["country"], by["asn"]) for by in row["databases"]] == [
+            (databases[0], "DE", 0), (databases[1], "", 64500)]
+    assert unknown == {"address": "203.0.113.7", "country": "", "continent": "", "asn": 0,
+                       "organisation": "", "databases": []}
+    text = sluice.ctl("geo", "192.0.2.7")
+    assert "AS64500  Example" in text and databases[1] in text and "2023-11-14" in text
+    assert databases[0] in sluice.ctl("geo")
+
+
+def test_sluicectl_refuses_what_is_no_address_and_tells_of_no_databases(net, sluice, web, databases):
+    without = config(web, databases)
+    del without["geo"]
+    without["listeners"][0]["routes"] = []
+    sluice.start(without)
+    done = sluice.ctl("geo", "192.0.2.7/32", check=False)
+    assert done.returncode == 2 and "'192.0.2.7/32' is not an address" in done.stderr
+    done = sluice.ctl("geo", "192.0.2.7", check=False)
+    assert done.returncode == 1 and "the configuration has no geo.databases" in done.stderr

@@ -99,6 +99,7 @@ extern const struct admin_protocol http_protocol;    /* http_port.c */
 #define CONTROL_REQUEST_MAX       65536
 #define CONTROL_CONNECTIONS_LIMIT 100   /* unless the request says otherwise */
 #define CONTROL_CONNECTIONS_MAX   65536 /* that are asked of the workers */
+#define CONTROL_ADDRESSES_MAX     1000
 
 #define CONTROL_COMMANDS(X)           \
 	X(VERSION, "version")         \
@@ -109,6 +110,7 @@ extern const struct admin_protocol http_protocol;    /* http_port.c */
 	X(CONNECTIONS, "connections") \
 	X(ENDPOINT, "endpoint")       \
 	X(GUARD, "guard")             \
+	X(GEO, "geo")                 \
 	X(RELOAD, "reload")           \
 	X(METRICS, "metrics")         \
 	X(PING, "ping")
@@ -180,6 +182,8 @@ struct control_request {
 	bool has_mode, has_network;
 	uint32_t seconds;   /* 0: not given */
 	const char *reason; /* NULL: not given */
+	/* geo */
+	const json_t *addresses; /* texts of IP addresses; NULL: not given */
 };
 
 /**
@@ -225,6 +229,9 @@ void control_endpoint(struct server *server, const struct control_request *reque
 /* control_guard.c: likewise. */
 void control_guard(struct server *server, const struct control_request *request,
 		   struct strbuf *out);
+
+/* control_geo.c: likewise. */
+void control_geo(struct server *server, const struct control_request *request, struct strbuf *out);
 
 /* Answers later; @request is copied where it must last. */
 void control_connections(struct admin_connection *connection, struct control_request *request);

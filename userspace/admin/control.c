@@ -72,6 +72,9 @@ static void answer(struct admin_connection *connection, struct control_request *
 	case CONTROL_GUARD:
 		control_guard(admin->server, request, &out);
 		break;
+	case CONTROL_GEO:
+		control_geo(admin->server, request, &out);
+		break;
 	case CONTROL_RELOAD:
 		on_reload(admin, &out);
 		break;

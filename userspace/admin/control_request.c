@@ -183,6 +183,25 @@ static int on_reason(struct control_request *request, const json_t *value)
 	return read_text(value, &request->reason);
 }
 
+static int on_addresses(struct control_request *request, const json_t *value)
+{
+	struct address address;
+	const json_t *item;
+	const char *text;
+	size_t i;
+
+	if (!json_is_array(value) || json_array_size(value) > CONTROL_ADDRESSES_MAX)
+		return -EINVAL;
+	json_array_foreach(value, i, item)
+	{
+		if (read_text(item, &text) < 0 ||
+		    address_parse_ip(slice_from_str(text), 0, &address) < 0)
+			return -EINVAL;
+	}
+	request->addresses = value;
+	return 0;
+}
+
 #define TAKES(command) (1u << CONTROL_##command)
 
 static const struct member {
@@ -205,6 +224,7 @@ static const struct member {
 	{"network", TAKES(GUARD), on_network, "an address or network such as 192.0.2.0/24"},
 	{"seconds", TAKES(GUARD), on_seconds, "a number from 1 to 31622400"},
 	{"reason", TAKES(GUARD), on_reason, "a text"},
+	{"addresses", TAKES(GEO), on_addresses, "a list of at most 1000 IP addresses"},
 };
 
 static int read_member(struct control_request *request, const char *key, const json_t *value,

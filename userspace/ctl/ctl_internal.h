@@ -55,6 +55,7 @@ enum ctl_command {
 	CTL_COMMAND_FLOWS,
 	CTL_COMMAND_GUARD,
 	CTL_COMMAND_CAPTURE,
+	CTL_COMMAND_GEO,
 	CTL_COMMAND_COUNT,
 };
 
@@ -76,6 +77,9 @@ struct ctl_options {
 	const char *network, *reason, *mode;
 	uint32_t seconds;   /* 0: not given */
 	const char *output; /* NULL: standard output */
+	/* geo */
+	char **addresses;
+	size_t naddresses;
 	/* top */
 	uint32_t snapshots; /* 0: until it is told to quit */
 	/* flows */
@@ -200,11 +204,17 @@ const char *table_colour_end(const struct ctl_screen *screen, enum table_colour 
 typedef void view_fn(const json_t *result, const struct ctl_screen *screen, struct strbuf *out);
 
 view_fn view_status, view_listeners, view_pools, view_connections, view_endpoint, view_reload,
-	view_metrics, view_version, view_guard, view_services;
+	view_metrics, view_version, view_guard, view_services, view_geo;
 
 /* guard.c: what follows "guard". Return: 0; -EINVAL with @error. */
 int guard_read_arguments(char **arguments, int count, struct ctl_options *options,
 			 struct strbuf *error) WARN_UNUSED;
+
+#define CTL_ADDRESSES_MAX 1000 /* as many as the daemon takes at once */
+
+/* geo.c: likewise. */
+int geo_read_arguments(char **arguments, int count, struct ctl_options *options,
+		       struct strbuf *error) WARN_UNUSED;
 
 /* flows.c */
 view_fn view_flows, view_verdicts;

@@ -89,6 +89,13 @@ static const struct {
 				 "  --seconds N     for so long (10)\n"
 				 "  --limit N       so many packets at most\n"
 				 "  --output FILE   to a file instead of standard output\n"},
+	[CTL_COMMAND_GEO] =
+		{"geo [ADDRESS...]", "where addresses are, by the databases in force",
+		 "Country, continent, autonomous system and its organisation, as routes and the "
+		 "guard\n"
+		 "take them; below, what each database says by itself and when it was built. "
+		 "Without\n"
+		 "addresses: the databases.\n"},
 	[CTL_COMMAND_VERSION] = {"version", "versions of daemon and sluicectl", ""},
 	[CTL_COMMAND_FLOWS] =
 		{"flows [OPTIONS]", "spliced connections, asked of the kernel itself",

@@ -22,6 +22,7 @@ static const char *const names[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_DOCTOR] = "doctor",     [CTL_COMMAND_VERSION] = "version",
 	[CTL_COMMAND_FLOWS] = "flows",       [CTL_COMMAND_GUARD] = "guard",
 	[CTL_COMMAND_CAPTURE] = "capture",   [CTL_COMMAND_SERVICES] = "services",
+	[CTL_COMMAND_GEO] = "geo",
 };
 
 enum {
@@ -264,6 +265,8 @@ static int read_arguments(struct parse *parse, char **arguments, int count)
 		return read_endpoint_arguments(parse, arguments + 1, count - 1);
 	if (options->command == CTL_COMMAND_GUARD)
 		return guard_read_arguments(arguments + 1, count - 1, options, parse->error);
+	if (options->command == CTL_COMMAND_GEO)
+		return geo_read_arguments(arguments + 1, count - 1, options, parse->error);
 	if (count > 1) {
 		strbuf_printf(parse->error, "%s takes no '%s'", arguments[0], arguments[1]);
 		return -EINVAL;

@@ -13,12 +13,23 @@ static view_fn *const views[CTL_COMMAND_COUNT] = {
 	[CTL_COMMAND_ENDPOINT] = view_endpoint, [CTL_COMMAND_RELOAD] = view_reload,
 	[CTL_COMMAND_METRICS] = view_metrics,   [CTL_COMMAND_VERSION] = view_version,
 	[CTL_COMMAND_GUARD] = view_guard,       [CTL_COMMAND_SERVICES] = view_services,
+	[CTL_COMMAND_GEO] = view_geo,
 };
 
 static void set_text(json_t *request, const char *key, const char *text)
 {
 	if (text)
 		json_object_set_new(request, key, json_string(text));
+}
+
+static void set_addresses(json_t *request, const struct ctl_options *options)
+{
+	json_t *list = options->naddresses ? json_array() : NULL;
+
+	for (size_t i = 0; i < options->naddresses; i++)
+		json_array_append_new(list, json_string(options->addresses[i]));
+	if (list)
+		json_object_set_new(request, "addresses", list);
 }
 
 static bool is_guard_reload(const struct ctl_options *options)
@@ -44,6 +55,7 @@ static json_t *request_of(const struct ctl_options *options)
 	set_text(request, "network", options->network);
 	set_text(request, "reason", options->reason);
 	set_text(request, "mode", options->mode);
+	set_addresses(request, options);
 	if (options->seconds)
 		json_object_set_new(request, "seconds", json_integer(options->seconds));
 	if (options->limit)

@@ -190,6 +190,22 @@ void geo_look(const struct geo *geo, const struct address *address, struct geo_f
 			geo_record_read(&record, geo->databases[i].contents, ret);
 }
 
+bool geo_look_in(const struct geo *geo, size_t index, const struct address *address,
+		 struct geo_facts *ret, struct slice *ret_organisation)
+{
+	const struct geo_database *database = &geo->databases[index];
+	struct address plain = *address;
+	MMDB_entry_s record;
+
+	address_unmap(&plain);
+	if (!address_is_ip(&plain) || !find_record(&database->file, &plain, &record))
+		return false;
+	*ret = (struct geo_facts){};
+	geo_record_read(&record, database->contents, ret);
+	*ret_organisation = geo_record_organisation(&record);
+	return true;
+}
+
 struct slice geo_organisation(const struct geo *geo, const struct address *address)
 {
 	struct address plain = *address;

@@ -49,6 +49,11 @@ struct guard *server_guard(const struct server *server)
 	return server->shared.guard;
 }
 
+const struct geo *server_geo(const struct server *server)
+{
+	return server->snapshot ? server->snapshot->geo : NULL;
+}
+
 struct dispatcher *server_dispatcher(const struct server *server)
 {
 	return server->dispatcher;

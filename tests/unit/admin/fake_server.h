@@ -3,6 +3,7 @@
 #define SLUICE_TESTS_FAKE_SERVER_H
 
 #include "core/address.h"
+#include "geo/geo.h"
 #include "proxy/dispatcher.h"
 #include "proxy/guard.h"
 #include "proxy/inspect.h"
@@ -36,6 +37,7 @@ struct server {
 	void (*on_done)(const struct connection_row *rows, size_t count, uint64_t total,
 			void *context);
 	void *context;
+	struct geo *geo; /* NULL: no databases */
 };
 
 static void fake_endpoint_init(struct endpoint *endpoint, const char *name, const char *address)
@@ -137,6 +139,13 @@ struct guard *server_guard(const struct server *server)
 	if (!guard && guard_new(NULL, NULL, &guard))
 		abort();
 	return guard;
+}
+
+/* --- Where addresses are --------------------------------------------------------------------- */
+
+const struct geo *server_geo(const struct server *server)
+{
+	return server->geo;
 }
 
 const char *connection_end_name(enum connection_end end)

@@ -378,6 +378,47 @@ static void reload_passes_on_what_it_says(void **state)
 	run(reload);
 }
 
+#define COUNTRIES GEO_DATA "/country.mmdb"
+#define SYSTEMS   GEO_DATA "/asn.mmdb"
+#define BUILT     "\"built\":\"2023-11-14T22:13:20.000000Z\","
+#define NOTHING   "\"country\":\"\",\"continent\":\"\",\"asn\":0,\"organisation\":\"\""
+
+static void look_at_places(struct fixture *fixture)
+{
+	static const char *const paths[] = {COUNTRIES, SYSTEMS};
+	struct strbuf errors = {};
+	int fd = dial_control(fixture);
+
+	expect(fixture, fd, "{\"v\":1,\"command\":\"geo\"}\n",
+	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"not_found\",\"message\":\"there are "
+	       "no databases of places: the configuration has no geo.databases\"}}\n");
+	if (geo_open(paths, ARRAY_SIZE(paths), &fixture->server.geo, &errors))
+		note(fixture, "the databases cannot be opened");
+	expect(fixture, fd, "{\"v\":1,\"command\":\"geo\",\"addresses\":[\"192.0.2.1\",\"::1\"]}\n",
+	       "{\"v\":1,\"ok\":true,\"result\":{\"databases\":["
+	       "{\"path\":\"" COUNTRIES "\",\"type\":\"Test-Country\"," BUILT
+	       "\"has_country\":true,\"has_continent\":true,\"has_asn\":false,"
+	       "\"has_point\":false},"
+	       "{\"path\":\"" SYSTEMS "\",\"type\":\"Test-ASN\"," BUILT
+	       "\"has_country\":false,\"has_continent\":false,\"has_asn\":true,"
+	       "\"has_point\":false}],\"addresses\":["
+	       "{\"address\":\"192.0.2.1\",\"country\":\"DE\",\"continent\":\"EU\","
+	       "\"asn\":64500,\"organisation\":\"Example Net\",\"databases\":["
+	       "{\"path\":\"" COUNTRIES "\"," BUILT "\"country\":\"DE\",\"continent\":\"EU\","
+	       "\"asn\":0,\"organisation\":\"\"},"
+	       "{\"path\":\"" SYSTEMS "\"," BUILT "\"country\":\"\",\"continent\":\"\","
+	       "\"asn\":64500,\"organisation\":\"Example Net\"}]},"
+	       "{\"address\":\"::1\"," NOTHING ",\"databases\":[]}]}}\n");
+	geo_unref(fixture->server.geo);
+	close(fd);
+}
+
+static void what_databases_say_is_told_with_who_says_it(void **state)
+{
+	(void)state;
+	run(look_at_places);
+}
+
 /* Every view is one object with the member that the documentation names. */
 static void look(struct fixture *fixture)
 {
@@ -629,6 +670,7 @@ int main(void)
 		cmocka_unit_test(reload_passes_on_what_it_says),
 		cmocka_unit_test(every_view_is_json),
 		cmocka_unit_test(services_show_addresses_and_endpoints),
+		cmocka_unit_test(what_databases_say_is_told_with_who_says_it),
 		cmocka_unit_test(connections_are_filtered),
 		cmocka_unit_test(an_answer_may_come_after_the_client_left),
 		cmocka_unit_test(the_33rd_connection_waits),

@@ -95,6 +95,27 @@ static void orders_to_the_guard_are_read_and_checked(void **state)
 	       CONTROL_ERROR_BAD_ARGUMENT, "guard: \"mode\" must be off, monitor or enforce");
 }
 
+static void addresses_are_read_and_checked(void **state)
+{
+	static const char expected[] =
+		"geo: \"addresses\" must be a list of at most 1000 IP addresses";
+	struct control_request request = take(
+		"{\"v\":1,\"command\":\"geo\",\"addresses\":[\"192.0.2.1\",\"::1\"]}");
+
+	(void)state;
+	assert_int_equal(json_array_size(request.addresses), 2);
+	control_request_done(&request);
+	request = take("{\"v\":1,\"command\":\"geo\"}");
+	assert_null(request.addresses);
+	control_request_done(&request);
+	refuse("{\"v\":1,\"command\":\"geo\",\"addresses\":[\"192.0.2.1:80\"]}",
+	       CONTROL_ERROR_BAD_ARGUMENT, expected);
+	refuse("{\"v\":1,\"command\":\"geo\",\"addresses\":\"192.0.2.1\"}",
+	       CONTROL_ERROR_BAD_ARGUMENT, expected);
+	refuse("{\"v\":1,\"command\":\"geo\",\"addresses\":[1]}", CONTROL_ERROR_BAD_ARGUMENT,
+	       expected);
+}
+
 static void orders_are_read(void **state)
 {
 	struct control_request request = take("{\"v\":1,\"command\":\"endpoint\",\"pool\":\"p\","
@@ -244,6 +265,7 @@ int main(void)
 		cmocka_unit_test(filters_are_read),
 		cmocka_unit_test(orders_are_read),
 		cmocka_unit_test(orders_to_the_guard_are_read_and_checked),
+		cmocka_unit_test(addresses_are_read_and_checked),
 		cmocka_unit_test(what_is_not_an_object_is_refused),
 		cmocka_unit_test(other_versions_are_refused),
 		cmocka_unit_test(unknown_commands_and_members_are_refused),

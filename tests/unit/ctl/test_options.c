@@ -79,6 +79,23 @@ static void orders_to_the_guard_are_read(void **state)
 	refuse("guard --seconds 5", "guard does not take --seconds or --output");
 }
 
+static void addresses_are_read_and_checked(void **state)
+{
+	struct ctl_options options = accept("geo 192.0.2.1 2001:db8::1 --json");
+
+	(void)state;
+	assert_int_equal(options.naddresses, 2);
+	assert_string_equal(options.addresses[0], "192.0.2.1");
+	assert_string_equal(options.addresses[1], "2001:db8::1");
+	assert_true(options.is_json);
+	assert_int_equal(accept("geo").naddresses, 0);
+	refuse("geo 192.0.2.1 192.0.2.256",
+	       "geo: '192.0.2.256' is not an address such as 192.0.2.1 or 2001:db8::1");
+	refuse("geo 192.0.2.0/24",
+	       "geo: '192.0.2.0/24' is not an address such as 192.0.2.1 or 2001:db8::1");
+	refuse("geo --limit 3", "geo does not take --limit");
+}
+
 static void options_stand_on_either_side_of_the_command(void **state)
 {
 	struct ctl_options options = accept("--json pools -s /tmp/x --timeout=250ms --no-color");
@@ -193,6 +210,7 @@ int main(void)
 		cmocka_unit_test(every_command_is_known_by_its_name),
 		cmocka_unit_test(flows_have_options_of_their_own),
 		cmocka_unit_test(orders_to_the_guard_are_read),
+		cmocka_unit_test(addresses_are_read_and_checked),
 		cmocka_unit_test(options_stand_on_either_side_of_the_command),
 		cmocka_unit_test(socket_comes_from_option_then_environment_then_default),
 		cmocka_unit_test(endpoint_takes_an_action),

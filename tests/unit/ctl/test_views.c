@@ -112,6 +112,34 @@ static void services_show_endpoints_and_the_commonest_drop(void **state)
 	      "\n");
 }
 
+static void places_show_what_holds_and_who_says_so(void **state)
+{
+	(void)state;
+	check(view_geo,
+	      "{\"databases\":[],\"addresses\":[{\"address\":\"192.0.2.1\",\"country\":\"DE\","
+	      "\"continent\":\"\",\"asn\":64500,\"organisation\":\"Net\",\"databases\":["
+	      "{\"path\":\"/c.mmdb\",\"built\":\"2023-11-14T22:13:20.000000Z\","
+	      "\"country\":\"DE\",\"continent\":\"\",\"asn\":0,\"organisation\":\"\"},"
+	      "{\"path\":\"/a.mmdb\",\"built\":\"2024-01-01T00:00:00.000000Z\","
+	      "\"country\":\"\",\"continent\":\"\",\"asn\":64500,"
+	      "\"organisation\":\"Net\"}]}]}",
+	      0,
+	      "ADDRESS    COUNTRY  CONTINENT  AS       ORGANISATION  DATABASE  BUILT\n"
+	      "192.0.2.1  DE       -          AS64500  Net\n"
+	      "           DE       -          -        -             /c.mmdb   2023-11-14\n"
+	      "           -        -          AS64500  Net           /a.mmdb   2024-01-01\n");
+	check(view_geo,
+	      "{\"databases\":[{\"path\":\"/c.mmdb\",\"type\":\"City\","
+	      "\"built\":\"2023-11-14T22:13:20.000000Z\",\"has_country\":true,"
+	      "\"has_continent\":true,\"has_asn\":false,\"has_point\":true},"
+	      "{\"path\":\"/o.mmdb\",\"type\":\"Other\","
+	      "\"built\":\"2023-11-14T22:13:20.000000Z\"}],\"addresses\":[]}",
+	      0,
+	      "DATABASE  TYPE   BUILT       TELLS\n"
+	      "/c.mmdb   City   2023-11-14  country, continent, point\n"
+	      "/o.mmdb   Other  2023-11-14  -\n");
+}
+
 static void endpoint_state_names_what_keeps_it_out(void **state)
 {
 	static const struct {
@@ -202,6 +230,7 @@ int main(void)
 		cmocka_unit_test(pools_sum_up_their_endpoints),
 		cmocka_unit_test(pools_fit_the_screen),
 		cmocka_unit_test(services_show_endpoints_and_the_commonest_drop),
+		cmocka_unit_test(places_show_what_holds_and_who_says_so),
 		cmocka_unit_test(endpoint_state_names_what_keeps_it_out),
 		cmocka_unit_test(connections_say_how_many_are_not_shown),
 		cmocka_unit_test(listeners_with_tls_show_handshakes_and_certificates),

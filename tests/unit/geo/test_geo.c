@@ -146,6 +146,27 @@ static void databases_complete_each_other_and_the_first_one_wins(void **state)
 	geo_unref(geo);
 }
 
+static void each_database_can_be_asked_by_itself(void **state)
+{
+	const char *const paths[] = {COUNTRY, ASN};
+	struct geo *geo = open_all(paths, ARRAY_SIZE(paths));
+	struct address address = address_of("::ffff:192.0.2.7");
+	struct slice organisation;
+	struct geo_facts facts;
+
+	(void)state;
+	assert_true(geo_look_in(geo, 0, &address, &facts, &organisation));
+	assert_int_equal(facts.country, EARTH_CODE('D', 'E'));
+	assert_int_equal(facts.asn | organisation.len, 0);
+	assert_true(geo_look_in(geo, 1, &address, &facts, &organisation));
+	assert_int_equal(facts.country, 0);
+	assert_int_equal(facts.asn, 64500);
+	assert_true(slice_equal_str(organisation, "Example Net"));
+	address = address_of("192.0.2.200");
+	assert_false(geo_look_in(geo, 1, &address, &facts, &organisation));
+	geo_unref(geo);
+}
+
 static void a_place_off_the_earth_is_none(void **state)
 {
 	struct geo *geo = open_one(CITY);
@@ -296,6 +317,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_knows_is_empty),
 		cmocka_unit_test(a_country_of_registration_stands_in),
 		cmocka_unit_test(databases_complete_each_other_and_the_first_one_wins),
+		cmocka_unit_test(each_database_can_be_asked_by_itself),
 		cmocka_unit_test(a_place_off_the_earth_is_none),
 		cmocka_unit_test(a_file_that_is_none_of_ours_is_told),
 		cmocka_unit_test(a_file_cut_anywhere_does_no_harm),
