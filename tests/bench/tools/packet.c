@@ -25,6 +25,7 @@
 #define FRAME_MAX 1514
 #define PROXY     0x0aff0001u
 #define BACKEND   0x0aff0002u
+#define SEQ       1000u
 
 static void build_frame(unsigned char *frame, unsigned size)
 {
@@ -40,7 +41,7 @@ static void build_frame(unsigned char *frame, unsigned size)
 	ip.saddr = htonl(packet_client(0));
 	ip.daddr = htonl(PROXY);
 	tcp.source = htons(packet_port(0));
-	tcp.seq = htonl(1000);
+	tcp.seq = htonl(SEQ);
 	tcp.ack_seq = htonl(2000);
 	tcp.window = htons(500);
 	memcpy(frame + 14, &ip, sizeof(ip));
@@ -90,6 +91,9 @@ static void put_flow(struct flow_pair *pair, __u32 flow)
 	out->flags = FLOW_HAS_TIMESTAMPS;
 	map_address(out->source, PROXY);
 	map_address(out->destination, BACKEND);
+	/* Before it is joined, a connection has been seen to speak both ways. */
+	pair->seen[FLOW_DOWN] = (struct flow_record){
+		.flags = FLOW_SEEN_ANY, .ack = SEQ + out->seq_delta, .window = 500};
 }
 
 static void fill(struct bpf_object *object, __u32 nflows, __u32 nbuckets)

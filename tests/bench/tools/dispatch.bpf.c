@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Brings a packet to a service with each turn of a test-run, of a client drawn at random, whatever
+ * the turn before has made of it: an outer header is taken off again. What this costs by itself is
+ * measured with an empty program at the tail call's end, but for the outer header, which costs no
+ * less than putting it on.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "guard.h"
+
+#define HEADERS (14 + 20 + 8)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} measured SEC(".maps");
+
+/* Set before load. */
+const volatile __u32 nsources = 1;
+const volatile __u32 size = 0;
+const volatile __u8 frame[HEADERS];
+
+SEC("tc")
+int bring(struct __sk_buff *skb)
+{
+	__be32 source = bpf_htonl(bring_source(bpf_get_prandom_u32() % nsources));
+	__u8 headers[HEADERS];
+
+	for (int i = 0; i < HEADERS; i++)
+		headers[i] = frame[i];
+	__builtin_memcpy(headers + BRING_SOURCE_AT, &source, sizeof(source));
+	if (skb->len > size &&
+	    bpf_skb_adjust_room(skb, -(int)(skb->len - size), BPF_ADJ_ROOM_MAC, 0))
+		return TC_ACT_SHOT;
+	if (bpf_skb_store_bytes(skb, 0, headers, sizeof(headers), 0))
+		return TC_ACT_SHOT;
+	bpf_tail_call(skb, &measured, 0);
+	return TC_ACT_SHOT;
+}
+
+SEC("tc")
+int nothing(struct __sk_buff *skb)
+{
+	(void)skb;
+	return TC_ACT_OK;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
