@@ -41,7 +41,7 @@ struct io_stream *exchange_client(const struct exchange *exchange)
 
 const struct config_pool *exchange_pool(const struct exchange *exchange)
 {
-	return dial_pool(&exchange->dial);
+	return dial_pool(&exchange->leg->dial);
 }
 
 const struct config_listener *exchange_listener(const struct exchange *exchange)
@@ -86,6 +86,9 @@ static void ready(struct exchange *exchange, struct http_client *client)
 		.items = kept->response_fields, .cap = EXCHANGE_FIELDS, .arena = &exchange->arena};
 	exchange->up_trailers.arena = exchange->down_trailers.arena = &exchange->arena;
 	exchange->parser.limits = &client->session->listener->http_limits;
+	exchange->first.exchange = exchange;
+	exchange->first.response = &exchange->response;
+	exchange->leg = &exchange->first;
 	exchange->up.is_done = true;
 	exchange->started_us = io_loop_now_us(client->session->worker->loop);
 	if (client->session->view->snapshot->access_log)
@@ -262,8 +265,8 @@ static void count_request(struct exchange *exchange)
 
 	request_counters_add(&exchange->client->session->counters->requests, exchange->status, us);
 	if (exchange_pool(exchange))
-		request_counters_add(&dial_counters(&exchange->dial)->requests, exchange->status,
-				     us);
+		request_counters_add(&dial_counters(&exchange->leg->dial)->requests,
+				     exchange->status, us);
 	/* The listener's own pool is a route too, but none of its list. */
 	if (route && route->name && listener->route_stats)
 		stats = listener->route_stats[route - listener->config->routes];
@@ -275,21 +278,22 @@ static void count_request(struct exchange *exchange)
 static void count(struct exchange *exchange)
 {
 	struct listener_counters *counters = exchange->client->session->counters;
+	struct endpoint *endpoint = exchange->leg->dial.endpoint;
 
 	counter_add(&counters->bytes_in, exchange_bytes_in(exchange));
 	counter_add(&counters->bytes_out, exchange_bytes_out(exchange));
 	counter_add(&counters->exchange_ends[exchange->end], 1);
 	count_request(exchange);
-	if (!exchange->dial.endpoint)
+	if (!endpoint)
 		return;
-	counter_add_shared(&exchange->dial.endpoint->load.bytes_in, exchange_bytes_in(exchange));
-	counter_add_shared(&exchange->dial.endpoint->load.bytes_out, exchange_bytes_out(exchange));
+	counter_add_shared(&endpoint->load.bytes_in, exchange_bytes_in(exchange));
+	counter_add_shared(&endpoint->load.bytes_out, exchange_bytes_out(exchange));
 }
 
 static void give_back(struct exchange *exchange)
 {
-	input_release(exchange_worker(exchange)->loop, &exchange->answer);
-	exchange_leave_pool(exchange);
+	io_timer_stop(exchange_worker(exchange)->loop, &exchange->total);
+	exchange_leave_pool(exchange->leg);
 }
 
 static void settle(struct exchange *exchange, enum exchange_end end, bool may_stay)
@@ -302,7 +306,7 @@ static void settle(struct exchange *exchange, enum exchange_end end, bool may_st
 		exchange->source->on_end(exchange->source);
 	exchange->source = NULL;
 	mirror_end(exchange);
-	exchange_release_backend(exchange, may_stay);
+	exchange_release_backend(exchange->leg, may_stay);
 	count(exchange);
 	http_log_write(exchange);
 	exchange_trace_end(exchange);

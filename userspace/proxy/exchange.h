@@ -10,15 +10,12 @@
 #include "http/message.h"
 #include "io/buf.h"
 #include "proxy/body_pass.h"
-#include "proxy/breaker.h"
-#include "proxy/dial.h"
-#include "proxy/input.h"
+#include "proxy/exchange_leg.h"
 #include "proxy/inspect.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct http_backend;
 struct http_client;
 struct worker;
 
@@ -69,7 +66,7 @@ struct exchange {
 	struct http_client *client;
 	struct arena arena;
 
-	struct h1_parser parser; /* of the request's head, then of the response's */
+	struct h1_parser parser; /* of the request's head */
 	struct http_request request;
 	struct http_response response;
 	struct h1_body up, down; /* of the request, of the response */
@@ -81,36 +78,30 @@ struct exchange {
 	struct exchange_origin origin;
 	struct exchange_trace *trace;    /* NULL: there is no tracing; exchange_trace.c's */
 	struct filter_exchange *filters; /* NULL: there are none, or they were not reached */
-	struct input answer;             /* the response's head as far as it has come */
 
 	const struct config_route *route; /* NULL: none yet, or none holds */
-	struct dial dial;                 /* to a backend, once routed to a pool */
+	struct exchange_leg *leg;         /* to a backend, once routed to a pool */
+	struct exchange_leg first;
 	struct gather gather;
-	struct breaker_places places; /* at the pool's breaker */
-	struct io_timer total;        /* over all tries; runs where it is configured */
-	struct http_backend *backend;
+	struct io_timer total;          /* over all tries; runs where it is configured */
 	struct mirror *mirror;          /* collects the request's body; NULL: none does */
 	struct exchange_source *source; /* NULL: no such action */
 
 	bool is_early;        /* in TLS early data: it may be a copy */
-	bool is_reused;       /* the backend has served others before */
-	bool is_head_sent;    /* the request's; its body follows */
 	bool is_answer_begun; /* the final response's head has gone to the client */
-	bool wants_fresh;     /* no idle connection: one has just turned out to be dead */
 	bool has_chunks;      /* of our own, in the answer */
 	bool has_up_chunks;   /* of our own, in the request */
 	bool is_last;         /* the client's connection ends with it */
 	bool is_over;
 	enum body_form form; /* of the answer's body for the client */
-	size_t answer_head;  /* bytes of the response's head */
 	enum exchange_end end;
 	const char *detail; /* static: what was wrong; NULL: nothing */
 	uint16_t status;    /* that the client got; 0: none */
 
 	uint64_t started_wall_us;
-	uint64_t started_us, first_byte_us; /* loop time */
-	uint64_t head_in, head_out;         /* bytes of heads from and to the client */
-	uint64_t replaced_out;              /* of the body, where filters have made another one */
+	uint64_t started_us;        /* loop time */
+	uint64_t head_in, head_out; /* bytes of heads from and to the client */
+	uint64_t replaced_out;      /* of the body, where filters have made another one */
 };
 
 /* One that waits for a request's first bytes. Return: NULL: out of memory. */
@@ -136,10 +127,6 @@ void exchange_on_timeout(struct exchange *exchange);
 /* Whether more of the request's body is wanted now; it comes too slowly. */
 bool exchange_awaits_client(const struct exchange *exchange);
 void exchange_on_slow_client(struct exchange *exchange);
-
-/* From the backend. */
-void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int status);
-void exchange_on_request_sent(struct exchange *exchange, int status);
 
 /* The client's connection ends, whatever was still to come. */
 void exchange_stop(struct exchange *exchange, enum exchange_end end);
@@ -222,7 +209,7 @@ void exchange_filter_refuse(struct exchange *exchange);
 /* exchange.c: the filters have let it through. */
 void exchange_act(struct exchange *exchange);
 
-/* exchange_pick.c: the pool is known; another try; the connection is done with. */
+/* exchange_pick.c: the pool is known; so is what of the body was waited for. */
 void exchange_pick(struct exchange *exchange, size_t pool);
 void exchange_pick_now(struct exchange *exchange);
 /* exchange_gather.c: whether the request's body is waited for, or was refused; exchange_pick_now()
@@ -231,32 +218,12 @@ bool exchange_gather(struct exchange *exchange);
 void exchange_gather_more(struct exchange *exchange);
 /* exchange_request.c: its body is bad, too large, or found no memory. */
 void exchange_refuse_body(struct exchange *exchange, int err);
-/* Takes a place of the pool's breaker. Return: false: it is open there. */
-bool exchange_enter(struct exchange *exchange, enum breaker_gauge gauge);
-void exchange_release_backend(struct exchange *exchange, bool may_stay);
-/* It is over: gives back what it has of the pool. */
-void exchange_leave_pool(struct exchange *exchange);
 
-/* exchange_retry.c: what has become of a try. */
-enum exchange_trouble {
-	EXCHANGE_STALE, /* a kept connection has ended, perhaps before the request came */
-	EXCHANGE_RESET, /* a new one has, without an answer */
-	EXCHANGE_LATE,
-	EXCHANGE_UNAVAILABLE, /* 502, 503, 504 */
-};
-
-/* Return: whether the request is on its way once more, or has been refused; else it is as it was.
- */
-bool exchange_try_again(struct exchange *exchange, enum exchange_trouble trouble);
-/* Whether one more request may be sent; then it is paid for. */
-bool exchange_take_budget(struct exchange *exchange);
-/* The tries begin. */
+/* exchange_retry.c: the tries begin. */
 void exchange_limit_tries(struct exchange *exchange);
 
 /* exchange_request.c: what a backend is asked for. Return: empty: no memory. */
 struct slice exchange_target(struct exchange *exchange);
-/* The connection stands. */
-void exchange_send_request(struct exchange *exchange);
 /* exchange_answer.c: both messages have ended. */
 void exchange_finish_if_done(struct exchange *exchange);
 void exchange_finish(struct exchange *exchange, enum exchange_end end, bool may_stay);

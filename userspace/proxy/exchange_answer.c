@@ -29,9 +29,11 @@ static bool knows_chunks(const struct exchange *exchange)
 /* --- Nothing to pass on --------------------------------------------------------- */
 
 /* The backend is at fault. Once the answer has begun only its end can tell the client. */
-static void fail(struct exchange *exchange, unsigned status, enum exchange_end end,
+static void fail(struct exchange_leg *leg, unsigned status, enum exchange_end end,
 		 const char *detail)
 {
+	struct exchange *exchange = leg->exchange;
+
 	if (exchange->is_answer_begun)
 		exchange_abort(exchange, end, detail);
 	else
@@ -40,16 +42,15 @@ static void fail(struct exchange *exchange, unsigned status, enum exchange_end e
 
 /* A connection that was kept may have been closed while the request was on its way: then another
  * one is tried. */
-static void on_gone(struct exchange *exchange)
+static void on_gone(struct exchange_leg *leg)
 {
-	bool is_mute = !exchange->answer.buf;
+	bool is_mute = !leg->answer.buf;
 
-	if (!exchange->is_reused && is_mute)
-		pool_view_report_reset(exchange->dial.pool_view, exchange->dial.endpoint);
-	if (is_mute &&
-	    exchange_try_again(exchange, exchange->is_reused ? EXCHANGE_STALE : EXCHANGE_RESET))
+	if (!leg->is_reused && is_mute)
+		pool_view_report_reset(leg->dial.pool_view, leg->dial.endpoint);
+	if (is_mute && exchange_try_again(leg, leg->is_reused ? EXCHANGE_STALE : EXCHANGE_RESET))
 		return;
-	fail(exchange, 502, EXCHANGE_END_BACKEND_RESET, NULL);
+	fail(leg, 502, EXCHANGE_END_BACKEND_RESET, NULL);
 }
 
 /* --- Heads ---------------------------------------------------------------------- */
@@ -124,11 +125,11 @@ static struct io_buf *write_head(struct exchange *exchange)
 	return buf;
 }
 
-static void forget_head(struct exchange *exchange)
+static void forget_head(struct exchange_leg *leg)
 {
-	http_fields_clear(&exchange->response.fields);
-	exchange->response = (struct http_response){.fields = exchange->response.fields};
-	exchange->parser = (struct h1_parser){.limits = exchange->parser.limits};
+	http_fields_clear(&leg->response->fields);
+	*leg->response = (struct http_response){.fields = leg->response->fields};
+	leg->parser = (struct h1_parser){.limits = leg->parser.limits};
 }
 
 /* 1xx (RFC 9110 15.2): of no use to a client of HTTP/1.0. */
@@ -143,7 +144,7 @@ static int pass_interim(struct exchange *exchange)
 			return -ENOMEM;
 		io_stream_send(exchange_client(exchange), buf);
 	}
-	forget_head(exchange);
+	forget_head(exchange->leg);
 	return 0;
 }
 
@@ -178,7 +179,7 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 	}
 	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
 	if (client->queued > exchange_buffer_limit(exchange))
-		io_stream_recv_stop(&exchange->backend->stream);
+		io_stream_recv_stop(&exchange->leg->backend->stream);
 	exchange_finish_if_done(exchange);
 }
 
@@ -219,15 +220,16 @@ void exchange_finish_if_done(struct exchange *exchange)
 static int keep_head(struct exchange *exchange, const struct io_buf *rest)
 {
 	const struct config *config = exchange->client->session->view->snapshot->config;
-	const char *head = rest->base + rest->start - exchange->answer_head;
+	size_t len = exchange->leg->answer_head;
+	const char *head = rest->base + rest->start - len;
 	char *copy;
 
 	if (!template_has(&config->access_log.template, CONFIG_VARIABLE_RESPONSE_HEADER))
 		return 0;
-	copy = arena_strdup(&exchange->arena, slice_of(head, exchange->answer_head));
+	copy = arena_strdup(&exchange->arena, slice_of(head, len));
 	if (!copy)
 		return -ENOMEM;
-	http_response_rebase(&exchange->response, head, exchange->answer_head, copy);
+	http_response_rebase(&exchange->response, head, len, copy);
 	return 0;
 }
 
@@ -266,33 +268,32 @@ static void begin_answer(struct exchange *exchange, struct io_buf *rest)
 
 /* --- Both have left HTTP -------------------------------------------------------- */
 
-static void begin_tunnel(struct exchange *exchange)
+static void begin_tunnel(struct exchange *exchange, struct io_buf *rest)
 {
 	struct http_fields *fields = &exchange->response.fields;
-	struct io_buf *head, *rest;
+	struct io_buf *head;
 
 	/* The backend chooses among what the client offered. */
 	exchange->upgrade = http_fields_value(fields, HTTP_FIELD_UPGRADE);
 	http_fields_strip_connection(fields);
 	head = write_head(exchange);
-
 	if (!head) {
+		io_buf_release(loop_of(exchange), rest);
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	}
 	exchange->is_answer_begun = true;
 	exchange->status = exchange->response.status;
 	io_stream_send(exchange_client(exchange), head);
-	rest = input_take(&exchange->answer);
-	rest->start += (uint32_t)exchange->answer_head;
 	http_client_on_upgrade(exchange->client, rest);
 }
 
 /* --- From the backend ----------------------------------------------------------- */
 
 /* Return: 0: a final response's head is whole; 1: more is needed; -1: it has been dealt with. */
-static int read_head(struct exchange *exchange)
+static int read_head(struct exchange_leg *leg)
 {
+	struct exchange *exchange = leg->exchange;
 	const struct h1_asked asked = {
 		.method = exchange->request.method,
 		.for_upgrade = exchange->request.wants_upgrade,
@@ -302,116 +303,119 @@ static int read_head(struct exchange *exchange)
 	int err;
 
 	for (;;) {
-		bytes = input_bytes(&exchange->answer);
-		err = h1_parse_response(&exchange->parser, bytes, &asked, &exchange->response,
-					&len);
+		bytes = input_bytes(&leg->answer);
+		err = h1_parse_response(&leg->parser, bytes, &asked, leg->response, &len);
 		if (err == -EAGAIN)
 			return 1;
 		if (err) {
-			fail(exchange, 502, EXCHANGE_END_BAD_ANSWER,
-			     h1_defect_text(exchange->parser.defect));
+			fail(leg, 502, EXCHANGE_END_BAD_ANSWER, h1_defect_text(leg->parser.defect));
 			return -1;
 		}
-		exchange->answer_head = len;
-		if (exchange->response.status >= 200 || exchange->response.status == 101)
+		leg->answer_head = len;
+		if (leg->response->status >= 200 || leg->response->status == 101)
 			return 0;
 		if (pass_interim(exchange) < 0) {
-			fail(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+			fail(leg, 503, EXCHANGE_END_NO_MEMORY, NULL);
 			return -1;
 		}
-		input_consume(loop_of(exchange), &exchange->answer, len);
-		if (!exchange->answer.buf)
+		input_consume(loop_of(exchange), &leg->answer, len);
+		if (!leg->answer.buf)
 			return 1;
 	}
 }
 
 /* Whether the answer's head is not for the client: another endpoint is asked. */
-static bool is_worth_another(struct exchange *exchange)
+static bool is_worth_another(struct exchange_leg *leg)
 {
-	uint16_t status = exchange->response.status;
+	uint16_t status = leg->response->status;
 
-	pool_view_report_answer(exchange->dial.pool_view, exchange->dial.endpoint, status >= 500);
-	return status >= 502 && status <= 504 && exchange_try_again(exchange, EXCHANGE_UNAVAILABLE);
+	pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, status >= 500);
+	return status >= 502 && status <= 504 && exchange_try_again(leg, EXCHANGE_UNAVAILABLE);
 }
 
 /* The head's fields are written before the buffer that they lie in goes on with the body. */
-static void take_head(struct exchange *exchange)
+static void take_head(struct exchange_leg *leg)
 {
+	struct exchange *exchange = leg->exchange;
 	struct io_buf *rest;
 
-	switch (read_head(exchange)) {
+	switch (read_head(leg)) {
 	case 0:
 		break;
 	case 1:
-		if (input_keep(loop_of(exchange), &exchange->answer) < 0)
-			fail(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		if (input_keep(loop_of(exchange), &leg->answer) < 0)
+			fail(leg, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	default:
 		return;
 	}
-	if (is_worth_another(exchange))
+	if (is_worth_another(leg))
 		return;
-	if (exchange->response.framing.kind == HTTP_FRAMING_TUNNEL) {
-		begin_tunnel(exchange);
-		return;
-	}
-	rest = input_take(&exchange->answer);
-	rest->start += (uint32_t)exchange->answer_head;
-	begin_answer(exchange, rest);
+	rest = input_take(&leg->answer);
+	rest->start += (uint32_t)leg->answer_head;
+	if (exchange->response.framing.kind == HTTP_FRAMING_TUNNEL)
+		begin_tunnel(exchange, rest);
+	else
+		begin_answer(exchange, rest);
 }
 
 /* Whatever writes in two small pieces must not wait for our ACK. */
-static void note_first_byte(struct exchange *exchange)
+static void note_first_byte(struct exchange_leg *leg)
 {
-	uint64_t now_us = io_loop_now_us(loop_of(exchange));
+	uint64_t now_us = io_loop_now_us(loop_of(leg->exchange));
 
-	if (exchange->first_byte_us)
+	if (leg->first_byte_us)
 		return;
-	exchange->first_byte_us = now_us;
-	if (!exchange->is_reused)
-		socket_release_ack(exchange->backend->stream.fd);
-	pool_view_report_first_byte(exchange->dial.pool_view, exchange->dial.endpoint, 0);
+	leg->first_byte_us = now_us;
+	if (!leg->is_reused)
+		socket_release_ack(leg->backend->stream.fd);
+	pool_view_report_first_byte(leg->dial.pool_view, leg->dial.endpoint, 0);
 }
 
-void exchange_on_answer(struct exchange *exchange, struct io_buf *buf, int status)
+void exchange_on_answer(struct exchange_leg *leg, struct io_buf *buf, int status)
 {
+	struct exchange *exchange = leg->exchange;
+
 	if (!buf) {
 		if (!exchange->is_answer_begun)
-			on_gone(exchange);
+			on_gone(leg);
 		else if (status < 0)
 			exchange_abort(exchange, EXCHANGE_END_ANSWER_CUT, NULL);
 		else
 			on_answer_end(exchange);
 		return;
 	}
-	note_first_byte(exchange);
+	note_first_byte(leg);
 	if (exchange->is_answer_begun) {
 		pass_body(exchange, NULL, buf);
 		return;
 	}
-	if (input_append(loop_of(exchange), &exchange->answer, buf) < 0)
-		fail(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+	if (input_append(loop_of(exchange), &leg->answer, buf) < 0)
+		fail(leg, 503, EXCHANGE_END_NO_MEMORY, NULL);
 	else
-		take_head(exchange);
+		take_head(leg);
 }
 
 /* --- From the client's side ----------------------------------------------------- */
 
 void exchange_on_answer_sent(struct exchange *exchange)
 {
+	struct http_backend *backend = exchange->leg->backend;
+
 	if (!exchange->is_over && exchange->source)
 		exchange->source->on_room(exchange->source);
-	else if (!exchange->is_over && exchange->backend && exchange->backend->is_connected &&
-		 !exchange->down.is_done)
-		io_stream_recv_start(&exchange->backend->stream);
+	else if (!exchange->is_over && backend && backend->is_connected && !exchange->down.is_done)
+		io_stream_recv_start(&backend->stream);
 }
 
 /* The whole request is the backend's, or waits for one. */
 static void on_late(struct exchange *exchange)
 {
-	if (exchange->is_head_sent) {
-		pool_view_report_answer(exchange->dial.pool_view, exchange->dial.endpoint, true);
-		if (exchange_try_again(exchange, EXCHANGE_LATE))
+	struct exchange_leg *leg = exchange->leg;
+
+	if (leg->is_head_sent) {
+		pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, true);
+		if (exchange_try_again(leg, EXCHANGE_LATE))
 			return;
 	}
 	exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);

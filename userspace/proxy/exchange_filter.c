@@ -100,7 +100,7 @@ bool exchange_filter_answer(struct exchange *exchange)
 	if (filter_chain_on_response_head(filters) == FILTER_CONTINUE)
 		return true;
 	filters->has_answered = true;
-	exchange_release_backend(exchange, false);
+	exchange_release_backend(exchange->leg, false);
 	reply(exchange);
 	return false;
 }

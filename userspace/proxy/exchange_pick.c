@@ -9,9 +9,9 @@
 
 #include <errno.h>
 
-static struct exchange *exchange_of(struct dial *dial)
+static struct exchange_leg *leg_of(struct dial *dial)
 {
-	return container_of(dial, struct exchange, dial);
+	return container_of(dial, struct exchange_leg, dial);
 }
 
 /* Such a pool's connections are a single client's. */
@@ -22,84 +22,80 @@ static bool is_shared(const struct config_pool *pool)
 
 /* --- What the dial asks --------------------------------------------------------- */
 
-static struct breaker *breaker_of(const struct exchange *exchange)
+static struct breaker *breaker_of(const struct exchange_leg *leg)
 {
-	const struct session *session = exchange->client->session;
-
-	return &session->view->snapshot->pools[exchange->dial.pool]->breaker;
+	return &leg->dial.session->view->snapshot->pools[leg->dial.pool]->breaker;
 }
 
-bool exchange_enter(struct exchange *exchange, enum breaker_gauge gauge)
+bool exchange_enter(struct exchange_leg *leg, enum breaker_gauge gauge)
 {
-	return breaker_enter(breaker_of(exchange), &exchange_pool(exchange)->breaker, gauge,
-			     &exchange->places);
+	return breaker_enter(breaker_of(leg), &dial_pool(&leg->dial)->breaker, gauge, &leg->places);
 }
 
-static bool enter_or_refuse(struct exchange *exchange, enum breaker_gauge gauge)
+static bool enter_or_refuse(struct exchange_leg *leg, enum breaker_gauge gauge)
 {
-	bool has_place = exchange_enter(exchange, gauge);
+	bool has_place = exchange_enter(leg, gauge);
 
 	if (!has_place)
-		exchange_refuse(exchange, 503, EXCHANGE_END_CIRCUIT_OPEN,
+		exchange_refuse(leg->exchange, 503, EXCHANGE_END_CIRCUIT_OPEN,
 				breaker_gauge_name(gauge));
 	return has_place;
 }
 
-static void send_request(struct exchange *exchange)
+static void send_request(struct exchange_leg *leg)
 {
-	breaker_leave(breaker_of(exchange), BREAKER_PENDING, &exchange->places);
-	exchange_send_request(exchange);
+	breaker_leave(breaker_of(leg), BREAKER_PENDING, &leg->places);
+	exchange_send_request(leg);
 }
 
 /* A new connection makes the request wait, which the breaker may forbid. */
 static bool has_connection(struct dial *dial)
 {
-	struct exchange *exchange = exchange_of(dial);
+	struct exchange_leg *leg = leg_of(dial);
 
-	if (!exchange->wants_fresh && is_shared(dial_pool(dial)))
-		exchange->backend = http_backend_take(dial->session->view, dial->endpoint,
-						      exchange);
-	exchange->is_reused = exchange->backend != NULL;
-	if (!exchange->is_reused)
-		return !enter_or_refuse(exchange, BREAKER_PENDING);
-	send_request(exchange);
+	if (!leg->wants_fresh && is_shared(dial_pool(dial)))
+		leg->backend = http_backend_take(dial->session->view, dial->endpoint, leg);
+	leg->is_reused = leg->backend != NULL;
+	if (!leg->is_reused)
+		return !enter_or_refuse(leg, BREAKER_PENDING);
+	send_request(leg);
 	return true;
 }
 
 static void on_wait(struct dial *dial)
 {
-	(void)enter_or_refuse(exchange_of(dial), BREAKER_PENDING);
+	(void)enter_or_refuse(leg_of(dial), BREAKER_PENDING);
 }
 
 static struct io_stream *on_socket(struct dial *dial, int fd)
 {
-	struct exchange *exchange = exchange_of(dial);
+	struct exchange_leg *leg = leg_of(dial);
 
-	exchange->backend = http_backend_open(dial->session->view, dial->endpoint, fd, exchange);
-	return exchange->backend ? &exchange->backend->stream : NULL;
+	leg->backend = http_backend_open(dial->session->view, dial->endpoint, fd, leg);
+	return leg->backend ? &leg->backend->stream : NULL;
 }
 
 static void on_handshake(struct io_stream *stream, const struct tls_result *result)
 {
 	struct http_backend *backend = container_of(stream, struct http_backend, stream);
 
-	dial_on_handshake(&backend->exchange->dial, result);
+	dial_on_handshake(&backend->leg->dial, result);
 }
 
 static void on_ready(struct dial *dial)
 {
-	struct exchange *exchange = exchange_of(dial);
+	struct exchange_leg *leg = leg_of(dial);
 
-	http_backend_ready(exchange->backend);
-	send_request(exchange);
+	http_backend_ready(leg->backend);
+	send_request(leg);
 }
 
 static void on_lost(struct dial *dial, enum io_close_how how)
 {
-	struct exchange *exchange = exchange_of(dial);
+	struct exchange_leg *leg = leg_of(dial);
 
-	http_backend_close(exchange->backend, how);
-	exchange->backend = NULL;
+	http_backend_close(leg->backend, how);
+	leg->backend = NULL;
 	dial_next(dial);
 }
 
@@ -118,7 +114,7 @@ static void on_failed(struct dial *dial, enum dial_failure failure)
 	};
 	bool is_late = failure == DIAL_CONNECT_FAILED && dial->error == -ETIMEDOUT;
 
-	exchange_refuse(exchange_of(dial), is_late ? 504 : answers[failure].status,
+	exchange_refuse(leg_of(dial)->exchange, is_late ? 504 : answers[failure].status,
 			answers[failure].end, NULL);
 }
 
@@ -134,35 +130,40 @@ static const struct dial_ops dial_ops = {
 
 void exchange_pick_now(struct exchange *exchange)
 {
-	if (!enter_or_refuse(exchange, BREAKER_REQUESTS))
+	struct dial *dial = &exchange->leg->dial;
+
+	if (!enter_or_refuse(exchange->leg, BREAKER_REQUESTS))
 		return;
 	exchange_limit_tries(exchange);
-	exchange->dial.client = exchange_source(exchange);
+	dial->client = exchange_source(exchange);
 	if (sticky_read(exchange) < 0) {
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	}
-	dial_start(&exchange->dial, exchange->dial.pool);
+	dial_start(dial, dial->pool);
 }
 
 void exchange_pick(struct exchange *exchange, size_t pool)
 {
-	exchange->dial.ops = &dial_ops;
-	exchange->dial.session = exchange->client->session;
-	exchange->dial.pool = pool;
-	exchange->dial.pool_view = exchange->client->session->view->pools[pool];
+	struct dial *dial = &exchange->leg->dial;
+
+	dial->ops = &dial_ops;
+	dial->session = exchange->client->session;
+	dial->pool = pool;
+	dial->pool_view = dial->session->view->pools[pool];
 	if (!exchange_gather(exchange))
 		exchange_pick_now(exchange);
 }
 
 /* --- The connection is done with ------------------------------------------------ */
 
-void exchange_release_backend(struct exchange *exchange, bool may_stay)
+void exchange_release_backend(struct exchange_leg *leg, bool may_stay)
 {
+	const struct exchange *exchange = leg->exchange;
 	const struct config_pool_http *config;
-	struct http_backend *backend = exchange->backend;
+	struct http_backend *backend = leg->backend;
 
-	exchange->backend = NULL;
+	leg->backend = NULL;
 	if (!backend)
 		return;
 	config = &exchange_pool(exchange)->http;
@@ -173,11 +174,11 @@ void exchange_release_backend(struct exchange *exchange, bool may_stay)
 		http_backend_close(backend, exchange->down.is_done ? IO_CLOSE_FIN : IO_CLOSE_RESET);
 }
 
-void exchange_leave_pool(struct exchange *exchange)
+void exchange_leave_pool(struct exchange_leg *leg)
 {
-	if (!exchange->dial.pool_view)
+	if (!leg->dial.pool_view)
 		return;
-	io_timer_stop(exchange_worker(exchange)->loop, &exchange->total);
-	breaker_leave_all(breaker_of(exchange), &exchange->places);
-	dial_done(&exchange->dial);
+	input_release(exchange_worker(leg->exchange)->loop, &leg->answer);
+	breaker_leave_all(breaker_of(leg), &leg->places);
+	dial_done(&leg->dial);
 }

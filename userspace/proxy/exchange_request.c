@@ -78,7 +78,8 @@ static uint32_t patience(const struct exchange *exchange)
 static void pass_on(struct exchange *exchange, struct io_buf *head)
 {
 	struct http_client *client = exchange->client;
-	struct body_sink sink = {.stream = &exchange->backend->stream,
+	struct io_stream *backend = &exchange->leg->backend->stream;
+	struct body_sink sink = {.stream = backend,
 				 .head = head,
 				 .trailers = &exchange->up_trailers,
 				 .has_chunks = exchange->has_up_chunks};
@@ -102,33 +103,34 @@ static void pass_on(struct exchange *exchange, struct io_buf *head)
 	}
 	client->input.buf = rest;
 	http_client_allow(client, patience(exchange));
-	if (exchange->backend->stream.queued > exchange_buffer_limit(exchange))
+	if (backend->queued > exchange_buffer_limit(exchange))
 		io_stream_recv_stop(exchange_client(exchange));
 }
 
 /* What HTTP/1.0 may leave out, 1.1 may not (RFC 9112 3.2). */
-static int name_host(struct exchange *exchange)
+static int name_host(struct exchange_leg *leg)
 {
-	struct http_fields *fields = &exchange->request.fields;
+	struct http_fields *fields = &leg->exchange->request.fields;
 
 	if (http_fields_has(fields, HTTP_FIELD_HOST))
 		return 0;
 	return http_fields_add_id(fields, HTTP_FIELD_HOST,
-				  slice_from_str(exchange->dial.endpoint->name));
+				  slice_from_str(leg->dial.endpoint->name));
 }
 
-void exchange_send_request(struct exchange *exchange)
+void exchange_send_request(struct exchange_leg *leg)
 {
-	struct io_buf *head = name_host(exchange) == 0 ? write_head(exchange) : NULL;
+	struct exchange *exchange = leg->exchange;
+	struct io_buf *head = name_host(leg) == 0 ? write_head(exchange) : NULL;
 
 	if (!head) {
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	}
-	exchange->is_head_sent = true;
-	exchange->parser = (struct h1_parser){.limits = exchange->parser.limits};
+	leg->is_head_sent = true;
+	leg->parser = (struct h1_parser){.limits = exchange->parser.limits};
 	if (exchange->up.is_done) {
-		io_stream_send(&exchange->backend->stream, head);
+		io_stream_send(&leg->backend->stream, head);
 		http_client_allow(exchange->client, patience(exchange));
 		return;
 	}
@@ -147,7 +149,7 @@ void exchange_on_request(struct exchange *exchange)
 		exchange_gather_more(exchange);
 		return;
 	}
-	if (!exchange->is_over && exchange->is_head_sent && !exchange->up.is_done) {
+	if (!exchange->is_over && exchange->leg->is_head_sent && !exchange->up.is_done) {
 		pass_on(exchange, NULL);
 		if (!exchange->is_over)
 			exchange_finish_if_done(exchange);
@@ -155,8 +157,10 @@ void exchange_on_request(struct exchange *exchange)
 }
 
 /* The backend's queue is empty again. */
-void exchange_on_request_sent(struct exchange *exchange, int status)
+void exchange_on_request_sent(struct exchange_leg *leg, int status)
 {
+	struct exchange *exchange = leg->exchange;
+
 	if (exchange->client->phase == HTTP_CLIENT_TUNNEL) {
 		http_tunnel_on_sent(exchange->client->tunnel);
 		return;
@@ -171,7 +175,7 @@ void exchange_on_request_sent(struct exchange *exchange, int status)
 void exchange_on_client_end(struct exchange *exchange)
 {
 	/* What it said before is looked at once the backend can take it. */
-	bool is_looked_at = exchange->is_head_sent || exchange->gather.limit;
+	bool is_looked_at = exchange->leg->is_head_sent || exchange->gather.limit;
 
 	if (exchange->is_over || exchange->up.is_done || !is_looked_at)
 		return;
@@ -180,11 +184,13 @@ void exchange_on_client_end(struct exchange *exchange)
 
 bool exchange_awaits_client(const struct exchange *exchange)
 {
+	const struct exchange_leg *leg = exchange->leg;
+
 	if (exchange->is_over || exchange->up.is_done)
 		return false;
 	return exchange->gather.limit ||
-	       (exchange->is_head_sent &&
-		exchange->backend->stream.queued <= exchange_buffer_limit(exchange));
+	       (leg->is_head_sent &&
+		leg->backend->stream.queued <= exchange_buffer_limit(exchange));
 }
 
 void exchange_on_slow_client(struct exchange *exchange)

@@ -5,11 +5,6 @@
 #include "proxy/http_client.h"
 #include "proxy/session.h"
 
-static struct worker_view *view_of(const struct exchange *exchange)
-{
-	return exchange->client->session->view;
-}
-
 /*
  * Once a backend may have seen the request, only one that does no harm when it is done twice may be
  * sent again (RFC 9110 9.2.2), and only if none of its body has been passed on.
@@ -35,43 +30,46 @@ static bool is_wanted(const struct config_retry *config, enum exchange_trouble t
 	return false;
 }
 
-bool exchange_take_budget(struct exchange *exchange)
+static struct retry_budget *budget_of(const struct exchange_leg *leg)
 {
-	uint32_t percent = exchange_pool(exchange)->http.retry.budget_percent;
-	bool is_granted = retry_budget_spend(&view_of(exchange)->retry_budgets[exchange->dial.pool],
-					     percent);
+	return &leg->dial.session->view->retry_budgets[leg->dial.pool];
+}
+
+bool exchange_take_budget(struct exchange_leg *leg)
+{
+	uint32_t percent = dial_pool(&leg->dial)->http.retry.budget_percent;
+	bool is_granted = retry_budget_spend(budget_of(leg), percent);
 
 	if (!is_granted)
-		counter_add(&dial_counters(&exchange->dial)->over_budget, 1);
-	return is_granted && exchange_enter(exchange, BREAKER_RETRIES);
+		counter_add(&dial_counters(&leg->dial)->over_budget, 1);
+	return is_granted && exchange_enter(leg, BREAKER_RETRIES);
 }
 
 /* A kept connection that its backend was about to close is nobody's failure. */
-static bool is_granted(struct exchange *exchange, enum exchange_trouble trouble)
+static bool is_granted(struct exchange_leg *leg, enum exchange_trouble trouble)
 {
-	return trouble == EXCHANGE_STALE || exchange_take_budget(exchange);
+	return trouble == EXCHANGE_STALE || exchange_take_budget(leg);
 }
 
-static void forget_answer(struct exchange *exchange)
+static void forget_answer(struct exchange_leg *leg)
 {
-	input_release(exchange_worker(exchange)->loop, &exchange->answer);
-	http_fields_clear(&exchange->response.fields);
-	exchange->response = (struct http_response){.fields = exchange->response.fields};
-	exchange->first_byte_us = 0;
+	input_release(exchange_worker(leg->exchange)->loop, &leg->answer);
+	http_fields_clear(&leg->response->fields);
+	*leg->response = (struct http_response){.fields = leg->response->fields};
+	leg->first_byte_us = 0;
 }
 
-bool exchange_try_again(struct exchange *exchange, enum exchange_trouble trouble)
+bool exchange_try_again(struct exchange_leg *leg, enum exchange_trouble trouble)
 {
-	if (!is_repeatable(exchange) || !dial_has_tries_left(&exchange->dial) ||
-	    !is_wanted(&exchange_pool(exchange)->http.retry, trouble) ||
-	    !is_granted(exchange, trouble))
+	if (!is_repeatable(leg->exchange) || !dial_has_tries_left(&leg->dial) ||
+	    !is_wanted(&dial_pool(&leg->dial)->http.retry, trouble) || !is_granted(leg, trouble))
 		return false;
-	counter_add(&dial_counters(&exchange->dial)->resent, 1);
-	exchange_release_backend(exchange, false);
-	forget_answer(exchange);
-	exchange->is_head_sent = false;
-	exchange->wants_fresh = true;
-	dial_next(&exchange->dial);
+	counter_add(&dial_counters(&leg->dial)->resent, 1);
+	exchange_release_backend(leg, false);
+	forget_answer(leg);
+	leg->is_head_sent = false;
+	leg->wants_fresh = true;
+	dial_next(&leg->dial);
 	return true;
 }
 
@@ -89,8 +87,7 @@ void exchange_limit_tries(struct exchange *exchange)
 {
 	const struct config_pool_http *config = &exchange_pool(exchange)->http;
 
-	retry_budget_earn(&view_of(exchange)->retry_budgets[exchange->dial.pool],
-			  config->retry.budget_percent);
+	retry_budget_earn(budget_of(exchange->leg), config->retry.budget_percent);
 	if (!config->total_timeout_ms)
 		return;
 	exchange->total.on_expire = on_total_timeout;

@@ -100,7 +100,7 @@ static void add_attributes(struct exchange *exchange, struct strbuf *out)
 	const struct http_request *request = &exchange->request;
 	const struct session *session = exchange->client->session;
 	const struct config_pool *pool = exchange_pool(exchange);
-	const struct endpoint *endpoint = dial_endpoint_to_tell(&exchange->dial);
+	const struct endpoint *endpoint = dial_endpoint_to_tell(&exchange->leg->dial);
 
 	strbuf_printf(out,
 		      "\"attributes\":[{\"key\":\"http.response.status_code\",\"value\":"

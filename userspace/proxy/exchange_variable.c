@@ -53,7 +53,7 @@ static struct slice duration_of(struct exchange *exchange)
 
 static struct slice endpoint_of(const struct exchange *exchange)
 {
-	const struct endpoint *endpoint = dial_endpoint_to_tell(&exchange->dial);
+	const struct endpoint *endpoint = dial_endpoint_to_tell(&exchange->leg->dial);
 
 	return endpoint ? text(endpoint->name) : (struct slice){};
 }

@@ -40,16 +40,16 @@ static void on_connect(struct io_stream *stream, int status)
 {
 	struct http_backend *backend = backend_of(stream);
 
-	if (backend->exchange)
-		dial_on_connect(&backend->exchange->dial, status);
+	if (backend->leg)
+		dial_on_connect(&backend->leg->dial, status);
 }
 
 static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
 {
 	struct http_backend *backend = backend_of(stream);
 
-	if (backend->exchange) {
-		exchange_on_answer(backend->exchange, buf, status);
+	if (backend->leg) {
+		exchange_on_answer(backend->leg, buf, status);
 		return;
 	}
 	io_buf_release(stream->loop, buf);
@@ -60,8 +60,8 @@ static void on_sent(struct io_stream *stream, int status)
 {
 	struct http_backend *backend = backend_of(stream);
 
-	if (backend->exchange)
-		exchange_on_request_sent(backend->exchange, status);
+	if (backend->leg)
+		exchange_on_request_sent(backend->leg, status);
 }
 
 static void on_closed(struct io_stream *stream)
@@ -98,7 +98,7 @@ static void leave_idle(struct http_backend *backend)
 }
 
 struct http_backend *http_backend_take(const struct worker_view *view,
-				       const struct endpoint *endpoint, struct exchange *exchange)
+				       const struct endpoint *endpoint, struct exchange_leg *leg)
 {
 	list_for_each (node, bucket_of(view->worker, endpoint)) {
 		struct http_backend *backend = list_entry(node, struct http_backend, node);
@@ -106,14 +106,14 @@ struct http_backend *http_backend_take(const struct worker_view *view,
 		if (backend->endpoint != endpoint || backend->view != view)
 			continue;
 		leave_idle(backend);
-		backend->exchange = exchange;
+		backend->leg = leg;
 		return backend;
 	}
 	return NULL;
 }
 
 struct http_backend *http_backend_open(struct worker_view *view, struct endpoint *endpoint, int fd,
-				       struct exchange *exchange)
+				       struct exchange_leg *leg)
 {
 	struct http_backend *backend = calloc(1, sizeof(*backend));
 	struct worker *worker = view->worker;
@@ -125,7 +125,7 @@ struct http_backend *http_backend_open(struct worker_view *view, struct endpoint
 	backend->worker = worker;
 	backend->view = worker_view_ref(view);
 	backend->endpoint = endpoint_ref(endpoint);
-	backend->exchange = exchange;
+	backend->leg = leg;
 	backend->timer.on_expire = on_idle_too_long;
 	atomic_fetch_add(&worker->shared->backends, 1);
 	io_stream_init(&backend->stream, worker->loop, fd, &stream_ops);
@@ -142,7 +142,7 @@ void http_backend_give(struct http_backend *backend, uint32_t idle_ms, uint32_t 
 {
 	struct worker *worker = backend->worker;
 
-	backend->exchange = NULL;
+	backend->leg = NULL;
 	backend->served++;
 	if (worker->is_draining || backend->view != worker->view ||
 	    worker->backends.nidle >= max_idle) {
@@ -158,7 +158,7 @@ void http_backend_give(struct http_backend *backend, uint32_t idle_ms, uint32_t 
 
 void http_backend_close(struct http_backend *backend, enum io_close_how how)
 {
-	backend->exchange = NULL;
+	backend->leg = NULL;
 	leave_idle(backend);
 	io_stream_close(&backend->stream, how);
 }

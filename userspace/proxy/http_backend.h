@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct exchange;
+struct exchange_leg;
 struct worker;
 struct worker_view;
 
@@ -31,10 +31,10 @@ struct http_backend {
 	struct worker *worker;
 	struct worker_view *view; /* it was opened under these rules, and serves no others */
 	struct endpoint *endpoint;
-	struct exchange *exchange; /* NULL while it idles or closes */
-	struct list_node node;     /* among its worker's idle ones */
-	struct io_timer timer;     /* while it idles */
-	uint32_t served;           /* exchanges that it has ended */
+	struct exchange_leg *leg; /* NULL while it idles or closes */
+	struct list_node node;    /* among its worker's idle ones */
+	struct io_timer timer;    /* while it idles */
+	uint32_t served;          /* exchanges that it has ended */
 	bool is_connected;
 };
 
@@ -51,16 +51,16 @@ void http_backends_init(struct http_backends *backends);
 /* Closes the idle ones. */
 void http_backends_close_idle(struct http_backends *backends);
 
-/* An idle connection to @endpoint that was opened under @view, now @exchange's. NULL: none. */
+/* An idle connection to @endpoint that was opened under @view, now @leg's. NULL: none. */
 struct http_backend *http_backend_take(const struct worker_view *view,
-				       const struct endpoint *endpoint, struct exchange *exchange);
+				       const struct endpoint *endpoint, struct exchange_leg *leg);
 
 /**
- * One that @exchange's dial connects.
+ * One that @leg's dial connects.
  * @fd: from socket_for_connect(); taken over, closed on failure. Return: NULL: out of memory.
  */
 struct http_backend *http_backend_open(struct worker_view *view, struct endpoint *endpoint, int fd,
-				       struct exchange *exchange) WARN_UNUSED;
+				       struct exchange_leg *leg) WARN_UNUSED;
 
 /* Connected, and secured where that is asked for: its answers may come. */
 void http_backend_ready(struct http_backend *backend);

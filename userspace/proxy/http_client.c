@@ -331,8 +331,8 @@ void http_client_tend(struct http_client *client)
 void http_client_describe(const struct http_client *client, struct connection_row *ret)
 {
 	const struct exchange *exchange = client->exchange;
-	const struct config_pool *pool = exchange ? dial_pool(&exchange->dial) : NULL;
-	const struct endpoint *endpoint = exchange ? exchange->dial.endpoint : NULL;
+	const struct config_pool *pool = exchange ? dial_pool(&exchange->leg->dial) : NULL;
+	const struct endpoint *endpoint = exchange ? exchange->leg->dial.endpoint : NULL;
 
 	ret->bytes_in = client->bytes_in + (exchange ? exchange_bytes_in(exchange) : 0);
 	ret->bytes_out = client->bytes_out + (exchange ? exchange_bytes_out(exchange) : 0);
@@ -341,7 +341,7 @@ void http_client_describe(const struct http_client *client, struct connection_ro
 		return;
 	snprintf(ret->endpoint, sizeof(ret->endpoint), "%s", endpoint->name);
 	ret->backend = endpoint->address;
-	ret->backend_tls_version = exchange->dial.tls.version;
+	ret->backend_tls_version = exchange->leg->dial.tls.version;
 }
 
 void http_client_drain(struct http_client *client)

@@ -45,17 +45,18 @@ static const char *version_of(const struct exchange *exchange)
 static void describe(const struct exchange *exchange, struct line *ret)
 {
 	const struct config_pool *pool = exchange_pool(exchange);
+	const struct exchange_leg *leg = exchange->leg;
 	uint64_t now_us = io_loop_now_us(exchange_worker(exchange)->loop);
 
 	*ret = (struct line){
 		.exchange = exchange,
 		.session = exchange->client->session,
-		.endpoint = dial_endpoint_to_tell(&exchange->dial),
+		.endpoint = dial_endpoint_to_tell(&leg->dial),
 		.pool = pool ? pool->name : "-",
 		.version = version_of(exchange),
-		.queue_us = elapsed(exchange->dial.pick_us, exchange->dial.connect_us),
-		.connect_us = elapsed(exchange->dial.connect_us, exchange->dial.connected_us),
-		.first_us = elapsed(exchange->started_us, exchange->first_byte_us),
+		.queue_us = elapsed(leg->dial.pick_us, leg->dial.connect_us),
+		.connect_us = elapsed(leg->dial.connect_us, leg->dial.connected_us),
+		.first_us = elapsed(exchange->started_us, leg->first_byte_us),
 		.total_us = (int64_t)(now_us - exchange->started_us),
 	};
 	ret->endpoint_name = ret->endpoint ? ret->endpoint->name : "-";
@@ -102,7 +103,7 @@ static void append_text(const struct line *line, struct strbuf *out)
 	append_ms(out, line->connect_us, '/');
 	append_ms(out, line->first_us, '/');
 	append_ms(out, line->total_us, ' ');
-	strbuf_printf(out, "tries=%u end=%s", exchange->dial.ntried,
+	strbuf_printf(out, "tries=%u end=%s", exchange->leg->dial.ntried,
 		      exchange_end_name(exchange->end));
 	if (exchange->detail)
 		strbuf_printf(out, " (%s)", exchange->detail);
@@ -147,7 +148,7 @@ static void append_json(const struct line *line, struct strbuf *out)
 	add_ms(out, "connect_ms", line->connect_us);
 	add_ms(out, "first_byte_ms", line->first_us);
 	add_ms(out, "total_ms", line->total_us);
-	strbuf_printf(out, ",\"tries\":%u", exchange->dial.ntried);
+	strbuf_printf(out, ",\"tries\":%u", exchange->leg->dial.ntried);
 	add_text(out, "end", slice_from_str(exchange_end_name(exchange->end)));
 	if (exchange->detail)
 		add_text(out, "detail", slice_from_str(exchange->detail));

@@ -31,8 +31,8 @@ static void on_end(struct tunnel *base, enum connection_end end, enum io_close_h
 	struct exchange *exchange = tunnel->client->exchange;
 
 	take_counts(tunnel);
-	http_backend_close(exchange->backend, backend);
-	exchange->backend = NULL;
+	http_backend_close(exchange->leg->backend, backend);
+	exchange->leg->backend = NULL;
 	exchange_stop(exchange, EXCHANGE_END_UPGRADED);
 	session_end(tunnel->client->session, end, client, backend);
 }
@@ -50,7 +50,7 @@ int http_tunnel_start(struct http_client *client, struct io_buf *from_backend)
 	tunnel->client = client;
 	tunnel->tunnel = (struct tunnel){
 		.client = &session->client,
-		.backend = &client->exchange->backend->stream,
+		.backend = &client->exchange->leg->backend->stream,
 		.config = session->view->snapshot->config,
 		.counters = session->counters,
 		.splice = session->worker->shared->splice,

@@ -63,7 +63,7 @@ static int read_cookie(struct exchange *exchange, struct slice value)
 		return -ENOMEM;
 	signature = slice_skip(value, ID_DIGITS + 1);
 	if (tls_signature_holds(key_of(exchange), slice_from_str(text), signature))
-		exchange->dial.wanted = read_id(id);
+		exchange->leg->dial.wanted = read_id(id);
 	return 0;
 }
 
@@ -81,7 +81,7 @@ static void read_key(struct exchange *exchange, const struct config_hash_key *co
 		value = field ? field->value : value;
 	}
 	if (value.len)
-		exchange->dial.key = hash_bytes(value, 0);
+		exchange->leg->dial.key = hash_bytes(value, 0);
 }
 
 int sticky_read(struct exchange *exchange)
@@ -129,7 +129,7 @@ static int write_value(struct exchange *exchange, char ret[VALUE_SIZE + 1])
 	char id[ID_DIGITS + 1];
 	const char *text;
 
-	snprintf(id, sizeof(id), "%016" PRIx64, exchange->dial.endpoint->id);
+	snprintf(id, sizeof(id), "%016" PRIx64, exchange->leg->dial.endpoint->id);
 	text = signed_text(exchange, slice_of(id, ID_DIGITS));
 	if (!text)
 		return -ENOMEM;
@@ -146,7 +146,7 @@ int sticky_mark(struct exchange *exchange)
 	struct slice text;
 	int err;
 
-	if (!config->cookie || exchange->dial.endpoint->id == exchange->dial.wanted)
+	if (!config->cookie || exchange->leg->dial.endpoint->id == exchange->leg->dial.wanted)
 		return 0;
 	err = write_value(exchange, value);
 	if (err)
