@@ -86,6 +86,8 @@ struct pool_request {
 	size_t ntried;
 	uint64_t wanted; /* id of the endpoint to be taken if it can be had; 0: none */
 	uint64_t key;    /* hashed in place of @client; 0: there is none */
+	/* One that was not tried will do, of the tier and zone that serve now; none otherwise. */
+	bool is_extra;
 };
 
 /**
@@ -97,7 +99,7 @@ struct pool_request {
  * steps; maglev and source keep theirs.
  * @ret: a reference.
  * Return: 0; -EHOSTUNREACH: none is available; -EBUSY: those that are have reached max_connections,
- * or others wait for them already: pool_view_wait().
+ * or others wait for them already: pool_view_wait(); or there is none to spare for what is extra.
  */
 int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 		   struct endpoint **ret) WARN_UNUSED;

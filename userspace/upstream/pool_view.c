@@ -243,9 +243,9 @@ static struct endpoint *draw_untried(struct pool_view *view, uint64_t hash,
 {
 	const struct view_table *table = &view->table;
 
-	if (is_all_tried(table, request))
-		return search_beyond(table, request);
-	return draw(view, hash, request);
+	if (!is_all_tried(table, request))
+		return draw(view, hash, request);
+	return request->is_extra ? NULL : search_beyond(table, request);
 }
 
 /* Whatever its tier and zone: whoever asks for it has been there. */
@@ -278,7 +278,7 @@ int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 	hash = request->key ? request->key : hash_client(view, request->client);
 	if (!endpoint && request->ntried > 0)
 		endpoint = draw_untried(view, hash, request);
-	if (!endpoint)
+	if (!endpoint && !request->is_extra)
 		endpoint = draw(view, hash, NULL);
 	if (!endpoint)
 		return -EBUSY;

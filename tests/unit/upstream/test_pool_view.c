@@ -238,6 +238,56 @@ static void retries_avoid_what_was_tried(void **state)
 			give_back(i);
 }
 
+/* Index of the endpoint that is picked for one request more beside those that were tried. */
+static int pick_extra(struct endpoint *const *tried, size_t ntried)
+{
+	const struct pool_request request = {.tried = tried, .ntried = ntried, .is_extra = true};
+	struct endpoint *endpoint;
+	int err = pool_view_pick(view, &request, &endpoint);
+
+	if (err)
+		return err;
+	for (int i = 0; i < ENDPOINTS; i++)
+		if (endpoint == find((size_t)i))
+			return i;
+	return -ENOENT;
+}
+
+static void what_is_extra_takes_an_untried_endpoint_or_none(void **state)
+{
+	struct endpoint *tried[2];
+
+	(void)state;
+	endpoints[2].tier = endpoints[3].tier = 1;
+	start(NULL);
+	tried[0] = find(1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pick_extra(tried, 1), 0);
+	tried[1] = find(0);
+	/* The backups are for those who have no other. */
+	assert_int_equal(pick_extra(tried, 2), -EBUSY);
+	assert_int_equal(pick_without(tried, 2), 2);
+	give_back(2);
+	for (int i = 0; i < 3; i++)
+		give_back(0);
+}
+
+static void what_is_extra_takes_no_full_endpoint(void **state)
+{
+	struct endpoint *tried[1];
+
+	(void)state;
+	config.nendpoints = 2;
+	endpoints[0].max_connections = 1;
+	start(NULL);
+	tried[0] = find(1);
+	assert_int_equal(pick_extra(tried, 1), 0);
+	assert_int_equal(pick_extra(tried, 1), -EBUSY);
+	give_back(0);
+	assert_int_equal(pick_extra(tried, 1), 0);
+	give_back(0);
+}
+
 static void same_client_gets_the_same_endpoint(void **state)
 {
 	static const enum config_balance balances[] = {CONFIG_BALANCE_MAGLEV,
@@ -595,6 +645,8 @@ int main(void)
 		TEST(our_zone_serves_while_it_can),
 		TEST(nothing_changes_for_a_view_before_the_pool_is_touched),
 		TEST(retries_avoid_what_was_tried),
+		TEST(what_is_extra_takes_an_untried_endpoint_or_none),
+		TEST(what_is_extra_takes_no_full_endpoint),
 		TEST(same_client_gets_the_same_endpoint),
 		TEST(wanted_endpoint_is_taken_while_it_can_be_had),
 		TEST(key_is_hashed_in_place_of_the_client),
