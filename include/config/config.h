@@ -234,6 +234,7 @@ struct config_pool_http {
 	uint32_t total_timeout_ms;    /* 0: none; over all tries, from the request's head */
 	uint32_t buffer_request;      /* 0: bytes of a body that are read before connecting */
 	struct config_retry retry;
+	uint32_t hedge_delay_ms;   /* 0: off; before a second endpoint is asked as well */
 	uint32_t idle_timeout_ms;  /* 30s: an idle connection is kept for so long */
 	uint32_t idle_connections; /* 256: of a worker, to all endpoints; 0: none are kept */
 };

@@ -250,8 +250,9 @@ struct pool_row {
 	struct pool *pool; /* pool_for_each() has the endpoints */
 	uint32_t waiting;
 	uint64_t connect_failures, retries;
-	uint64_t resent, hedged; /* requests: another time, to a second endpoint */
-	uint64_t over_budget;    /* that would have been, but for the budget */
+	uint64_t resent;             /* requests that were sent another time */
+	uint64_t over_budget;        /* that would have been, but for the budget */
+	uint64_t hedged, hedges_won; /* sent to a second endpoint as well; answered by that */
 	struct breaker_row breaker[BREAKER_GAUGES_COUNT];
 	const struct histogram *connect_time;
 	struct request_row requests; /* of listeners of mode http */

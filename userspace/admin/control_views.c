@@ -289,6 +289,8 @@ static void append_pool(const struct pool_row *row, void *context)
 	reply_count(out, "retries", row->retries);
 	reply_count(out, "resent", row->resent);
 	reply_count(out, "over_budget", row->over_budget);
+	reply_count(out, "hedged", row->hedged);
+	reply_count(out, "hedges_won", row->hedges_won);
 	append_breaker(row, out);
 	append_quantiles(out, "connect_seconds", row->connect_time);
 	if (row->tls.is_enabled) {

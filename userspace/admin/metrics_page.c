@@ -118,6 +118,10 @@
 	  "Requests that were sent another time")                                                  \
 	X(POOL_OVER_BUDGET, "pool_retry_budget_exhausted_total", "counter",                        \
 	  "Requests that were not sent again for want of budget")                                  \
+	X(POOL_HEDGED, "pool_hedged_requests_total", "counter",                                    \
+	  "Requests that were sent to a second endpoint as well")                                  \
+	X(POOL_HEDGES_WON, "pool_hedges_won_total", "counter",                                     \
+	  "Of these, those that the second endpoint answered first")                               \
 	X(BREAKER_NOW, "pool_breaker_requests", "gauge", "Requests at a gauge that has a limit")   \
 	X(BREAKER_LIMIT, "pool_breaker_limit", "gauge", "The limit; the breaker is open at it")    \
 	X(BREAKER_REFUSED, "pool_breaker_refused_total", "counter",                                \
@@ -514,6 +518,8 @@ static void add_pool(const struct pool_row *row, void *context)
 	add(page, METRIC_POOL_RETRIES, labels, row->retries);
 	add(page, METRIC_POOL_RESENT, labels, row->resent);
 	add(page, METRIC_POOL_OVER_BUDGET, labels, row->over_budget);
+	add(page, METRIC_POOL_HEDGED, labels, row->hedged);
+	add(page, METRIC_POOL_HEDGES_WON, labels, row->hedges_won);
 	add_breaker(page, row);
 	add_requests(page, METRIC_POOL_REQUESTS, METRIC_POOL_DURATION, labels, &row->requests);
 	add(page, METRIC_POOL_WAITING, labels, row->waiting);

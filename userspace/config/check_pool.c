@@ -164,6 +164,28 @@ static void check_tls(struct checker *checker, const struct config_pool *pool,
 	}
 }
 
+/* What would never be sent is not asked for. */
+static void check_hedge(struct checker *checker, const struct config_pool *pool,
+			const struct node *node)
+{
+	const struct node *http = node_member(node, "http");
+	const struct node *at = node_member(http, "hedge_delay");
+	const struct config_pool_http *config = &pool->http;
+
+	if (!at || !config->hedge_delay_ms)
+		return;
+	check_at_most(checker, http, "hedge_delay", config->hedge_delay_ms, "response_timeout",
+		      config->response_timeout_ms);
+	if (pool->connect_retries == 0)
+		diagnose(checker->diagnostics, at,
+			 "hedge_delay stands beside connect_retries: 0; expected one at least, for "
+			 "a hedge is one of them");
+	if (config->retry.budget_percent == 0)
+		diagnose(checker->diagnostics, at,
+			 "hedge_delay stands beside a retry budget of 0%%; expected a share that "
+			 "may be sent another time");
+}
+
 static void check_pool(struct checker *checker, const struct config_pool *pool,
 		       const struct node *node)
 {
@@ -177,6 +199,7 @@ static void check_pool(struct checker *checker, const struct config_pool *pool,
 	check_maglev(checker, pool, node);
 	check_health(checker, pool, node);
 	check_tls(checker, pool, node);
+	check_hedge(checker, pool, node);
 	check_at_most(checker, node_member_or_self(node, "outlier"), "base_ejection",
 		      pool->outlier.base_ejection_ms, "max_ejection",
 		      pool->outlier.max_ejection_ms);

@@ -133,6 +133,14 @@ static const struct option pool_http_options[] = {
 	 .help = "When a request that may be repeated (RFC 9110 9.2.2) and had no body goes to "
 		 "another "
 		 "endpoint, at most connect_retries times."},
+	{.name = "hedge_delay",
+	 .type = &type_duration,
+	 FIELD(config_pool_http, hedge_delay_ms),
+	 RANGE(0, HOUR),
+	 .default_text = "0",
+	 .help = "A request that may be sent again and has had no head of an answer for so long, "
+		 "connecting included, goes to one more endpoint; the first answer counts. Within "
+		 "connect_retries, retry.budget and breaker. 0: off."},
 	{.name = "buffer_request",
 	 .type = &type_size,
 	 FIELD(config_pool_http, buffer_request),

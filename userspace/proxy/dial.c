@@ -106,15 +106,35 @@ static void on_no_socket(struct dial *dial, int error)
 	dial_next(dial);
 }
 
-static void pick(struct dial *dial)
+static struct pool_request request_of(const struct dial *dial)
 {
-	const struct pool_request request = {
+	return (struct pool_request){
 		.client = dial->client ? dial->client : &dial->session->client_address,
 		.tried = dial->tried,
 		.ntried = dial->ntried,
 		.wanted = dial->wanted,
 		.key = dial->key,
 	};
+}
+
+static void note_try(struct dial *dial, struct endpoint *endpoint)
+{
+	dial->tried[dial->ntried++] = endpoint_ref(endpoint);
+}
+
+/* The endpoint is picked. Return: 0; -errno: no socket. */
+static int begin_try(struct dial *dial)
+{
+	note_try(dial, dial->endpoint);
+	dial->connect_us = io_loop_now_us(loop_of(dial));
+	if (dial->ops->has_connection && dial->ops->has_connection(dial))
+		return 0;
+	return dial_open(dial);
+}
+
+static void pick(struct dial *dial)
+{
+	const struct pool_request request = request_of(dial);
 	int err = pool_view_pick(dial->pool_view, &request, &dial->endpoint);
 
 	if (err == -EBUSY) {
@@ -125,11 +145,7 @@ static void pick(struct dial *dial)
 		dial->ops->on_failed(dial, dial->ntried ? DIAL_CONNECT_FAILED : DIAL_NO_ENDPOINT);
 		return;
 	}
-	dial->tried[dial->ntried++] = endpoint_ref(dial->endpoint);
-	dial->connect_us = io_loop_now_us(loop_of(dial));
-	if (dial->ops->has_connection && dial->ops->has_connection(dial))
-		return;
-	err = dial_open(dial);
+	err = begin_try(dial);
 	if (err)
 		on_no_socket(dial, err);
 }
@@ -169,6 +185,36 @@ void dial_next(struct dial *dial)
 	dial->tls.failure = TLS_FAILURE_NONE;
 	counter_add(&dial_counters(dial)->retries, 1);
 	pick(dial);
+}
+
+/* --- Beside another --------------------------------------------------------------- */
+
+int dial_pick_beside(struct dial *dial, const struct dial *first)
+{
+	struct pool_request request;
+
+	*dial = (struct dial){
+		.ops = first->ops,
+		.session = first->session,
+		.client = first->client,
+		.wanted = first->wanted,
+		.key = first->key,
+		.pool = first->pool,
+		.pool_view = first->pool_view,
+		.pick_us = io_loop_now_us(loop_of(first)),
+	};
+	for (uint32_t i = 0; i < first->ntried; i++)
+		note_try(dial, first->tried[i]);
+	request = request_of(dial);
+	request.wanted = 0;
+	request.is_extra = true;
+	return pool_view_pick(dial->pool_view, &request, &dial->endpoint);
+}
+
+int dial_open_beside(struct dial *dial, struct dial *first)
+{
+	note_try(first, dial->endpoint);
+	return begin_try(dial);
 }
 
 /* --- The end ---------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #ifndef SLUICE_PROXY_DIAL_H
 #define SLUICE_PROXY_DIAL_H
 
+#include "core/compiler.h"
 #include "io/stream.h"
 #include "io/timer.h"
 #include "proxy/access_log.h"
@@ -79,6 +80,16 @@ struct dial {
 
 /* @dial is zero but for @ops, @session, @client, @wanted and @key. */
 void dial_start(struct dial *dial, size_t pool);
+
+/**
+ * For one try beside those of @first, at an endpoint that it has not tried: picks that.
+ * @dial: zero; takes on what is asked for from @first. dial_open_beside() or dial_done() follows.
+ * Return: 0; -EBUSY, -EHOSTUNREACH: there is none to spare.
+ */
+int dial_pick_beside(struct dial *dial, const struct dial *first) WARN_UNUSED;
+
+/* The try begins, and is one of @first's too. Return: 0; -errno: there is no socket for it. */
+int dial_open_beside(struct dial *dial, struct dial *first) WARN_UNUSED;
 
 /* Another try, if the pool allows one more. */
 void dial_next(struct dial *dial);

@@ -306,6 +306,7 @@ static void settle(struct exchange *exchange, enum exchange_end end, bool may_st
 		exchange->source->on_end(exchange->source);
 	exchange->source = NULL;
 	mirror_end(exchange);
+	exchange_end_hedge(exchange);
 	exchange_release_backend(exchange->leg, may_stay);
 	count(exchange);
 	http_log_write(exchange);

@@ -26,7 +26,9 @@ struct worker;
  *   exchange.c         begins: refuses or routes; ends: counts, logs, gives everything back
  *   action_*.c         what the route does: a file each
  *   exchange_reply.c   an answer of our own
- *   exchange_pick.c    a connection to an endpoint, idle or new (dial.h); retries
+ *   exchange_pick.c    a connection to an endpoint, idle or new (dial.h)
+ *   exchange_retry.c   another one, after that has failed
+ *   exchange_hedge.c   another one, while that makes it wait
  *   exchange_request.c head and body to the backend
  *   exchange_answer.c  head and body to the client
  *
@@ -61,6 +63,9 @@ struct gather {
 	struct http_fields trailers;
 };
 
+/* Whether a second endpoint was asked as well. */
+enum exchange_hedging { EXCHANGE_NOT_HEDGED, EXCHANGE_HEDGED, EXCHANGE_HEDGE_WON };
+
 struct exchange {
 	struct exchange *next_free; /* the worker's */
 	struct http_client *client;
@@ -81,9 +86,11 @@ struct exchange {
 
 	const struct config_route *route; /* NULL: none yet, or none holds */
 	struct exchange_leg *leg;         /* to a backend, once routed to a pool */
+	struct exchange_leg *hedge;       /* beside it, until one of them has answered; NULL */
 	struct exchange_leg first;
 	struct gather gather;
 	struct io_timer total;          /* over all tries; runs where it is configured */
+	struct io_timer hedge_due;      /* of a try; likewise */
 	struct mirror *mirror;          /* collects the request's body; NULL: none does */
 	struct exchange_source *source; /* NULL: no such action */
 
@@ -93,6 +100,7 @@ struct exchange {
 	bool has_up_chunks;   /* of our own, in the request */
 	bool is_last;         /* the client's connection ends with it */
 	bool is_over;
+	enum exchange_hedging hedging;
 	enum body_form form; /* of the answer's body for the client */
 	enum exchange_end end;
 	const char *detail; /* static: what was wrong; NULL: nothing */
@@ -219,8 +227,19 @@ void exchange_gather_more(struct exchange *exchange);
 /* exchange_request.c: its body is bad, too large, or found no memory. */
 void exchange_refuse_body(struct exchange *exchange, int err);
 
-/* exchange_retry.c: the tries begin. */
+/* exchange_retry.c: whether it may be sent more than once. */
+bool exchange_is_repeatable(const struct exchange *exchange);
+/* The tries begin. */
 void exchange_limit_tries(struct exchange *exchange);
+
+/* exchange_hedge.c: a try begins; it may become time for a second endpoint. */
+void exchange_expect(struct exchange_leg *leg);
+/* @leg answers: its response is the exchange's, and what is asked of another one is given up. */
+void exchange_choose(struct exchange_leg *leg);
+/* @leg has failed. Return: whether another one goes on without it; else all is as it was. */
+bool exchange_give_way(struct exchange_leg *leg);
+/* Nobody is asked beside exchange->leg any more. */
+void exchange_end_hedge(struct exchange *exchange);
 
 /* exchange_request.c: what a backend is asked for. Return: empty: no memory. */
 struct slice exchange_target(struct exchange *exchange);

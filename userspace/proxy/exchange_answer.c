@@ -28,7 +28,8 @@ static bool knows_chunks(const struct exchange *exchange)
 
 /* --- Nothing to pass on --------------------------------------------------------- */
 
-/* The backend is at fault. Once the answer has begun only its end can tell the client. */
+/* The backend is at fault; if another one was asked as well, that is waited for. Once the answer
+ * has begun only its end can tell the client. */
 static void fail(struct exchange_leg *leg, unsigned status, enum exchange_end end,
 		 const char *detail)
 {
@@ -36,7 +37,7 @@ static void fail(struct exchange_leg *leg, unsigned status, enum exchange_end en
 
 	if (exchange->is_answer_begun)
 		exchange_abort(exchange, end, detail);
-	else
+	else if (!exchange_give_way(leg))
 		exchange_refuse(exchange, status, end, detail);
 }
 
@@ -314,6 +315,7 @@ static int read_head(struct exchange_leg *leg)
 		leg->answer_head = len;
 		if (leg->response->status >= 200 || leg->response->status == 101)
 			return 0;
+		exchange_choose(leg);
 		if (pass_interim(exchange) < 0) {
 			fail(leg, 503, EXCHANGE_END_NO_MEMORY, NULL);
 			return -1;
@@ -351,6 +353,7 @@ static void take_head(struct exchange_leg *leg)
 	}
 	if (is_worth_another(leg))
 		return;
+	exchange_choose(leg);
 	rest = input_take(&leg->answer);
 	rest->start += (uint32_t)leg->answer_head;
 	if (exchange->response.framing.kind == HTTP_FRAMING_TUNNEL)
@@ -408,16 +411,20 @@ void exchange_on_answer_sent(struct exchange *exchange)
 		io_stream_recv_start(&backend->stream);
 }
 
+static void report_late(struct exchange_leg *leg)
+{
+	if (leg && leg->is_head_sent)
+		pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, true);
+}
+
 /* The whole request is the backend's, or waits for one. */
 static void on_late(struct exchange *exchange)
 {
-	struct exchange_leg *leg = exchange->leg;
-
-	if (leg->is_head_sent) {
-		pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, true);
-		if (exchange_try_again(leg, EXCHANGE_LATE))
-			return;
-	}
+	report_late(exchange->leg);
+	report_late(exchange->hedge);
+	exchange_end_hedge(exchange);
+	if (exchange->leg->is_head_sent && exchange_try_again(exchange->leg, EXCHANGE_LATE))
+		return;
 	exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
 }
 

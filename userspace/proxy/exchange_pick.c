@@ -56,6 +56,7 @@ static bool has_connection(struct dial *dial)
 	if (!leg->wants_fresh && is_shared(dial_pool(dial)))
 		leg->backend = http_backend_take(dial->session->view, dial->endpoint, leg);
 	leg->is_reused = leg->backend != NULL;
+	exchange_expect(leg);
 	if (!leg->is_reused)
 		return !enter_or_refuse(leg, BREAKER_PENDING);
 	send_request(leg);
@@ -96,7 +97,8 @@ static void on_lost(struct dial *dial, enum io_close_how how)
 
 	http_backend_close(leg->backend, how);
 	leg->backend = NULL;
-	dial_next(dial);
+	if (!exchange_give_way(leg))
+		dial_next(dial);
 }
 
 static void on_failed(struct dial *dial, enum dial_failure failure)
@@ -114,6 +116,8 @@ static void on_failed(struct dial *dial, enum dial_failure failure)
 	};
 	bool is_late = failure == DIAL_CONNECT_FAILED && dial->error == -ETIMEDOUT;
 
+	if (exchange_give_way(leg_of(dial)))
+		return;
 	exchange_refuse(leg_of(dial)->exchange, is_late ? 504 : answers[failure].status,
 			answers[failure].end, NULL);
 }

@@ -124,7 +124,8 @@ void exchange_send_request(struct exchange_leg *leg)
 	struct io_buf *head = name_host(leg) == 0 ? write_head(exchange) : NULL;
 
 	if (!head) {
-		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		if (!exchange_give_way(leg))
+			exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	}
 	leg->is_head_sent = true;

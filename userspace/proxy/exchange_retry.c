@@ -9,7 +9,7 @@
  * Once a backend may have seen the request, only one that does no harm when it is done twice may be
  * sent again (RFC 9110 9.2.2), and only if none of its body has been passed on.
  */
-static bool is_repeatable(const struct exchange *exchange)
+bool exchange_is_repeatable(const struct exchange *exchange)
 {
 	return http_method_is_idempotent(exchange->request.method) && exchange->up.is_done &&
 	       exchange->up.payload == 0 && !exchange->is_answer_begun;
@@ -61,14 +61,19 @@ static void forget_answer(struct exchange_leg *leg)
 
 bool exchange_try_again(struct exchange_leg *leg, enum exchange_trouble trouble)
 {
-	if (!is_repeatable(leg->exchange) || !dial_has_tries_left(&leg->dial) ||
-	    !is_wanted(&dial_pool(&leg->dial)->http.retry, trouble) || !is_granted(leg, trouble))
+	if (!is_wanted(&dial_pool(&leg->dial)->http.retry, trouble))
+		return false;
+	if (exchange_give_way(leg))
+		return true;
+	if (!exchange_is_repeatable(leg->exchange) || !dial_has_tries_left(&leg->dial) ||
+	    !is_granted(leg, trouble))
 		return false;
 	counter_add(&dial_counters(&leg->dial)->resent, 1);
 	exchange_release_backend(leg, false);
 	forget_answer(leg);
 	leg->is_head_sent = false;
 	leg->wants_fresh = true;
+	leg->is_hedge = false;
 	dial_next(&leg->dial);
 	return true;
 }

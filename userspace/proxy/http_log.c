@@ -18,6 +18,7 @@ struct line {
 	const struct session *session;
 	const struct endpoint *endpoint; /* that served, or failed last; NULL: none */
 	const char *pool, *endpoint_name, *version;
+	const char *hedge; /* NULL: none */
 	char client[ADDRESS_TEXT_SIZE], backend[ADDRESS_TEXT_SIZE], time[CLOCK_RFC3339_SIZE];
 	int64_t queue_us, connect_us, first_us, total_us; /* -1: it did not come to that */
 };
@@ -42,6 +43,20 @@ static const char *version_of(const struct exchange *exchange)
 	return "-";
 }
 
+/* NULL: there was none. */
+static const char *hedge_of(const struct exchange *exchange)
+{
+	switch (exchange->hedging) {
+	case EXCHANGE_HEDGED:
+		return "sent";
+	case EXCHANGE_HEDGE_WON:
+		return "won";
+	case EXCHANGE_NOT_HEDGED:
+		break;
+	}
+	return NULL;
+}
+
 static void describe(const struct exchange *exchange, struct line *ret)
 {
 	const struct config_pool *pool = exchange_pool(exchange);
@@ -54,6 +69,7 @@ static void describe(const struct exchange *exchange, struct line *ret)
 		.endpoint = dial_endpoint_to_tell(&leg->dial),
 		.pool = pool ? pool->name : "-",
 		.version = version_of(exchange),
+		.hedge = hedge_of(exchange),
 		.queue_us = elapsed(leg->dial.pick_us, leg->dial.connect_us),
 		.connect_us = elapsed(leg->dial.connect_us, leg->dial.connected_us),
 		.first_us = elapsed(exchange->started_us, leg->first_byte_us),
@@ -103,8 +119,10 @@ static void append_text(const struct line *line, struct strbuf *out)
 	append_ms(out, line->connect_us, '/');
 	append_ms(out, line->first_us, '/');
 	append_ms(out, line->total_us, ' ');
-	strbuf_printf(out, "tries=%u end=%s", exchange->leg->dial.ntried,
-		      exchange_end_name(exchange->end));
+	strbuf_printf(out, "tries=%u ", exchange->leg->dial.ntried);
+	if (line->hedge)
+		strbuf_printf(out, "hedge=%s ", line->hedge);
+	strbuf_printf(out, "end=%s", exchange_end_name(exchange->end));
 	if (exchange->detail)
 		strbuf_printf(out, " (%s)", exchange->detail);
 	if (exchange->request_id.len)
@@ -149,6 +167,8 @@ static void append_json(const struct line *line, struct strbuf *out)
 	add_ms(out, "first_byte_ms", line->first_us);
 	add_ms(out, "total_ms", line->total_us);
 	strbuf_printf(out, ",\"tries\":%u", exchange->leg->dial.ntried);
+	if (line->hedge)
+		add_text(out, "hedge", slice_from_str(line->hedge));
 	add_text(out, "end", slice_from_str(exchange_end_name(exchange->end)));
 	if (exchange->detail)
 		add_text(out, "detail", slice_from_str(exchange->detail));

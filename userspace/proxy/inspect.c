@@ -189,6 +189,8 @@ void server_for_each_pool(struct server *server,
 		row.retries = counter_read(&sum.retries);
 		row.resent = counter_read(&sum.resent);
 		row.over_budget = counter_read(&sum.over_budget);
+		row.hedged = counter_read(&sum.hedged);
+		row.hedges_won = counter_read(&sum.hedges_won);
 		breaker_describe(&snapshot->pools[i]->breaker, &snapshot->config->pools[i].breaker,
 				 row.breaker);
 		row.tls.is_enabled = snapshot->pool_tls[i];

@@ -174,6 +174,8 @@ void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret)
 		add(&ret->retries, &part->retries);
 		add(&ret->resent, &part->resent);
 		add(&ret->over_budget, &part->over_budget);
+		add(&ret->hedged, &part->hedged);
+		add(&ret->hedges_won, &part->hedges_won);
 		add_tls(&ret->tls, &part->tls);
 		histogram_merge(&ret->connect_time, &part->connect_time);
 		add_requests(&ret->requests, &part->requests);

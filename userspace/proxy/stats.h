@@ -60,6 +60,7 @@ struct listener_stats {
 struct pool_counters {
 	struct counter connect_failures, retries;
 	struct counter resent, over_budget; /* requests */
+	struct counter hedged, hedges_won;  /* likewise */
 	struct tls_counters tls;
 	struct histogram connect_time;
 	struct request_counters requests;

@@ -616,6 +616,15 @@ static const struct {
 	 "2:57: table_size is below the number of endpoints; expected at least 6\n"},
 	{L POOL(", outlier: {base_ejection: 10m}"),
 	 "2:71: base_ejection: \"10m\" is above max_ejection; expected at most as much\n"},
+	{L POOL(", http: {hedge_delay: 2s, response_timeout: 1s}"),
+	 "2:66: hedge_delay: \"2s\" is above response_timeout; expected at most as much\n"},
+	{L POOL(", connect_retries: 0, http: {hedge_delay: 1s}"),
+	 "2:86: hedge_delay stands beside connect_retries: 0; expected one at least, for a hedge "
+	 "is "
+	 "one of them\n"},
+	{L POOL(", http: {hedge_delay: 1s, retry: {budget: 0%}}"),
+	 "2:66: hedge_delay stands beside a retry budget of 0%; expected a share that may be sent "
+	 "another time\n"},
 	{L POOL(", health: htpp"), "2:54: health: \"htpp\" is unknown; expected one of off, tcp, "
 				   "tls, http; did you mean \"http\"?\n"},
 	{L POOL(", health: {interval: 1s}"),

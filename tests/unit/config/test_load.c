@@ -120,6 +120,7 @@ static void an_absent_pool_option_has_its_default(void **state)
 	assert_false(pool->http.retry.on_timeout);
 	assert_false(pool->http.retry.on_unavailable);
 	assert_int_equal(pool->http.retry.budget_percent, 20);
+	assert_int_equal(pool->http.hedge_delay_ms, 0);
 	assert_int_equal(pool->breaker.max_pending, 0);
 	assert_int_equal(pool->breaker.max_requests, 0);
 	assert_int_equal(pool->breaker.max_retries, 0);
@@ -411,6 +412,15 @@ static void pool_options_are_read(void **state)
 	config_free(config);
 }
 
+static void hedges_wait_for_their_delay(void **state)
+{
+	struct config *config = load(LISTENER("") POOL(", http: {hedge_delay: 50ms}"));
+
+	(void)state;
+	assert_int_equal(config->pools[0].http.hedge_delay_ms, 50);
+	config_free(config);
+}
+
 static void every_balance_has_its_name(void **state)
 {
 	static const char *const names[] = {"round_robin", "random", "least_conn",
@@ -502,6 +512,7 @@ int main(void)
 		cmocka_unit_test(endpoints_are_texts_or_mappings),
 		cmocka_unit_test(a_health_check_is_a_word_or_a_mapping),
 		cmocka_unit_test(pool_options_are_read),
+		cmocka_unit_test(hedges_wait_for_their_delay),
 		cmocka_unit_test(every_balance_has_its_name),
 		cmocka_unit_test(the_environment_fills_in_scalars),
 		cmocka_unit_test(the_sample_files_load),

@@ -41,9 +41,14 @@ static void pools_add_up_as_well(void **state)
 	counter_add(&stats->by_worker[0].retries, 1);
 	counter_add(&stats->by_worker[1].retries, 4);
 	counter_add(&stats->by_worker[1].connect_failures, 5);
+	counter_add(&stats->by_worker[0].hedged, 3);
+	counter_add(&stats->by_worker[1].hedged, 2);
+	counter_add(&stats->by_worker[1].hedges_won, 2);
 	pool_stats_sum(stats, &sum);
 	assert_int_equal(counter_read(&sum.retries), 5);
 	assert_int_equal(counter_read(&sum.connect_failures), 5);
+	assert_int_equal(counter_read(&sum.hedged), 5);
+	assert_int_equal(counter_read(&sum.hedges_won), 2);
 	stats_unref(&stats->head);
 }
 
