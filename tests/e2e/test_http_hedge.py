@@ -2,6 +2,7 @@
 """Hedges: a request that one endpoint keeps waiting is asked of a second one as well."""
 import itertools
 import json
+import random
 import socket
 import struct
 import threading
@@ -242,6 +243,41 @@ def test_a_connect_that_takes_long_is_hedged(net, serve, webs):
     with Client(net) as client:
         assert client.ask().body == b"fast"
     assert counts(sluice) == (1, 1)
+
+
+def test_in_a_crowd_everybody_gets_his_own_answer(net, serve, webs):
+    """Answers come just as hedges are sent, and some connections break."""
+    def serve_it(sock, message):
+        time.sleep(random.uniform(0, 0.03))
+        if random.random() < 0.02:
+            reset(sock)
+            return False
+        answer(sock, message.get("x-number").encode() * 500)
+        return True
+
+    for web in webs:
+        web.on("/", serve_it)
+    sluice = serve(*webs, delay="10ms", connect_retries=7, http={"retry": {"budget": "100%"}},
+                   outlier={"consecutive_failures": 0}, balance="random")
+    wrong = []
+
+    def ask_many(who):
+        with Client(net) as client:
+            for i in range(60):
+                number = f"{who}.{i};"
+                got = client.ask(fields=[("X-Number", number)])
+                if (got.status, got.body) != (200, number.encode() * 500):
+                    wrong.append((number, got.status, got.body[:30]))
+
+    crowd = [threading.Thread(target=ask_many, args=(who,)) for who in range(12)]
+    for member in crowd:
+        member.start()
+    for member in crowd:
+        member.join(60)
+    assert wrong == []
+    hedged, won = counts(sluice)
+    assert hedged > won > 0
+    assert [e["active"] for e in sluice.endpoints("main").values()] == [0, 0, 0]
 
 
 # --- Who fails ------------------------------------------------------------------
