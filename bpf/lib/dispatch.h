@@ -10,7 +10,7 @@
 static __always_inline enum dispatch_drop serve(frame_context *ctx, struct packet *packet,
 						struct dispatch_work *work)
 {
-	if (load_headers(ctx, packet))
+	if (load_headers(ctx, packet, work->service->form == DISPATCH_NAT))
 		return DISPATCH_DROP_MALFORMED;
 	if (!find_line(work, packet))
 		return DISPATCH_DROP_NO_ENDPOINT;

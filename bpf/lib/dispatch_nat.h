@@ -368,7 +368,7 @@ static __always_inline enum dispatch_drop nat_return(frame_context *ctx, struct 
 	if (!nat_is_answer(work, packet))
 		return DISPATCH_LEAVES;
 	nat = work->nat;
-	if (load_headers(ctx, packet))
+	if (load_headers(ctx, packet, true))
 		return DISPATCH_DROP_MALFORMED;
 	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
 		return DISPATCH_LEFT_TO_TC;

@@ -24,7 +24,8 @@ typedef struct __sk_buff frame_context;
 #define FRAME_PASS TC_ACT_UNSPEC
 #define FRAME_DROP TC_ACT_SHOT
 
-#define FRAME_CAN_COPY true
+#define FRAME_CAN_COPY        true
+#define FRAME_READS_CHECKSUMS false
 
 static __always_inline void frame_pull_headers(frame_context *skb)
 {

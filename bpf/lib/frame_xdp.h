@@ -15,7 +15,8 @@ typedef struct xdp_md frame_context;
 #define FRAME_PASS XDP_PASS
 #define FRAME_DROP XDP_DROP
 
-#define FRAME_CAN_COPY false
+#define FRAME_CAN_COPY        false
+#define FRAME_READS_CHECKSUMS true /* to tell whether they are whole */
 
 static __always_inline void frame_pull_headers(frame_context *xdp)
 {

@@ -57,7 +57,7 @@ struct packet {
 	struct flow_key key __attribute__((aligned(8)));
 	__u32 l3_offset;
 	/* The network header ends and the transport header begins at L3_MAX; zero behind its end.
-	 */
+	 * Until it is filled, the network header's first word alone is there. */
 	__u8 headers[L3_MAX + L4_MAX + OPTION_SLACK] __attribute__((aligned(8)));
 	__u32 l4_len; /* of what is in the copy */
 	__u32 payload;
@@ -105,6 +105,12 @@ static __always_inline struct tcphdr *packet_tcp(struct packet *packet)
 	return (struct tcphdr *)packet_l4(packet);
 }
 
+/* Version, traffic class and flow label; version, length, type of service and total length. */
+static __always_inline void keep_first_word(void *header, const void *from)
+{
+	*(__u32 *)header = *(const __u32 *)from;
+}
+
 static __always_inline void map_ipv4(__u8 *address, __be32 ipv4)
 {
 	__u32 words[4] = {0, 0, bpf_htonl(0xffff), ipv4};
@@ -148,6 +154,7 @@ static __always_inline enum flow_verdict parse_ipv4(const struct iphdr *ip, cons
 
 	if ((const void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
 		return FLOW_VERDICT_MALFORMED;
+	keep_first_word(packet_ipv4(packet), ip);
 	packet->protocol = ip->protocol;
 	packet->is_fragment = ip->frag_off & IPV4_FRAGMENT;
 	map_ipv4(packet->key.source, ip->saddr);
@@ -170,6 +177,7 @@ static __always_inline enum flow_verdict parse_ipv6(const struct ipv6hdr *ip, co
 
 	if ((const void *)(ip + 1) > end || ip->version != 6)
 		return FLOW_VERDICT_MALFORMED;
+	keep_first_word(packet_ipv6(packet), ip);
 	packet->protocol = ip->nexthdr;
 	packet->is_ipv6 = true;
 	__builtin_memcpy(packet->key.source, &ip->saddr, sizeof(ip->saddr));
