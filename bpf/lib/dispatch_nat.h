@@ -207,6 +207,22 @@ static __always_inline struct dispatch_nat *nat_begin(struct dispatch_work *work
 	return nat;
 }
 
+/* The daemon sends the RST: it has another length than the segment. Source: RFC 9293 section
+ * 3.10.7.1. */
+static __always_inline void tell_lost(struct packet *packet, const struct dispatch_work *work)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	struct dispatch_lost record = {
+		.event = {.kind = FLOW_EVENT_DISPATCH_LOST, .seq = bpf_ntohl(tcp->ack_seq)},
+		.key = packet->key,
+		.ack = bpf_ntohl(tcp->seq) + packet->payload + sizeof(*tcp) - tcp->doff * 4 +
+		       tcp->fin,
+	};
+
+	if (work->service->resets_lost && tcp->ack && !tcp->rst)
+		(void)bpf_ringbuf_output(&events, &record, sizeof(record), 0);
+}
+
 /* --- Translation ------------------------------------------------------------------------------ */
 
 /* Return: what frame_store() wants: the difference of the transport header. */
@@ -284,8 +300,11 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 	const struct dispatch_real *real;
 	const struct dispatch_run *run;
 
-	if (!nat)
+	if (!nat) {
+		if (why == DISPATCH_DROP_NO_FLOW)
+			tell_lost(packet, work);
 		return why;
+	}
 	work->nat = nat;
 	work->real_index = nat->real;
 	real = real_at(work->real_index);

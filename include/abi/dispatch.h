@@ -55,12 +55,6 @@ enum dispatch_algorithm {
 	DISPATCH_LEAST_LOADED, /* of two by the ring, the one with fewer flows for its weight */
 };
 
-/* What becomes of the flows of an endpoint that is gone from the plan. */
-enum dispatch_on_gone {
-	DISPATCH_REBALANCE, /* as new ones; those of TCP with form NAT are lost all the same */
-	DISPATCH_RESET,     /* TCP: the client gets an RST; UDP: as new ones */
-};
-
 /* Why a packet to a service was dropped. */
 #define DISPATCH_DROPS(X)                                                                    \
 	X(NO_ENDPOINT, "no_endpoint")   /* none has a weight */                              \
@@ -183,7 +177,8 @@ struct dispatch_virtual {
 	__u32 ring_size;        /* 0: no endpoint takes new flows */
 	__u16 timeout_s;
 	__be16 gue_port;
-	__u8 form, algorithm, on_gone, protocol;
+	__u8 form, algorithm, protocol;
+	__u8 resets_lost; /* NAT: who sends a TCP segment of a flow that is not known is told */
 	__u8 server_id_len, padding;
 	__u16 padding2;
 };
@@ -402,5 +397,14 @@ struct dispatch_too_big {
 };
 
 _Static_assert(sizeof(struct dispatch_too_big) == 64, "no hidden padding");
+
+/* The same, of a segment whose flow is not known. */
+struct dispatch_lost {
+	struct flow_event event; /* kind; seq: of the RST that its sender believes */
+	struct flow_key key;     /* as it arrived */
+	__u32 ack;               /* of the RST */
+};
+
+_Static_assert(sizeof(struct dispatch_lost) == 64, "no hidden padding");
 
 #endif

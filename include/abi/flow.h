@@ -215,6 +215,7 @@ enum flow_event_kind {
 	FLOW_EVENT_OVER,    /* the pair is over, or has given way; told once but for a race */
 	FLOW_EVENT_TOO_BIG, /* a packet of it was dropped: its sender wants to know the way's MTU */
 	FLOW_EVENT_DISPATCH_TOO_BIG, /* the same of dispatch: a struct dispatch_too_big */
+	FLOW_EVENT_DISPATCH_LOST,    /* a struct dispatch_lost */
 };
 
 /* Record of the ring buffer `events`. Writers: the programs; reader: the daemon. When full, a

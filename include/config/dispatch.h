@@ -22,6 +22,9 @@ enum config_forward {
 #undef X
 };
 
+/* What becomes of TCP segments of flows that are not known. */
+enum config_lost_flows { CONFIG_LOST_RESET, CONFIG_LOST_DROP };
+
 struct config_port_range {
 	uint16_t first, last;
 };
@@ -35,6 +38,7 @@ struct config_listener_dispatch {
 	uint16_t gue_port;                     /* 6080: the endpoints' */
 	uint32_t tcp_timeout_ms;               /* 1h: an idle flow is forgotten */
 	uint32_t udp_timeout_ms;               /* 1m */
+	enum config_lost_flows lost_flows;     /* reset: of nat */
 };
 
 /* Of all of them. */

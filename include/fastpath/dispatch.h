@@ -41,7 +41,6 @@ struct dispatch_service {
 	uint8_t protocol;       /* IPPROTO_TCP, IPPROTO_UDP */
 	enum dispatch_form form;
 	enum dispatch_algorithm algorithm;
-	enum dispatch_on_gone on_gone;
 	uint32_t ring_size;     /* slots, a prime; 0: 65537 */
 	uint32_t tcp_timeout_s; /* idle flows are forgotten; 1..32767; 0: 3600 */
 	uint32_t udp_timeout_s; /* 1..32767; 0: 60 */
@@ -53,6 +52,9 @@ struct dispatch_service {
 	const struct address *sources; /* ports are not used */
 	size_t nsources;
 	uint16_t first_source_port, last_source_port; /* NAT: 0: 10000 and 32767 */
+
+	bool resets_lost; /* NAT: an RST answers TCP segments of flows that are not known, as of an
+			     endpoint that is gone; a thousand a second at most */
 
 	uint16_t gue_port;     /* the endpoints' port; 0: 6080 */
 	uint8_t server_id_len; /* UDP: 1..8: QUIC connection ids carry a server id of so many

@@ -555,6 +555,54 @@ static void draining_endpoint_keeps_its_flows_and_gone_one_loses_them(void **sta
 	assert_dropped("SYN", tcp_frame(UP_IN, SYN, 0), DISPATCH_DROP_NO_ENDPOINT);
 }
 
+static int on_lost(void *context, void *record, size_t size)
+{
+	assert_int_equal(size, sizeof(struct dispatch_lost));
+	memcpy(context, record, size);
+	return 0;
+}
+
+/* Return: how many have been told of; the last one is in *@ret. */
+static int told_lost(struct dispatch_lost *ret)
+{
+	struct ring_buffer *ring = ring_buffer__new(map_fd("events"), on_lost, ret, NULL);
+	int count;
+
+	assert_non_null(ring);
+	count = ring_buffer__consume(ring);
+	ring_buffer__free(ring);
+	return count;
+}
+
+static void segments_of_lost_flows_are_told_of(void **state)
+{
+	struct flow_key key = {.source_port = htons(40000), .destination_port = htons(80)};
+	struct dispatch_lost lost;
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		reset(DISPATCH_NAT, IPPROTO_TCP, is_ipv6);
+		assert_dropped("not asked for", tcp_frame(UP_IN, ACK, 5), DISPATCH_DROP_NO_FLOW);
+		assert_int_equal(told_lost(&lost), 0);
+		fixture.service.resets_lost = 1;
+		put_service();
+		assert_dropped("data", tcp_frame(UP_IN, ACK, 5), DISPATCH_DROP_NO_FLOW);
+		assert_int_equal(told_lost(&lost), 1);
+		address_of(2, is_ipv6, key.source);
+		address_of(1, is_ipv6, key.destination);
+		assert_int_equal(lost.event.kind, FLOW_EVENT_DISPATCH_LOST);
+		assert_int_equal(lost.event.seq, 77);
+		assert_int_equal(lost.ack, 1005);
+		assert_memory_equal(&lost.key, &key, sizeof(key));
+		assert_dropped("FIN", tcp_frame(UP_IN, FIN | ACK, 5), DISPATCH_DROP_NO_FLOW);
+		assert_int_equal(told_lost(&lost), 1);
+		assert_int_equal(lost.ack, 1006);
+		assert_dropped("RST", tcp_frame(UP_IN, RST | ACK, 0), DISPATCH_DROP_NO_FLOW);
+		assert_dropped("no ACK", tcp_frame(UP_IN, FIN, 0), DISPATCH_DROP_NO_FLOW);
+		assert_int_equal(told_lost(&lost), 0);
+	}
+}
+
 static void flows_of_many_clients_have_ports_of_their_own(void **state)
 {
 	bool is_taken[40] = {};
@@ -851,6 +899,7 @@ static void enter_network(void)
 		cmocka_unit_test(flow_is_kept_briefly_until_it_opens_and_when_it_has_ended),  \
 		cmocka_unit_test(idle_flow_gives_its_port_to_another),                        \
 		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them),  \
+		cmocka_unit_test(segments_of_lost_flows_are_told_of),                         \
 		cmocka_unit_test(flows_of_many_clients_have_ports_of_their_own),              \
 		cmocka_unit_test(tunnels_bring_packets_unchanged),                            \
 		cmocka_unit_test(layer_two_changes_addresses_of_the_link_alone),              \

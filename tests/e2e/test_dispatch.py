@@ -165,6 +165,20 @@ def test_a_drained_endpoint_keeps_its_flows(net, sluice, named):
             sock.close()
 
 
+@pytest.mark.parametrize("lost_flows", ["reset", "drop"])
+def test_flows_of_an_endpoint_that_is_gone_end_as_configured(net, sluice, named, lost_flows):
+    options = {"lost_flows": lost_flows}
+    sluice.start(config(named[:1], options=options))
+    held, _ = ask.opened(net.client, (VIP, 80))
+    sluice.reload(config(named[1:], options=options))
+    held.settimeout(2)
+    held.sendall(b"still there?")
+    with pytest.raises(ConnectionResetError if lost_flows == "reset" else TimeoutError):
+        held.recv(64)
+    held.close()
+    assert ask.name(net.client, (VIP, 80)) in ("b", "c")
+
+
 def test_backups_get_flows_when_nobody_else_is_left(net, sluice, named):
     endpoints = [{"address": named[0].text}, {"address": named[1].text, "backup": True}]
     sluice.start(config(endpoints))

@@ -12,6 +12,9 @@ static const struct word forward_words[] = {
 		{},
 };
 
+static const struct word lost_words[] = {
+	{"reset", CONFIG_LOST_RESET}, {"drop", CONFIG_LOST_DROP}, {}};
+
 static const struct option listener_dispatch_options[] = {
 	{.name = "forward",
 	 .type = &type_word,
@@ -53,6 +56,14 @@ static const struct option listener_dispatch_options[] = {
 	 RANGE(SECOND, TIMEOUT_MAX),
 	 .default_text = "1m",
 	 .help = "The same for UDP."},
+	{.name = "lost_flows",
+	 .type = &type_word,
+	 FIELD(config_listener_dispatch, lost_flows),
+	 .words = lost_words,
+	 .default_text = "reset",
+	 .help = "Of nat, a TCP segment of a flow that is not known, because its endpoint is gone "
+		 "or it was forgotten. reset: its client is told, and can begin anew at once; "
+		 "drop: it has to find out."},
 };
 
 const struct schema schema_listener_dispatch = {

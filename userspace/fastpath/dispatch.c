@@ -151,7 +151,7 @@ static void describe(const struct dispatch_service *service, struct dispatch_vir
 		.gue_port = htons(service->gue_port ? service->gue_port : DEFAULT_GUE_PORT),
 		.form = (uint8_t)service->form,
 		.algorithm = (uint8_t)service->algorithm,
-		.on_gone = (uint8_t)service->on_gone,
+		.resets_lost = service->resets_lost,
 		.protocol = service->protocol,
 		.server_id_len = service->server_id_len,
 	};

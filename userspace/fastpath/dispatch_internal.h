@@ -32,6 +32,14 @@ int dispatch_maps_reuse(const struct pin *pin, struct bpf_object *object) WARN_U
 int dispatch_map_get(int fd, uint32_t index, void *ret) WARN_UNUSED;
 int dispatch_map_put(int fd, uint32_t index, const void *value) WARN_UNUSED;
 
+/* --- Events (dispatch_answer.c) ----------------------------------------------------------------
+ */
+
+struct splice;
+
+/* Return: whether @event, whole, is one of dispatch's. */
+bool dispatch_answer(struct splice *splice, const struct flow_event *event);
+
 /* --- Plans: pure (dispatch_plan.c) --------------------------------------------------------------
  */
 

@@ -64,8 +64,6 @@ static const char *why_not_yet(const struct dispatch_service *service)
 		return "form nat_keep_source is not there yet";
 	if (service->algorithm == DISPATCH_LEAST_LOADED)
 		return "choice by load is not there yet";
-	if (service->on_gone == DISPATCH_RESET)
-		return "resets for endpoints that are gone are not there yet";
 	return service->server_id_len ? "QUIC server ids are not there yet" : NULL;
 }
 

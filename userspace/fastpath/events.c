@@ -17,8 +17,10 @@ struct events {
 
 static size_t size_of(const struct flow_event *event)
 {
-	return event->kind == FLOW_EVENT_DISPATCH_TOO_BIG ? sizeof(struct dispatch_too_big)
-							  : sizeof(*event);
+	if (event->kind == FLOW_EVENT_DISPATCH_TOO_BIG)
+		return sizeof(struct dispatch_too_big);
+	return event->kind == FLOW_EVENT_DISPATCH_LOST ? sizeof(struct dispatch_lost)
+						       : sizeof(*event);
 }
 
 static int on_record(void *context, void *record, size_t size)

@@ -471,13 +471,13 @@ struct splice {
 	void **owners; /* by slot: of the pair that is there, as its observer said */
 	uint32_t max_flows, nbuckets;
 	pthread_mutex_t table_lock; /* writers of @buckets; held for the time of some stores */
-	int reset_fd[2];            /* IPv4, IPv6; negative: none */
+	int reset_fd[2];            /* raw_open() of IPv4, IPv6; negative: none */
 	struct slots *slots;
 	struct attach *attach;
 	struct nexthops *nexthops;
 	struct events *events;
-	struct too_big_budget too_big;
-	struct guard_maps *guard; /* NULL: none was asked for */
+	struct raw_budget too_big, lost; /* what is told to senders */
+	struct guard_maps *guard;        /* NULL: none was asked for */
 
 	struct network *network;
 	struct io_loop *loop;

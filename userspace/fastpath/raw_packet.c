@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define BURST    100
+#define BURST_MS 100
+
 #define HOP_LIMIT 64
 
 bool raw_is_ipv4(const uint8_t ip[16])
@@ -100,4 +103,11 @@ int raw_send(int fd, const struct flow_key *key, const uint8_t *packet, uint32_t
 	else
 		sent = sendto(fd, packet, len, 0, (struct sockaddr *)&v6, sizeof(v6));
 	return sent < 0 ? -errno : 0;
+}
+
+bool raw_budget_take(struct raw_budget *budget, uint64_t now_ms)
+{
+	if (now_ms - budget->since_ms >= BURST_MS)
+		*budget = (struct raw_budget){.since_ms = now_ms};
+	return budget->nsent++ < BURST;
 }

@@ -32,4 +32,14 @@ int raw_open(int family);
 /* @fd: from raw_open(), of the addresses' family. Return: 0; -errno. */
 int raw_send(int fd, const struct flow_key *key, const uint8_t *packet, uint32_t len) WARN_UNUSED;
 
+/* How many were sent lately: who sends many packets needs one answer. Zero is valid. */
+struct raw_budget {
+	uint64_t since_ms;
+	uint32_t nsent;
+};
+
+/* Return: whether one more may be sent: a hundred in a tenth of a second. Thread: one for a budget.
+ */
+bool raw_budget_take(struct raw_budget *budget, uint64_t now_ms);
+
 #endif

@@ -187,28 +187,11 @@ static void answer_too_big(struct splice *splice, const struct flow_event *event
 			     clock_monotonic_ms());
 }
 
-static void answer_dispatch(struct splice *splice, const struct dispatch_too_big *record)
-{
-	const struct too_big too_big = {
-		.key = record->key,
-		.seq = record->event.seq,
-		.mtu = record->event.mtu,
-		.protocol = record->protocol,
-	};
-	bool is_ipv6 = !raw_is_ipv4(too_big.key.source);
-
-	too_big_send(splice->reset_fd[is_ipv6], &too_big, &splice->too_big, clock_monotonic_ms());
-}
-
 static void on_event(void *context, const struct flow_event *event)
 {
 	struct splice *splice = context;
 
-	if (event->kind == FLOW_EVENT_DISPATCH_TOO_BIG) {
-		answer_dispatch(splice, (const struct dispatch_too_big *)event);
-		return;
-	}
-	if (event->pair >= splice->max_flows)
+	if (dispatch_answer(splice, event) || event->pair >= splice->max_flows)
 		return;
 	if (event->kind == FLOW_EVENT_OVER && splice->on_end)
 		splice->on_end(splice->context, event->pair, event->id);

@@ -19,9 +19,6 @@
 
 _Static_assert(TOO_BIG_PACKET_SIZE == 2 * RAW_IP_MAX + MESSAGE_LEN + QUOTED_TCP, "all of it");
 
-#define BURST    100
-#define BURST_MS 100
-
 static uint32_t write_quote(const struct too_big *too_big, uint8_t *at)
 {
 	const struct flow_key *key = &too_big->key;
@@ -72,20 +69,12 @@ uint32_t too_big_build(const struct too_big *too_big, uint8_t ret[TOO_BIG_PACKET
 	return ip_len + len;
 }
 
-static bool may_send(struct too_big_budget *budget, uint64_t now_ms)
-{
-	if (now_ms - budget->since_ms >= BURST_MS)
-		*budget = (struct too_big_budget){.since_ms = now_ms};
-	return budget->nsent++ < BURST;
-}
-
-void too_big_send(int fd, const struct too_big *too_big, struct too_big_budget *budget,
-		  uint64_t now_ms)
+void too_big_send(int fd, const struct too_big *too_big, struct raw_budget *budget, uint64_t now_ms)
 {
 	const struct flow_key back = turned_round(&too_big->key);
 	uint8_t packet[TOO_BIG_PACKET_SIZE];
 
-	if (fd >= 0 && may_send(budget, now_ms) &&
+	if (fd >= 0 && raw_budget_take(budget, now_ms) &&
 	    raw_send(fd, &back, packet, too_big_build(too_big, packet)) < 0)
 		return; /* its sender tries again, and so do we */
 }

@@ -3,6 +3,7 @@
 #define SLUICE_FASTPATH_TOO_BIG_H
 
 #include "abi/flow.h"
+#include "fastpath/raw_packet.h"
 
 #include <stdint.h>
 
@@ -16,17 +17,11 @@ struct too_big {
 	uint8_t protocol;    /* 0: TCP */
 };
 
-/* How many were sent lately: a sender of many packets needs one answer. Zero is valid. */
-struct too_big_budget {
-	uint64_t since_ms;
-	uint32_t nsent;
-};
-
 /* "Fragmentation needed" or "packet too big" to who sent it. Return: the packet's length. */
 uint32_t too_big_build(const struct too_big *too_big, uint8_t ret[TOO_BIG_PACKET_SIZE]);
 
 /* @fd: of raw_open(); negative: nothing is sent. Thread: one for a budget. */
-void too_big_send(int fd, const struct too_big *too_big, struct too_big_budget *budget,
+void too_big_send(int fd, const struct too_big *too_big, struct raw_budget *budget,
 		  uint64_t now_ms);
 
 #endif

@@ -175,6 +175,7 @@ static struct dispatch_service describe(const struct config_listener *listener,
 		.first_source_port = options->source_ports.first,
 		.last_source_port = options->source_ports.last,
 		.gue_port = options->gue_port,
+		.resets_lost = options->lost_flows == CONFIG_LOST_RESET,
 	};
 }
 
