@@ -69,6 +69,9 @@ _sluicectl() {
 		2,mode) _sluice_reply "off monitor enforce" "$cur" ;;
 		3,block | 3,allow | 3,ban) _sluice_reply "for" "$cur" ;;
 		esac
+	elif [[ ${plain[0]} == top ]]; then
+		((${#plain[@]} == 1)) &&
+			_sluice_reply "pools listeners connections services guard" "$cur"
 	elif [[ ${plain[0]} == endpoint ]]; then
 		case ${#plain[@]} in
 		1) _sluice_reply "$(_sluice_names pools)" "$cur" ;;

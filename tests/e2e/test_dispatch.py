@@ -68,6 +68,8 @@ def test_tcp_by_nat_reaches_every_endpoint_and_is_counted(net, sluice, named, ho
                        r'endpoint="[^"]+"\} (\d+)', metrics)
     assert sum(map(int, flows)) == 60
     assert "service" in sluice.ctl("services") and "nat" in sluice.ctl("services")
+    top = sluice.ctl("top", "services", "-n", "2")
+    assert top.count(f"{VIP}:80/tcp") == 2 * (1 + len(NAMES)) and "(all)" in top
     assert sluice.listeners()["service"]["mode"] == "dispatch"
 
 

@@ -59,6 +59,15 @@ enum ctl_command {
 	CTL_COMMAND_COUNT,
 };
 
+/* What `top` shows. */
+enum top_panel {
+	TOP_POOLS,
+	TOP_LISTENERS,
+	TOP_CONNECTIONS,
+	TOP_SERVICES,
+	TOP_GUARD,
+};
+
 struct ctl_options {
 	const char *socket;
 	enum ctl_command command;
@@ -82,6 +91,7 @@ struct ctl_options {
 	size_t naddresses;
 	/* top */
 	uint32_t snapshots; /* 0: until it is told to quit */
+	enum top_panel panel;
 	/* flows */
 	const char *instance, *pin_path;
 	bool wants_verdicts, wants_discard;
@@ -233,11 +243,8 @@ const char *view_endpoint_state(const json_t *endpoint, char ret[TEXT_VALUE_SIZE
 
 /* --- top ------------------------------------------------------------------------ */
 
-enum top_panel {
-	TOP_POOLS,
-	TOP_LISTENERS,
-	TOP_CONNECTIONS,
-};
+/* By its title. Return: false: there is none. */
+bool top_panel_find(const char *name, enum top_panel *ret);
 
 /* What a panel's rows are ordered by, greatest first but for names. */
 #define TOP_SORTS(X)             \
@@ -255,7 +262,7 @@ enum top_sort {
 /* The daemon at one moment. References are the sample's. */
 struct top_sample {
 	uint64_t taken_us; /* monotonic; 0: there is none */
-	json_t *status, *listeners, *pools, *connections;
+	json_t *status, *listeners, *pools, *connections, *services, *guard, *talkers;
 };
 
 struct top_frame {

@@ -51,8 +51,11 @@ static const struct {
 		 "prints every error and changes nothing (exit code 1). What only a restart can\n"
 		 "change is named as a warning.\n"},
 	[CTL_COMMAND_TOP] =
-		{"top [-n N]", "live view",
-		 "Keys: p pools, l listeners, c connections; sort by n name, r rate, a active,\n"
+		{"top [PANEL] [-n N]", "live view",
+		 "PANEL is pools, which it begins with, listeners, connections, services (of mode\n"
+		 "dispatch) or guard (what it has dropped, and the heaviest sources); the keys p, "
+		 "l,\n"
+		 "c, s and g change it. Sorted by n name, r rate, a active (flows, packets) or\n"
 		 "b bytes; q quits. Without a terminal, or with -n N, prints N snapshots, a "
 		 "second\n"
 		 "apart (one if -n is not given).\n"},

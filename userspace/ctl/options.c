@@ -243,6 +243,19 @@ static int read_endpoint_arguments(struct parse *parse, char **arguments, int co
 	return 0;
 }
 
+/* top [PANEL] */
+static int read_top_arguments(struct parse *parse, char **arguments, int count)
+{
+	if (count > 1) {
+		strbuf_printf(parse->error, "top takes no '%s'", arguments[1]);
+		return -EINVAL;
+	}
+	if (count == 1 && !top_panel_find(arguments[0], &parse->options->panel))
+		return reject(parse, "top", arguments[0],
+			      "pools, listeners, connections, services or guard");
+	return 0;
+}
+
 static int read_arguments(struct parse *parse, char **arguments, int count)
 {
 	struct ctl_options *options = parse->options;
@@ -263,6 +276,8 @@ static int read_arguments(struct parse *parse, char **arguments, int count)
 	}
 	if (options->command == CTL_COMMAND_ENDPOINT)
 		return read_endpoint_arguments(parse, arguments + 1, count - 1);
+	if (options->command == CTL_COMMAND_TOP)
+		return read_top_arguments(parse, arguments + 1, count - 1);
 	if (options->command == CTL_COMMAND_GUARD)
 		return guard_read_arguments(arguments + 1, count - 1, options, parse->error);
 	if (options->command == CTL_COMMAND_GEO)

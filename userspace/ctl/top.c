@@ -77,7 +77,8 @@ static void append_error(struct top *top, struct strbuf *out)
 
 static void draw(struct top *top)
 {
-	static const char keys[] = "p pools  l listeners  c connections   sort: n r a b   q quit";
+	static const char keys[] = "p pools  l listeners  c connections  s services  g guard"
+				   "   sort: n r a b   q quit";
 	struct strbuf text = {0}, screen = {0};
 
 	if (top->error.len)
@@ -109,6 +110,12 @@ static void on_key(struct top *top, char key)
 		break;
 	case 'c':
 		top->frame.panel = TOP_CONNECTIONS;
+		break;
+	case 's':
+		top->frame.panel = TOP_SERVICES;
+		break;
+	case 'g':
+		top->frame.panel = TOP_GUARD;
 		break;
 #define X(name, sort_key, text)                    \
 	case sort_key:                             \
@@ -215,9 +222,11 @@ static void print_sample(const struct top *top)
 	struct strbuf text = {0};
 
 	if (top->options->is_json) {
-		json_t *all = json_pack("{s:O,s:O,s:O,s:O}", "status", top->now.status, "listeners",
-					top->now.listeners, "pools", top->now.pools, "connections",
-					top->now.connections);
+		json_t *all = json_pack("{s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "status", top->now.status,
+					"listeners", top->now.listeners, "pools", top->now.pools,
+					"connections", top->now.connections, "services",
+					top->now.services, "guard", top->now.guard, "talkers",
+					top->now.talkers);
 
 		json_dumpf(all, screen.out, JSON_COMPACT | JSON_REAL_PRECISION(15));
 		fputc('\n', screen.out);
@@ -259,7 +268,8 @@ int top_run(const struct ctl_options *options, struct ctl_screen *screen)
 	bool is_live = screen->is_tty && !options->snapshots && !options->is_json;
 	int status;
 
-	top.frame = (struct top_frame){.before = &top.before, .now = &top.now};
+	top.frame = (struct top_frame){
+		.before = &top.before, .now = &top.now, .panel = options->panel};
 	status = is_live ? run_live(&top) : run_plain(&top);
 	top_sample_done(&top.before);
 	top_sample_done(&top.now);

@@ -3,26 +3,11 @@
  * `top` drawn from two samples: rates are differences of counters over the time between them. Rows
  * are found again in the earlier sample by their keys, since both lists may have changed.
  */
-#include "ctl/ctl_internal.h"
+#include "ctl/top_internal.h"
 
 #include <stdlib.h>
 
 #define SUMMARY_LINES 3 /* two of text, one empty */
-
-/* A row of any panel: what it is sorted by, and where its cells come from. */
-struct top_row {
-	const char *group, *name; /* pool and endpoint; listener; client */
-	const json_t *row;
-	double rate; /* connections a second; bytes a second in the panel of connections */
-	double bytes_in_rate, bytes_out_rate;
-	uint64_t active;
-	uint64_t bytes;
-};
-
-struct top_rows {
-	struct top_row *rows;
-	size_t count, cap;
-};
 
 static double elapsed_seconds(const struct top_frame *frame)
 {
@@ -31,9 +16,8 @@ static double elapsed_seconds(const struct top_frame *frame)
 	return (double)(frame->now->taken_us - frame->before->taken_us) / 1e6;
 }
 
-/* How fast counter @key has grown; 0 where it is not known or started anew. */
-static double rate_of(const struct top_frame *frame, const json_t *before, const json_t *now,
-		      const char *key)
+double top_rate_of(const struct top_frame *frame, const json_t *before, const json_t *now,
+		   const char *key)
 {
 	double seconds = elapsed_seconds(frame);
 	uint64_t from = member_count(before, key), to = member_count(now, key);
@@ -41,7 +25,7 @@ static double rate_of(const struct top_frame *frame, const json_t *before, const
 	return before && seconds > 0 && to > from ? (double)(to - from) / seconds : 0;
 }
 
-static const json_t *find_by_text(const json_t *array, const char *key, const char *text)
+const json_t *top_find(const json_t *array, const char *key, const char *text)
 {
 	const json_t *row;
 
@@ -51,7 +35,7 @@ static const json_t *find_by_text(const json_t *array, const char *key, const ch
 	return NULL;
 }
 
-static struct top_row *add_row(struct top_rows *rows)
+struct top_row *top_row_add(struct top_rows *rows)
 {
 	if (rows->count == rows->cap) {
 		size_t cap = rows->cap ? rows->cap * 2 : 64;
@@ -68,15 +52,15 @@ static struct top_row *add_row(struct top_rows *rows)
 static void collect(struct top_rows *rows, const struct top_frame *frame, const json_t *before,
 		    const json_t *now, const char *total_key, struct top_row key)
 {
-	struct top_row *row = add_row(rows);
+	struct top_row *row = top_row_add(rows);
 
 	if (!row)
 		return;
 	*row = key;
 	row->row = now;
-	row->bytes_in_rate = rate_of(frame, before, now, "bytes_in");
-	row->bytes_out_rate = rate_of(frame, before, now, "bytes_out");
-	row->rate = total_key ? rate_of(frame, before, now, total_key)
+	row->bytes_in_rate = top_rate_of(frame, before, now, "bytes_in");
+	row->bytes_out_rate = top_rate_of(frame, before, now, "bytes_out");
+	row->rate = total_key ? top_rate_of(frame, before, now, total_key)
 			      : row->bytes_in_rate + row->bytes_out_rate;
 	row->active = member_count(now, "active");
 	row->bytes = member_count(now, "bytes_in") + member_count(now, "bytes_out");
@@ -89,7 +73,7 @@ static void collect_listeners(struct top_rows *rows, const struct top_frame *fra
 	for (size_t i = 0; (row = member_element(frame->now->listeners, "listeners", i)); i++) {
 		const char *name = member_text(row, "name");
 
-		collect(rows, frame, find_by_text(before, "name", name), row, "accepted",
+		collect(rows, frame, top_find(before, "name", name), row, "accepted",
 			(struct top_row){.group = "", .name = name});
 	}
 }
@@ -101,13 +85,13 @@ static void collect_endpoints(struct top_rows *rows, const struct top_frame *fra
 
 	for (size_t i = 0; (pool = member_element(frame->now->pools, "pools", i)); i++) {
 		const char *name = member_text(pool, "name");
-		const json_t *before = json_object_get(find_by_text(pools_before, "name", name),
+		const json_t *before = json_object_get(top_find(pools_before, "name", name),
 						       "endpoints");
 
 		for (size_t j = 0; (endpoint = member_element(pool, "endpoints", j)); j++) {
 			const char *address = member_text(endpoint, "address");
 
-			collect(rows, frame, find_by_text(before, "address", address), endpoint,
+			collect(rows, frame, top_find(before, "address", address), endpoint,
 				"connections", (struct top_row){.group = name, .name = address});
 		}
 	}
@@ -210,14 +194,14 @@ static void sort_rows(struct top_rows *rows, enum top_sort sort)
 		qsort(rows->rows, rows->count, sizeof(*rows->rows), compare[sort]);
 }
 
-static void add_rate(struct table *table, double rate)
+void top_add_rate(struct table *table, double rate)
 {
 	char text[TEXT_VALUE_SIZE];
 
 	table_add(table, TABLE_PLAIN, text_rate(rate, text));
 }
 
-static void add_byte_rates(struct table *table, const struct top_row *row)
+void top_add_byte_rates(struct table *table, const struct top_row *row)
 {
 	char text[TEXT_VALUE_SIZE];
 
@@ -235,8 +219,8 @@ static void fill_endpoint(struct table *table, const struct top_row *row)
 	view_endpoint_state(row->row, state, &colour);
 	table_add(table, colour, state);
 	table_add_count(table, row->active);
-	add_rate(table, row->rate);
-	add_byte_rates(table, row);
+	top_add_rate(table, row->rate);
+	top_add_byte_rates(table, row);
 	table_add_count(table, member_count(row->row, "connect_failures"));
 	table_add_duration(table, member_number(row->row, "latency_seconds"));
 }
@@ -245,8 +229,8 @@ static void fill_listener(struct table *table, const struct top_row *row)
 {
 	table_add(table, TABLE_BOLD, row->name);
 	table_add_count(table, row->active);
-	add_rate(table, row->rate);
-	add_byte_rates(table, row);
+	top_add_rate(table, row->rate);
+	top_add_byte_rates(table, row);
 	table_add_count(table, member_count(row->row, "refused"));
 	table_add_duration(table,
 			   member_number(json_object_get(row->row, "session_seconds"), "p50"));
@@ -261,7 +245,7 @@ static void fill_connection(struct table *table, const struct top_row *row)
 	table_add(table, TABLE_PLAIN, *endpoint ? endpoint : "-");
 	table_add(table, TABLE_PLAIN, member_text(row->row, "state"));
 	table_add_duration(table, member_number(row->row, "age_seconds"));
-	add_byte_rates(table, row);
+	top_add_byte_rates(table, row);
 	table_add_bytes(table, row->bytes);
 }
 
@@ -291,20 +275,32 @@ static const struct table_column connection_columns[] = {
 	{.title = "OUT", .is_right = true},           {.title = "BYTES", .is_right = true},
 };
 
-static const struct {
-	const char *title;
-	const struct table_column *columns;
-	size_t ncolumns;
-	void (*collect)(struct top_rows *rows, const struct top_frame *frame);
-	void (*fill)(struct table *table, const struct top_row *row);
-} panels[] = {
-	[TOP_POOLS] = {"pools", endpoint_columns, ARRAY_SIZE(endpoint_columns), collect_endpoints,
-		       fill_endpoint},
-	[TOP_LISTENERS] = {"listeners", listener_columns, ARRAY_SIZE(listener_columns),
-			   collect_listeners, fill_listener},
-	[TOP_CONNECTIONS] = {"connections", connection_columns, ARRAY_SIZE(connection_columns),
-			     collect_connections, fill_connection},
+static const struct top_panel_shape pools_panel = {
+	"pools", endpoint_columns, ARRAY_SIZE(endpoint_columns), collect_endpoints, fill_endpoint};
+static const struct top_panel_shape listeners_panel = {"listeners", listener_columns,
+						       ARRAY_SIZE(listener_columns),
+						       collect_listeners, fill_listener};
+static const struct top_panel_shape connections_panel = {"connections", connection_columns,
+							 ARRAY_SIZE(connection_columns),
+							 collect_connections, fill_connection};
+
+static const struct top_panel_shape *const panels[] = {
+	[TOP_POOLS] = &pools_panel,
+	[TOP_LISTENERS] = &listeners_panel,
+	[TOP_CONNECTIONS] = &connections_panel,
+	[TOP_SERVICES] = &top_services_panel,
+	[TOP_GUARD] = &top_guard_panel,
 };
+
+bool top_panel_find(const char *name, enum top_panel *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(panels); i++)
+		if (strcmp(panels[i]->title, name) == 0) {
+			*ret = (enum top_panel)i;
+			return true;
+		}
+	return false;
+}
 
 static void append_line(struct strbuf *out, const struct ctl_screen *screen, struct strbuf *line)
 {
@@ -334,8 +330,8 @@ static void append_summary(const struct top_frame *frame, const struct ctl_scree
 	append_line(out, screen, &line);
 	strbuf_printf(&line, "%s connections, %s/s new; %s by %s",
 		      text_count(member_count(status, "connections_active"), active),
-		      text_rate(rate_of(frame, before, status, "connections_total"), rate),
-		      panels[frame->panel].title, sorts[frame->sort]);
+		      text_rate(top_rate_of(frame, before, status, "connections_total"), rate),
+		      panels[frame->panel]->title, sorts[frame->sort]);
 	append_line(out, screen, &line);
 	strbuf_append_str(out, "\n");
 }
@@ -348,11 +344,11 @@ void top_render(const struct top_frame *frame, const struct ctl_screen *screen, 
 							     : 0;
 
 	append_summary(frame, screen, out);
-	panels[frame->panel].collect(&rows, frame);
+	panels[frame->panel]->collect(&rows, frame);
 	sort_rows(&rows, frame->sort);
-	table_init(&table, panels[frame->panel].columns, panels[frame->panel].ncolumns);
+	table_init(&table, panels[frame->panel]->columns, panels[frame->panel]->ncolumns);
 	for (size_t i = 0; i < rows.count && (max_rows == 0 || i < max_rows); i++)
-		panels[frame->panel].fill(&table, &rows.rows[i]);
+		panels[frame->panel]->fill(&table, &rows.rows[i]);
 	table_render(&table, screen, max_rows, out);
 	table_done(&table);
 	free(rows.rows);

@@ -163,6 +163,15 @@ static void filters_belong_to_connections_alone(void **state)
 	refuse("connections --limit 0", "--limit: '0' is not a number from 1 to 65536");
 }
 
+static void top_may_begin_with_any_panel(void **state)
+{
+	(void)state;
+	assert_int_equal(accept("top").panel, TOP_POOLS);
+	assert_int_equal(accept("top services -n 2").panel, TOP_SERVICES);
+	refuse("top pool", "top: 'pool' is not pools, listeners, connections, services or guard");
+	refuse("top guard now", "top takes no 'now'");
+}
+
 static void wrong_usage_is_named(void **state)
 {
 	(void)state;
@@ -216,6 +225,7 @@ int main(void)
 		cmocka_unit_test(endpoint_takes_an_action),
 		cmocka_unit_test(endpoint_refuses_what_is_no_action),
 		cmocka_unit_test(filters_belong_to_connections_alone),
+		cmocka_unit_test(top_may_begin_with_any_panel),
 		cmocka_unit_test(wrong_usage_is_named),
 		cmocka_unit_test(help_needs_no_arguments),
 	};

@@ -126,6 +126,9 @@ static void top_without_a_terminal_prints_one_snapshot(void **state)
 		"{\"v\":1,\"ok\":true,\"result\":{\"pools\":[{\"name\":\"p\",\"endpoints\":["
 		"{\"address\":\"a:1\",\"admin\":\"ready\",\"health\":\"up\",\"active\":1}]}]}}\n",
 		"{\"v\":1,\"ok\":true,\"result\":{\"connections\":[]}}\n",
+		"{\"v\":1,\"ok\":true,\"result\":{\"services\":[]}}\n",
+		"{\"v\":1,\"ok\":true,\"result\":{\"mode\":\"off\",\"reasons\":[]}}\n",
+		"{\"v\":1,\"ok\":true,\"result\":{\"talkers\":[]}}\n",
 		NULL,
 	};
 	struct fake_daemon daemon;

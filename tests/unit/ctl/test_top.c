@@ -18,8 +18,13 @@ static json_t *json(const char *text)
 static struct top_sample sample(uint64_t taken_us, const char *status, const char *listeners,
 				const char *pools, const char *connections)
 {
-	return (struct top_sample){taken_us, json(status), json(listeners), json(pools),
-				   json(connections)};
+	return (struct top_sample){
+		.taken_us = taken_us,
+		.status = json(status),
+		.listeners = json(listeners),
+		.pools = json(pools),
+		.connections = json(connections),
+	};
 }
 
 /* Two seconds apart. */
@@ -46,6 +51,27 @@ static void take_two(struct top_sample *before, struct top_sample *now)
 		"\"listener\":\"a\",\"state\":\"relay\",\"bytes_in\":100}]}");
 }
 
+/* What packets add to them. */
+static void add_packets(struct top_sample *before, struct top_sample *now)
+{
+	before->services = json(
+		"{\"services\":[{\"address\":\"v:53/udp\",\"flows\":1,\"packets_in\":100,"
+		"\"bytes_in\":0,\"drops\":{\"no_port\":5,\"rate\":0},"
+		"\"endpoints\":[{\"name\":\"e\",\"packets_in\":100}]}]}");
+	now->services = json(
+		"{\"services\":[{\"address\":\"v:53/udp\",\"flows\":3,\"packets_in\":300,"
+		"\"bytes_in\":4096,\"drops\":{\"no_port\":7,\"rate\":2},"
+		"\"endpoints\":[{\"name\":\"e\",\"admin\":\"drain\",\"flows\":3,"
+		"\"packets_in\":320,\"bytes_in\":4096}]}]}");
+	before->guard = json("{\"seen\":{\"packets\":1000,\"bytes\":0},\"reasons\":[{\"reason\":"
+			     "\"blocked\",\"dropped\":{\"packets\":10,\"bytes\":0}}]}");
+	now->guard = json("{\"seen\":{\"packets\":5000,\"bytes\":8192},\"reasons\":[{\"reason\":"
+			  "\"blocked\",\"dropped\":{\"packets\":30,\"bytes\":2048},\"would_drop\":"
+			  "{\"packets\":0,\"bytes\":0}}]}");
+	now->talkers = json("{\"talkers\":[{\"source\":\"192.0.2.1/32\",\"packets_per_second\":70,"
+			    "\"refused_percent\":25}]}");
+}
+
 static void check(enum top_panel panel, enum top_sort sort, uint32_t height, const char *expected)
 {
 	struct ctl_screen screen = {.height = height};
@@ -54,6 +80,7 @@ static void check(enum top_panel panel, enum top_sort sort, uint32_t height, con
 	struct strbuf out = {0};
 
 	take_two(&before, &now);
+	add_packets(&before, &now);
 	top_render(&frame, &screen, &out);
 	assert_string_equal(out.text, expected);
 	strbuf_done(&out);
@@ -120,6 +147,40 @@ static void rows_stop_at_the_screens_end(void **state)
 					"-\n");
 }
 
+static void services_come_with_their_endpoints(void **state)
+{
+	(void)state;
+	check(TOP_SERVICES, TOP_SORT_NAME, 0,
+	      HEAD("services by name") "SERVICE   ENDPOINT  STATE  FLOWS  PACKETS/S         IN    "
+				       "OUT  DROPPED/S\n"
+				       "v:53/udp  (all)                3        100  2.0 KiB/s  0 "
+				       "B/s        2.0\n"
+				       "v:53/udp  e         drain      3        110  2.0 KiB/s  0 "
+				       "B/s          0\n");
+}
+
+static void guard_has_reasons_and_sources(void **state)
+{
+	(void)state;
+	check(TOP_GUARD, TOP_SORT_RATE, 0,
+	      HEAD("guard by rate") "WHAT     REASON OR SOURCE  PACKETS/S       RATE  PACKETS  "
+				    "REFUSED\n"
+				    "seen                            2000  4.0 KiB/s     5000\n"
+				    "source   192.0.2.1/32             70                          "
+				    "25%\n"
+				    "dropped  blocked                  10  1.0 KiB/s       30\n");
+}
+
+static void panel_is_found_by_its_name(void **state)
+{
+	enum top_panel panel;
+
+	(void)state;
+	assert_true(top_panel_find("guard", &panel) && panel == TOP_GUARD);
+	assert_true(top_panel_find("pools", &panel) && panel == TOP_POOLS);
+	assert_false(top_panel_find("pool", &panel));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +189,9 @@ int main(void)
 		cmocka_unit_test(sort_puts_the_greatest_first),
 		cmocka_unit_test(connections_are_found_again_by_id),
 		cmocka_unit_test(rows_stop_at_the_screens_end),
+		cmocka_unit_test(services_come_with_their_endpoints),
+		cmocka_unit_test(guard_has_reasons_and_sources),
+		cmocka_unit_test(panel_is_found_by_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
