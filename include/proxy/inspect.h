@@ -167,6 +167,8 @@ struct listener_row {
 	const char *mode;
 	const struct address *binds; /* as bound; with a range one for each port */
 	size_t nbinds;
+	const struct config_bind *services; /* of mode dispatch, which binds no socket */
+	size_t nservices;
 	uint64_t active, accepted, refused; /* refused: by a limit */
 	uint64_t spliced;                   /* handed to the kernel, so far */
 	uint64_t bytes_in, bytes_out;       /* from clients, to clients */

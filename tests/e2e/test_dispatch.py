@@ -70,7 +70,8 @@ def test_tcp_by_nat_reaches_every_endpoint_and_is_counted(net, sluice, named, ho
     assert "service" in sluice.ctl("services") and "nat" in sluice.ctl("services")
     top = sluice.ctl("top", "services", "-n", "2")
     assert top.count(f"{VIP}:80/tcp") == 2 * (1 + len(NAMES)) and "(all)" in top
-    assert sluice.listeners()["service"]["mode"] == "dispatch"
+    listener = sluice.listeners()["service"]
+    assert (listener["mode"], listener["binds"]) == ("dispatch", [f"{VIP}:80/tcp"])
 
 
 def test_bytes_are_right_both_ways(net, sluice, traffic_server):

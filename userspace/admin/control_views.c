@@ -183,18 +183,26 @@ static void append_listener_tls(const struct listener_row *row, struct strbuf *o
 	reply_end(out, '{');
 }
 
+static void append_binds(const struct listener_row *row, struct strbuf *out)
+{
+	char text[CONFIG_BIND_SIZE];
+
+	reply_begin(out, "binds", '[');
+	for (size_t i = 0; i < row->nbinds; i++)
+		reply_text(out, NULL, address_format(&row->binds[i], text));
+	for (size_t i = 0; i < row->nservices; i++)
+		reply_text(out, NULL, config_bind_format(&row->services[i], text));
+	reply_end(out, '[');
+}
+
 static void append_listener(const struct listener_row *row, void *context)
 {
 	struct strbuf *out = context;
-	char text[ADDRESS_TEXT_SIZE];
 
 	reply_begin(out, NULL, '{');
 	reply_text(out, "name", row->name);
 	reply_text(out, "mode", row->mode);
-	reply_begin(out, "binds", '[');
-	for (size_t i = 0; i < row->nbinds; i++)
-		reply_text(out, NULL, address_format(&row->binds[i], text));
-	reply_end(out, '[');
+	append_binds(row, out);
 	reply_count(out, "active", row->active);
 	reply_count(out, "accepted", row->accepted);
 	reply_count(out, "refused", row->refused);

@@ -133,6 +133,10 @@ static void visit_listener(const struct snapshot *snapshot, uint32_t index, stru
 		.session_time = &sum.session_time,
 	};
 
+	if (listener->config->mode == CONFIG_MODE_DISPATCH) {
+		row.services = listener->config->binds;
+		row.nservices = listener->config->nbinds;
+	}
 	listener_stats_sum(listener->stats, &sum);
 	for (size_t i = 0; i < CONNECTION_END_COUNT; i++)
 		ends[i] = counter_read(&sum.ends[i]);
