@@ -33,9 +33,10 @@ static __always_inline __u32 known_real(const struct dispatch_work *work)
 }
 
 /* Whatever a flow begins with: another node may have had it until now. */
-static __always_inline __u32 new_real(const struct dispatch_work *work, const struct packet *packet)
+static __always_inline __u32 new_real(frame_context *ctx, const struct dispatch_work *work,
+				      struct packet *packet)
 {
-	__u32 real = choose_real(work, packet);
+	__u32 real = choose_real(ctx, work, packet);
 
 	if (!real)
 		return 0;
@@ -203,7 +204,7 @@ static __always_inline enum dispatch_drop direct_forward(frame_context *ctx, str
 {
 	work->real_index = known_real(work);
 	if (!work->real_index)
-		work->real_index = new_real(work, packet);
+		work->real_index = new_real(ctx, work, packet);
 	return direct_send(ctx, packet, work);
 }
 

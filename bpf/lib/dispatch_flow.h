@@ -4,7 +4,7 @@
 
 /* A packet of a service while dispatch works on it, and the table of flows. */
 #include "lib/dispatch_count.h"
-#include "lib/dispatch_service.h"
+#include "lib/dispatch_quic.h"
 
 /* What a step says beside enum dispatch_drop. */
 #define DISPATCH_FINE       DISPATCH_DROP_COUNT
@@ -157,17 +157,24 @@ static __always_inline __u64 ring_hash(const struct dispatch_work *work,
 	return dispatch_hash_flow(&packet->key, work->protocol, &work->settings->ring);
 }
 
-static __always_inline __u32 choose_real(const struct dispatch_work *work,
-					 const struct packet *packet)
-{
-	return ring_pick(work->half, work->service, ring_hash(work, packet));
-}
-
 static __always_inline bool real_is_of(const struct dispatch_real *real,
 				       const struct dispatch_work *work)
 {
 	return real && real->service == work->service_index &&
 	       (real->state == DISPATCH_REAL_UP || real->state == DISPATCH_REAL_DRAINING);
+}
+
+static __always_inline __u32 choose_real(frame_context *ctx, const struct dispatch_work *work,
+					 struct packet *packet)
+{
+	const struct dispatch_virtual *service = work->service;
+	__u32 real = 0;
+
+	if (service->server_id_len && packet->protocol == IPPROTO_UDP && !packet->is_fragment)
+		real = real_of_connection(ctx, packet, work->service_index, service->server_id_len);
+	if (real && real_is_of(real_at(real), work))
+		return real;
+	return ring_pick(work->half, service, ring_hash(work, packet));
 }
 
 #endif

@@ -92,6 +92,13 @@ struct {
 	__type(value, struct dispatch_fragment);
 } dispatch_fragments SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct dispatch_server_id);
+	__type(value, __u32);
+} dispatch_server_ids SEC(".maps");
+
 /* Ticks (abi/guard.h) until which each CPU's rate of new flows is used up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -180,7 +180,8 @@ static __always_inline struct dispatch_nat *nat_take(struct dispatch_work *work,
 }
 
 /* Only a SYN begins a flow of TCP: nobody knows the port of one that is under way. */
-static __always_inline struct dispatch_nat *nat_begin(struct dispatch_work *work,
+static __always_inline struct dispatch_nat *nat_begin(frame_context *ctx,
+						      struct dispatch_work *work,
 						      struct packet *packet,
 						      enum dispatch_drop *ret_why)
 {
@@ -192,7 +193,7 @@ static __always_inline struct dispatch_nat *nat_begin(struct dispatch_work *work
 	*ret_why = DISPATCH_DROP_NO_FLOW;
 	if (work->protocol == IPPROTO_TCP && (!tcp->syn || tcp->ack))
 		return NULL;
-	work->real_index = choose_real(work, packet);
+	work->real_index = choose_real(ctx, work, packet);
 	real = work->real_index ? real_at(work->real_index) : NULL;
 	*ret_why = DISPATCH_DROP_NO_ENDPOINT;
 	if (!real_is_of(real, work))
@@ -278,7 +279,7 @@ static __always_inline void nat_note_way(frame_context *ctx, struct dispatch_nat
 }
 
 /* Return: NULL with *@ret_why. */
-static __always_inline struct dispatch_nat *nat_get(struct packet *packet,
+static __always_inline struct dispatch_nat *nat_get(frame_context *ctx, struct packet *packet,
 						    struct dispatch_work *work,
 						    enum dispatch_drop *ret_why)
 {
@@ -288,14 +289,14 @@ static __always_inline struct dispatch_nat *nat_get(struct packet *packet,
 		return nat;
 	if (nat)
 		nat->claim.word = 0;
-	return nat_begin(work, packet, ret_why);
+	return nat_begin(ctx, work, packet, ret_why);
 }
 
 static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct packet *packet,
 						      struct dispatch_work *work)
 {
 	enum dispatch_drop why = DISPATCH_FINE;
-	struct dispatch_nat *nat = nat_get(packet, work, &why);
+	struct dispatch_nat *nat = nat_get(ctx, packet, work, &why);
 	const struct flow_nexthop *nexthop;
 	const struct dispatch_real *real;
 	const struct dispatch_run *run;

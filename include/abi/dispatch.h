@@ -215,6 +215,14 @@ struct dispatch_real {
 
 _Static_assert(sizeof(struct dispatch_real) == 64, "a cache line");
 
+/* Key of the hash `dispatch_server_ids`, whose value is the real's index (__u32): what connection
+ * ids of QUIC say of their server. Writer: the daemon. */
+struct dispatch_server_id {
+	__u8 id[DISPATCH_SERVER_ID_MAX]; /* zero behind the service's server_id_len */
+	__u32 service;
+	__u32 padding;
+};
+
 /* --- Flows -------------------------------------------------------------------------------------*/
 
 /*

@@ -200,6 +200,7 @@ struct config_endpoint {
 	const char *zone;         /* NULL: none */
 	uint32_t tier;            /* 0: first; backups have 1 and more */
 	uint32_t max_connections; /* 0: no limit */
+	struct config_server_id quic_server_id;
 	uint32_t line;
 };
 

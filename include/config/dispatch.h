@@ -29,6 +29,14 @@ struct config_port_range {
 	uint16_t first, last;
 };
 
+/* What connection ids of QUIC say of an endpoint, behind their first byte. */
+#define CONFIG_SERVER_ID_MAX 8
+
+struct config_server_id {
+	uint8_t len; /* 0: nothing */
+	uint8_t bytes[CONFIG_SERVER_ID_MAX];
+};
+
 /* Of a listener of mode dispatch. */
 struct config_listener_dispatch {
 	enum config_forward forward; /* nat */

@@ -865,6 +865,7 @@ static void set_sizes(const struct bpf_object *object)
 		{"dispatch_runs", RUNS},
 		{"dispatch_nats", NATS},
 		{"dispatch_fragments", DISPATCH_FRAGMENTS_MAX},
+		{"dispatch_server_ids", 16},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)

@@ -2,6 +2,7 @@
 // Dispatch at XDP, packet by packet.
 #include "dispatch_fragment_cases.h"
 #include "dispatch_icmp_cases.h"
+#include "dispatch_quic_cases.h"
 #include "xdp_ingress.skel.h"
 
 #include <linux/bpf.h>
@@ -42,7 +43,7 @@ static int unload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {DISPATCH_TESTS, DISPATCH_ICMP_TESTS,
-					   DISPATCH_FRAGMENT_TESTS};
+					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS};
 
 	return cmocka_run_group_tests(tests, load, unload);
 }

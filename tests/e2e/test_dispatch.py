@@ -321,6 +321,33 @@ def test_errors_reach_who_sent_what_they_are_about(net, sluice, hook):
             end.recv(64)
 
 
+def test_a_quic_client_that_moves_stays_with_its_server(net, sluice, keep):
+    hosts = [backend_address(2 + i) for i in range(3)]
+    for name, host in zip(NAMES, hosts):
+        keep(Namer(net.backend, (host, 5300), name))
+    endpoints = [{"address": f"{host}:5300", "quic_server_id": f"0a{i:02x}"}
+                 for i, host in enumerate(hosts)]
+    wanted = config([], bind=f"{VIP}:443/udp")
+    wanted["pools"][0]["endpoints"] = endpoints
+    sluice.start(wanted)
+
+    def ask_with(header):
+        """From a new port each time, as after a move."""
+        with net.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.connect((VIP, 443))
+            sock.send(header + bytes(30))
+            return sock.recv(64).decode()
+
+    for i, name in enumerate(NAMES):
+        assert {ask_with(bytes([0x40, 0x77, 0x0a, i])) for _ in range(10)} == {name}
+    assert {ask_with(bytes([0xc0, 0x77, 0x0a, 0])) for _ in range(40)} == set(NAMES)
+    del wanted["pools"][0]["endpoints"][0]
+    sluice.reload(wanted)
+    assert {ask_with(bytes([0x40, 0x77, 0x0a, 0])) for _ in range(40)} == {"b", "c"}
+    assert ask_with(bytes([0x40, 0x77, 0x0a, 2])) == "c"
+
+
 def test_services_come_and_go_with_reloads(net, sluice, named):
     both = config(named[:1])
     both["listeners"].append(service(f"{VIP}:81", "other", "second"))

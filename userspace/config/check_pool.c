@@ -186,6 +186,39 @@ static void check_hedge(struct checker *checker, const struct config_pool *pool,
 			 "may be sent another time");
 }
 
+/* NULL: nothing. */
+static const char *why_server_id_cannot_be(const struct config_pool *pool, size_t index)
+{
+	const struct config_endpoint *endpoints = pool->endpoints;
+	const struct config_server_id *id = &endpoints[index].quic_server_id;
+
+	if (id->len != endpoints[0].quic_server_id.len)
+		return "of another length than the first endpoint's; expected all or none to have "
+		       "one, of one length";
+	if (id->len && endpoints[index].resolve == CONFIG_RESOLVE_DNS)
+		return "of a name, which may have several addresses; expected an address";
+	for (size_t i = 0; id->len && i < index; i++)
+		if (memcmp(id, &endpoints[i].quic_server_id, sizeof(*id)) == 0)
+			return "another endpoint's too; expected one of its own";
+	return NULL;
+}
+
+static void check_server_ids(struct checker *checker, const struct config_pool *pool,
+			     const struct node *endpoints)
+{
+	const struct node *item = node_first(endpoints);
+
+	for (size_t i = 0; item && i < pool->nendpoints; i++, item = item->next) {
+		const char *why = why_server_id_cannot_be(pool, i);
+
+		if (!why)
+			continue;
+		diagnose(checker->diagnostics, node_member_or_self(item, "quic_server_id"),
+			 "quic_server_id is %s", why);
+		return;
+	}
+}
+
 static void check_pool(struct checker *checker, const struct config_pool *pool,
 		       const struct node *node)
 {
@@ -194,6 +227,7 @@ static void check_pool(struct checker *checker, const struct config_pool *pool,
 	if (endpoints && endpoints->kind == NODE_LIST) {
 		check_endpoint_names(checker, pool, endpoints);
 		check_weights(checker, pool, endpoints);
+		check_server_ids(checker, pool, endpoints);
 	}
 	check_source(checker, pool, node);
 	check_maglev(checker, pool, node);

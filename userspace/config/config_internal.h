@@ -158,10 +158,10 @@ struct option_type {
 extern const struct option_type type_boolean, type_flag, type_count, type_size, type_duration,
 	type_percent, type_mode, type_port, type_word, type_name, type_text, type_path,
 	type_address, type_ip, type_network, type_bind, type_endpoint, type_status, type_sni,
-	type_alpn, type_port_range, type_url_path, type_method, type_host, type_file, type_mapping,
-	type_field_value, type_scheme, type_regex, type_fingerprint, type_serial, type_file_name,
-	type_field, type_template, type_country, type_continent, type_asn, type_media_range,
-	type_origin, type_field_or_all, type_realm;
+	type_alpn, type_port_range, type_server_id, type_url_path, type_method, type_host,
+	type_file, type_mapping, type_field_value, type_scheme, type_regex, type_fingerprint,
+	type_serial, type_file_name, type_field, type_template, type_country, type_continent,
+	type_asn, type_media_range, type_origin, type_field_or_all, type_realm;
 
 /* What several types have in common. store_text(): a copy in the configuration's arena. */
 const char *store_text(struct reading *reading, struct slice text, void *field);

@@ -78,6 +78,14 @@ static const struct option endpoint_options[] = {
 	 .help = "Connections at once, over all workers; further ones wait in the pool's queue. 0: "
 		 "no "
 		 "limit."},
+	{.name = "quic_server_id",
+	 .type = &type_server_id,
+	 FIELD(config_endpoint, quic_server_id),
+	 .example = "0a01",
+	 .help = "Mode dispatch: what the endpoint's connection ids of QUIC have behind their "
+		 "first "
+		 "byte, in hexadecimal, as long as those of the pool's other endpoints. A client "
+		 "that moves to another address stays with it."},
 };
 
 static const struct schema schema_endpoint = {

@@ -245,3 +245,53 @@ const struct option_type type_sni = {
 	.expect = expect_sni,
 	.schema = schema_sni,
 };
+
+/* --- server id of QUIC ------------------------------------------------------------ */
+
+static int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static const char *read_server_id(struct reading *reading, struct slice text, void *field)
+{
+	struct config_server_id id = {};
+
+	(void)reading;
+	if (text.len == 0 || text.len % 2 || text.len > 2 * sizeof(id.bytes))
+		return "is not a server id";
+	for (size_t i = 0; i < text.len; i++) {
+		int digit = digit_of(text.ptr[i]);
+
+		if (digit < 0)
+			return "is not a server id";
+		id.bytes[i / 2] = (uint8_t)(id.bytes[i / 2] << 4 | digit);
+	}
+	id.len = (uint8_t)(text.len / 2);
+	memcpy(field, &id, sizeof(id));
+	return NULL;
+}
+
+static void expect_server_id(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "one to eight bytes in hexadecimal, such as 0a01");
+}
+
+static void schema_server_id(const struct option *option, struct strbuf *out)
+{
+	(void)option;
+	strbuf_append_str(out, "\"type\": [\"string\", \"integer\"], "
+			       "\"pattern\": \"^([0-9A-Fa-f]{2}){1,8}$\"");
+}
+
+const struct option_type type_server_id = {
+	.name = "server id",
+	.size = sizeof(struct config_server_id),
+	.read = read_server_id,
+	.expect = expect_server_id,
+	.schema = schema_server_id,
+};

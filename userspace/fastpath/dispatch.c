@@ -195,6 +195,10 @@ static int take_service(struct applying *applying, size_t i)
 	if (!err)
 		err = fill_ring(applying, i, reals);
 	if (!err)
+		err = dispatch_server_ids_put(fd_of(applying->dispatch, "dispatch_server_ids"),
+					      &applying->plan->services[i], applying->places[i],
+					      reals);
+	if (!err)
 		applying->nslots += ring_size_of(&applying->plan->services[i]);
 	free(reals);
 	return err;
@@ -343,9 +347,12 @@ static int apply(struct applying *applying)
 	err = put_tables(applying);
 	if (!err)
 		err = put_in_force(applying);
-	if (!err)
-		dispatch_reals_end(dispatch->endpoints);
-	return err;
+	if (err)
+		return err;
+	dispatch_server_ids_trim(fd_of(dispatch, "dispatch_server_ids"), applying->plan,
+				 applying->places);
+	dispatch_reals_end(dispatch->endpoints);
+	return 0;
 }
 
 int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,

@@ -62,6 +62,17 @@ void dispatch_tables_done(struct dispatch_tables *tables);
 /* v4-mapped for IPv4; without the port. */
 void dispatch_address(const struct address *address, uint8_t ret[16]);
 
+/* --- Server ids of QUIC (dispatch_quic.c)
+ * --------------------------------------------------------
+ */
+
+/* @fd: of the map. @place: of the service; @reals: of its endpoints. Return: 0; -errno. */
+int dispatch_server_ids_put(int fd, const struct dispatch_service *service, uint16_t place,
+			    const uint16_t *reals) WARN_UNUSED;
+
+/* Removes what @plan, whose services are at @places, does not have. */
+void dispatch_server_ids_trim(int fd, const struct dispatch_plan *plan, const uint16_t *places);
+
 /* --- Rings (dispatch_ring.c) --------------------------------------------------------------------
  */
 

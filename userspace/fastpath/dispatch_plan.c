@@ -64,7 +64,7 @@ static const char *why_not_yet(const struct dispatch_service *service)
 		return "form nat_keep_source is not there yet";
 	if (service->algorithm == DISPATCH_LEAST_LOADED)
 		return "choice by load is not there yet";
-	return service->server_id_len ? "QUIC server ids are not there yet" : NULL;
+	return NULL;
 }
 
 /* NULL: nothing. */
@@ -80,6 +80,8 @@ static const char *why_service_cannot_be(const struct dispatch_service *service)
 		return "a service's form is not known";
 	if (!are_of_family(service))
 		return "a service has addresses of another family";
+	if (service->server_id_len > DISPATCH_SERVER_ID_MAX)
+		return "a server id of QUIC is longer than eight bytes";
 	if (service->tcp_timeout_s > TIMEOUT_MAX || service->udp_timeout_s > TIMEOUT_MAX)
 		return "a timeout is longer than 32767 seconds";
 	why = why_not_yet(service);

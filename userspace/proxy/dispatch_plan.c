@@ -26,6 +26,7 @@ struct members {
 	struct dispatch_endpoint *all;
 	size_t count, cap;
 	int family;
+	const struct config_pool *pool;
 	bool keeps_ports; /* of packets to a range */
 	bool is_out_of_memory;
 	/* Who takes new flows. */
@@ -97,6 +98,18 @@ static bool is_listed(const struct members *members, uint64_t id)
 	return false;
 }
 
+/* A name is one endpoint's alone in a configuration. */
+static void add_server_id(const struct members *members, const struct endpoint *endpoint,
+			  struct dispatch_endpoint *added)
+{
+	const struct config_pool *pool = members->pool;
+
+	for (size_t i = 0; i < pool->nendpoints; i++)
+		if (strcmp(pool->endpoints[i].name, endpoint->name) == 0)
+			memcpy(added->server_id, pool->endpoints[i].quic_server_id.bytes,
+			       sizeof(added->server_id));
+}
+
 /* A name may have addresses of both families. */
 static void add_member(struct endpoint *endpoint, void *context)
 {
@@ -113,6 +126,7 @@ static void add_member(struct endpoint *endpoint, void *context)
 					    .weight = weight_of(members, endpoint)};
 	if (members->keeps_ports)
 		address_set_port(&added->address, 0);
+	add_server_id(members, endpoint, added);
 }
 
 static int add_endpoints(struct dispatch_service *service, const char *zone, struct pool *pool,
@@ -121,6 +135,7 @@ static int add_endpoints(struct dispatch_service *service, const char *zone, str
 	struct members members = {
 		.arena = arena,
 		.family = service->address.sa.sa_family,
+		.pool = pool_config(pool),
 		.keeps_ports = service->last_port != address_port(&service->address),
 		.zone = zone,
 		.tier = UINT32_MAX,
@@ -175,6 +190,9 @@ static struct dispatch_service describe(const struct config_listener *listener,
 		.first_source_port = options->source_ports.first,
 		.last_source_port = options->source_ports.last,
 		.gue_port = options->gue_port,
+		.server_id_len = bind->is_udp && pool->nendpoints
+					 ? pool->endpoints[0].quic_server_id.len
+					 : 0,
 		.resets_lost = options->lost_flows == CONFIG_LOST_RESET,
 	};
 }

@@ -240,6 +240,7 @@ static void set_sizes(struct bpf_object *object, const struct scenario *scenario
 		{"dispatch_lines", lines_for(scenario->flows)},
 		{"dispatch_nats", scenario->form == DISPATCH_NAT ? ENDPOINTS * PORTS : 1},
 		{"dispatch_fragments", 64},
+		{"dispatch_server_ids", 1},
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)

@@ -88,6 +88,18 @@ static const struct {
 	 "1:66: pool: \"p\" has proxy_protocol, which mode dispatch does not do; expected none\n"},
 	{"listeners: [{name: l, mode: dispatch, bind: '10.1.0.1:80', dispatch: {forward: l2}}]\n" P,
 	 "1:13: a listener of mode dispatch has no pool; expected one\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', quic_server_id: 0a1}"),
+	 "2:71: quic_server_id: \"0a1\" is not a server id; expected one to eight bytes in "
+	 "hexadecimal, such as 0a01\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', quic_server_id: 0a}, '10.0.0.2:1'"),
+	 "2:76: quic_server_id is of another length than the first endpoint's; expected all or "
+	 "none to have one, of one length\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', quic_server_id: 0a}, {address: '10.0.0.2:1', "
+		     "quic_server_id: 0A}"),
+	 "2:116: quic_server_id is another endpoint's too; expected one of its own\n"},
+	{L ENDPOINTS("{address: 'a:1', resolve: dns, quic_server_id: 0a}"),
+	 "2:78: quic_server_id is of a name, which may have several addresses; expected an "
+	 "address\n"},
 	{LISTENER(", dispatch: {forward: l2}") P,
 	 "1:55: dispatch is not for mode tcp; expected mode dispatch with it\n"},
 	{BINDS("':80', ':53/udp'") P, "1:37: bind: \":53/udp\" is UDP, which mode tcp does not "
