@@ -177,6 +177,12 @@ static void end_by_wire(struct tls_session *session)
 	io_layer_end(&session->layer, session->wire_status ? session->wire_status : -ECONNABORTED);
 }
 
+/* OpenSSL takes a buffer for each look, which an idle connection has to give back. */
+static bool has_something(const struct tls_session *session)
+{
+	return session->wire || SSL_has_pending(session->ssl);
+}
+
 /* Return: SSL_ERROR_NONE: @buf is full; else why there is no more. */
 static int fill(struct tls_session *session, struct io_buf *buf)
 {
@@ -187,6 +193,8 @@ static int fill(struct tls_session *session, struct io_buf *buf)
 		if (SSL_read_ex(session->ssl, buf->base + buf->end, buf->cap - buf->end, &len) != 1)
 			return SSL_get_error(session->ssl, 0);
 		buf->end += (uint32_t)len;
+		if (!has_something(session))
+			return SSL_ERROR_WANT_READ;
 	}
 	return SSL_ERROR_NONE;
 }
@@ -221,7 +229,7 @@ static int read_some(struct tls_session *session)
 static void read_records(struct tls_session *session)
 {
 	struct io_stream *stream = session->layer.stream;
-	int error = SSL_ERROR_NONE;
+	int error = has_something(session) ? SSL_ERROR_NONE : SSL_ERROR_WANT_READ;
 
 	while (error == SSL_ERROR_NONE && !io_stream_is_closing(stream))
 		error = read_some(session);
