@@ -88,9 +88,32 @@ void tls_session_open(struct tls_session *session)
 	session->on_ready(session->layer.stream, &result);
 }
 
+/* Empties what others may still refer to. */
+static void forget_key(EVP_PKEY *key)
+{
+	if (!EVP_PKEY_set_type(key, EVP_PKEY_X25519))
+		ERR_clear_error();
+	EVP_PKEY_free(key);
+}
+
+/*
+ * Of TLS 1.3 OpenSSL keeps the keys of the exchange for as long as the connection lasts. They would
+ * tell what has been said to whoever reads our memory, and an idle connection would pay for them.
+ */
+static void forget_exchange(struct tls_session *session)
+{
+	EVP_PKEY *key;
+
+	if (SSL_get_tmp_key(session->ssl, &key))
+		forget_key(key);
+	if (SSL_get_peer_tmp_key(session->ssl, &key))
+		forget_key(key);
+}
+
 static void confirm(struct tls_session *session)
 {
 	session->is_confirmed = true;
+	forget_exchange(session);
 	leave_handshake(session);
 	if (!session->is_open)
 		tls_session_open(session);

@@ -4,6 +4,7 @@
 #include "unit/io/io_fixture.h"
 #include "unit/tls/pki.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 
@@ -619,6 +620,38 @@ static void versions_below_the_oldest_are_refused(void **state)
 	setting_done(&setting);
 }
 
+static void expect_forgotten(EVP_PKEY *key)
+{
+	unsigned char bytes[64];
+	size_t len = sizeof(bytes);
+
+	assert_int_equal(EVP_PKEY_get_raw_private_key(key, bytes, &len), 0);
+	len = sizeof(bytes);
+	assert_int_equal(EVP_PKEY_get_raw_public_key(key, bytes, &len), 0);
+	ERR_clear_error();
+	EVP_PKEY_free(key);
+}
+
+/* While the connection lasts, memory that is read must not tell what was said before. */
+static void keys_of_the_exchange_do_not_outlive_the_handshake(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+	EVP_PKEY *key;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	assert_true(SSL_get_tmp_key(server.session->ssl, &key));
+	expect_forgotten(key);
+	assert_true(SSL_get_peer_tmp_key(server.session->ssl, &key));
+	expect_forgotten(key);
+	assert_true(SSL_get_tmp_key(client.session->ssl, &key));
+	expect_forgotten(key);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
 /* The second one gets its place when the first is through. */
 static void handshakes_beyond_the_limit_wait_in_line(void **state)
 {
@@ -1115,6 +1148,7 @@ int main(void)
 		ON_BOTH(changed_record_is_never_delivered),
 		ON_BOTH(renegotiation_is_refused_and_the_session_goes_on),
 		ON_BOTH(keys_may_be_updated_in_mid_stream),
+		ON_BOTH(keys_of_the_exchange_do_not_outlive_the_handshake),
 		ON_BOTH(bytes_behind_the_last_flight_are_kept),
 		ON_BOTH(plain_http_is_told_from_tls),
 		ON_BOTH(silence_ends_with_the_timeout),
