@@ -32,6 +32,7 @@ struct tls_ticket_keys {
 	pthread_mutex_t lock;
 	struct ticket_key keys[KEYS]; /* newest first */
 	struct tls_replays *replays;  /* of early data that came with tickets */
+	EVP_CIPHER *cipher;           /* looked up once: each time would cost a lock and a search */
 };
 
 struct tls_ticket_keys *tls_ticket_keys_new(void)
@@ -42,7 +43,8 @@ struct tls_ticket_keys *tls_ticket_keys_new(void)
 		return NULL;
 	pthread_mutex_init(&keys->lock, NULL);
 	keys->replays = tls_replays_new();
-	if (keys->replays)
+	keys->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+	if (keys->replays && keys->cipher)
 		return keys;
 	tls_ticket_keys_free(keys);
 	return NULL;
@@ -54,6 +56,7 @@ void tls_ticket_keys_free(struct tls_ticket_keys *keys)
 		return;
 	pthread_mutex_destroy(&keys->lock);
 	tls_replays_free(keys->replays);
+	EVP_CIPHER_free(keys->cipher);
 	OPENSSL_cleanse(keys, sizeof(*keys));
 	free(keys);
 }
@@ -124,7 +127,7 @@ static int seal(struct tls_ticket_keys *keys, uint64_t lifetime_ms, unsigned cha
 {
 	struct ticket_key key;
 	bool is_good = take_newest(keys, lifetime_ms, &key) && RAND_bytes(iv, IV_LEN) == 1 &&
-		       EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv) &&
+		       EVP_EncryptInit_ex(cipher, keys->cipher, NULL, key.cipher, iv) &&
 		       set_mac(mac, &key);
 
 	if (is_good)
@@ -143,7 +146,7 @@ static int unseal(struct tls_ticket_keys *keys, uint64_t lifetime_ms, const unsi
 
 	if (age < 0)
 		return 0;
-	is_good = EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.cipher, iv) &&
+	is_good = EVP_DecryptInit_ex(cipher, keys->cipher, NULL, key.cipher, iv) &&
 		  set_mac(mac, &key);
 	OPENSSL_cleanse(&key, sizeof(key));
 	return !is_good ? -1 : age > 0 ? 2 : 1;
