@@ -28,6 +28,8 @@ struct address {
 
 /* Longest text of an address: "unix:" and a path. */
 #define ADDRESS_TEXT_SIZE 128
+/* Longest text of an IP address: IPv6 with a scope. */
+#define ADDRESS_IP_SIZE 64
 
 /**
  * Reads "192.0.2.1:80", "[2001:db8::1]:80", "[fe80::1%eth0]:80", "unix:/path" or "unix:@name".
@@ -44,7 +46,7 @@ int address_parse_ip(struct slice text, uint16_t port, struct address *ret) WARN
 const char *address_format(const struct address *address, char ret[ADDRESS_TEXT_SIZE]);
 
 /* The same without the port, an IPv6 address without brackets. Return: @ret. */
-const char *address_format_ip(const struct address *address, char ret[ADDRESS_TEXT_SIZE]);
+const char *address_format_ip(const struct address *address, char ret[ADDRESS_IP_SIZE]);
 
 /* Copies what the kernel gave. */
 void address_from_sockaddr(const struct sockaddr *sa, socklen_t len, struct address *ret);

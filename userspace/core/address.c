@@ -111,23 +111,23 @@ int address_parse(struct slice text, struct address *ret)
 	return address_parse_ip(host, port, ret);
 }
 
-const char *address_format_ip(const struct address *address, char ret[ADDRESS_TEXT_SIZE])
+const char *address_format_ip(const struct address *address, char ret[ADDRESS_IP_SIZE])
 {
 	char scope[IF_NAMESIZE], host[INET6_ADDRSTRLEN];
 
 	switch (address->len ? address->sa.sa_family : AF_UNSPEC) {
 	case AF_INET:
-		inet_ntop(AF_INET, &address->v4.sin_addr, ret, ADDRESS_TEXT_SIZE);
+		inet_ntop(AF_INET, &address->v4.sin_addr, ret, ADDRESS_IP_SIZE);
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof(host));
 		if (address->v6.sin6_scope_id && if_indextoname(address->v6.sin6_scope_id, scope))
-			snprintf(ret, ADDRESS_TEXT_SIZE, "%s%%%s", host, scope);
+			snprintf(ret, ADDRESS_IP_SIZE, "%s%%%s", host, scope);
 		else
-			snprintf(ret, ADDRESS_TEXT_SIZE, "%s", host);
+			snprintf(ret, ADDRESS_IP_SIZE, "%s", host);
 		break;
 	default:
-		snprintf(ret, ADDRESS_TEXT_SIZE, "-");
+		snprintf(ret, ADDRESS_IP_SIZE, "-");
 	}
 	return ret;
 }

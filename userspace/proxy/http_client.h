@@ -43,11 +43,11 @@ struct http_client {
 	uint64_t deadline_ms;        /* loop time: when the present phase has taken too long */
 	struct pace sending, taking; /* of what it was asked for, of its answers */
 	enum http_client_phase phase;
-	char address[ADDRESS_TEXT_SIZE]; /* the client's IP, for what backends are told */
-	bool has_ended;                  /* the client has said FIN */
-	bool is_freed;                   /* as soon as @next has run */
-	uint32_t served;                 /* exchanges so far */
-	uint64_t bytes_in, bytes_out;    /* of exchanges that are over */
+	char address[ADDRESS_IP_SIZE]; /* the client's IP, for what backends are told */
+	bool has_ended;                /* the client has said FIN */
+	bool is_freed;                 /* as soon as @next has run */
+	uint32_t served;               /* exchanges so far */
+	uint64_t bytes_in, bytes_out;  /* of exchanges that are over */
 };
 
 /* The session's client is known and its stream may be read. Return: 0; -ENOMEM. */
