@@ -69,6 +69,9 @@ const char *io_loop_fallback_reason(const struct io_loop *loop);
 uint64_t io_loop_now_ms(const struct io_loop *loop);
 uint64_t io_loop_now_us(const struct io_loop *loop);
 
+/* When bytes last came for a stream's owner or its pump; those of handshakes do not count. */
+uint64_t io_loop_delivered_us(const struct io_loop *loop);
+
 /*
  * A message to a loop, from any thread. The sender fills it, the loop's thread gets it in
  * on_message and owns it from then on. Messages of one sender arrive in order.
@@ -89,5 +92,9 @@ struct io_task {
 };
 
 void io_loop_defer(struct io_loop *loop, struct io_task *task);
+
+/* Work that takes long: one such task a round, once everything else is done and what it sends is on
+ * its way. Queueing a task that waits already does nothing. */
+void io_loop_defer_long(struct io_loop *loop, struct io_task *task);
 
 #endif

@@ -39,6 +39,8 @@ struct io_backend_ops {
 	int (*start)(struct io_loop *loop);
 	/* Hands over what was started and waits; @timeout_us is -1 for ever. Return: 0; -errno. */
 	int (*wait)(struct io_loop *loop, int64_t timeout_us);
+	/* Hands over what was started, and does not wait; NULL: it has gone already. */
+	void (*submit)(struct io_loop *loop);
 	/* Calls back for what wait() brought. */
 	void (*dispatch)(struct io_loop *loop);
 
@@ -120,10 +122,10 @@ static inline struct io_buf *io_buf_take(struct io_buf_pool *pool)
 /* Embedded in the back end's own structure. */
 struct io_loop {
 	const struct io_backend_ops *backend;
-	uint64_t now_us;
+	uint64_t now_us, delivered_us;
 	struct io_buf_pool pools[IO_POOLS];
 	struct io_pipe_pool pipes;
-	struct list_node tasks;
+	struct list_node tasks, long_tasks;
 	struct list_node starved; /* streams that wait for a receive buffer */
 	struct list_node watches; /* all states, the stopped ones included */
 	bool is_started;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The loop itself: rounds, messages from other threads, deferred tasks, and the choice between the
- * back ends. One round: wait, events, timers, messages, tasks.
+ * back ends. One round: wait, events, timers, messages, tasks, a long task.
  */
 #include "io/loop.h"
 
@@ -36,6 +36,7 @@ int io_loop_init(struct io_loop *loop, const struct io_backend_ops *backend,
 	}
 	loop->backend = backend;
 	list_init(&loop->tasks);
+	list_init(&loop->long_tasks);
 	list_init(&loop->starved);
 	list_init(&loop->watches);
 	atomic_init(&loop->inbox, NULL);
@@ -126,11 +127,30 @@ static void run_tasks(struct io_loop *loop)
 	}
 }
 
+/* What waits to be sent need not wait for it. */
+static void run_long_task(struct io_loop *loop)
+{
+	struct list_node *node = list_pop_front(&loop->long_tasks);
+	struct io_task *task;
+
+	if (likely(!node))
+		return;
+	if (loop->backend->submit)
+		loop->backend->submit(loop);
+	task = list_entry(node, struct io_task, node);
+	task->on_run(task);
+}
+
+static bool has_tasks(const struct io_loop *loop)
+{
+	return !list_is_empty(&loop->tasks) || !list_is_empty(&loop->long_tasks);
+}
+
 static int64_t wait_timeout_us(const struct io_loop *loop)
 {
 	uint64_t next;
 
-	if (loop->is_stopping || !list_is_empty(&loop->tasks))
+	if (loop->is_stopping || has_tasks(loop))
 		return 0;
 	next = timer_wheel_next_ms(&loop->wheel);
 	if (next == UINT64_MAX)
@@ -177,6 +197,7 @@ int io_loop_run(struct io_loop *loop)
 		io_timers_run(loop);
 		deliver_messages(loop);
 		run_tasks(loop);
+		run_long_task(loop);
 	} while (!loop->is_stopping);
 	return 0;
 }
@@ -217,6 +238,11 @@ uint64_t io_loop_now_us(const struct io_loop *loop)
 	return loop->now_us;
 }
 
+uint64_t io_loop_delivered_us(const struct io_loop *loop)
+{
+	return loop->delivered_us;
+}
+
 void io_loop_post(struct io_loop *loop, struct io_message *message)
 {
 	const uint64_t one = 1;
@@ -235,4 +261,10 @@ void io_loop_defer(struct io_loop *loop, struct io_task *task)
 {
 	if (!list_is_linked(&task->node))
 		list_push_back(&loop->tasks, &task->node);
+}
+
+void io_loop_defer_long(struct io_loop *loop, struct io_task *task)
+{
+	if (!list_is_linked(&task->node))
+		list_push_back(&loop->long_tasks, &task->node);
 }

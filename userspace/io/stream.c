@@ -63,6 +63,7 @@ static void append_unread(struct io_stream *stream, struct io_buf *buf)
 void io_stream_deliver(struct io_stream *stream, struct io_buf *buf)
 {
 	stream->bytes_in += buf->end - buf->start;
+	stream->loop->delivered_us = stream->loop->now_us;
 	if (unlikely(stream->unread))
 		append_unread(stream, buf);
 	else

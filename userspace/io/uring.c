@@ -338,6 +338,16 @@ static int uring_wait(struct io_loop *loop, int64_t timeout_us)
 	return result < 0 && !is_passing(result) ? result : 0;
 }
 
+/* What could not be handed over now is tried again by the wait. */
+static void uring_submit(struct io_loop *loop)
+{
+	struct uring_loop *uring = uring_of(loop);
+
+	if (unlikely(uring->parked))
+		submit_parked(uring);
+	(void)io_uring_submit(&uring->ring);
+}
+
 static void complete(struct uring_loop *uring, const struct io_uring_cqe *cqe)
 {
 	void *object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)URING_TAG_MASK);
@@ -390,6 +400,7 @@ const struct io_backend_ops io_uring_backend = {
 	.close = uring_close,
 	.start = uring_start,
 	.wait = uring_wait,
+	.submit = uring_submit,
 	.dispatch = uring_dispatch,
 	.stream_connect = uring_stream_connect,
 	.stream_recv = uring_stream_recv,

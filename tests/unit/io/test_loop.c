@@ -192,6 +192,51 @@ static void deferred_task_runs_once_at_the_end_of_the_round(void **state)
 	assert_int_equal(second.runs, 1);
 }
 
+struct long_chore {
+	struct io_task task;
+	struct io_loop *loop;
+	int fd;
+	int runs;
+	bool has_arrived; /* what was sent before */
+};
+
+static void on_long_chore(struct io_task *task)
+{
+	struct long_chore *chore = container_of(task, struct long_chore, task);
+	char byte;
+
+	chore->runs++;
+	chore->has_arrived = recv(chore->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1;
+	io_loop_stop(chore->loop);
+}
+
+static void long_task_has_a_round_and_runs_behind_what_is_sent_in_it(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct long_chore first = {.loop = fixture->loop, .task.on_run = on_long_chore};
+	struct long_chore second = first;
+	struct recorder recorder;
+	int fds[2];
+
+	run_for(fixture, 1);
+	unix_pair(fds);
+	first.fd = second.fd = fds[1];
+	recorder_init(&recorder, fixture, fds[0]);
+	io_loop_defer_long(fixture->loop, &first.task);
+	io_loop_defer_long(fixture->loop, &first.task);
+	io_loop_defer_long(fixture->loop, &second.task);
+	recorder_send(&recorder, "x", 1);
+	assert_int_equal(first.runs, 0);
+	assert_int_equal(io_loop_run(fixture->loop), 0);
+	assert_int_equal(first.runs, 1);
+	assert_true(first.has_arrived);
+	assert_int_equal(second.runs, 0);
+	run_until(fixture, second.runs);
+	assert_int_equal(first.runs, 1);
+	recorder_done(&recorder, fixture);
+	close(fds[1]);
+}
+
 static void clock_of_the_loop_stands_still_within_a_round(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
@@ -243,6 +288,7 @@ int main(void)
 		ON_BOTH(message_from_the_loop_itself_needs_no_wake_up),
 		ON_BOTH(loops_wake_each_other),
 		ON_BOTH(deferred_task_runs_once_at_the_end_of_the_round),
+		ON_BOTH(long_task_has_a_round_and_runs_behind_what_is_sent_in_it),
 		ON_BOTH(clock_of_the_loop_stands_still_within_a_round),
 		ON_BOTH(hundreds_of_objects_may_be_started_before_the_first_run),
 	};
