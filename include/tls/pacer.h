@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 /*
- * Handshakes of one loop take their turns: so many at once, and in each round only as many steps as
- * fit into a millisecond, so that a flood of them does not stall established connections.
+ * Handshakes of one loop take their turns: so many at once, and in each round, behind all else,
+ * only as many steps as fit into a fraction of a millisecond, so that a flood of them does not
+ * stall established connections.
  */
 struct tls_pacer;
 

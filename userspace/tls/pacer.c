@@ -11,8 +11,15 @@
 
 #include <stdlib.h>
 
-/* Two signatures by RSA-2048, or ten by ECDSA; what established connections may have to wait. */
-#define ROUND_BUDGET_NS 1000000
+/*
+ * A round of the loop gives handshakes as long as all else has taken in it, within these bounds:
+ * established connections wait twice as long at worst, and a busy worker still takes new ones. The
+ * least is about a step with a signature by ECDSA. Many steps a round cost less; so where nobody
+ * waits, because nothing has come for a while, each round is as long as it may be.
+ */
+#define LEAST_NS 200000
+#define MOST_NS  1000000
+#define QUIET_US 10000
 
 struct tls_pacer {
 	struct io_loop *loop;
@@ -20,32 +27,32 @@ struct tls_pacer {
 	struct list_node line; /* no place yet */
 	struct list_node due;
 	struct io_task task;
-	uint64_t round_us; /* loop time of the round that @spent_ns is about */
-	uint64_t spent_ns;
 };
 
-static void take_turn(struct tls_pacer *pacer, struct list_node *node)
+static uint64_t time_for_turns_ns(const struct tls_pacer *pacer, uint64_t now_ns)
 {
-	struct tls_turn *turn = list_entry(node, struct tls_turn, node);
-	uint64_t started_ns = clock_monotonic_ns();
+	uint64_t round_us = io_loop_now_us(pacer->loop);
+	uint64_t others_ns = now_ns - round_us * 1000;
 
-	turn->on_turn(turn);
-	pacer->spent_ns += clock_monotonic_ns() - started_ns;
+	if (others_ns > MOST_NS || round_us - io_loop_delivered_us(pacer->loop) > QUIET_US)
+		return MOST_NS;
+	return others_ns > LEAST_NS ? others_ns : LEAST_NS;
 }
 
 static void on_run(struct io_task *task)
 {
 	struct tls_pacer *pacer = container_of(task, struct tls_pacer, task);
+	uint64_t now_ns = clock_monotonic_ns();
+	uint64_t end_ns = now_ns + time_for_turns_ns(pacer, now_ns);
 	struct list_node *node;
 
-	if (pacer->round_us != io_loop_now_us(pacer->loop)) {
-		pacer->round_us = io_loop_now_us(pacer->loop);
-		pacer->spent_ns = 0;
+	while (clock_monotonic_ns() < end_ns && (node = list_pop_front(&pacer->due))) {
+		struct tls_turn *turn = list_entry(node, struct tls_turn, node);
+
+		turn->on_turn(turn);
 	}
-	while (pacer->spent_ns < ROUND_BUDGET_NS && (node = list_pop_front(&pacer->due)))
-		take_turn(pacer, node);
 	if (!list_is_empty(&pacer->due))
-		io_loop_defer(pacer->loop, &pacer->task);
+		io_loop_defer_long(pacer->loop, &pacer->task);
 }
 
 struct tls_pacer *tls_pacer_new(struct io_loop *loop, uint32_t limit)
@@ -78,7 +85,7 @@ struct io_loop *tls_pacer_loop(const struct tls_pacer *pacer)
 static void make_due(struct tls_pacer *pacer, struct tls_turn *turn)
 {
 	list_push_back(&pacer->due, &turn->node);
-	io_loop_defer(pacer->loop, &pacer->task);
+	io_loop_defer_long(pacer->loop, &pacer->task);
 }
 
 static void admit(struct tls_pacer *pacer)

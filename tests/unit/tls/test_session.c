@@ -180,6 +180,7 @@ static void plain_bytes_cross_both_ways_and_close_notify_is_the_end(void **state
 	assert_string_equal(facts.version, "TLSv1.3");
 	assert_string_equal(facts.sni, "a.test");
 	assert_false(facts.has_peer_certificate);
+	assert_int_equal(io_loop_delivered_us(setting.fixture->loop), 0);
 	io_stream_recv_start(&server.recorder.stream);
 	io_stream_recv_start(&client.recorder.stream);
 	send_text(&client, "question");
@@ -187,6 +188,7 @@ static void plain_bytes_cross_both_ways_and_close_notify_is_the_end(void **state
 	run_until(setting.fixture, server.recorder.len == 8 && client.recorder.len == 6);
 	assert_memory_equal(server.recorder.bytes, "question", 8);
 	assert_memory_equal(client.recorder.bytes, "answer", 6);
+	assert_true(io_loop_delivered_us(setting.fixture->loop) > 0);
 	io_stream_shutdown(&client.recorder.stream);
 	run_until(setting.fixture, server.recorder.ends);
 	assert_int_equal(server.recorder.end_status, 0);

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How long handshakes may take in a round of the loop; clock and loop are the test's. */
+#include "tls/tls_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define TURNS 32
+
+static uint64_t now_ns, round_us, delivered_us;
+static struct io_task *queued;
+
+uint64_t __wrap_clock_monotonic_ns(void)
+{
+	return now_ns;
+}
+
+uint64_t __wrap_io_loop_now_us(const struct io_loop *loop)
+{
+	(void)loop;
+	return round_us;
+}
+
+uint64_t __wrap_io_loop_delivered_us(const struct io_loop *loop)
+{
+	(void)loop;
+	return delivered_us;
+}
+
+void __wrap_io_loop_defer_long(struct io_loop *loop, struct io_task *task)
+{
+	(void)loop;
+	queued = task;
+}
+
+struct work {
+	struct tls_turn turn;
+	uint64_t takes_ns;
+	int done;
+};
+
+static void on_turn(struct tls_turn *turn)
+{
+	struct work *work = container_of(turn, struct work, turn);
+
+	now_ns += work->takes_ns;
+	work->done++;
+}
+
+static void run_round(void)
+{
+	struct io_task *task = queued;
+
+	assert_non_null(task);
+	queued = NULL;
+	task->on_run(task);
+}
+
+/* Return: how many of many steps fit into a round that has lasted for @others_us already. */
+static int steps_of_a_round(uint64_t takes_us, uint64_t others_us, uint64_t since_delivered_us)
+{
+	struct tls_pacer *pacer = tls_pacer_new(NULL, TURNS);
+	struct work works[TURNS] = {};
+	int done = 0;
+
+	assert_non_null(pacer);
+	for (size_t i = 0; i < TURNS; i++) {
+		works[i] = (struct work){.turn.on_turn = on_turn, .takes_ns = takes_us * 1000};
+		tls_pacer_ask(pacer, &works[i].turn);
+	}
+	round_us = 1000000;
+	delivered_us = round_us - since_delivered_us;
+	now_ns = (round_us + others_us) * 1000;
+	run_round();
+	for (size_t i = 0; i < TURNS; i++)
+		done += works[i].done;
+	assert_true(done == TURNS || queued); /* the next round goes on */
+	for (size_t i = 0; i < TURNS; i++)
+		tls_pacer_leave(pacer, &works[i].turn);
+	tls_pacer_free(pacer);
+	return done;
+}
+
+static void where_bytes_come_a_round_has_room_for_a_step(void **state)
+{
+	(void)state;
+	assert_int_equal(steps_of_a_round(250, 0, 0), 1);
+	assert_int_equal(steps_of_a_round(250, 150, 5000), 1);
+	assert_int_equal(steps_of_a_round(3000, 0, 0), 1);
+	assert_int_equal(steps_of_a_round(50, 0, 0), 4);
+}
+
+static void handshakes_have_as_long_as_all_else_has_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(steps_of_a_round(100, 500, 0), 5);
+	assert_int_equal(steps_of_a_round(100, 900, 0), 9);
+}
+
+static void no_round_has_more_than_a_millisecond_of_them(void **state)
+{
+	(void)state;
+	assert_int_equal(steps_of_a_round(100, 20000, 0), 10);
+	assert_int_equal(steps_of_a_round(100, 20000, 1000000), 10);
+}
+
+static void where_nothing_has_come_for_a_while_rounds_are_long(void **state)
+{
+	(void)state;
+	assert_int_equal(steps_of_a_round(100, 0, 20000), 10);
+	assert_int_equal(steps_of_a_round(1, 0, 1000000), TURNS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(where_bytes_come_a_round_has_room_for_a_step),
+		cmocka_unit_test(handshakes_have_as_long_as_all_else_has_taken),
+		cmocka_unit_test(no_round_has_more_than_a_millisecond_of_them),
+		cmocka_unit_test(where_nothing_has_come_for_a_while_rounds_are_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
