@@ -205,6 +205,39 @@ def _handshakes(session, peer, kind):
             "process_cpu_us": _per_request_us(meter.seconds, found["handshakes"])}
 
 
+# Requests/s that are easy for everybody, and the connections that they come on.
+FLOOD_RATE, FLOOD_CONNECTIONS = 1000, 64
+
+
+def _flooded(session, peer, kind):
+    """Requests on established connections, while others shake hands as fast as they can. Who asks
+    comes first on a core and who floods comes last, so that it is the proxy that lets requests
+    wait, and not the kernel that lets processes."""
+    pace = Process(["chrt", "--fifo", 1, TOOLS / "pace", *peer.address(WEB), FLOOD_RATE,
+                    FLOOD_CONNECTIONS, session.seconds, "tls"],
+                   session.directory, "pace", session.net.client)
+    pace.wait_ready(lambda: "open" in pace.stderr())
+    flood = Process(["chrt", "--idle", 0, TOOLS / "handshake", kind, *peer.address(WEB),
+                     HANDSHAKES_AT_ONCE, session.seconds + 1],
+                    session.directory, "flood", session.net.client)
+    with Meter(peer.pid) as meter:
+        failed = pace.wait(session.seconds + 30)
+    if flood.wait(30) or failed:
+        raise RuntimeError(f"{peer.name}: {pace.stdout()}{pace.stderr()}{flood.stderr()}")
+    found = json.loads(pace.stdout())
+    return {"p50_us": found["p50_us"], "p99_us": found["p99_us"], "p999_us": found["p999_us"],
+            "handshakes": json.loads(flood.stdout())["rate"],
+            "busy": meter.seconds / meter.elapsed, "idle": meter.idle}
+
+
+def flood_latency(session, peer):
+    return _flooded(session, peer, "full")
+
+
+def half_flood_latency(session, peer):
+    return _flooded(session, peer, "half")
+
+
 def handshakes_full(session, peer):
     return _handshakes(session, peer, "full")
 
@@ -275,5 +308,7 @@ HTTPS_MEASURES = {
     "http_latency": (latency, HTTPS),
     "handshakes_full": (handshakes_full, HTTPS),
     "handshakes_resumed": (handshakes_resumed, HTTPS),
+    "flood_latency": (flood_latency, HTTPS),
+    "half_flood_latency": (half_flood_latency, HTTPS),
     "tls_memory": (tls_memory, HTTPS),
 }

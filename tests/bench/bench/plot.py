@@ -13,7 +13,7 @@ PANELS = ("requests_64", "requests_512", "process_cpu_64", "process_cpu_512", "a
           "connections", "throughput", "memory", "p50", "p99", "http_64", "http_512", "http_64_cpu",
           "http_512_cpu", "http_1k_cpu", "http_64k_cpu", "http_1m_cpu", "http_p50", "http_p99", "files_1k_cpu", "files_64k_cpu",
           "files_1m_cpu", "handshakes_full", "handshakes_resumed", "handshakes_full_cpu",
-          "handshakes_resumed_cpu", "tls_memory")
+          "handshakes_resumed_cpu", "flood_p99", "half_flood_p99", "tls_memory")
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #57606a; }
 .title { font-size: 13px; font-weight: 600; }

@@ -11,6 +11,8 @@ STEPS = {"register": "registering", "switch": "the switch", "look": "a look at t
 HTTP_TITLES = {"64": "64 connections", "512": "512 connections", "1k": "1 KiB", "64k": "64 KiB",
                "1m": "1 MiB"}
 
+FLOODS = {"flood": "a flood of handshakes", "half_flood": "a flood of half handshakes"}
+
 HANDSHAKES = {"full": "full handshakes", "resumed": "resumed handshakes"}
 
 # key: (measure, value, title, unit, digits, better)
@@ -42,6 +44,11 @@ METRICS = {
     **{f"handshakes_{what}_cpu": (f"handshakes_{what}", "process_cpu_us",
                                   f"process CPU, {title}", "µs", 2, "lower")
        for what, title in HANDSHAKES.items()},
+    **{f"{flood}_{value}": (f"{flood}_latency", f"{value}_us", f"latency during {title}, {value}",
+                            "µs", 0, "lower")
+       for flood, title in FLOODS.items() for value in ("p50", "p99")},
+    **{f"{flood}_rate": (f"{flood}_latency", "handshakes", f"handshakes of {title}", "1/s", 0,
+                         "higher") for flood, title in FLOODS.items()},
     "tls_memory": ("tls_memory", "bytes_per_connection", "memory per idle TLS connection", "B", 0,
                    "lower"),
     "connections": ("connections", "rate", "new connections", "1/s", 0, "higher"),

@@ -2,10 +2,12 @@
 /*
  * handshake: TLS 1.3 handshakes as fast as they go, full ones or such that resume by a ticket; or
  * connections that have asked once and then idle. One cipher and one group for everybody. A
- * handshake counts when its first ticket has come: the server is through with it, too.
+ * handshake counts when its first ticket has come: the server is through with it, too. Half ones
+ * cost the client next to nothing: all say the same ClientHello, and leave when they are answered.
  *
  *   connecting ──► SSL_do_handshake ──► tickets come ──► counted, closed ──► the slot's next one
- *                          └──(hold)──► request ──► answer ──► idle
+ *        │                 └──(hold)──► request ──► answer ──► idle
+ *        └──(half)──► ClientHello ──► answer ──► counted, reset ──► the slot's next one
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,13 +33,13 @@
 #define PROCESSES 2
 #define AT_ONCE   64 /* handshakes under way where all connections are kept */
 
-enum kind { FULL, RESUMED, HOLD };
+enum kind { FULL, RESUMED, HALF, HOLD };
 
 static const char request[] = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 
 struct slot {
 	int fd;
-	SSL *ssl;
+	SSL *ssl;            /* NULL: it stays with the ClientHello */
 	SSL_SESSION *ticket; /* the newest; NULL: the next handshake is a full one */
 	bool has_new_ticket, has_asked, is_idle;
 };
@@ -52,6 +54,8 @@ struct load {
 	size_t nslots, nstarted, nidle;
 	struct slot *slots;
 	SSL_CTX *ctx;
+	char hello[1024]; /* for those who leave */
+	size_t nhello;
 	int epoll;
 	struct totals *totals; /* shared with the process that adds them up */
 };
@@ -96,7 +100,37 @@ static SSL_CTX *make_context(void)
 	return ctx;
 }
 
+static void make_hello(struct load *load)
+{
+	SSL *ssl = SSL_new(load->ctx);
+	BIO *out = BIO_new(BIO_s_mem());
+	int len;
+
+	if (!ssl || !out)
+		die("memory");
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+	SSL_connect(ssl);
+	len = BIO_read(out, load->hello, sizeof(load->hello));
+	if (len <= 0 || BIO_pending(out))
+		die("ClientHello");
+	load->nhello = (size_t)len;
+	SSL_free(ssl);
+	ERR_clear_error();
+}
+
 /* --- A connection ------------------------------------------------------------------------ */
+
+static void secure(const struct load *load, struct slot *slot)
+{
+	slot->ssl = SSL_new(load->ctx);
+	if (!slot->ssl || !SSL_set_fd(slot->ssl, slot->fd))
+		die("session");
+	SSL_set_app_data(slot->ssl, slot);
+	SSL_set_connect_state(slot->ssl);
+	slot->has_new_ticket = false;
+	if (load->kind == RESUMED && slot->ticket)
+		SSL_set_session(slot->ssl, slot->ticket);
+}
 
 static void start(struct load *load, struct slot *slot)
 {
@@ -109,20 +143,20 @@ static void start(struct load *load, struct slot *slot)
 	    (connect(slot->fd, target, sizeof(load->target)) < 0 && errno != EINPROGRESS))
 		die("connect");
 	setsockopt(slot->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	slot->ssl = SSL_new(load->ctx);
-	if (!slot->ssl || !SSL_set_fd(slot->ssl, slot->fd))
-		die("session");
-	SSL_set_app_data(slot->ssl, slot);
-	SSL_set_connect_state(slot->ssl);
-	slot->has_new_ticket = false;
-	if (load->kind == RESUMED && slot->ticket)
-		SSL_set_session(slot->ssl, slot->ticket);
+	slot->has_asked = false;
+	if (load->kind != HALF)
+		secure(load, slot);
 	epoll_ctl(load->epoll, EPOLL_CTL_ADD, slot->fd, &event);
 }
 
 static void stop(struct slot *slot)
 {
-	SSL_shutdown(slot->ssl);
+	const struct linger reset = {.l_onoff = 1};
+
+	if (slot->ssl)
+		SSL_shutdown(slot->ssl);
+	else
+		setsockopt(slot->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	SSL_free(slot->ssl);
 	close(slot->fd);
 	ERR_clear_error();
@@ -146,7 +180,7 @@ static void fail(struct load *load, struct slot *slot)
 static void on_done(struct load *load, struct slot *slot)
 {
 	load->totals->handshakes++;
-	load->totals->resumed += SSL_session_reused(slot->ssl) ? 1 : 0;
+	load->totals->resumed += slot->ssl && SSL_session_reused(slot->ssl) ? 1 : 0;
 	stop(slot);
 	start(load, slot);
 }
@@ -198,13 +232,30 @@ static void on_event(struct load *load, struct slot *slot)
 	}
 }
 
+static void on_half_event(struct load *load, struct slot *slot)
+{
+	char buf[4096];
+	ssize_t result;
+
+	if (slot->has_asked)
+		result = recv(slot->fd, buf, sizeof(buf), 0);
+	else
+		result = send(slot->fd, load->hello, load->nhello, 0);
+	if (result > 0 && slot->has_asked)
+		on_done(load, slot);
+	else if (result > 0)
+		slot->has_asked = true;
+	else if (result == 0 || errno != EAGAIN)
+		fail(load, slot);
+}
+
 static void wait_for_events(struct load *load)
 {
 	struct epoll_event events[128];
 	int n = epoll_wait(load->epoll, events, 128, 100);
 
 	for (int i = 0; i < n; i++)
-		on_event(load, events[i].data.ptr);
+		(load->kind == HALF ? on_half_event : on_event)(load, events[i].data.ptr);
 }
 
 /* --- All of them ------------------------------------------------------------------------- */
@@ -216,6 +267,7 @@ static void prepare(struct load *load)
 	load->slots = calloc(load->nslots, sizeof(*load->slots));
 	if (!load->slots || load->epoll < 0)
 		die("memory");
+	make_hello(load);
 	for (size_t i = 0; i < AT_ONCE; i++)
 		start_next(load);
 }
@@ -282,14 +334,14 @@ static int hold(struct load *load)
 int main(int argc, char **argv)
 {
 	static const char *const kinds[] = {
-		[FULL] = "full", [RESUMED] = "resumed", [HOLD] = "hold"};
+		[FULL] = "full", [RESUMED] = "resumed", [HALF] = "half", [HOLD] = "hold"};
 	struct load load = {.target.sin_family = AF_INET};
 
 	while (argc > 1 && load.kind <= HOLD && strcmp(argv[1], kinds[load.kind]) != 0)
 		load.kind++;
 	if (argc != (load.kind == HOLD ? 5 : 6) || load.kind > HOLD ||
 	    inet_pton(AF_INET, argv[2], &load.target.sin_addr) != 1) {
-		fprintf(stderr, "usage: handshake full|resumed IPV4 PORT CONNECTIONS SECONDS\n"
+		fprintf(stderr, "usage: handshake full|resumed|half IPV4 PORT CONNECTIONS SECONDS\n"
 				"       handshake hold IPV4 PORT CONNECTIONS\n");
 		return 2;
 	}

@@ -301,6 +301,7 @@ int main(int argc, char **argv)
 	/* The default slack of 50 us would show in every latency. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	open_all(&pace);
+	fprintf(stderr, "open\n"); /* whoever wants to disturb it may begin */
 	run(&pace);
 	return report(&pace);
 }
