@@ -31,7 +31,15 @@ struct earth_point {
 	double latitude, longitude; /* degrees, -90..90 and -180..180 */
 };
 
-/* Along the great circle, on a sphere of 6371.0088 km. Source: Sinnott 1984 (haversine). */
-double earth_distance_km(const struct earth_point *a, const struct earth_point *b);
+/* Where a point is from the earth's centre, a sphere of radius 1. */
+struct earth_direction {
+	double x, y, z;
+};
+
+struct earth_direction earth_direction_of(const struct earth_point *point);
+
+/* Grows with the distance along the great circle, and costs no trigonometry: of several places the
+ * nearest is the one with the least. Return: 0..4, the square of the straight line's length. */
+double earth_chord_squared(const struct earth_direction *a, const struct earth_direction *b);
 
 #endif

@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-#define RADIUS_KM 6371.0088
-
 static const char countries[] =
 	"AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ "
 	"BR BS BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM "
@@ -78,12 +76,19 @@ static double square(double x)
 	return x * x;
 }
 
-double earth_distance_km(const struct earth_point *a, const struct earth_point *b)
+struct earth_direction earth_direction_of(const struct earth_point *point)
 {
-	double north = sin(radians(b->latitude - a->latitude) / 2);
-	double east = sin(radians(b->longitude - a->longitude) / 2);
-	double h = square(north) +
-		   cos(radians(a->latitude)) * cos(radians(b->latitude)) * square(east);
+	double latitude = radians(point->latitude), longitude = radians(point->longitude);
+	double from_axis = cos(latitude);
 
-	return 2 * RADIUS_KM * asin(h < 1 ? sqrt(h) : 1);
+	return (struct earth_direction){
+		.x = from_axis * cos(longitude),
+		.y = from_axis * sin(longitude),
+		.z = sin(latitude),
+	};
+}
+
+double earth_chord_squared(const struct earth_direction *a, const struct earth_direction *b)
+{
+	return square(a->x - b->x) + square(a->y - b->y) + square(a->z - b->z);
 }
