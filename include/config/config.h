@@ -15,6 +15,7 @@
 #include "config/sticky.h"
 #include "core/address.h"
 #include "core/arena.h"
+#include "core/earth.h"
 #include "core/log.h"
 #include "core/strbuf.h"
 #include "core/template.h"
@@ -194,12 +195,14 @@ struct config_endpoint {
 	const char *name;       /* as written: "host:port", "192.0.2.1:80", "unix:/path" */
 	struct address address; /* no address where resolve is dns */
 	enum config_resolve resolve;
-	const char *host;         /* the name to resolve; NULL otherwise */
-	uint16_t port;            /* host order, for resolve: dns */
-	uint32_t weight;          /* 1 in 0..256 */
-	const char *zone;         /* NULL: none */
-	uint32_t tier;            /* 0: first; backups have 1 and more */
-	uint32_t max_connections; /* 0: no limit */
+	const char *host; /* the name to resolve; NULL otherwise */
+	uint16_t port;    /* host order, for resolve: dns */
+	uint32_t weight;  /* 1 in 0..256 */
+	const char *zone; /* NULL: none */
+	bool has_location;
+	struct earth_point location; /* where @has_location */
+	uint32_t tier;               /* 0: first; backups have 1 and more */
+	uint32_t max_connections;    /* 0: no limit */
 	struct config_server_id quic_server_id;
 	uint32_t line;
 };
@@ -248,6 +251,7 @@ struct config_pool {
 	uint32_t source_prefix_v6;  /* 64 */
 	struct config_endpoint *endpoints;
 	size_t nendpoints;
+	bool is_nearest; /* clients go to the endpoints that are nearest to them */
 	struct config_health_check health;
 	struct config_outlier outlier;
 	enum config_proxy_header proxy_protocol;

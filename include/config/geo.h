@@ -11,6 +11,9 @@
 /* As many as the room geo takes. */
 #define CONFIG_GEO_DATABASES_MAX 8
 
+/* Different ones that the endpoints of a pool may have where it goes by them. */
+#define CONFIG_LOCATIONS_MAX 64
+
 struct config_geo {
 	struct config_file *databases;
 	size_t ndatabases;

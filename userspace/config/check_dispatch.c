@@ -153,6 +153,8 @@ static const char *why_pool_cannot_be(const struct config_pool *pool, int family
 {
 	if (pool->balance != CONFIG_BALANCE_MAGLEV && pool->balance != CONFIG_BALANCE_SOURCE)
 		return "has a balance that mode dispatch does not have; expected maglev or source";
+	if (pool->is_nearest)
+		return "has nearest, which mode dispatch does not do; expected none";
 	if (pool->tls.is_enabled)
 		return "has tls, which mode dispatch does not do; expected none";
 	if (pool->proxy_protocol != CONFIG_PROXY_OFF)

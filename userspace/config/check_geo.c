@@ -2,13 +2,19 @@
 /* What asks where clients are, and with what that is to be known. */
 #include "config/config_internal.h"
 
+static bool has_databases(const struct checker *checker)
+{
+	const struct node *databases = node_member(node_member(checker->root, "geo"), "databases");
+
+	return databases && (databases->kind != NODE_LIST || databases->first);
+}
+
 /* @places: a mapping with country, continent and asn among its options; NULL is allowed. */
 static void check_known(struct checker *checker, const struct node *places)
 {
 	static const char *const names[] = {"country", "continent", "asn"};
-	const struct node *databases = node_member(node_member(checker->root, "geo"), "databases");
 
-	if (databases && (databases->kind != NODE_LIST || databases->first))
+	if (has_databases(checker))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const struct node *at = node_member(places, names[i]);
@@ -47,4 +53,47 @@ void check_geo(struct checker *checker)
 void check_place(struct checker *checker, const struct node *route)
 {
 	check_known(checker, node_member(route, "match"));
+}
+
+static bool is_at(const struct earth_point *a, const struct earth_point *b)
+{
+	return a->latitude == b->latitude && a->longitude == b->longitude;
+}
+
+/* Different ones; stops counting above the most that there may be. */
+static size_t count_locations(const struct config_pool *pool)
+{
+	const struct earth_point *found[CONFIG_LOCATIONS_MAX + 1];
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->nendpoints && count <= CONFIG_LOCATIONS_MAX; i++) {
+		const struct config_endpoint *endpoint = &pool->endpoints[i];
+		size_t k = 0;
+
+		while (k < count && !is_at(found[k], &endpoint->location))
+			k++;
+		if (endpoint->has_location && k == count)
+			found[count++] = &endpoint->location;
+	}
+	return count;
+}
+
+void check_nearest(struct checker *checker, const struct config_pool *pool, const struct node *node)
+{
+	const struct node *at = node_member(node, "nearest");
+	size_t count = count_locations(pool);
+
+	if (!pool->is_nearest)
+		return;
+	if (!has_databases(checker))
+		diagnose(checker->diagnostics, at,
+			 "nearest: there is nothing to look clients up in; expected geo.databases");
+	if (count == 0)
+		diagnose(checker->diagnostics, at,
+			 "nearest: no endpoint has a location; expected one that has");
+	if (count > CONFIG_LOCATIONS_MAX)
+		diagnose(checker->diagnostics, at,
+			 "nearest: the endpoints are in more than %d locations; expected at most "
+			 "as many",
+			 CONFIG_LOCATIONS_MAX);
 }

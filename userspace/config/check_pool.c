@@ -234,6 +234,7 @@ static void check_pool(struct checker *checker, const struct config_pool *pool,
 	check_health(checker, pool, node);
 	check_tls(checker, pool, node);
 	check_hedge(checker, pool, node);
+	check_nearest(checker, pool, node);
 	check_at_most(checker, node_member_or_self(node, "outlier"), "base_ejection",
 		      pool->outlier.base_ejection_ms, "max_ejection",
 		      pool->outlier.max_ejection_ms);

@@ -161,7 +161,7 @@ extern const struct option_type type_boolean, type_flag, type_count, type_size, 
 	type_alpn, type_port_range, type_server_id, type_url_path, type_method, type_host,
 	type_file, type_mapping, type_field_value, type_scheme, type_regex, type_fingerprint,
 	type_serial, type_file_name, type_field, type_template, type_country, type_continent,
-	type_asn, type_media_range, type_origin, type_field_or_all, type_realm;
+	type_asn, type_media_range, type_origin, type_field_or_all, type_realm, type_degrees;
 
 /* What several types have in common. store_text(): a copy in the configuration's arena. */
 const char *store_text(struct reading *reading, struct slice text, void *field);
@@ -348,9 +348,11 @@ void check_no_dispatch(struct checker *checker, const struct config_listener *li
 /* The first action that a route names. NULL: none. */
 const struct node *route_action_node(const struct node *route, const char **ret_name);
 
-/* What a route asks of places; how many databases there are, and what the guard asks of them:
- * check_geo.c. */
+/* What a route and a pool ask of places; how many databases there are, and what the guard asks of
+ * them: check_geo.c. */
 void check_place(struct checker *checker, const struct node *route);
+void check_nearest(struct checker *checker, const struct config_pool *pool,
+		   const struct node *node);
 void check_geo(struct checker *checker);
 
 /* Resolves pool names too. */

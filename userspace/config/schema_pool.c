@@ -30,6 +30,25 @@ static const struct word health_words[] = {
 	{},
 };
 
+static const struct option location_options[] = {
+	{.name = "latitude",
+	 .type = &type_degrees,
+	 FIELD(earth_point, latitude),
+	 RANGE(0, 90),
+	 .example = "52.52",
+	 .is_required = true,
+	 .help = "Degrees north of the equator; south of it they are negative."},
+	{.name = "longitude",
+	 .type = &type_degrees,
+	 FIELD(earth_point, longitude),
+	 RANGE(0, 180),
+	 .example = "13.40",
+	 .is_required = true,
+	 .help = "Degrees east of Greenwich; west of it they are negative."},
+};
+
+static const struct schema schema_location = {SCHEMA("a location", location_options)};
+
 static const struct option endpoint_options[] = {
 	{.name = "address",
 	 .type = &type_endpoint,
@@ -57,6 +76,12 @@ static const struct option endpoint_options[] = {
 	 FIELD(config_endpoint, zone),
 	 .example = "rack1",
 	 .help = "Endpoints in the proxy's own zone are preferred while any of them is available."},
+	{.name = "location",
+	 .type = &type_mapping,
+	 .members = &schema_location,
+	 FIELD(config_endpoint, location),
+	 .help = "Where the endpoint is, for pools with nearest: true. Endpoints of one place have "
+		 "the same."},
 	{.name = "backup",
 	 .type = &type_flag,
 	 FIELD(config_endpoint, tier),
@@ -287,6 +312,13 @@ static const struct option pool_options[] = {
 	 LIST(config_pool, endpoints),
 	 .is_required = true,
 	 .help = "Who serves the pool's connections."},
+	{.name = "nearest",
+	 .type = &type_boolean,
+	 FIELD(config_pool, is_nearest),
+	 .default_text = "false",
+	 .help = "Clients go to the endpoints whose location is nearest to where geo.databases "
+		 "have them, then to the next nearest; to those without a location last. Without "
+		 "effect on clients that no database has a place of."},
 	{.name = "health",
 	 .type = &type_mapping,
 	 .members = &schema_health,

@@ -65,6 +65,7 @@ void finish_endpoint(struct decoder *decoder, const struct node *node, void *bas
 	const char *problem;
 	char quoted[QUOTE_SIZE];
 
+	endpoint->has_location = node_member(node, "location") != NULL;
 	if (node_member(node, "backup") && node_member(node, "tier"))
 		diagnose(decoder->diagnostics, node_member(node, "tier"),
 			 "tier stands beside backup; expected one of the two");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The option types that name countries, continents and autonomous systems. */
+/* The option types that name countries, continents, autonomous systems and points. */
 #include "config/config_internal.h"
 #include "core/earth.h"
 
@@ -102,4 +102,65 @@ const struct option_type type_asn = {
 	.read = read_asn,
 	.expect = expect_asn,
 	.schema = schema_asn,
+};
+
+/* --- degrees -------------------------------------------------------------------- */
+
+/* So many a double holds exactly; of what comes behind the point the rest is dropped. */
+#define DIGITS_MAX 15
+
+/* As in JSON, without exponents. Return: whether it is one. */
+static bool parse_decimal(struct slice text, double *ret)
+{
+	size_t sign = text.len && text.ptr[0] == '-', digits = 0;
+	double value = 0, scale = 1;
+	bool has_point = false;
+
+	for (size_t i = sign; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '.' && digits > 0 && !has_point && i + 1 < text.len) {
+			has_point = true;
+			continue;
+		}
+		if (c < '0' || c > '9')
+			return false;
+		if (digits++ >= DIGITS_MAX && has_point)
+			continue;
+		value = value * 10 + (c - '0');
+		scale *= has_point ? 10 : 1;
+	}
+	*ret = (sign ? -value : value) / scale;
+	return digits > 0;
+}
+
+static const char *read_degrees(struct reading *reading, struct slice text, void *field)
+{
+	double value, most = reading->option->max;
+
+	if (!parse_decimal(text, &value))
+		return "is not a number of degrees";
+	if (value < -most || value > most)
+		return "is out of range";
+	memcpy(field, &value, sizeof(value));
+	return NULL;
+}
+
+static void expect_degrees(const struct option *option, struct strbuf *out)
+{
+	strbuf_printf(out, "degrees from -%u to %u", option->max, option->max);
+}
+
+static void schema_degrees(const struct option *option, struct strbuf *out)
+{
+	strbuf_printf(out, "\"type\": \"number\", \"minimum\": -%u, \"maximum\": %u", option->max,
+		      option->max);
+}
+
+const struct option_type type_degrees = {
+	.name = "degrees",
+	.size = sizeof(double),
+	.read = read_degrees,
+	.expect = expect_degrees,
+	.schema = schema_degrees,
 };

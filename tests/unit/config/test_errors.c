@@ -86,6 +86,10 @@ static const struct {
 	 "source\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") MAGLEV(", proxy_protocol: v2"),
 	 "1:66: pool: \"p\" has proxy_protocol, which mode dispatch does not do; expected none\n"},
+	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") MAGLEV(", nearest: true"),
+	 "1:66: pool: \"p\" has nearest, which mode dispatch does not do; expected none\n"
+	 "2:72: nearest: there is nothing to look clients up in; expected geo.databases\n"
+	 "2:72: nearest: no endpoint has a location; expected one that has\n"},
 	{"listeners: [{name: l, mode: dispatch, bind: '10.1.0.1:80', dispatch: {forward: l2}}]\n" P,
 	 "1:13: a listener of mode dispatch has no pool; expected one\n"},
 	{L ENDPOINTS("{address: '10.0.0.1:1', quic_server_id: 0a1}"),
@@ -133,6 +137,23 @@ static const struct {
 	{"geo: {databases: /x}\nguard: {geo: {allow: {country: DE}}}\n" L P,
 	 "2:22: allow makes exceptions from geo.block, and that names no place; what is not "
 	 "blocked passes anyway\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', location: {latitude: 90.1, longitude: -180.5}}"),
+	 "2:76: latitude: \"90.1\" is out of range; expected degrees from -90 to 90\n"
+	 "2:93: longitude: \"-180.5\" is out of range; expected degrees from -180 to 180\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', location: {latitude: 5e1, longitude: '1.'}}"),
+	 "2:76: latitude: \"5e1\" is not a number of degrees; expected degrees from -90 to 90\n"
+	 "2:92: longitude: \"1.\" is not a number of degrees; expected degrees from -180 to 180\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', location: {latitude: -90, longtude: 0}}"),
+	 "2:65: a location has no longitude; expected degrees from -180 to 180\n"
+	 "2:81: unknown option \"longtude\" in a location; expected one of latitude, longitude; "
+	 "did you mean \"longitude\"?\n"},
+	{L ENDPOINTS("{address: '10.0.0.1:1', location: [52.52, 13.4]}"),
+	 "2:65: a location is a list; expected \"name: value\" pairs\n"},
+	{L "pools: [{name: p, nearest: true, endpoints: [{address: '10.0.0.1:1', location: "
+	   "{latitude: 0, longitude: 0}}]}]\n",
+	 "2:28: nearest: there is nothing to look clients up in; expected geo.databases\n"},
+	{"geo: {databases: /x}\n" L POOL(", nearest: true"),
+	 "3:55: nearest: no endpoint has a location; expected one that has\n"},
 
 	/* The file as a whole */
 	{"", "1:1: the file is empty; expected at least listeners\n"},
@@ -918,6 +939,35 @@ static void a_file_has_16384_binds_at_most(void **state)
 	free(errors);
 }
 
+static void assert_errors_of_locations(size_t count, const char *expected)
+{
+	struct strbuf text = {}, errors = {};
+	struct config *config = NULL;
+
+	strbuf_append_str(&text, "geo: {databases: /x}\n" L "pools:\n- name: p\n  nearest: true\n"
+				 "  endpoints:\n  - 10.0.1.1:1\n");
+	for (size_t i = 0; i < 2 * count; i++)
+		strbuf_printf(&text,
+			      "  - {address: '10.0.0.1:%zu', location: {latitude: 1.5, longitude: "
+			      "-%zu}}\n",
+			      i + 1, i / 2);
+	assert_int_equal(config_parse("t", slice_of(text.text, text.len), &config, &errors),
+			 expected ? -EINVAL : 0);
+	if (expected)
+		assert_string_equal(errors.text, expected);
+	config_free(config);
+	strbuf_done(&errors);
+	strbuf_done(&text);
+}
+
+static void a_pool_goes_by_64_locations_at_most(void **state)
+{
+	(void)state;
+	assert_errors_of_locations(64, NULL);
+	assert_errors_of_locations(65, "t:5:12: nearest: the endpoints are in more than 64 "
+				       "locations; expected at most as many\n");
+}
+
 static void errors_beyond_a_thousand_are_counted(void **state)
 {
 	struct strbuf text = {};
@@ -954,6 +1004,7 @@ int main(void)
 		cmocka_unit_test(one_mapping_takes_256_keys),
 		cmocka_unit_test(a_million_values_are_enough),
 		cmocka_unit_test(a_file_has_16384_binds_at_most),
+		cmocka_unit_test(a_pool_goes_by_64_locations_at_most),
 		cmocka_unit_test(errors_beyond_a_thousand_are_counted),
 	};
 

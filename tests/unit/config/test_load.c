@@ -302,6 +302,35 @@ static void routes_point_at_pools_by_index(void **state)
 	config_free(config);
 }
 
+static void assert_at(const struct config_endpoint *endpoint, double latitude, double longitude)
+{
+	assert_true(endpoint->has_location);
+	assert_true(endpoint->location.latitude == latitude);
+	assert_true(endpoint->location.longitude == longitude);
+}
+
+static void locations_are_degrees(void **state)
+{
+	struct config *config = load("geo: {databases: /x}\n" LISTENER(
+		"") "pools:\n- name: p\n  nearest: true\n  endpoints:\n"
+		    "  - {address: '10.0.0.1:1', location: {latitude: 52.520, longitude: 13.4}}\n"
+		    "  - {address: '10.0.0.1:2', location: {latitude: -90, longitude: -180.0}}\n"
+		    "  - {address: '10.0.0.1:3', location: {latitude: 0, longitude: -0.1278}}\n"
+		    "  - {address: '10.0.0.1:4', location: {latitude: 1.50000000000000000001, "
+		    "longitude: 180}}\n"
+		    "  - 10.0.0.1:5\n");
+	const struct config_endpoint *endpoints = config->pools[0].endpoints;
+
+	(void)state;
+	assert_true(config->pools[0].is_nearest);
+	assert_at(&endpoints[0], 52.52, 13.4);
+	assert_at(&endpoints[1], -90, -180);
+	assert_at(&endpoints[2], 0, -0.1278);
+	assert_at(&endpoints[3], 1.5, 180);
+	assert_false(endpoints[4].has_location);
+	config_free(config);
+}
+
 static void endpoints_are_texts_or_mappings(void **state)
 {
 	struct config *config = load(
@@ -510,6 +539,7 @@ int main(void)
 		cmocka_unit_test(a_star_without_v6only_binds_one_socket_for_both),
 		cmocka_unit_test(routes_point_at_pools_by_index),
 		cmocka_unit_test(endpoints_are_texts_or_mappings),
+		cmocka_unit_test(locations_are_degrees),
 		cmocka_unit_test(a_health_check_is_a_word_or_a_mapping),
 		cmocka_unit_test(pool_options_are_read),
 		cmocka_unit_test(hedges_wait_for_their_delay),
