@@ -158,6 +158,7 @@ WRAP_test_health := io_loop_now_ms io_timer_start io_timer_stop probe_cancel pro
 WRAP_test_resolver := io_timer_start
 WRAP_test_upstream := resolver_new
 WRAP_test_pool_view := io_loop_now_ms io_loop_post io_timer_start io_timer_stop
+WRAP_test_sites := io_loop_now_ms io_loop_post io_timer_start io_timer_stop
 WRAP_test_balance := calloc
 WRAP_test_allocations := calloc malloc realloc
 WRAP_test_headers := calloc malloc realloc

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "core/address.h"
+#include "core/earth.h"
 #include "metrics/counter.h"
 #include "metrics/histogram.h"
 
@@ -48,6 +49,8 @@ struct endpoint {
 	struct address address; /* where it really is */
 	uint64_t id;            /* hash of the address's text: the same on every node */
 	char *zone;             /* NULL: none */
+	bool has_location;
+	struct earth_point location; /* where @has_location */
 
 	_Atomic uint32_t refs;
 	_Atomic uint32_t weight; /* 0..256 */

@@ -88,13 +88,17 @@ struct pool_request {
 	uint64_t key;    /* hashed in place of @client; 0: there is none */
 	/* One that was not tried will do, of the tier and zone that serve now; none otherwise. */
 	bool is_extra;
+	const struct earth_point
+		*place; /* of the client; NULL: unknown, or the pool goes by none */
 };
 
 /**
  * Picks an endpoint and takes one of its connections; pool_view_release() gives it back.
  * Order: the one that is wanted, unless it was tried; lowest tier that has an available endpoint;
- * within it our zone, while any endpoint there is available; then the algorithm. Where all of these
- * were tried, other zones and tiers follow, then those tried once more. An endpoint that came
+ * within it, where the pool goes by places and the client's is known, the nearest site that has any
+ * with room, and then the next nearest; our zone, while any endpoint there is available; then the
+ * algorithm. Where all of these were tried, other zones and tiers follow, then those tried once
+ * more. A pool that goes by places takes other zones too before it is busy. An endpoint that came
  * (back) up less than slow_start ago has its weight lowered: from 1/16 up to all of it in 16 equal
  * steps; maglev and source keep theirs.
  * @ret: a reference.

@@ -62,6 +62,8 @@ struct endpoint *endpoint_new(const struct config_endpoint *config, const struct
 		endpoint_free(endpoint);
 		return NULL;
 	}
+	endpoint->has_location = config->has_location;
+	endpoint->location = config->location;
 	endpoint->address = *address;
 	endpoint->id = hash_bytes(slice_from_str(address_format(address, text)), 0);
 	atomic_init(&endpoint->refs, 1);
@@ -107,10 +109,18 @@ static bool zone_equal(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool location_equal(const struct endpoint *endpoint, const struct config_endpoint *config)
+{
+	if (!endpoint->has_location || !config->has_location)
+		return endpoint->has_location == config->has_location;
+	return endpoint->location.latitude == config->location.latitude &&
+	       endpoint->location.longitude == config->location.longitude;
+}
+
 bool endpoint_is_same(const struct endpoint *endpoint, const struct config_endpoint *config)
 {
 	return strcmp(endpoint->name, config->name) == 0 &&
-	       zone_equal(endpoint->zone, config->zone);
+	       zone_equal(endpoint->zone, config->zone) && location_equal(endpoint, config);
 }
 
 void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *from)

@@ -57,6 +57,7 @@ static void pool_free(struct pool *pool)
 	for (size_t i = 0; pool->members && i < pool->config->nendpoints; i++)
 		pool_member_done(&pool->members[i]);
 	free(pool->members);
+	free(pool->sites);
 	pool_line_unref(pool->line);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
@@ -91,7 +92,7 @@ struct pool *pool_new(const struct config_pool *config, const char *zone, struct
 	atomic_init(&pool->generation, 1);
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->line = previous ? pool_line_ref(previous->line) : pool_line_new();
-	if (!pool->line || pool_fill(pool, previous)) {
+	if (!pool->line || pool_sites_make(pool) || pool_fill(pool, previous)) {
 		pool_free(pool);
 		return NULL;
 	}

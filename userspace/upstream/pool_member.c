@@ -33,8 +33,9 @@ struct endpoint *pool_member_find(const struct pool_member *member, const struct
 }
 
 /*
- * The endpoint of the configuration before stays, unless its name or zone is another one now: then
- * a new one goes on with what was known of it. Its open connections are counted to the old one.
+ * The endpoint of the configuration before stays, unless its name, zone or location is another
+ * one now: then a new one goes on with what was known of it. Its open connections are counted to
+ * the old one.
  */
 static struct endpoint *take_over(struct endpoint *before, const struct config_endpoint *config)
 {

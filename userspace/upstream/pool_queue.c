@@ -73,7 +73,7 @@ static void start_timeout(struct pool_waiter *waiter)
 static void start_recheck(struct pool_view *view)
 {
 	uint64_t now_ms = io_loop_now_ms(view->loop);
-	uint64_t until_ms = view->table.valid_until_ms;
+	uint64_t until_ms = view->all.table.valid_until_ms;
 
 	if (until_ms == UINT64_MAX)
 		return;

@@ -11,22 +11,60 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* --- Life ------------------------------------------------------------------------- */
+
+static int make_set(const struct balance_algorithm *algorithm, struct view_set *set)
+{
+	/* An algorithm without state still gets a pointer of its own. */
+	set->balancer = calloc(1, algorithm->state_size ? algorithm->state_size : 1);
+	return set->balancer ? 0 : -ENOMEM;
+}
+
+/* One that was not made is allowed. */
+static void free_set(const struct balance_algorithm *algorithm, struct view_set *set)
+{
+	view_table_done(&set->table);
+	if (set->balancer)
+		algorithm->done(set->balancer);
+	free(set->balancer);
+}
+
+static int make_sets(struct pool_view *view, const struct pool *pool)
+{
+	int err = make_set(view->algorithm, &view->all);
+
+	if (err || !pool->nsites)
+		return err;
+	view->sites = calloc(pool->nsites, sizeof(*view->sites));
+	if (!view->sites)
+		return -ENOMEM;
+	for (size_t i = 0; i < pool->nsites && !err; i++)
+		err = make_set(view->algorithm, &view->sites[i].set);
+	return err;
+}
+
+static void free_sets(struct pool_view *view, const struct pool *pool)
+{
+	for (size_t i = 0; view->sites && i < pool->nsites; i++)
+		free_set(view->algorithm, &view->sites[i].set);
+	free(view->sites);
+	free_set(view->algorithm, &view->all);
+}
+
 struct pool_view *pool_view_new(struct pool *pool, struct io_loop *loop)
 {
-	const struct balance_algorithm *algorithm = balance_algorithms[pool->config->balance];
 	struct pool_view *view = calloc(1, sizeof(*view));
-	/* An algorithm without state still gets a pointer of its own. */
-	struct balancer *balancer = calloc(1, algorithm->state_size ? algorithm->state_size : 1);
 
-	if (!view || !balancer) {
-		free(balancer);
+	if (!view)
+		return NULL;
+	view->algorithm = balance_algorithms[pool->config->balance];
+	if (make_sets(view, pool)) {
+		free_sets(view, pool);
 		free(view);
 		return NULL;
 	}
 	view->pool = pool_ref(pool);
 	view->loop = loop;
-	view->algorithm = algorithm;
-	view->balancer = balancer;
 	rng_seed_random(&view->rng);
 	pool_queue_init(view);
 	pool_line_add(pool->line, view);
@@ -41,9 +79,7 @@ void pool_view_free(struct pool_view *view)
 		return;
 	pool = view->pool;
 	pool_line_remove(pool->line, view);
-	view_table_done(&view->table);
-	view->algorithm->done(view->balancer);
-	free(view->balancer);
+	free_sets(view, pool);
 	pool_queue_free(view);
 	pool_unref(pool);
 }
@@ -55,37 +91,57 @@ struct pool *pool_view_pool(struct pool_view *view)
 
 /* --- Picking ---------------------------------------------------------------------- */
 
-static int build_table(struct pool_view *view, uint64_t now_ms, struct view_table *ret)
+/* @table becomes the set's, or goes: then the old one serves on, its endpoints live as long. */
+static int replace_table(const struct pool_view *view, struct view_set *set,
+			 struct view_table *table)
 {
-	struct view_table table;
-	int err = view_table_make(view->pool, now_ms, &table);
+	int err = 0;
 
-	if (err)
-		return err;
-	if (table.nprimary > 0)
-		err = view->algorithm->build(view->balancer, table.targets, table.nprimary,
+	if (table->nprimary > 0)
+		err = view->algorithm->build(set->balancer, table->targets, table->nprimary,
 					     view->pool->config->maglev_table_size);
 	if (err) {
-		view_table_done(&table);
+		view_table_done(table);
 		return err;
 	}
-	*ret = table;
+	view_table_done(&set->table);
+	set->table = *table;
 	return 0;
 }
 
-static void refresh_table(struct pool_view *view)
+/* The tables of all sites; @all holds no longer than any of them. */
+static int replace_parts(struct pool_view *view, uint64_t now_ms, struct view_table *all)
 {
+	struct view_table part;
+	int err = 0;
+
+	for (size_t i = 0; i < view->pool->nsites && !err; i++) {
+		err = view_table_make_part(all, i, view->pool, now_ms, &part);
+		if (err)
+			break;
+		if (part.valid_until_ms < all->valid_until_ms)
+			all->valid_until_ms = part.valid_until_ms;
+		err = replace_table(view, &view->sites[i].set, &part);
+	}
+	return err;
+}
+
+/* Out of memory, what could not be made anew is tried again at the next pick. */
+static void refresh_tables(struct pool_view *view)
+{
+	const struct view_table *old = &view->all.table;
 	struct view_table table;
 	uint64_t now_ms = io_loop_now_ms(view->loop);
 	uint32_t generation = atomic_load_explicit(&view->pool->generation, memory_order_acquire);
 
-	if (likely(view->table.generation == generation && now_ms < view->table.valid_until_ms))
+	if (likely(old->generation == generation && now_ms < old->valid_until_ms))
 		return;
-	/* Out of memory, the old table serves on: its endpoints live as long as it does. */
-	if (build_table(view, now_ms, &table))
+	if (view_table_make(view->pool, now_ms, &table))
 		return;
-	view_table_done(&view->table);
-	view->table = table;
+	if (replace_parts(view, now_ms, &table))
+		view_table_done(&table);
+	else
+		(void)replace_table(view, &view->all, &table);
 }
 
 static void refresh_load(struct view_table *table)
@@ -150,51 +206,63 @@ static bool is_tried(const struct pool_request *request, const struct endpoint *
 	return false;
 }
 
-/* Whether @a, which comes after @b in the table, is alike and less loaded for its weight. */
-static bool is_better(const struct view_entry *a, const struct view_entry *b)
+static double distance_of(const struct pool_view *view, const struct view_entry *entry)
 {
+	return view->sites ? view->sites[entry->site].distance : 0;
+}
+
+/* Whether @a, which comes after @b in the table, is nearer, or alike and less loaded for its
+ * weight. */
+static bool is_better(const struct pool_view *view, const struct view_entry *a,
+		      const struct view_entry *b)
+{
+	double distance_a = distance_of(view, a), distance_b = distance_of(view, b);
 	uint64_t weight_a = atomic_load_explicit(&a->endpoint->weight, memory_order_relaxed);
 	uint64_t weight_b = atomic_load_explicit(&b->endpoint->weight, memory_order_relaxed);
 
-	if (a->tier != b->tier || a->is_elsewhere != b->is_elsewhere)
+	if (a->tier != b->tier || distance_a > distance_b)
+		return false;
+	if (distance_a < distance_b)
+		return true;
+	if (a->is_elsewhere != b->is_elsewhere)
 		return false;
 	return atomic_load(&a->endpoint->load.active) * weight_b <
 	       atomic_load(&b->endpoint->load.active) * weight_a;
 }
 
-/* The best that is not among those the balancer knows. Return: NULL if none has room. */
-static struct endpoint *search_beyond(const struct view_table *table,
-				      const struct pool_request *without)
+/* The best of a part of the table that no balancer knows. Return: NULL if none has room. */
+static struct endpoint *search(const struct pool_view *view, const struct view_table *table,
+			       size_t from, size_t to, const struct pool_request *without)
 {
 	const struct view_entry *best;
 
 	do {
 		best = NULL;
-		for (size_t i = table->nprimary; i < table->count; i++) {
+		for (size_t i = from; i < to; i++) {
 			const struct view_entry *entry = &table->entries[i];
 
 			if (!has_room(entry->endpoint))
 				continue;
-			if (is_tried(without, entry->endpoint))
+			if (without && is_tried(without, entry->endpoint))
 				continue;
-			if (!best || is_better(entry, best))
+			if (!best || is_better(view, entry, best))
 				best = entry;
 		}
 	} while (best && !take_connection(best->endpoint));
 	return best ? best->endpoint : NULL;
 }
 
-static int ask_balancer(struct pool_view *view, uint64_t hash)
+static int ask_balancer(struct pool_view *view, struct view_set *set, uint64_t hash)
 {
-	return view->algorithm->pick(view->balancer, view->table.targets, view->table.nprimary,
-				     hash, &view->rng);
+	return view->algorithm->pick(set->balancer, set->table.targets, set->table.nprimary, hash,
+				     &view->rng);
 }
 
 /* Asks again, without the targets that cannot be had. */
-static struct endpoint *draw_from_rest(struct pool_view *view, uint64_t hash,
+static struct endpoint *draw_from_rest(struct pool_view *view, struct view_set *set, uint64_t hash,
 				       const struct pool_request *without)
 {
-	struct view_table *table = &view->table;
+	struct view_table *table = &set->table;
 	struct endpoint *endpoint = NULL;
 	int index;
 
@@ -202,7 +270,7 @@ static struct endpoint *draw_from_rest(struct pool_view *view, uint64_t hash,
 		if (!has_room(table->entries[i].endpoint) ||
 		    (without && is_tried(without, table->entries[i].endpoint)))
 			table->targets[i].weight = 0;
-	while (!endpoint && (index = ask_balancer(view, hash)) >= 0) {
+	while (!endpoint && (index = ask_balancer(view, set, hash)) >= 0) {
 		if (take_connection(table->entries[index].endpoint))
 			endpoint = table->entries[index].endpoint;
 		else
@@ -213,26 +281,47 @@ static struct endpoint *draw_from_rest(struct pool_view *view, uint64_t hash,
 	return endpoint;
 }
 
-static struct endpoint *draw(struct pool_view *view, uint64_t hash,
-			     const struct pool_request *without)
+static struct endpoint *draw_primary(struct pool_view *view, struct view_set *set, uint64_t hash,
+				     const struct pool_request *without)
 {
 	struct endpoint *endpoint;
 	int index;
 
 	if (view->algorithm->needs_load)
-		refresh_load(&view->table);
-	index = ask_balancer(view, hash);
+		refresh_load(&set->table);
+	index = ask_balancer(view, set, hash);
 	if (index < 0)
 		return NULL;
-	endpoint = view->table.entries[index].endpoint;
+	endpoint = set->table.entries[index].endpoint;
 	if (!(without && is_tried(without, endpoint)) && take_connection(endpoint))
 		return endpoint;
-	return draw_from_rest(view, hash, without);
+	return draw_from_rest(view, set, hash, without);
+}
+
+static struct endpoint *draw_from(struct pool_view *view, struct view_set *set, uint64_t hash,
+				  const struct pool_request *without)
+{
+	const struct view_table *table = &set->table;
+	struct endpoint *endpoint = draw_primary(view, set, hash, without);
+
+	return endpoint ? endpoint : search(view, table, table->nprimary, table->nserving, without);
+}
+
+static struct endpoint *draw(struct pool_view *view, const struct pool_request *request,
+			     uint64_t hash, const struct pool_request *without)
+{
+	struct view_site *site = NULL;
+	struct endpoint *endpoint = NULL;
+
+	if (view->sites && request->place)
+		while (!endpoint && (site = view_sites_next(view, site)))
+			endpoint = draw_from(view, &site->set, hash, without);
+	return endpoint ? endpoint : draw_from(view, &view->all, hash, without);
 }
 
 static bool is_all_tried(const struct view_table *table, const struct pool_request *request)
 {
-	for (size_t i = 0; i < table->nprimary; i++)
+	for (size_t i = 0; i < table->nserving; i++)
 		if (!is_tried(request, table->entries[i].endpoint))
 			return false;
 	return true;
@@ -241,11 +330,12 @@ static bool is_all_tried(const struct view_table *table, const struct pool_reque
 static struct endpoint *draw_untried(struct pool_view *view, uint64_t hash,
 				     const struct pool_request *request)
 {
-	const struct view_table *table = &view->table;
+	const struct view_table *table = &view->all.table;
 
 	if (!is_all_tried(table, request))
-		return draw(view, hash, request);
-	return request->is_extra ? NULL : search_beyond(table, request);
+		return draw(view, request, hash, request);
+	return request->is_extra ? NULL
+				 : search(view, table, table->nserving, table->count, request);
 }
 
 /* Whatever its tier and zone: whoever asks for it has been there. */
@@ -267,19 +357,20 @@ int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 	struct endpoint *endpoint = NULL;
 	uint64_t hash;
 
-	refresh_table(view);
-	if (view->table.count == 0)
+	refresh_tables(view);
+	if (view->all.table.count == 0)
 		return -EHOSTUNREACH;
 	/* Nobody overtakes those who wait. */
 	if (!list_is_empty(&view->waiters) && !view->is_serving)
 		return -EBUSY;
 	if (request->wanted)
-		endpoint = take_wanted(&view->table, request);
+		endpoint = take_wanted(&view->all.table, request);
+	view_sites_measure(view, request->place);
 	hash = request->key ? request->key : hash_client(view, request->client);
 	if (!endpoint && request->ntried > 0)
 		endpoint = draw_untried(view, hash, request);
 	if (!endpoint && !request->is_extra)
-		endpoint = draw(view, hash, NULL);
+		endpoint = draw(view, request, hash, NULL);
 	if (!endpoint)
 		return -EBUSY;
 	*ret = endpoint_ref(endpoint);
@@ -288,12 +379,12 @@ int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 
 bool pool_view_has_room(struct pool_view *view)
 {
-	const struct view_table *table = &view->table;
+	const struct view_table *table = &view->all.table;
 
-	refresh_table(view);
+	refresh_tables(view);
 	if (table->count == 0)
 		return true;
-	for (size_t i = 0; i < table->nprimary; i++)
+	for (size_t i = 0; i < table->nserving; i++)
 		if (has_room(table->entries[i].endpoint))
 			return true;
 	return false;

@@ -20,8 +20,17 @@ struct pool_member {
 	bool is_reweighted; /* the file's weight is another one than before */
 };
 
+/* A place that endpoints of the configuration are at. */
+struct pool_site {
+	bool is_known; /* false: of those without a location */
+	struct earth_point point;
+	struct earth_direction direction;
+};
+
 struct pool {
 	const struct config_pool *config;
+	struct pool_site *sites; /* that without a location is the last one */
+	size_t nsites;           /* 0: the pool does not go by places */
 	const char *zone;
 	const struct tls_client_context *tls; /* NULL: plain */
 	struct upstream_events events;
@@ -41,6 +50,14 @@ bool endpoint_is_same(const struct endpoint *endpoint, const struct config_endpo
 
 /* Health, orders given by hand and ejection, of the endpoint that stood for the address before. */
 void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *from);
+
+/* --- Sites (sites.c) ------------------------------------------------------------ */
+
+/* Of the configuration. Return: 0; -ENOMEM. */
+int pool_sites_make(struct pool *pool) WARN_UNUSED;
+
+/* Return: its index. The pool goes by places. */
+size_t pool_site_of(const struct pool *pool, const struct endpoint *endpoint);
 
 /* --- Members (pool_member.c) ------------------------------------------------------ */
 

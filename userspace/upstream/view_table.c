@@ -16,7 +16,7 @@
 
 struct collection {
 	struct view_table *table;
-	const char *zone;
+	const struct pool *pool;
 	uint64_t now_ms;
 };
 
@@ -41,6 +41,7 @@ static bool has_entry(const struct view_table *table, uint64_t id)
 static void collect_visit(struct endpoint *endpoint, void *context)
 {
 	const struct collection *collection = context;
+	const struct pool *pool = collection->pool;
 	struct view_table *table = collection->table;
 
 	if (!endpoint_is_available(endpoint, collection->now_ms)) {
@@ -51,17 +52,18 @@ static void collect_visit(struct endpoint *endpoint, void *context)
 		return;
 	table->entries[table->count] = (struct view_entry){
 		.endpoint = endpoint_ref(endpoint),
-		.place = table->count,
+		.order = table->count,
+		.site = pool->nsites ? pool_site_of(pool, endpoint) : 0,
 		.tier = atomic_load(&endpoint->tier),
-		.is_elsewhere = collection->zone &&
-				(!endpoint->zone || strcmp(endpoint->zone, collection->zone) != 0),
+		.is_elsewhere = pool->zone &&
+				(!endpoint->zone || strcmp(endpoint->zone, pool->zone) != 0),
 	};
 	table->count++;
 }
 
 static int collect(struct view_table *table, struct pool *pool, uint64_t now_ms)
 {
-	struct collection collection = {.table = table, .zone = pool->zone, .now_ms = now_ms};
+	struct collection collection = {.table = table, .pool = pool, .now_ms = now_ms};
 	size_t room;
 
 	pthread_mutex_lock(&pool->lock);
@@ -87,7 +89,7 @@ static int compare_entries(const void *a, const void *b)
 		return x->tier < y->tier ? -1 : 1;
 	if (x->is_elsewhere != y->is_elsewhere)
 		return x->is_elsewhere ? 1 : -1;
-	return x->place < y->place ? -1 : 1;
+	return x->order < y->order ? -1 : 1;
 }
 
 static size_t count_primary(const struct view_table *table)
@@ -95,6 +97,15 @@ static size_t count_primary(const struct view_table *table)
 	size_t n = 0;
 
 	while (n < table->count && is_alike(&table->entries[n], &table->entries[0]))
+		n++;
+	return n;
+}
+
+static size_t count_serving(const struct view_table *table, const struct pool *pool)
+{
+	size_t n = table->nprimary;
+
+	while (pool->nsites && n < table->count && table->entries[n].tier == table->entries[0].tier)
 		n++;
 	return n;
 }
@@ -147,22 +158,60 @@ static int make_targets(struct view_table *table, const struct config_pool *conf
 
 /* --- The table -------------------------------------------------------------------- */
 
+/* @table's entries are in order; what there is of it becomes @ret, or goes. */
+static int finish(struct view_table *table, const struct pool *pool, uint64_t now_ms,
+		  struct view_table *ret)
+{
+	int err = 0;
+
+	if (table->count > 0) {
+		table->nprimary = count_primary(table);
+		table->nserving = count_serving(table, pool);
+		err = make_targets(table, pool->config, now_ms);
+	}
+	if (err) {
+		view_table_done(table);
+		return err;
+	}
+	*ret = *table;
+	return 0;
+}
+
 int view_table_make(struct pool *pool, uint64_t now_ms, struct view_table *ret)
 {
 	struct view_table table = {.valid_until_ms = UINT64_MAX};
 	int err = collect(&table, pool, now_ms);
 
-	if (!err && table.count > 0) {
-		qsort(table.entries, table.count, sizeof(*table.entries), compare_entries);
-		table.nprimary = count_primary(&table);
-		err = make_targets(&table, pool->config, now_ms);
-	}
-	if (err) {
-		view_table_done(&table);
+	if (err)
 		return err;
+	qsort(table.entries, table.count, sizeof(*table.entries), compare_entries);
+	return finish(&table, pool, now_ms, ret);
+}
+
+static size_t count_at(const struct view_table *table, size_t site)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		n += table->entries[i].site == site;
+	return n;
+}
+
+int view_table_make_part(const struct view_table *all, size_t site, const struct pool *pool,
+			 uint64_t now_ms, struct view_table *ret)
+{
+	struct view_table table = {.valid_until_ms = UINT64_MAX};
+
+	table.entries = calloc(count_at(all, site) + 1, sizeof(*table.entries));
+	if (!table.entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->entries[i].site != site)
+			continue;
+		table.entries[table.count] = all->entries[i];
+		endpoint_ref(table.entries[table.count++].endpoint);
 	}
-	*ret = table;
-	return 0;
+	return finish(&table, pool, now_ms, ret);
 }
 
 void view_table_done(struct view_table *table)

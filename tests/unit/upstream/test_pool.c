@@ -156,6 +156,33 @@ static void endpoint_in_another_zone_inherits(void **state)
 	pool_unref(new);
 }
 
+static void endpoint_that_has_moved_inherits(void **state)
+{
+	struct config_endpoint before[] = {fixture_endpoint("192.0.2.1:80")};
+	struct config_endpoint after[] = {fixture_endpoint("192.0.2.1:80")};
+	struct config_pool config_before = fixture_pool(before, 1);
+	struct config_pool config_after = fixture_pool(after, 1);
+	struct pool *old = pool_new(&config_before, NULL, NULL);
+	struct pool *new;
+
+	(void)state;
+	after[0].has_location = true;
+	after[0].location = (struct earth_point){50.11, 8.68};
+	atomic_store(&find(old, "192.0.2.1:80")->admin, ENDPOINT_DRAIN);
+	new = pool_new(&config_after, NULL, old);
+	assert_true(find(new, "192.0.2.1:80")->has_location);
+	assert_true(find(new, "192.0.2.1:80")->location.latitude == 50.11);
+	assert_int_equal(find(new, "192.0.2.1:80")->admin, ENDPOINT_DRAIN);
+	assert_false(find(old, "192.0.2.1:80")->has_location);
+	pool_unref(old);
+	old = new;
+	after[0].location.longitude = 8.69;
+	new = pool_new(&config_after, NULL, old);
+	assert_true(find(new, "192.0.2.1:80")->location.longitude == 8.69);
+	pool_unref(old);
+	pool_unref(new);
+}
+
 static void health_is_forgotten_where_checks_are_switched_off(void **state)
 {
 	struct config_endpoint endpoints[] = {fixture_endpoint("192.0.2.1:80")};
@@ -253,6 +280,7 @@ int main(void)
 		cmocka_unit_test(settings_of_a_reload_wait_for_its_start),
 		cmocka_unit_test(weight_given_by_hand_outlives_a_reload_that_leaves_it_alone),
 		cmocka_unit_test(endpoint_in_another_zone_inherits),
+		cmocka_unit_test(endpoint_that_has_moved_inherits),
 		cmocka_unit_test(health_is_forgotten_where_checks_are_switched_off),
 		cmocka_unit_test(new_addresses_keep_the_endpoints_that_stay),
 		cmocka_unit_test(reload_takes_over_a_names_addresses),
