@@ -3,6 +3,7 @@
 #define SLUICE_ADMIN_INTERNAL_H
 
 #include "admin/admin.h"
+#include "core/earth.h"
 #include "core/list.h"
 #include "core/slice.h"
 #include "io/acceptor.h"
@@ -203,6 +204,7 @@ void reply_text(struct strbuf *out, const char *key, const char *text); /* NULL 
 void reply_count(struct strbuf *out, const char *key, uint64_t value);
 void reply_bool(struct strbuf *out, const char *key, bool value);
 void reply_seconds(struct strbuf *out, const char *key, uint64_t us); /* a number with 6 decimals */
+void reply_point(struct strbuf *out, const char *key, const struct earth_point *point);
 
 /* The envelope: what is between ends up in "result". */
 void reply_ok_begin(struct strbuf *out);

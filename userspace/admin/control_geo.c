@@ -49,6 +49,8 @@ static void append_facts(const struct geo_facts *facts, struct slice organisatio
 	reply_text(out, "continent", earth_code_format(facts->continent, code));
 	reply_count(out, "asn", facts->asn);
 	reply_text(out, "organisation", name.text);
+	if (facts->has_point)
+		reply_point(out, "location", &facts->point);
 	out->is_failed |= name.is_failed;
 	strbuf_done(&name);
 }

@@ -244,6 +244,8 @@ void control_append_endpoint(const struct endpoint *endpoint, uint64_t now_ms, s
 	reply_text(out, "name", endpoint->name);
 	reply_text(out, "address", address_format(&endpoint->address, address));
 	reply_text(out, "zone", endpoint->zone);
+	if (endpoint->has_location)
+		reply_point(out, "location", &endpoint->location);
 	reply_count(out, "tier", atomic_load(&endpoint->tier));
 	reply_count(out, "weight", atomic_load(&endpoint->weight));
 	reply_count(out, "max_connections", atomic_load(&endpoint->max_connections));

@@ -7,6 +7,8 @@
 #include "core/json.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
 
 static const char *const error_names[] = {
 #define X(name, text) [CONTROL_ERROR_##name] = text,
@@ -60,6 +62,23 @@ void reply_seconds(struct strbuf *out, const char *key, uint64_t us)
 {
 	append_key(out, key);
 	strbuf_printf(out, "%" PRIu64 ".%06u", us / 1000000, (unsigned)(us % 1000000));
+}
+
+/* From integers, as prometheus.c does it; the last digit is a tenth of a metre. */
+static void append_degrees(struct strbuf *out, const char *key, double degrees)
+{
+	long long micro = llround(degrees * 1000000), size = llabs(micro);
+
+	append_key(out, key);
+	strbuf_printf(out, "%s%lld.%06lld", micro < 0 ? "-" : "", size / 1000000, size % 1000000);
+}
+
+void reply_point(struct strbuf *out, const char *key, const struct earth_point *point)
+{
+	reply_begin(out, key, '{');
+	append_degrees(out, "latitude", point->latitude);
+	append_degrees(out, "longitude", point->longitude);
+	reply_end(out, '{');
 }
 
 void reply_ok_begin(struct strbuf *out)

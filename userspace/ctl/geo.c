@@ -45,6 +45,17 @@ static void add_built(struct table *table, const json_t *database)
 	table_add(table, TABLE_DIM, day);
 }
 
+/* As precise as databases are. */
+static void add_location(struct table *table, enum table_colour colour, const json_t *location)
+{
+	char text[TEXT_VALUE_SIZE] = "";
+
+	if (location)
+		snprintf(text, sizeof(text), "%.2f %.2f", member_number(location, "latitude"),
+			 member_number(location, "longitude"));
+	add_known(table, colour, text);
+}
+
 static void add_facts(struct table *table, enum table_colour colour, const json_t *row)
 {
 	uint64_t asn = member_count(row, "asn");
@@ -54,6 +65,7 @@ static void add_facts(struct table *table, enum table_colour colour, const json_
 		snprintf(number, sizeof(number), "AS%lu", (unsigned long)asn);
 	add_known(table, colour, member_text(row, "country"));
 	add_known(table, colour, member_text(row, "continent"));
+	add_location(table, colour, json_object_get(row, "location"));
 	add_known(table, colour, number);
 	add_known(table, colour, member_text(row, "organisation"));
 }
@@ -82,6 +94,7 @@ static void view_addresses(const json_t *result, const struct ctl_screen *screen
 		{.title = "ADDRESS"},
 		{.title = "COUNTRY"},
 		{.title = "CONTINENT"},
+		{.title = "LOCATION"},
 		{.title = "AS"},
 		{.title = "ORGANISATION", .is_shrinkable = true},
 		{.title = "DATABASE", .is_shrinkable = true},

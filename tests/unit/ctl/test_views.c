@@ -117,17 +117,21 @@ static void places_show_what_holds_and_who_says_so(void **state)
 	(void)state;
 	check(view_geo,
 	      "{\"databases\":[],\"addresses\":[{\"address\":\"192.0.2.1\",\"country\":\"DE\","
-	      "\"continent\":\"\",\"asn\":64500,\"organisation\":\"Net\",\"databases\":["
+	      "\"continent\":\"\",\"asn\":64500,\"organisation\":\"Net\",\"location\":{"
+	      "\"latitude\":50.110000,\"longitude\":-8.680000},\"databases\":["
 	      "{\"path\":\"/c.mmdb\",\"built\":\"2023-11-14T22:13:20.000000Z\","
-	      "\"country\":\"DE\",\"continent\":\"\",\"asn\":0,\"organisation\":\"\"},"
+	      "\"country\":\"DE\",\"continent\":\"\",\"asn\":0,\"organisation\":\"\","
+	      "\"location\":{\"latitude\":50.110000,\"longitude\":-8.680000}},"
 	      "{\"path\":\"/a.mmdb\",\"built\":\"2024-01-01T00:00:00.000000Z\","
 	      "\"country\":\"\",\"continent\":\"\",\"asn\":64500,"
 	      "\"organisation\":\"Net\"}]}]}",
 	      0,
-	      "ADDRESS    COUNTRY  CONTINENT  AS       ORGANISATION  DATABASE  BUILT\n"
-	      "192.0.2.1  DE       -          AS64500  Net\n"
-	      "           DE       -          -        -             /c.mmdb   2023-11-14\n"
-	      "           -        -          AS64500  Net           /a.mmdb   2024-01-01\n");
+	      "ADDRESS    COUNTRY  CONTINENT  LOCATION     AS       ORGANISATION  DATABASE  BUILT\n"
+	      "192.0.2.1  DE       -          50.11 -8.68  AS64500  Net\n"
+	      "           DE       -          50.11 -8.68  -        -             /c.mmdb   "
+	      "2023-11-14\n"
+	      "           -        -          -            AS64500  Net           /a.mmdb   "
+	      "2024-01-01\n");
 	check(view_geo,
 	      "{\"databases\":[{\"path\":\"/c.mmdb\",\"type\":\"City\","
 	      "\"built\":\"2023-11-14T22:13:20.000000Z\",\"has_country\":true,"
