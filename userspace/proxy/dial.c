@@ -114,6 +114,7 @@ static struct pool_request request_of(const struct dial *dial)
 		.ntried = dial->ntried,
 		.wanted = dial->wanted,
 		.key = dial->key,
+		.place = dial->place,
 	};
 }
 
@@ -197,6 +198,7 @@ int dial_pick_beside(struct dial *dial, const struct dial *first)
 		.ops = first->ops,
 		.session = first->session,
 		.client = first->client,
+		.place = first->place,
 		.wanted = first->wanted,
 		.key = first->key,
 		.pool = first->pool,

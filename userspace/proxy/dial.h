@@ -3,6 +3,7 @@
 #define SLUICE_PROXY_DIAL_H
 
 #include "core/compiler.h"
+#include "core/earth.h"
 #include "io/stream.h"
 #include "io/timer.h"
 #include "proxy/access_log.h"
@@ -62,9 +63,10 @@ struct dial_ops {
 struct dial {
 	const struct dial_ops *ops;
 	struct session *session;
-	const struct address *client; /* that endpoints are chosen for; NULL: the connection's */
-	uint64_t wanted, key;         /* see struct pool_request */
-	size_t pool;                  /* the configuration's index */
+	const struct address *client;    /* that endpoints are chosen for; NULL: the connection's */
+	const struct earth_point *place; /* see struct pool_request */
+	uint64_t wanted, key;            /* see struct pool_request */
+	size_t pool;                     /* the configuration's index */
 	struct pool_view *pool_view;
 	struct endpoint *endpoint; /* one of its connections is ours; NULL: none */
 	struct endpoint *tried[POOL_TRIES_MAX];
@@ -78,7 +80,7 @@ struct dial {
 	uint64_t pick_us, connect_us, connected_us; /* loop time */
 };
 
-/* @dial is zero but for @ops, @session, @client, @wanted and @key. */
+/* @dial is zero but for @ops, @session, @client, @place, @wanted and @key. */
 void dial_start(struct dial *dial, size_t pool);
 
 /**

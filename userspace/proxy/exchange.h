@@ -160,6 +160,8 @@ const struct address *exchange_source(const struct exchange *exchange);
 struct slice exchange_source_text(const struct exchange *exchange); /* its IP */
 /* Where that is; looked up when it is first asked for. */
 const struct geo_facts *exchange_facts(struct exchange *exchange);
+/* The same for a pool that goes by places. NULL: it does not, or nobody knows. */
+const struct earth_point *exchange_place(struct exchange *exchange, const struct config_pool *pool);
 bool exchange_is_https(const struct exchange *exchange); /* as the client asked */
 /* Empty: out of memory. */
 struct slice exchange_request_id(struct exchange *exchange);

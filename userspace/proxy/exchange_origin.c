@@ -51,6 +51,13 @@ const struct geo_facts *exchange_facts(struct exchange *exchange)
 	return &origin->facts;
 }
 
+const struct earth_point *exchange_place(struct exchange *exchange, const struct config_pool *pool)
+{
+	const struct geo_facts *facts = pool->is_nearest ? exchange_facts(exchange) : NULL;
+
+	return facts && facts->has_point ? &facts->point : NULL;
+}
+
 bool exchange_is_https(const struct exchange *exchange)
 {
 	const struct exchange_origin *origin = &exchange->origin;

@@ -140,6 +140,7 @@ void exchange_pick_now(struct exchange *exchange)
 		return;
 	exchange_limit_tries(exchange);
 	dial->client = exchange_source(exchange);
+	dial->place = exchange_place(exchange, exchange_pool(exchange));
 	if (sticky_read(exchange) < 0) {
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;

@@ -15,7 +15,8 @@ static const char *name_of(uint32_t contents)
 {
 	return contents & GEO_COUNTRY     ? "countries"
 	       : contents & GEO_CONTINENT ? "continents"
-					  : "autonomous systems";
+	       : contents & GEO_ASN       ? "autonomous systems"
+					  : "coordinates";
 }
 
 static int check_listener(const struct config *config, const struct config_listener *listener,
@@ -52,6 +53,17 @@ static int check_places(const struct config *config, const char *name,
 	return -EINVAL;
 }
 
+static int check_pool(const struct config *config, const struct config_pool *pool,
+		      uint32_t contents, struct strbuf *ret_errors)
+{
+	if (!pool->is_nearest || (contents & GEO_POINT))
+		return 0;
+	strbuf_printf(ret_errors,
+		      "%s:%u: pool %s: nearest asks for what none of geo.databases has: %s\n",
+		      config->path, pool->line, pool->name, name_of(GEO_POINT));
+	return -EINVAL;
+}
+
 /* All that is asked for and not there. */
 static int check_contents(const struct config *config, uint32_t contents, struct strbuf *ret_errors)
 {
@@ -62,6 +74,9 @@ static int check_contents(const struct config *config, uint32_t contents, struct
 		err = -EINVAL;
 	for (size_t i = 0; i < config->nlisteners; i++)
 		if (check_listener(config, &config->listeners[i], contents, ret_errors))
+			err = -EINVAL;
+	for (size_t i = 0; i < config->npools; i++)
+		if (check_pool(config, &config->pools[i], contents, ret_errors))
 			err = -EINVAL;
 	return err;
 }

@@ -106,10 +106,13 @@ static int open_socket(const struct mirror *mirror, const struct config_pool *po
 }
 
 /* It is whole. */
-static void launch(struct mirror *mirror, const struct address *client)
+static void launch(struct mirror *mirror, struct exchange *exchange)
 {
 	const struct config_pool *pool = pool_config(pool_view_pool(mirror->pool_view));
-	const struct pool_request request = {.client = client};
+	const struct pool_request request = {
+		.client = exchange_source(exchange),
+		.place = exchange_place(exchange, pool),
+	};
 	struct worker *worker = mirror->worker;
 	int fd = -1;
 
@@ -208,7 +211,7 @@ void mirror_begin(struct exchange *exchange)
 	if (mirror->missing)
 		exchange->mirror = mirror;
 	else
-		launch(mirror, exchange_source(exchange));
+		launch(mirror, exchange);
 }
 
 void mirror_body(struct exchange *exchange, struct slice bytes)
@@ -225,7 +228,7 @@ void mirror_body(struct exchange *exchange, struct slice bytes)
 	if (mirror->missing)
 		return;
 	exchange->mirror = NULL;
-	launch(mirror, exchange_source(exchange));
+	launch(mirror, exchange);
 }
 
 void mirror_end(struct exchange *exchange)

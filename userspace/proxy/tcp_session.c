@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Mode tcp: what is counted, logged and told of a connection that has one backend. */
 #include "proxy/tcp_session.h"
+#include "geo/geo.h"
 #include "net/socket.h"
 #include "proxy/access_log.h"
 
@@ -124,10 +125,23 @@ static void init(struct session *base)
 	session->dial.session = base;
 }
 
+static void find_place(struct tcp_session *session)
+{
+	const struct session *base = &session->base;
+	struct geo_facts facts;
+
+	geo_look(base->view->geo, &base->client_address, &facts);
+	session->place = facts.point;
+	session->dial.place = facts.has_point ? &session->place : NULL;
+}
+
 static void start(struct session *base)
 {
 	struct tcp_session *session = tcp_session_of(base);
+	struct pool_view *pool = base->view->pools[session->dial.pool];
 
+	if (pool_config(pool_view_pool(pool))->is_nearest)
+		find_place(session);
 	dial_start(&session->dial, session->dial.pool);
 }
 

@@ -14,6 +14,7 @@
 struct tcp_session {
 	struct session base;
 	struct dial dial;
+	struct earth_point place; /* of the client, where the pool goes by it */
 	struct io_stream backend;
 	struct tunnel tunnel;    /* in RELAY, and for the log afterwards */
 	bool has_backend_stream; /* initialised and not yet closed */
