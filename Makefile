@@ -159,6 +159,7 @@ WRAP_test_resolver := io_timer_start
 WRAP_test_upstream := resolver_new
 WRAP_test_pool_view := io_loop_now_ms io_loop_post io_timer_start io_timer_stop
 WRAP_test_sites := io_loop_now_ms io_loop_post io_timer_start io_timer_stop
+WRAP_test_geo_cache := geo_record_read
 WRAP_test_balance := calloc
 WRAP_test_allocations := calloc malloc realloc
 WRAP_test_headers := calloc malloc realloc
@@ -189,7 +190,8 @@ $(OUT)/bpf/%: tests/bpf/%.c $(OUT)/flags $(call archives,$(call below,fastpath))
 
 # Databases of places are made, not kept.
 GEO_DATA   := $(BUILD)/gen/geo
-GEO_TESTS  := $(filter $(addprefix $(OUT)/unit/,geo/test_geo geo/test_walk proxy/test_places admin/test_admin),$(UNIT_BIN))
+GEO_TESTS  := $(filter $(addprefix $(OUT)/unit/,geo/test_geo geo/test_geo_cache geo/test_walk proxy/test_places \
+              admin/test_admin),$(UNIT_BIN))
 $(GEO_TESTS): CPPFLAGS_ALL += -DGEO_DATA='"$(GEO_DATA)"'
 $(GEO_TESTS): | $(GEO_DATA)/asn.mmdb
 $(GEO_DATA)/asn.mmdb: tests/e2e/lib/mmdb.py

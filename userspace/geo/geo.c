@@ -99,12 +99,14 @@ static void free_databases(struct geo *geo)
 
 int geo_open(const char *const *paths, size_t count, struct geo **ret, struct strbuf *ret_errors)
 {
+	static _Atomic uint64_t opened;
 	struct geo *geo = calloc(1, sizeof(*geo) + count * sizeof(geo->databases[0]));
 	int err = 0;
 
 	if (!geo)
 		return -ENOMEM;
 	geo->refs = 1;
+	geo->id = atomic_fetch_add_explicit(&opened, 1, memory_order_relaxed) + 1;
 	geo->stamp = geo_stamp(paths, count);
 	for (size_t i = 0; i < count; i++) {
 		struct geo_database *database = &geo->databases[geo->count];

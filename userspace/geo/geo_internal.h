@@ -17,6 +17,7 @@ struct geo {
 	_Atomic uint32_t refs;
 	size_t count;
 	uint32_t contents;
+	uint64_t id;    /* no other one ever has it */
 	uint64_t stamp; /* before they were opened */
 	struct geo_database databases[];
 };

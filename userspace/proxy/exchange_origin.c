@@ -45,8 +45,8 @@ const struct geo_facts *exchange_facts(struct exchange *exchange)
 	struct exchange_origin *origin = &exchange->origin;
 
 	if (!origin->has_facts)
-		geo_look(exchange->client->session->view->geo, exchange_source(exchange),
-			 &origin->facts);
+		worker_view_look(exchange->client->session->view, exchange_source(exchange),
+				 &origin->facts);
 	origin->has_facts = true;
 	return &origin->facts;
 }

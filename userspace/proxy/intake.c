@@ -36,7 +36,7 @@ static void route(struct session *session, const struct client_hello *hello)
 	int pool;
 
 	if (tcp_route_table_needs_facts(routes))
-		geo_look(session->view->geo, &session->client_address, &facts);
+		worker_view_look(session->view, &session->client_address, &facts);
 	pool = tcp_route_match(routes, &request);
 	io_timer_stop(session->worker->loop, &session->timer);
 	if (pool < 0) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Mode tcp: what is counted, logged and told of a connection that has one backend. */
 #include "proxy/tcp_session.h"
-#include "geo/geo.h"
 #include "net/socket.h"
 #include "proxy/access_log.h"
 
@@ -130,7 +129,7 @@ static void find_place(struct tcp_session *session)
 	const struct session *base = &session->base;
 	struct geo_facts facts;
 
-	geo_look(base->view->geo, &base->client_address, &facts);
+	worker_view_look(base->view, &base->client_address, &facts);
 	session->place = facts.point;
 	session->dial.place = facts.has_point ? &session->place : NULL;
 }

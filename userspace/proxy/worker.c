@@ -41,6 +41,12 @@ struct strbuf *worker_view_log(struct worker_view *view)
 	return &view->lines;
 }
 
+void worker_view_look(struct worker_view *view, const struct address *address,
+		      struct geo_facts *ret)
+{
+	geo_cache_look(view->geo_cache, view->geo, address, ret);
+}
+
 static void view_free(struct worker_view *view)
 {
 	for (size_t i = 0; i < view->snapshot->config->npools; i++)
@@ -50,9 +56,20 @@ static void view_free(struct worker_view *view)
 	free(view->tls_caches);
 	free(view->retry_budgets);
 	strbuf_done(&view->lines);
+	geo_cache_free(view->geo_cache);
 	geo_unref(view->geo);
 	snapshot_unref(view->snapshot);
 	free(view);
+}
+
+/* Return: 0; -ENOMEM. */
+static int add_geo(struct worker_view *view, struct geo *geo)
+{
+	if (!geo)
+		return 0;
+	view->geo = geo_ref(geo);
+	view->geo_cache = geo_cache_new();
+	return view->geo_cache ? 0 : -ENOMEM;
 }
 
 /* Return: 0; -ENOMEM. */
@@ -74,21 +91,22 @@ static struct worker_view *view_new(struct worker *worker, struct snapshot *snap
 {
 	size_t npools = snapshot->config->npools;
 	struct worker_view *view = calloc(1, sizeof(*view) + npools * sizeof(view->pools[0]));
+	int err;
 
 	if (!view)
 		return NULL;
 	view->refs = 1;
 	view->worker = worker;
 	view->snapshot = snapshot_ref(snapshot);
-	view->geo = geo ? geo_ref(geo) : NULL;
 	view->flush.on_run = on_flush;
 	view->tls_caches = calloc(npools + 1, sizeof(struct tls_session_cache *));
 	view->retry_budgets = calloc(npools + 1, sizeof(*view->retry_budgets));
-	for (size_t i = 0; i < npools; i++) {
-		if (!view->tls_caches || !view->retry_budgets || add_pool(view, i)) {
-			view_free(view);
-			return NULL;
-		}
+	err = add_geo(view, geo);
+	for (size_t i = 0; i < npools && !err; i++)
+		err = view->tls_caches && view->retry_budgets ? add_pool(view, i) : -ENOMEM;
+	if (err) {
+		view_free(view);
+		return NULL;
 	}
 	return view;
 }

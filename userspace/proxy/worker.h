@@ -9,6 +9,7 @@
 #include "core/rng.h"
 #include "core/strbuf.h"
 #include "files/cache.h"
+#include "geo/cache.h"
 #include "io/loop.h"
 #include "io/offload.h"
 #include "io/timer.h"
@@ -59,8 +60,9 @@ struct worker_view {
 	bool is_flush_queued;
 	struct worker *worker;
 	struct snapshot *snapshot;
-	struct geo *geo;     /* where clients are; NULL: nobody knows */
-	struct strbuf lines; /* of the access log, written at the end of the round */
+	struct geo *geo;             /* where clients are; NULL: nobody knows */
+	struct geo_cache *geo_cache; /* NULL where @geo is */
+	struct strbuf lines;         /* of the access log, written at the end of the round */
 	struct io_task flush;
 	struct tls_session_cache **tls_caches; /* by pool; NULL where there is no TLS */
 	struct retry_budget *retry_budgets;    /* by pool */
@@ -148,6 +150,10 @@ void worker_view_unref(struct worker_view *view);
 
 /* Room for an access log line; NULL where there is no log. Written at the end of the round. */
 struct strbuf *worker_view_log(struct worker_view *view);
+
+/* Where an address is, by the databases in force. */
+void worker_view_look(struct worker_view *view, const struct address *address,
+		      struct geo_facts *ret);
 
 /* To the tracer. */
 void worker_give_spans(struct worker *worker);
