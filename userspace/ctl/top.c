@@ -78,7 +78,7 @@ static void append_error(struct top *top, struct strbuf *out)
 static void draw(struct top *top)
 {
 	static const char keys[] = "p pools  l listeners  c connections  s services  g guard"
-				   "   sort: n r a b   q quit";
+				   "  sort: n r a b  q quit";
 	struct strbuf text = {0}, screen = {0};
 
 	if (top->error.len)

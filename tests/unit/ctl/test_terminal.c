@@ -35,6 +35,9 @@ static const char *const answers[] = {
 	"{\"v\":1,\"ok\":true,\"result\":{\"listeners\":[{\"name\":\"front\"}]}}\n",
 	"{\"v\":1,\"ok\":true,\"result\":{\"pools\":[]}}\n",
 	"{\"v\":1,\"ok\":true,\"result\":{\"connections\":[]}}\n",
+	"{\"v\":1,\"ok\":true,\"result\":{\"services\":[]}}\n",
+	"{\"v\":1,\"ok\":true,\"result\":{\"mode\":\"off\",\"reasons\":[]}}\n",
+	"{\"v\":1,\"ok\":true,\"result\":{\"talkers\":[]}}\n",
 	NULL,
 };
 
