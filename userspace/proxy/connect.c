@@ -99,10 +99,16 @@ static void on_failed(struct dial *dial, enum dial_failure failure)
 		[DIAL_NO_MEMORY] = CONNECTION_END_NO_MEMORY,
 	};
 
-	session_reset(dial->session, ends[failure]);
+	session_reset(&session_of(dial)->base, ends[failure]);
+}
+
+static void introduce(const struct dial *dial, struct proxy_header *header)
+{
+	session_introduce(&container_of(dial, struct tcp_session, dial)->base, header);
 }
 
 const struct dial_ops connect_dial_ops = {
+	.introduce = introduce,
 	.on_wait = on_wait,
 	.on_socket = on_socket,
 	.on_handshake = on_handshake,

@@ -3,7 +3,7 @@
  * tries themselves are dial_open.c's. */
 #include "proxy/dial.h"
 #include "core/log.h"
-#include "proxy/session.h"
+#include "proxy/worker.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static void pick(struct dial *dial);
 
 static struct io_loop *loop_of(const struct dial *dial)
 {
-	return dial->session->worker->loop;
+	return dial->view->worker->loop;
 }
 
 const struct config_pool *dial_pool(const struct dial *dial)
@@ -24,9 +24,9 @@ const struct config_pool *dial_pool(const struct dial *dial)
 
 struct pool_counters *dial_counters(const struct dial *dial)
 {
-	const struct session *session = dial->session;
+	const struct worker_view *view = dial->view;
 
-	return &session->view->snapshot->pools[dial->pool]->by_worker[session->worker->index];
+	return &view->snapshot->pools[dial->pool]->by_worker[view->worker->index];
 }
 
 const struct endpoint *dial_endpoint_to_tell(const struct dial *dial)
@@ -109,7 +109,7 @@ static void on_no_socket(struct dial *dial, int error)
 static struct pool_request request_of(const struct dial *dial)
 {
 	return (struct pool_request){
-		.client = dial->client ? dial->client : &dial->session->client_address,
+		.client = dial->client ? dial->client : dial->source,
 		.tried = dial->tried,
 		.ntried = dial->ntried,
 		.wanted = dial->wanted,
@@ -154,7 +154,7 @@ static void pick(struct dial *dial)
 void dial_start(struct dial *dial, size_t pool)
 {
 	dial->pool = pool;
-	dial->pool_view = dial->session->view->pools[pool];
+	dial->pool_view = dial->view->pools[pool];
 	dial->pick_us = io_loop_now_us(loop_of(dial));
 	pick(dial);
 }
@@ -196,7 +196,8 @@ int dial_pick_beside(struct dial *dial, const struct dial *first)
 
 	*dial = (struct dial){
 		.ops = first->ops,
-		.session = first->session,
+		.view = first->view,
+		.source = first->source,
 		.client = first->client,
 		.place = first->place,
 		.wanted = first->wanted,

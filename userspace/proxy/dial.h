@@ -25,7 +25,8 @@
  * so another try is always safe. Thread: the worker's.
  */
 struct dial;
-struct session;
+struct proxy_header;
+struct worker_view;
 
 #define DIAL_FAILURES(X)                                                           \
 	X(NO_ENDPOINT)    /* none of the pool is available */                      \
@@ -42,6 +43,8 @@ enum dial_failure {
 };
 
 struct dial_ops {
+	/* A PROXY header is due, whose source is known: adds what else it says. */
+	void (*introduce)(const struct dial *dial, struct proxy_header *header);
 	/* An endpoint is picked: does the owner have a connection to it? Then that is all, and
 	 * on_ready does not come. NULL: it never has. */
 	bool (*has_connection)(struct dial *dial);
@@ -62,8 +65,9 @@ struct dial_ops {
 
 struct dial {
 	const struct dial_ops *ops;
-	struct session *session;
-	const struct address *client;    /* that endpoints are chosen for; NULL: the connection's */
+	struct worker_view *view;        /* the owner's */
+	const struct address *source;    /* whose connection it is, as an endpoint is to see it */
+	const struct address *client;    /* that endpoints are chosen for; NULL: @source */
 	const struct earth_point *place; /* see struct pool_request */
 	uint64_t wanted, key;            /* see struct pool_request */
 	size_t pool;                     /* the configuration's index */
@@ -80,7 +84,8 @@ struct dial {
 	uint64_t pick_us, connect_us, connected_us; /* loop time */
 };
 
-/* @dial is zero but for @ops, @session, @client, @place, @wanted and @key. */
+/* @dial is zero but for @ops, @view, @source, @client, @place, @wanted and @key, which live as long
+ * as it. */
 void dial_start(struct dial *dial, size_t pool);
 
 /**

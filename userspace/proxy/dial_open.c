@@ -10,7 +10,7 @@
 
 static struct io_loop *loop_of(const struct dial *dial)
 {
-	return dial->session->worker->loop;
+	return dial->view->worker->loop;
 }
 
 /* --- The socket ------------------------------------------------------------------- */
@@ -19,12 +19,11 @@ static struct io_loop *loop_of(const struct dial *dial)
 static int open_socket(const struct dial *dial)
 {
 	const struct config_pool *pool = dial_pool(dial);
-	struct address client = dial->session->client_address;
 	struct socket_connect_options options = {};
 	int fd;
 
 	if (pool->is_transparent) {
-		options.source = &client;
+		options.source = dial->source;
 		options.is_transparent = true;
 	} else if (pool->source_address.len) {
 		options.source = &pool->source_address;
@@ -64,20 +63,17 @@ int dial_open(struct dial *dial)
 /* The PROXY header. Return: 0; -ENOMEM. */
 static int send_proxy_header(struct dial *dial)
 {
-	const struct session *session = dial->session;
 	const struct config_pool *pool = dial_pool(dial);
 	struct proxy_header header = {
 		.version = pool->proxy_protocol == CONFIG_PROXY_V1 ? 1 : 2,
-		.source = session->client_address,
-		.tlvs = slice_of(session->tlvs, session->ntlvs),
+		.source = *dial->source,
 	};
 	struct io_buf *buf;
 	ssize_t len;
 
 	if (pool->proxy_protocol == CONFIG_PROXY_OFF)
 		return 0;
-	session_local(session, &header.destination);
-	address_unmap(&header.destination);
+	dial->ops->introduce(dial, &header);
 	buf = io_buf_new(loop_of(dial), PROXY_HEADER_MAX);
 	if (!buf)
 		return -ENOMEM;
@@ -130,16 +126,16 @@ void dial_on_handshake(struct dial *dial, const struct tls_result *result)
 /* The timer of the connect goes on; the handshake's own only stands behind it. */
 static void secure(struct dial *dial, const struct tls_client_context *context)
 {
-	const struct session *session = dial->session;
+	const struct worker_view *view = dial->view;
 	const struct tls_start start = {
-		.pacer = session->worker->tls_pacer,
+		.pacer = view->worker->tls_pacer,
 		.timeout_ms = dial_pool(dial)->connect_timeout_ms * 2,
 		.on_ready = dial->ops->on_handshake,
 	};
 	char host[ENDPOINT_HOST_SIZE];
 	const struct tls_target target = {
 		.server = endpoint_host(dial->endpoint, host),
-		.cache = session->view->tls_caches[dial->pool],
+		.cache = view->tls_caches[dial->pool],
 		.id = dial->endpoint->id,
 	};
 	int err = tls_connect(context, &target, dial->stream, &start, &dial->tls_session);

@@ -24,7 +24,7 @@ static bool is_shared(const struct config_pool *pool)
 
 static struct breaker *breaker_of(const struct exchange_leg *leg)
 {
-	return &leg->dial.session->view->snapshot->pools[leg->dial.pool]->breaker;
+	return &leg->dial.view->snapshot->pools[leg->dial.pool]->breaker;
 }
 
 bool exchange_enter(struct exchange_leg *leg, enum breaker_gauge gauge)
@@ -54,7 +54,7 @@ static bool has_connection(struct dial *dial)
 	struct exchange_leg *leg = leg_of(dial);
 
 	if (!leg->wants_fresh && is_shared(dial_pool(dial)))
-		leg->backend = http_backend_take(dial->session->view, dial->endpoint, leg);
+		leg->backend = http_backend_take(dial->view, dial->endpoint, leg);
 	leg->is_reused = leg->backend != NULL;
 	exchange_expect(leg);
 	if (!leg->is_reused)
@@ -72,7 +72,7 @@ static struct io_stream *on_socket(struct dial *dial, int fd)
 {
 	struct exchange_leg *leg = leg_of(dial);
 
-	leg->backend = http_backend_open(dial->session->view, dial->endpoint, fd, leg);
+	leg->backend = http_backend_open(dial->view, dial->endpoint, fd, leg);
 	return leg->backend ? &leg->backend->stream : NULL;
 }
 
@@ -122,7 +122,15 @@ static void on_failed(struct dial *dial, enum dial_failure failure)
 			answers[failure].end, NULL);
 }
 
+static void introduce(const struct dial *dial, struct proxy_header *header)
+{
+	const struct exchange_leg *leg = container_of(dial, struct exchange_leg, dial);
+
+	session_introduce(leg->exchange->client->session, header);
+}
+
 static const struct dial_ops dial_ops = {
+	.introduce = introduce,
 	.has_connection = has_connection,
 	.on_wait = on_wait,
 	.on_socket = on_socket,
@@ -150,12 +158,14 @@ void exchange_pick_now(struct exchange *exchange)
 
 void exchange_pick(struct exchange *exchange, size_t pool)
 {
+	const struct session *session = exchange->client->session;
 	struct dial *dial = &exchange->leg->dial;
 
 	dial->ops = &dial_ops;
-	dial->session = exchange->client->session;
+	dial->view = session->view;
+	dial->source = &session->client_address;
 	dial->pool = pool;
-	dial->pool_view = dial->session->view->pools[pool];
+	dial->pool_view = session->view->pools[pool];
 	if (!exchange_gather(exchange))
 		exchange_pick_now(exchange);
 }

@@ -32,7 +32,7 @@ static bool is_wanted(const struct config_retry *config, enum exchange_trouble t
 
 static struct retry_budget *budget_of(const struct exchange_leg *leg)
 {
-	return &leg->dial.session->view->retry_budgets[leg->dial.pool];
+	return &leg->dial.view->retry_budgets[leg->dial.pool];
 }
 
 bool exchange_take_budget(struct exchange_leg *leg)

@@ -3,6 +3,7 @@
  * intake.c, secure.c and the mode's own files. */
 #include "proxy/session.h"
 #include "core/clock.h"
+#include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "proxy/http_session.h"
 #include "proxy/tcp_session.h"
@@ -40,6 +41,13 @@ void session_local(const struct session *session, struct address *ret)
 	if (ret->len == 0 && !session->is_client_closed &&
 	    socket_local(session->client.fd, ret) < 0)
 		*ret = (struct address){};
+}
+
+void session_introduce(const struct session *session, struct proxy_header *header)
+{
+	session_local(session, &header->destination);
+	address_unmap(&header->destination);
+	header->tlvs = slice_of(session->tlvs, session->ntlvs);
 }
 
 static struct free_list *memory_of(struct worker *worker, const struct session_mode *mode)

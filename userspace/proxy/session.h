@@ -29,6 +29,7 @@
  * the session is freed when its streams have closed.
  */
 struct http_client;
+struct proxy_header;
 struct session;
 struct tls_facts;
 
@@ -109,6 +110,9 @@ void session_reset(struct session *session, enum connection_end end);
 
 /* The address that the client connected to. */
 void session_local(const struct session *session, struct address *ret);
+
+/* Adds to a PROXY header for a backend what it says beside the source. */
+void session_introduce(const struct session *session, struct proxy_header *header);
 
 void session_describe(struct session *session, struct connection_row *ret);
 

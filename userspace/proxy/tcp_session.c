@@ -121,7 +121,8 @@ static void init(struct session *base)
 	struct tcp_session *session = tcp_session_of(base);
 
 	session->dial.ops = &connect_dial_ops;
-	session->dial.session = base;
+	session->dial.view = base->view;
+	session->dial.source = &base->client_address;
 }
 
 static void find_place(struct tcp_session *session)
