@@ -246,6 +246,31 @@ struct breaker_row {
 	uint64_t refused;    /* so far */
 };
 
+/* What became of a copy for a pool that mirrors. The first three: it was sent. */
+#define MIRROR_RESULTS(X)                                                              \
+	X(ANSWERED, "answered")     /* the connection ended behind some answer */      \
+	X(UNANSWERED, "unanswered") /* it ended without one */                         \
+	X(TIMEOUT, "timeout")       /* the answer did not end in time */               \
+	X(NO_ENDPOINT, "no_endpoint")                                                  \
+	X(CONNECT_FAILED, "connect_failed") /* or its TLS handshake */                 \
+	X(BUSY, "busy")                     /* it would have had to wait for a turn */ \
+	X(CIRCUIT_OPEN, "circuit_open")     /* at a limit of the pool's breaker */     \
+	X(TOO_LARGE, "too_large")           /* a body above max_body */                \
+	X(UPGRADE, "upgrade")               /* such requests are not copied */         \
+	X(INCOMPLETE, "incomplete")         /* the request's body never was whole */   \
+	X(LIMIT, "limit")                   /* the worker has as many as it may */     \
+	X(NO_MEMORY, "no_memory")                                                      \
+	X(SHUTDOWN, "shutdown")
+
+enum mirror_result {
+#define X(name, text) MIRROR_##name,
+	MIRROR_RESULTS(X)
+#undef X
+		MIRROR_RESULT_COUNT
+};
+
+const char *mirror_result_name(enum mirror_result result);
+
 struct pool_row {
 	const char *name;
 	const char *balance;
@@ -256,6 +281,7 @@ struct pool_row {
 	uint64_t over_budget;        /* that would have been, but for the budget */
 	uint64_t hedged, hedges_won; /* sent to a second endpoint as well; answered by that */
 	struct breaker_row breaker[BREAKER_GAUGES_COUNT];
+	uint64_t mirrors[MIRROR_RESULT_COUNT]; /* copies of requests, by result */
 	const struct histogram *connect_time;
 	struct request_row requests; /* of listeners of mode http */
 	struct tls_row tls;

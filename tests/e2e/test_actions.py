@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What routes do: pools by weight, redirects, answers of our own, refusals."""
 import json
-import time
 
 import pytest
 
 from lib import curl
 from lib.configs import listener, pool
-from lib.netns import BACKEND, CLIENT, client_address
-from lib.process import wait_until
-from lib.web import Client, Web, body_of, field, said
+from lib.netns import BACKEND, client_address
+from lib.web import Client, Web, field, said
 
 
 @pytest.fixture
@@ -192,72 +190,3 @@ def test_client_stays_with_its_pool(serve, net, keep):
         assert len(other.seen) in (0, 6)
         where.add(len(other.seen))
     assert where == {0, 6}
-
-
-# --- Mirrors --------------------------------------------------------------------
-@pytest.fixture
-def shadow(net, keep):
-    return keep(Web(net.backend, (BACKEND, 7002)))
-
-
-def test_requests_are_mirrored_and_answered_once(serve, net, shadow, web):
-    serve(on("/a", pool="main", mirror="shadow"), pools=[pool(shadow, name="shadow")])
-    body = body_of(50_000)
-    with Client(net) as client:
-        assert client.ask("/a/x?q").status == 200
-        assert said(client.ask("/a/up", "POST", body=body))["length"] == len(body)
-        assert client.ask("/b").status == 200
-    wait_until(lambda: len(shadow.seen) == 2)
-    get, post = sorted(shadow.seen, key=lambda m: m.first)
-    assert (get.first, get.get("x-forwarded-for")) == ("GET /a/x?q HTTP/1.1", CLIENT)
-    assert (post.first, post.body) == ("POST /a/up HTTP/1.1", body)
-    assert len(web.seen) == 3
-
-
-def test_mirror_takes_its_share(serve, net, shadow):
-    serve(on("/a", pool="main", mirror={"pool": "shadow", "share": "20%"}),
-          on("/b", pool="main", mirror={"pool": "shadow", "share": "0%"}),
-          on("/c", pool="main", mirror="shadow"), pools=[pool(shadow, name="shadow")])
-    with Client(net) as client:
-        for _ in range(200):
-            client.ask("/a")
-            client.ask("/b")
-        client.ask("/c")
-    wait_until(lambda: any(m.first.startswith("GET /c") for m in shadow.seen))
-    # 40 are expected, with a standard deviation of 6.
-    assert 10 < len([m for m in shadow.seen if m.first.startswith("GET /a")]) < 80
-    assert not [m for m in shadow.seen if m.first.startswith("GET /b")]
-
-
-def test_large_and_chunked_bodies_are_not_mirrored(serve, net, shadow):
-    serve(on("/a", pool="main", mirror={"pool": "shadow", "max_body": "1KiB"}),
-          pools=[pool(shadow, name="shadow")])
-    with Client(net) as client:
-        assert said(client.ask("/a/large", "POST", body=body_of(1025)))["length"] == 1025
-        client.send(b"POST /a/chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-                    b"1\r\nx\r\n0\r\n\r\n")
-        assert client.answer().status == 200
-        client.ask("/a/small", "POST", body=body_of(1024))
-    wait_until(lambda: shadow.seen)
-    assert [m.first for m in shadow.seen] == ["POST /a/small HTTP/1.1"]
-
-
-def test_mirror_that_is_dead_or_silent_slows_nobody(serve, net, shadow, sluice):
-    shadow.on("/silent", lambda sock, m: time.sleep(20))
-    serve(on("/silent", pool="main", mirror="shadow"), on("/dead", pool="main", mirror="dead"),
-          pools=[pool(shadow, name="shadow"), pool(f"{BACKEND}:7098", name="dead")])
-    with Client(net) as client:
-        begun = time.monotonic()
-        for _ in range(300):
-            assert client.ask("/silent").status == 200
-            assert client.ask("/dead").status == 200
-        assert time.monotonic() - begun < 15
-
-
-def test_body_that_never_comes_leaves_no_mirror(serve, net, shadow, sluice):
-    serve(on("/a", pool="main", mirror="shadow"), pools=[pool(shadow, name="shadow")])
-    for _ in range(10):
-        with Client(net) as client:
-            client.send(b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nbegin")
-    wait_until(lambda: sluice.active() == 0)
-    assert shadow.accepted == 0

@@ -286,6 +286,17 @@ static void append_breaker(const struct pool_row *row, struct strbuf *out)
 	reply_end(out, '{');
 }
 
+/* What has happened. */
+static void append_mirrors(const struct pool_row *row, struct strbuf *out)
+{
+	reply_begin(out, "mirrors", '{');
+	for (size_t i = 0; i < MIRROR_RESULT_COUNT; i++)
+		if (row->mirrors[i])
+			reply_count(out, mirror_result_name((enum mirror_result)i),
+				    row->mirrors[i]);
+	reply_end(out, '{');
+}
+
 static void append_pool(const struct pool_row *row, void *context)
 {
 	struct view *view = context;
@@ -302,6 +313,7 @@ static void append_pool(const struct pool_row *row, void *context)
 	reply_count(out, "hedged", row->hedged);
 	reply_count(out, "hedges_won", row->hedges_won);
 	append_breaker(row, out);
+	append_mirrors(row, out);
 	append_quantiles(out, "connect_seconds", row->connect_time);
 	if (row->tls.is_enabled) {
 		reply_begin(out, "tls", '{');

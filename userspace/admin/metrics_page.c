@@ -126,6 +126,8 @@
 	X(BREAKER_LIMIT, "pool_breaker_limit", "gauge", "The limit; the breaker is open at it")    \
 	X(BREAKER_REFUSED, "pool_breaker_refused_total", "counter",                                \
 	  "Requests turned away by an open breaker")                                               \
+	X(MIRRORS, "mirror_requests_total", "counter",                                             \
+	  "Copies of requests for a pool that mirrors, by what became of them")                    \
 	X(POOL_WAITING, "pool_queue_waiting", "gauge",                                             \
 	  "Connections that wait for an endpoint below its limit")                                 \
 	X(ENDPOINT_UP, "endpoint_up", "gauge", "0 if health checks found it down")                 \
@@ -506,6 +508,22 @@ static void add_breaker(struct page *page, const struct pool_row *row)
 	}
 }
 
+/* None for a pool that never was a mirror. */
+static void add_mirrors(struct page *page, const struct pool_row *row)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < MIRROR_RESULT_COUNT; i++)
+		sum += row->mirrors[i];
+	for (size_t i = 0; sum && i < MIRROR_RESULT_COUNT; i++) {
+		labels_t labels[] = {{"pool", row->name},
+				     {"result", mirror_result_name((enum mirror_result)i)},
+				     {NULL, NULL}};
+
+		add(page, METRIC_MIRRORS, labels, row->mirrors[i]);
+	}
+}
+
 static void add_pool(const struct pool_row *row, void *context)
 {
 	labels_t labels[] = {{"pool", row->name}, {NULL, NULL}};
@@ -521,6 +539,7 @@ static void add_pool(const struct pool_row *row, void *context)
 	add(page, METRIC_POOL_HEDGED, labels, row->hedged);
 	add(page, METRIC_POOL_HEDGES_WON, labels, row->hedges_won);
 	add_breaker(page, row);
+	add_mirrors(page, row);
 	add_requests(page, METRIC_POOL_REQUESTS, METRIC_POOL_DURATION, labels, &row->requests);
 	add(page, METRIC_POOL_WAITING, labels, row->waiting);
 	page->pool = row->name;

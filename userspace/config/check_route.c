@@ -160,13 +160,11 @@ static void check_route_name(struct checker *checker, const struct config_listen
 		}
 }
 
-/* A copy goes on a plain connection of its own. */
 static void check_mirror(struct checker *checker, const struct pool_names *names,
 			 const struct config_listener *listener, struct config_route *route,
 			 const struct node *node)
 {
 	const struct node *at = node_member(node, "mirror");
-	const struct config_pool *pool;
 
 	if (!at)
 		return;
@@ -175,16 +173,8 @@ static void check_mirror(struct checker *checker, const struct pool_names *names
 		diagnose(checker->diagnostics, at,
 			 "mirror is for requests that go to a pool; expected pool or split beside "
 			 "it, in mode http");
-	if (!resolve_pool(checker, names, route->mirror.pool.name, node_member_or_self(at, "pool"),
-			  &route->mirror.pool.index))
-		return;
-	pool = &checker->config->pools[route->mirror.pool.index];
-	if (pool->tls.is_enabled || pool->proxy_protocol != CONFIG_PROXY_OFF ||
-	    pool->is_transparent)
-		diagnose(checker->diagnostics, at,
-			 "mirror: pool \"%s\" has tls, proxy_protocol or transparent; expected one "
-			 "without",
-			 pool->name);
+	(void)resolve_pool(checker, names, route->mirror.pool.name, node_member_or_self(at, "pool"),
+			   &route->mirror.pool.index);
 }
 
 static void check_route(struct checker *checker, const struct pool_names *names,

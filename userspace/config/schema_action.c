@@ -31,7 +31,7 @@ static const struct option mirror_options[] = {
 	 FIELD(config_mirror, pool.name),
 	 .example = "shadow",
 	 .is_required = true,
-	 .help = "Who gets the copies; without tls and proxy_protocol."},
+	 .help = "Who gets the copies."},
 	{.name = "share",
 	 .type = &type_percent,
 	 FIELD(config_mirror, share_percent),
@@ -43,7 +43,7 @@ static const struct option mirror_options[] = {
 	 FIELD(config_mirror, max_body_bytes),
 	 RANGE(0, 16 * MIB),
 	 .default_text = "64KiB",
-	 .help = "A request whose body is longer, or of unknown length, is not copied."},
+	 .help = "A request whose body is longer is not copied."},
 };
 
 const struct schema schema_mirror = {

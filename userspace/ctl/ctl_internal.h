@@ -214,7 +214,7 @@ const char *table_colour_end(const struct ctl_screen *screen, enum table_colour 
 typedef void view_fn(const json_t *result, const struct ctl_screen *screen, struct strbuf *out);
 
 view_fn view_status, view_listeners, view_pools, view_connections, view_endpoint, view_reload,
-	view_metrics, view_version, view_guard, view_services, view_geo;
+	view_metrics, view_version, view_guard, view_services, view_geo, view_mirrors;
 
 /* guard.c: what follows "guard". Return: 0; -EINVAL with @error. */
 int guard_read_arguments(char **arguments, int count, struct ctl_options *options,
@@ -240,6 +240,10 @@ const json_t *member_element(const json_t *object, const char *key, size_t index
 /* An endpoint's state in one or two words: drain, maint, ejected 12s, down, up, unchecked. */
 const char *view_endpoint_state(const json_t *endpoint, char ret[TEXT_VALUE_SIZE],
 				enum table_colour *ret_colour);
+
+/* A cell of how often what happened: "1234 no_endpoint", or the sum and the commonest of several.
+ */
+void view_add_reasons(struct table *table, const json_t *reasons);
 
 /* --- top ------------------------------------------------------------------------ */
 

@@ -13,21 +13,20 @@ static void add_traffic(struct table *table, const json_t *row)
 	table_add_bytes(table, member_count(row, "bytes_out"));
 }
 
-/* "1234 no_endpoint", or the sum and the commonest of several reasons. */
-static void add_drops(struct table *table, const json_t *drops)
+void view_add_reasons(struct table *table, const json_t *reasons)
 {
 	uint64_t sum = 0, most = 0;
 	const char *key, *reason = "";
 	json_t *value;
 	char count[TEXT_VALUE_SIZE], text[2 * TEXT_VALUE_SIZE];
 
-	json_object_foreach((json_t *)(uintptr_t)drops, key, value)
+	json_object_foreach((json_t *)(uintptr_t)reasons, key, value)
 	{
-		uint64_t packets = (uint64_t)json_integer_value(value);
+		uint64_t times = (uint64_t)json_integer_value(value);
 
-		sum += packets;
-		if (packets > most) {
-			most = packets;
+		sum += times;
+		if (times > most) {
+			most = times;
 			reason = key;
 		}
 	}
@@ -70,7 +69,7 @@ void view_services(const json_t *result, const struct ctl_screen *screen, struct
 		table_add(&table, TABLE_BOLD, member_text(service, "address"));
 		table_add(&table, TABLE_DIM, member_text(service, "forward"));
 		add_traffic(&table, service);
-		add_drops(&table, json_object_get(service, "drops"));
+		view_add_reasons(&table, json_object_get(service, "drops"));
 		for (size_t j = 0; (endpoint = member_element(service, "endpoints", j)); j++)
 			add_endpoint(&table, endpoint);
 	}

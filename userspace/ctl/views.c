@@ -365,6 +365,7 @@ void view_pools(const json_t *result, const struct ctl_screen *screen, struct st
 	}
 	table_render(&table, screen, 0, out);
 	table_done(&table);
+	view_mirrors(result, screen, out);
 }
 
 static void add_or_dash(struct table *table, const char *text)

@@ -2,7 +2,6 @@
 /* The request goes to a pool: exchange_pick.c has it. */
 #include "proxy/action.h"
 #include "proxy/http_client.h"
-#include "proxy/mirror.h"
 #include "proxy/session.h"
 
 void action_forward(struct exchange *exchange, size_t pool)
@@ -14,7 +13,6 @@ void action_forward(struct exchange *exchange, size_t pool)
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	}
-	mirror_begin(exchange);
 	exchange_pick(exchange, pool);
 }
 

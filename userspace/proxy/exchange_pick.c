@@ -4,6 +4,7 @@
 #include "proxy/exchange.h"
 #include "proxy/http_backend.h"
 #include "proxy/http_client.h"
+#include "proxy/mirror.h"
 #include "proxy/session.h"
 #include "proxy/sticky.h"
 
@@ -153,6 +154,7 @@ void exchange_pick_now(struct exchange *exchange)
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 		return;
 	}
+	mirror_begin(exchange);
 	dial_start(dial, dial->pool);
 }
 

@@ -195,6 +195,7 @@ void server_for_each_pool(struct server *server,
 		row.over_budget = counter_read(&sum.over_budget);
 		row.hedged = counter_read(&sum.hedged);
 		row.hedges_won = counter_read(&sum.hedges_won);
+		mirrors_read(&sum, row.mirrors);
 		breaker_describe(&snapshot->pools[i]->breaker, &snapshot->config->pools[i].breaker,
 				 row.breaker);
 		row.tls.is_enabled = snapshot->pool_tls[i];

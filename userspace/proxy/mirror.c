@@ -2,85 +2,140 @@
 /*
  * Mirrored requests:
  *
- *   mirror_begin ─► [COLLECTING the body] ─► CONNECTING, the copy queued ─► answered, or late ─►
- * closed
+ *   mirror_begin ─► [COLLECTING the body] ─► DIALLING ─► SENT ─► answered, or late ─► closed
+ *
+ * From each of these mirror_over() leads to the end, with a result that is counted.
  */
 #include "proxy/mirror.h"
 
-#include "http/h1_write.h"
-#include "net/socket.h"
+#include "net/proxy_protocol.h"
 #include "proxy/http_client.h"
+#include "proxy/mirror_copy.h"
 #include "proxy/session.h"
+#include "proxy/sticky.h"
 #include "proxy/worker.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
-/* Of a worker, with those that collect. */
-#define MIRRORS_MAX 256
+/* Of a worker, with those that collect: copies, and bytes of all. */
+#define MIRRORS_MAX      256
+#define MIRROR_BYTES_MAX (32u << 20)
+
+/* Whom the copy is from: the connection may end before it has gone. */
+struct mirror_client {
+	struct address address; /* that endpoints are chosen for */
+	struct address source, destination;
+	char *tlvs; /* NULL: none */
+	size_t ntlvs;
+};
 
 struct mirror {
 	struct io_stream stream;
+	bool has_stream, is_over;
 	struct io_timer timer;
-	struct list_node node; /* the worker's, once it is sent */
-	struct worker *worker;
+	struct list_node node; /* the worker's, once it is whole */
 	struct worker_view *view;
-	struct pool_view *pool_view;
-	struct endpoint *endpoint;
-	struct io_buf *copy; /* head and body as far as they have come */
-	size_t missing;      /* bytes of the body */
+	struct mirror_client client;
+	struct earth_point place; /* the client's, where the dial has one */
+	struct mirror_copy copy;
+	struct dial dial;
+	struct breaker_places places;
 };
+
+static void count(const struct worker_view *view, size_t pool, enum mirror_result result)
+{
+	struct pool_counters *counters =
+		&view->snapshot->pools[pool]->by_worker[view->worker->index];
+
+	counter_add(&counters->mirrors[result], 1);
+}
+
+/* --- The end ---------------------------------------------------------------------- */
+
+static struct breaker *breaker_of(const struct mirror *mirror)
+{
+	return &mirror->view->snapshot->pools[mirror->dial.pool]->breaker;
+}
 
 static void discard(struct mirror *mirror)
 {
-	io_buf_release(mirror->worker->loop, mirror->copy);
-	if (mirror->endpoint)
-		pool_view_release(mirror->pool_view, mirror->endpoint);
-	mirror->worker->nmirrors--;
+	list_remove(&mirror->node);
+	mirror_copy_done(&mirror->copy);
+	breaker_leave_all(breaker_of(mirror), &mirror->places);
+	dial_done(&mirror->dial);
+	mirror->view->worker->nmirrors--;
 	worker_view_unref(mirror->view);
+	free(mirror->client.tlvs);
 	free(mirror);
 }
 
-/* --- Under way ------------------------------------------------------------------ */
-
-static void close_mirror(struct mirror *mirror, enum io_close_how how)
+static void account(const struct mirror *mirror)
 {
-	io_timer_stop(mirror->worker->loop, &mirror->timer);
-	io_stream_close(&mirror->stream, how);
+	struct endpoint *endpoint = mirror->dial.endpoint;
+
+	if (!mirror->stream.queued)
+		counter_add_shared(&endpoint->load.bytes_in, mirror->copy.sent);
+	counter_add_shared(&endpoint->load.bytes_out, mirror->stream.bytes_in);
+}
+
+/* Frees it, at once or when its stream has closed. Idempotent until then. */
+static void mirror_over(struct mirror *mirror, enum mirror_result result, enum io_close_how how)
+{
+	if (mirror->is_over)
+		return;
+	mirror->is_over = true;
+	count(mirror->view, mirror->dial.pool, result);
+	if (mirror->copy.sent)
+		account(mirror);
+	io_timer_stop(mirror->view->worker->loop, &mirror->timer);
+	dial_stop(&mirror->dial);
+	if (mirror->has_stream)
+		io_stream_close(&mirror->stream, how);
+	else
+		discard(mirror);
+}
+
+void mirrors_close(struct worker *worker)
+{
+	list_for_each_safe (node, &worker->mirrors)
+		mirror_over(list_entry(node, struct mirror, node), MIRROR_SHUTDOWN, IO_CLOSE_RESET);
+}
+
+/* --- Sent --------------------------------------------------------------------------- */
+
+static struct mirror *of_stream(struct io_stream *stream)
+{
+	return container_of(stream, struct mirror, stream);
 }
 
 static void on_connect(struct io_stream *stream, int status)
 {
-	struct mirror *mirror = container_of(stream, struct mirror, stream);
-
-	pool_view_report_connect(mirror->pool_view, mirror->endpoint, status, 0);
-	if (status < 0)
-		close_mirror(mirror, IO_CLOSE_RESET);
-	else
-		io_stream_recv_start(stream);
+	dial_on_connect(&of_stream(stream)->dial, status);
 }
 
-/* What it answers is nobody's business; that it ends is ours. */
+/* What it answers is nobody's business; that it ends, however, is ours. */
 static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
 {
 	(void)status;
 	io_buf_release(stream->loop, buf);
 	if (!buf)
-		close_mirror(container_of(stream, struct mirror, stream), IO_CLOSE_FIN);
+		mirror_over(of_stream(stream),
+			    stream->bytes_in ? MIRROR_ANSWERED : MIRROR_UNANSWERED, IO_CLOSE_FIN);
 }
 
 static void on_sent(struct io_stream *stream, int status)
 {
 	if (status < 0)
-		close_mirror(container_of(stream, struct mirror, stream), IO_CLOSE_RESET);
+		mirror_over(of_stream(stream), MIRROR_UNANSWERED, IO_CLOSE_RESET);
 }
 
 static void on_closed(struct io_stream *stream)
 {
-	struct mirror *mirror = container_of(stream, struct mirror, stream);
+	struct mirror *mirror = of_stream(stream);
 
-	list_remove(&mirror->node);
-	atomic_fetch_sub(&mirror->worker->shared->backends, 1);
+	atomic_fetch_sub(&mirror->view->worker->shared->backends, 1);
 	discard(mirror);
 }
 
@@ -93,147 +148,269 @@ static const struct io_stream_ops stream_ops = {
 
 static void on_late(struct io_timer *timer)
 {
-	close_mirror(container_of(timer, struct mirror, timer), IO_CLOSE_RESET);
+	mirror_over(container_of(timer, struct mirror, timer), MIRROR_TIMEOUT, IO_CLOSE_RESET);
 }
 
-static int open_socket(const struct mirror *mirror, const struct config_pool *pool)
-{
-	struct socket_connect_options options = {};
+/* --- Dialling ------------------------------------------------------------------------ */
 
-	if (pool->source_address.len)
-		options.source = &pool->source_address;
-	return socket_for_connect(&mirror->endpoint->address, &options);
+static struct mirror *of_dial(struct dial *dial)
+{
+	return container_of(dial, struct mirror, dial);
+}
+
+static void introduce(const struct dial *dial, struct proxy_header *header)
+{
+	const struct mirror_client *client = &container_of(dial, struct mirror, dial)->client;
+
+	header->destination = client->destination;
+	header->tlvs = slice_of(client->tlvs, client->ntlvs);
+}
+
+/* Requests that somebody waits for come first. */
+static void on_wait(struct dial *dial)
+{
+	mirror_over(of_dial(dial), MIRROR_BUSY, IO_CLOSE_RESET);
+}
+
+static struct io_stream *on_socket(struct dial *dial, int fd)
+{
+	struct mirror *mirror = of_dial(dial);
+	struct worker *worker = mirror->view->worker;
+
+	mirror->has_stream = true;
+	atomic_fetch_add(&worker->shared->backends, 1);
+	io_stream_init(&mirror->stream, worker->loop, fd, &stream_ops);
+	return &mirror->stream;
+}
+
+static void on_handshake(struct io_stream *stream, const struct tls_result *result)
+{
+	dial_on_handshake(&of_stream(stream)->dial, result);
+}
+
+static void on_ready(struct dial *dial)
+{
+	struct mirror *mirror = of_dial(dial);
+
+	breaker_leave(breaker_of(mirror), BREAKER_PENDING, &mirror->places);
+	mirror->timer.on_expire = on_late;
+	io_timer_start(mirror->view->worker->loop, &mirror->timer,
+		       dial_pool(dial)->http.response_timeout_ms);
+	mirror_copy_send(&mirror->copy, &mirror->stream);
+	io_stream_recv_start(&mirror->stream);
+}
+
+static void on_failed(struct dial *dial, enum dial_failure failure)
+{
+	static const enum mirror_result results[] = {
+		[DIAL_NO_ENDPOINT] = MIRROR_NO_ENDPOINT,
+		[DIAL_CONNECT_FAILED] = MIRROR_CONNECT_FAILED,
+		[DIAL_TLS_FAILED] = MIRROR_CONNECT_FAILED,
+		[DIAL_QUEUE_FULL] = MIRROR_BUSY,
+		[DIAL_QUEUE_TIMEOUT] = MIRROR_BUSY,
+		[DIAL_NO_MEMORY] = MIRROR_NO_MEMORY,
+	};
+
+	mirror_over(of_dial(dial), results[failure], IO_CLOSE_RESET);
+}
+
+/* There is no other try: the next request has one. */
+static void on_lost(struct dial *dial, enum io_close_how how)
+{
+	mirror_over(of_dial(dial), MIRROR_CONNECT_FAILED, how);
+}
+
+static const struct dial_ops dial_ops = {
+	.introduce = introduce,
+	.on_wait = on_wait,
+	.on_socket = on_socket,
+	.on_handshake = on_handshake,
+	.on_ready = on_ready,
+	.on_lost = on_lost,
+	.on_failed = on_failed,
+};
+
+static bool enter(struct mirror *mirror)
+{
+	const struct config_breaker *config =
+		&mirror->view->snapshot->config->pools[mirror->dial.pool].breaker;
+
+	return breaker_enter(breaker_of(mirror), config, BREAKER_REQUESTS, &mirror->places) &&
+	       breaker_enter(breaker_of(mirror), config, BREAKER_PENDING, &mirror->places);
 }
 
 /* It is whole. */
-static void launch(struct mirror *mirror, struct exchange *exchange)
+static void launch(struct mirror *mirror)
 {
-	const struct config_pool *pool = pool_config(pool_view_pool(mirror->pool_view));
-	const struct pool_request request = {
-		.client = exchange_source(exchange),
-		.place = exchange_place(exchange, pool),
+	struct worker *worker = mirror->view->worker;
+
+	if (worker->is_draining) {
+		mirror_over(mirror, MIRROR_SHUTDOWN, IO_CLOSE_RESET);
+	} else if (!enter(mirror)) {
+		mirror_over(mirror, MIRROR_CIRCUIT_OPEN, IO_CLOSE_RESET);
+	} else {
+		list_push_back(&worker->mirrors, &mirror->node);
+		dial_start(&mirror->dial, mirror->dial.pool);
+	}
+}
+
+/* --- Collecting ----------------------------------------------------------------------- */
+
+static enum mirror_result result_of(int err)
+{
+	switch (err) {
+	case -EFBIG:
+		return MIRROR_TOO_LARGE;
+	case -ENOBUFS:
+		return MIRROR_LIMIT;
+	case -ENOMEM:
+		return MIRROR_NO_MEMORY;
+	}
+	return MIRROR_INCOMPLETE; /* the body is malformed */
+}
+
+/* Return: 0; -ENOMEM. */
+static int keep_client(struct mirror *mirror, const struct exchange *exchange)
+{
+	const struct session *session = exchange->client->session;
+	struct mirror_client *client = &mirror->client;
+	struct proxy_header header = {};
+
+	client->address = *exchange_source(exchange);
+	client->source = session->client_address;
+	if (mirror->view->snapshot->config->pools[mirror->dial.pool].proxy_protocol ==
+	    CONFIG_PROXY_OFF)
+		return 0;
+	session_introduce(session, &header);
+	client->destination = header.destination;
+	if (!header.tlvs.len)
+		return 0;
+	client->tlvs = malloc(header.tlvs.len);
+	if (!client->tlvs)
+		return -ENOMEM;
+	memcpy(client->tlvs, header.tlvs.ptr, header.tlvs.len);
+	client->ntlvs = header.tlvs.len;
+	return 0;
+}
+
+/* What HTTP/1.0 may leave out, 1.1 may not: an empty one says that it was (RFC 9112 3.2). */
+static int begin_copy(struct mirror *mirror, struct exchange *exchange)
+{
+	struct worker *worker = mirror->view->worker;
+	struct http_fields *fields = &exchange->request.fields;
+	bool has_host = http_fields_has(fields, HTTP_FIELD_HOST);
+	const struct mirror_copy_options options = {
+		.loop = worker->loop,
+		.request = &exchange->request,
+		.target = exchange_target(exchange),
+		.body = &exchange->up,
+		.arena = &exchange->arena,
+		.max_body = exchange->route->mirror.max_body_bytes,
+		.sum = &worker->mirror_bytes,
+		.sum_max = MIRROR_BYTES_MAX,
 	};
-	struct worker *worker = mirror->worker;
-	int fd = -1;
+	int err;
 
-	if (pool_view_pick(mirror->pool_view, &request, &mirror->endpoint) == 0)
-		fd = open_socket(mirror, pool);
-	if (fd < 0) {
-		discard(mirror);
-		return;
-	}
-	atomic_fetch_add(&worker->shared->backends, 1);
-	list_push_back(&worker->mirrors, &mirror->node);
-	mirror->timer.on_expire = on_late;
-	io_timer_start(worker->loop, &mirror->timer,
-		       pool->connect_timeout_ms + pool->http.response_timeout_ms);
-	io_stream_init(&mirror->stream, worker->loop, fd, &stream_ops);
-	io_stream_connect(&mirror->stream, &mirror->endpoint->address);
-	io_stream_send(&mirror->stream, mirror->copy);
-	mirror->copy = NULL;
+	if (!has_host && http_fields_add_id(fields, HTTP_FIELD_HOST, (struct slice){}) < 0)
+		return -ENOMEM;
+	err = mirror_copy_init(&mirror->copy, &options);
+	if (!has_host)
+		http_fields_remove(fields, HTTP_FIELD_HOST);
+	return err;
 }
 
-void mirrors_close(struct worker *worker)
+static struct mirror *mirror_new(struct exchange *exchange, size_t pool)
 {
-	list_for_each (node, &worker->mirrors)
-		close_mirror(list_entry(node, struct mirror, node), IO_CLOSE_RESET);
-}
-
-/* --- Copying -------------------------------------------------------------------- */
-
-/* A body whose length nobody knows yet is not collected. */
-static bool may_mirror(const struct exchange *exchange, const struct config_mirror *config)
-{
-	const struct http_request *request = &exchange->request;
-	const struct worker *worker = exchange_worker(exchange);
-
-	if (request->wants_upgrade || request->method == HTTP_METHOD_CONNECT ||
-	    worker->is_draining || worker->nmirrors >= MIRRORS_MAX)
-		return false;
-	return request->framing.kind == HTTP_FRAMING_NONE ||
-	       (request->framing.kind == HTTP_FRAMING_LENGTH &&
-		request->framing.length <= config->max_body_bytes);
-}
-
-static struct io_buf *write_copy(struct exchange *exchange, size_t body)
-{
-	const struct http_request *request = &exchange->request;
-	struct slice target = exchange_target(exchange);
-	const struct h1_wire wire = {.framing = request->framing, .is_last = true};
-	size_t bound = h1_write_bound(&request->fields, target.len + request->method_text.len);
-	struct io_buf *buf = io_buf_new(exchange_worker(exchange)->loop, (uint32_t)(bound + body));
-	size_t len;
-
-	if (!buf)
-		return NULL;
-	if (h1_write_request(request, target, &wire, buf->base, buf->cap, &len) < 0) {
-		io_buf_release(exchange_worker(exchange)->loop, buf);
-		return NULL;
-	}
-	buf->end = (uint32_t)len;
-	return buf;
-}
-
-static struct mirror *mirror_new(struct exchange *exchange, const struct config_mirror *config)
-{
-	const struct http_framing *framing = &exchange->request.framing;
-	size_t body = framing->kind == HTTP_FRAMING_LENGTH ? (size_t)framing->length : 0;
 	struct worker_view *view = exchange->client->session->view;
 	struct mirror *mirror = calloc(1, sizeof(*mirror));
 
 	if (!mirror)
 		return NULL;
-	mirror->copy = write_copy(exchange, body);
-	if (!mirror->copy) {
-		free(mirror);
-		return NULL;
-	}
-	mirror->worker = exchange_worker(exchange);
-	mirror->worker->nmirrors++;
+	view->worker->nmirrors++;
 	mirror->view = worker_view_ref(view);
-	mirror->pool_view = view->pools[config->pool.index];
-	mirror->missing = body;
+	mirror->dial = (struct dial){
+		.ops = &dial_ops,
+		.view = view,
+		.source = &mirror->client.source,
+		.client = &mirror->client.address,
+		.key = sticky_key(&exchange->request.fields,
+				  &view->snapshot->config->pools[pool].hash_key),
+		.pool = pool,
+	};
 	return mirror;
+}
+
+/* For as long as the copy lives. */
+static void keep_place(struct mirror *mirror, struct exchange *exchange)
+{
+	const struct config *config = mirror->view->snapshot->config;
+	const struct earth_point *place = exchange_place(exchange,
+							 &config->pools[mirror->dial.pool]);
+
+	if (!place)
+		return;
+	mirror->place = *place;
+	mirror->dial.place = &mirror->place;
+}
+
+static void begin(struct exchange *exchange, size_t pool)
+{
+	const struct worker_view *view = exchange->client->session->view;
+	struct mirror *mirror = mirror_new(exchange, pool);
+	int err;
+
+	if (!mirror) {
+		count(view, pool, MIRROR_NO_MEMORY);
+		return;
+	}
+	keep_place(mirror, exchange);
+	err = keep_client(mirror, exchange);
+	if (!err)
+		err = begin_copy(mirror, exchange);
+	if (err)
+		mirror_over(mirror, result_of(err), IO_CLOSE_RESET);
+	else if (mirror->copy.body.is_done)
+		launch(mirror);
+	else
+		exchange->mirror = mirror;
 }
 
 void mirror_begin(struct exchange *exchange)
 {
 	const struct config_mirror *config = &exchange->route->mirror;
-	struct mirror *mirror;
+	const struct http_request *request = &exchange->request;
+	const struct worker_view *view = exchange->client->session->view;
 
-	if (!config->pool.name ||
-	    rng_below(&exchange_worker(exchange)->rng, 100) >= config->share_percent ||
-	    !may_mirror(exchange, config))
+	if (!config->pool.name || rng_below(&view->worker->rng, 100) >= config->share_percent)
 		return;
-	mirror = mirror_new(exchange, config);
-	if (!mirror)
-		return;
-	if (mirror->missing)
-		exchange->mirror = mirror;
+	if (request->wants_upgrade || request->method == HTTP_METHOD_CONNECT)
+		count(view, config->pool.index, MIRROR_UPGRADE);
+	else if (view->worker->nmirrors >= MIRRORS_MAX)
+		count(view, config->pool.index, MIRROR_LIMIT);
 	else
-		launch(mirror, exchange);
+		begin(exchange, config->pool.index);
 }
 
 void mirror_body(struct exchange *exchange, struct slice bytes)
 {
 	struct mirror *mirror = exchange->mirror;
-	size_t len = bytes.len;
+	int err;
 
-	if (!mirror || !len)
+	if (!mirror)
 		return;
-	len = len < mirror->missing ? len : mirror->missing;
-	memcpy(mirror->copy->base + mirror->copy->end, bytes.ptr, len);
-	mirror->copy->end += (uint32_t)len;
-	mirror->missing -= len;
-	if (mirror->missing)
+	err = mirror_copy_add(&mirror->copy, bytes);
+	if (!err && !mirror->copy.body.is_done)
 		return;
 	exchange->mirror = NULL;
-	launch(mirror, exchange);
+	if (err)
+		mirror_over(mirror, result_of(err), IO_CLOSE_RESET);
+	else
+		launch(mirror);
 }
 
 void mirror_end(struct exchange *exchange)
 {
 	if (exchange->mirror)
-		discard(exchange->mirror);
+		mirror_over(exchange->mirror, MIRROR_INCOMPLETE, IO_CLOSE_RESET);
 	exchange->mirror = NULL;
 }

@@ -9,14 +9,13 @@ struct worker;
 
 /*
  * A copy of a request for another pool, whose answer is thrown away. It is sent once the request is
- * whole, on a connection of its own, tried once; whatever becomes of it, the exchange does not
- * wait and does not notice. Bounded: bodies by the route's max_body, copies under way by worker.
- * Thread: the worker's.
+ * whole, on a connection of its own that is dialled as any other, tried once; whatever becomes of
+ * it, the exchange does not wait and does not notice. Bounded: bodies by the route's max_body,
+ * copies under way and their memory by worker. Thread: the worker's.
  */
 struct mirror;
 
-/* The head is ready for the backend: draws whether this request is mirrored. No memory: it is not.
- */
+/* The head is ready for the backend: draws whether this request is mirrored. */
 void mirror_begin(struct exchange *exchange);
 
 /* Bytes that follow the head, perhaps more than are the body's. */

@@ -5,6 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const mirror_result_names[] = {
+#define X(name, text) [MIRROR_##name] = text,
+	MIRROR_RESULTS(X)
+#undef X
+};
+
+const char *mirror_result_name(enum mirror_result result)
+{
+	return mirror_result_names[result];
+}
+
 /* The head is first in both kinds. Parts are aligned to cache lines, which calloc() does not
  * promise. */
 static void *stats_new(size_t size, const char *name, uint32_t workers)
@@ -176,10 +187,16 @@ void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret)
 		add(&ret->over_budget, &part->over_budget);
 		add(&ret->hedged, &part->hedged);
 		add(&ret->hedges_won, &part->hedges_won);
+		add_all(ret->mirrors, part->mirrors, ARRAY_SIZE(ret->mirrors));
 		add_tls(&ret->tls, &part->tls);
 		histogram_merge(&ret->connect_time, &part->connect_time);
 		add_requests(&ret->requests, &part->requests);
 	}
+}
+
+void mirrors_read(const struct pool_counters *sum, uint64_t ret[MIRROR_RESULT_COUNT])
+{
+	read_all(sum->mirrors, ret, MIRROR_RESULT_COUNT);
 }
 
 void route_stats_sum(const struct route_stats *stats, struct request_counters *ret)

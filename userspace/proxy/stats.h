@@ -59,8 +59,9 @@ struct listener_stats {
 
 struct pool_counters {
 	struct counter connect_failures, retries;
-	struct counter resent, over_budget; /* requests */
-	struct counter hedged, hedges_won;  /* likewise */
+	struct counter resent, over_budget;          /* requests */
+	struct counter hedged, hedges_won;           /* likewise */
+	struct counter mirrors[MIRROR_RESULT_COUNT]; /* copies of requests */
 	struct tls_counters tls;
 	struct histogram connect_time;
 	struct request_counters requests;
@@ -100,6 +101,7 @@ void listener_stats_sum(const struct listener_stats *stats, struct listener_coun
 /* @sum: what listener_stats_sum() gave. */
 void acceleration_read(const struct acceleration_counters *sum, struct listener_acceleration *ret);
 void pool_stats_sum(const struct pool_stats *stats, struct pool_counters *ret);
+void mirrors_read(const struct pool_counters *sum, uint64_t ret[MIRROR_RESULT_COUNT]);
 void route_stats_sum(const struct route_stats *stats, struct request_counters *ret);
 
 /* @status: 0: there was no answer. Thread: the worker's. */

@@ -67,21 +67,19 @@ static int read_cookie(struct exchange *exchange, struct slice value)
 	return 0;
 }
 
-static void read_key(struct exchange *exchange, const struct config_hash_key *config)
+uint64_t sticky_key(const struct http_fields *fields, const struct config_hash_key *config)
 {
-	const struct http_fields *fields = &exchange->request.fields;
 	const struct http_field *field;
 	struct slice value = {};
 
 	if (config->cookie) {
 		if (http_cookie_find(fields, slice_from_str(config->cookie), &value) < 0)
-			return;
-	} else {
+			return 0;
+	} else if (config->header) {
 		field = http_fields_find_name(fields, slice_from_str(config->header));
 		value = field ? field->value : value;
 	}
-	if (value.len)
-		exchange->leg->dial.key = hash_bytes(value, 0);
+	return value.len ? hash_bytes(value, 0) : 0;
 }
 
 int sticky_read(struct exchange *exchange)
@@ -90,8 +88,7 @@ int sticky_read(struct exchange *exchange)
 	struct slice name, value;
 	int err;
 
-	if (pool->hash_key.cookie || pool->hash_key.header)
-		read_key(exchange, &pool->hash_key);
+	exchange->leg->dial.key = sticky_key(&exchange->request.fields, &pool->hash_key);
 	if (!pool->sticky.cookie)
 		return 0;
 	name = slice_from_str(pool->sticky.cookie);

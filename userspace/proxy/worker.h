@@ -94,6 +94,7 @@ struct worker {
 	struct rng rng;           /* for what is drawn */
 	struct list_node mirrors; /* sent */
 	uint32_t nmirrors;
+	size_t mirror_bytes;     /* of memory that they hold */
 	struct span_batch spans; /* not handed on yet */
 	uint64_t next_id;
 	_Atomic bool is_quiet;        /* drains, and has no listener left */

@@ -7,7 +7,7 @@ import threading
 import time
 
 from .configs import FRONT
-from .origins import Origin
+from .origins import Origin, read_line
 
 PATTERN = bytes(range(256)) * 4096
 
@@ -148,8 +148,11 @@ def in_chunks(body, size=1000):
 class Web:
     """Serves by path; keeps what it was asked in `seen`, and how many connections it had."""
 
-    def __init__(self, namespace, address):
+    def __init__(self, namespace, address, context=None, has_header=False):
+        """`context`: of TLS, if it speaks that. `has_header`: PROXY v1 goes first."""
         self.seen, self.lock = [], threading.Lock()
+        self.headers = []
+        self.context, self.has_header = context, has_header
         self.handlers = {}
         self.origin = Origin(namespace, address, self._serve)
         self.text = self.origin.text
@@ -165,7 +168,13 @@ class Web:
         """handler(sock, message) → False to end the connection."""
         self.handlers[path] = handler
 
+    def _opened(self, sock):
+        if self.has_header:
+            self.headers.append(read_line(sock).split())
+        return self.context.wrap_socket(sock, server_side=True) if self.context else sock
+
     def _serve(self, sock, _origin):
+        sock = self._opened(sock)
         reader = Reader(sock)
         while True:
             try:
@@ -175,7 +184,8 @@ class Web:
             path = message.first.split()[1].split("?")[0]
             with self.lock:
                 self.seen.append(message)
-            if self.handlers.get(path, self._default)(sock, message) is False:
+            if (self.handlers.get(path, self._default)(sock, message) is False
+                    or message.get("connection") == "close"):
                 return
 
     def _read(self, sock, reader):

@@ -81,6 +81,19 @@ static void pools_sum_up_their_endpoints(void **state)
 	      "  2  0 B  0 B       -\n");
 }
 
+static void mirrors_stand_below_the_pools(void **state)
+{
+	(void)state;
+	check(view_mirrors,
+	      "{\"pools\":[{\"name\":\"app\",\"mirrors\":{}},{\"name\":\"next\",\"mirrors\":"
+	      "{\"answered\":7,\"busy\":2,\"timeout\":3}}]}",
+	      0,
+	      "\n"
+	      "MIRROR  COPIES  ANSWERED  OTHERWISE\n"
+	      "next        12         7  5 timeout\n");
+	check(view_mirrors, "{\"pools\":[{\"name\":\"app\",\"mirrors\":{}}]}", 0, "");
+}
+
 static void pools_fit_the_screen(void **state)
 {
 	(void)state;
@@ -232,6 +245,7 @@ int main(void)
 		cmocka_unit_test(status_is_six_lines),
 		cmocka_unit_test(listeners_show_places_and_quantiles),
 		cmocka_unit_test(pools_sum_up_their_endpoints),
+		cmocka_unit_test(mirrors_stand_below_the_pools),
 		cmocka_unit_test(pools_fit_the_screen),
 		cmocka_unit_test(services_show_endpoints_and_the_commonest_drop),
 		cmocka_unit_test(places_show_what_holds_and_who_says_so),

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of requests for another pool: what it gets, and that nobody else notices."""
+import ssl
+import time
+
+import pytest
+
+from lib.configs import listener, pool
+from lib.netns import BACKEND, CLIENT, PROXY
+from lib.pki import Authority
+from lib.process import wait_until
+from lib.web import Client, Web, body_of, in_chunks, said
+
+CHUNKED = b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+def web(net, keep):
+    return keep(Web(net.backend, (BACKEND, 7000)))
+
+
+@pytest.fixture
+def shadow(net, keep):
+    return keep(Web(net.backend, (BACKEND, 7002)))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    made = Authority(tmp_path_factory.mktemp("pki"))
+    made.shadow = made.issue("shadow.test")
+    return made
+
+
+def on(path, mirror):
+    return {"match": {"path_prefix": [path]}, "pool": "main", "mirror": mirror}
+
+
+@pytest.fixture
+def serve(sluice, web, shadow):
+    """Routes in force before the one to the pool; options of the pool that gets the copies."""
+    def start(*routes, pools=(), limit=0, **options):
+        endpoint = {"address": shadow.text, "max_connections": limit}
+        sluice.start({"listeners": [listener(mode="http", routes=list(routes))],
+                      "pools": [pool(web), pool(endpoint, name="shadow", **options), *pools],
+                      "workers": 1})
+    return start
+
+
+@pytest.fixture
+def results(sluice):
+    """What became of copies, as counted."""
+    return lambda name="shadow": sluice.pools()[name]["mirrors"]
+
+
+def post(client, path, text, head=CHUNKED):
+    client.send(b"POST %s HTTP/1.1\r\n" % path + head + text)
+    return client.answer()
+
+
+# --- What is sent ---------------------------------------------------------------
+def test_requests_are_mirrored_and_answered_once(serve, net, shadow, web, results):
+    serve(on("/a", "shadow"))
+    body = body_of(50_000)
+    with Client(net) as client:
+        assert client.ask("/a/x?q").status == 200
+        assert said(client.ask("/a/up", "POST", body=body))["length"] == len(body)
+        assert client.ask("/b").status == 200
+    wait_until(lambda: results() == {"answered": 2})
+    get, post_ = sorted(shadow.seen, key=lambda m: m.first)
+    assert (get.first, get.get("x-forwarded-for")) == ("GET /a/x?q HTTP/1.1", CLIENT)
+    assert (post_.first, post_.body) == ("POST /a/up HTTP/1.1", body)
+    assert len(web.seen) == 3
+
+
+def test_mirror_takes_its_share(serve, net, shadow):
+    serve(on("/a", {"pool": "shadow", "share": "20%"}), on("/b", {"pool": "shadow", "share": "0%"}),
+          on("/c", "shadow"))
+    with Client(net) as client:
+        for _ in range(200):
+            client.ask("/a")
+            client.ask("/b")
+        client.ask("/c")
+    wait_until(lambda: any(m.first.startswith("GET /c") for m in shadow.seen))
+    # 40 are expected, with a standard deviation of 6.
+    assert 10 < len([m for m in shadow.seen if m.first.startswith("GET /a")]) < 80
+    assert not [m for m in shadow.seen if m.first.startswith("GET /b")]
+
+
+@pytest.mark.parametrize("size", [0, 1, 65536])
+def test_body_in_chunks_is_mirrored(serve, net, shadow, results, size):
+    serve(on("/a", "shadow"))
+    with Client(net) as client:
+        assert post(client, b"/a", in_chunks(body_of(size), 777)).status == 200
+    wait_until(lambda: results() == {"answered": 1})
+    got, = shadow.seen
+    assert (got.get("transfer-encoding"), got.body) == ("chunked", body_of(size))
+
+
+def test_chunks_piece_by_piece_with_extension_and_trailer(serve, net, shadow, web, results):
+    serve(on("/a", "shadow"))
+    with Client(net) as client:
+        client.send(b"POST /a HTTP/1.1\r\n" + CHUNKED)
+        for piece in (b"3;x=y\r", b"\nab", b"c\r\n2\r\nde\r\n0\r\nX-Sum: 1\r\n", b"\r\n"):
+            client.send(piece)
+            time.sleep(0.05)
+        assert client.answer().status == 200
+    wait_until(lambda: results() == {"answered": 1})
+    assert [(m.body, m.trailers) for m in web.seen + shadow.seen] == [(b"abcde", [("x-sum", "1")])] * 2
+
+
+def test_body_that_was_gathered_first_is_mirrored(serve, net, web, shadow, results, sluice):
+    front = listener(mode="http", routes=[on("/a", "shadow")])
+    sluice.start({"listeners": [front], "workers": 1, "pools": [
+        pool(web, http={"buffer_request": "64KiB"}), pool(shadow, name="shadow")]})
+    with Client(net) as client:
+        assert post(client, b"/a", in_chunks(body_of(9000))).status == 200
+    wait_until(lambda: results() == {"answered": 1})
+    assert shadow.seen[0].body == body_of(9000)
+
+
+def test_too_large_bodies_are_not_mirrored(serve, net, shadow, results):
+    serve(on("/a", {"pool": "shadow", "max_body": "1KiB"}))
+    with Client(net) as client:
+        assert said(client.ask("/a/large", "POST", body=body_of(1025)))["length"] == 1025
+        assert said(post(client, b"/a/chunked", in_chunks(body_of(1025), 100)))["length"] == 1025
+        client.ask("/a/small", "POST", body=body_of(1024))
+        assert post(client, b"/a/small", in_chunks(body_of(1024), 100)).status == 200
+    wait_until(lambda: results() == {"answered": 2, "too_large": 2})
+    assert {m.first for m in shadow.seen} == {"POST /a/small HTTP/1.1"}
+
+
+def test_request_without_a_host_has_an_empty_one(serve, net, shadow, results):
+    serve(on("/a", "shadow"))
+    with Client(net) as client:
+        assert client.ask("/a", version="1.0", host=None).status == 200
+    wait_until(lambda: results() == {"answered": 1})
+    assert (shadow.seen[0].first, shadow.seen[0].get("host")) == ("GET /a HTTP/1.1", "")
+
+
+# --- How it is sent -------------------------------------------------------------
+def server_context(authority):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.shadow.cert, authority.shadow.key)
+    return context
+
+
+@pytest.fixture
+def secret(net, keep, authority):
+    """Speaks TLS behind a PROXY header."""
+    return keep(Web(net.backend, (BACKEND, 7003), server_context(authority), has_header=True))
+
+
+def secret_pool(secret, authority, server_name="shadow.test"):
+    return pool(secret, name="secret", proxy_protocol="v1",
+                tls={"ca": str(authority.cert), "server_name": server_name})
+
+
+def test_mirror_is_spoken_to_as_its_pool_says(serve, net, secret, authority, results):
+    serve(on("/a", "secret"), on("/b", "shadow"), pools=[secret_pool(secret, authority)])
+    body = body_of(60_000)
+    ports = []
+    for _ in range(3):
+        with Client(net) as client:
+            ports.append(client.sock.getsockname()[1])
+            assert client.ask("/a", "POST", body=body).status == 200
+    wait_until(lambda: results("secret") == {"answered": 3})
+    assert [m.body for m in secret.seen] == [body] * 3
+    assert sorted(secret.headers) == sorted(
+        ["PROXY", "TCP4", CLIENT, PROXY, str(port), "8000"] for port in ports)
+
+
+def test_wrong_certificate_gets_no_copy(serve, net, secret, authority, results, sluice):
+    serve(on("/a", "secret"), on("/b", "shadow"), pools=[secret_pool(secret, authority, "other.test")])
+    with Client(net) as client:
+        assert client.ask("/a").status == 200
+    wait_until(lambda: results("secret") == {"connect_failed": 1})
+    assert sluice.pools()["secret"]["tls"]["failed"]["certificate"] == 1
+    assert secret.seen == []
+
+
+def test_copies_go_by_the_mirrors_own_hash_key(net, sluice, web, keep, results):
+    shadows = [keep(Web(net.backend, (BACKEND, 7010 + i))) for i in range(4)]
+    front = listener(mode="http", routes=[on("/a", "shadow")])
+    sluice.start({"listeners": [front], "pools": [
+        pool(web), pool(*shadows, name="shadow", balance="maglev", hash_key={"header": "X-User"})]})
+    with Client(net) as client:
+        for user in range(20):
+            for _ in range(2):
+                client.ask(f"/a/{user}", fields=[("X-User", str(user))])
+    wait_until(lambda: results() == {"answered": 40})
+    places = [sorted(m.first for m in shadow.seen) for shadow in shadows]
+    assert all(seen[::2] == seen[1::2] for seen in places)
+    assert len([seen for seen in places if seen]) > 1
+
+
+# --- Nobody waits ---------------------------------------------------------------
+def test_mirror_that_is_dead_or_silent_slows_nobody(serve, net, shadow, results):
+    shadow.on("/silent", lambda sock, m: time.sleep(20))
+    serve(on("/silent", "shadow"), on("/dead", "dead"),
+          pools=[pool(f"{BACKEND}:7098", name="dead")])
+    with Client(net) as client:
+        begun = time.monotonic()
+        for _ in range(300):
+            assert client.ask("/silent").status == 200
+            assert client.ask("/dead").status == 200
+        assert time.monotonic() - begun < 15
+    # 256 are under way, and nobody else has room.
+    wait_until(lambda: sum(results("dead").values()) == 300)
+    assert results("dead").keys() == {"connect_failed", "limit"}
+    assert 44 <= results()["limit"] < 60
+
+
+def test_mirror_that_takes_no_bytes_holds_bounded_memory(serve, net, shadow, results, sluice):
+    """Each copy has 1 MiB, which neither the endpoint nor its socket takes."""
+    shadow._opened = lambda sock: time.sleep(20) or sock
+    serve(on("/a", {"pool": "shadow", "max_body": "8MiB"}))
+    body = body_of(8 << 20)
+    with Client(net, timeout=60) as client:
+        for _ in range(8):
+            assert said(client.ask("/a", "POST", body=body))["length"] == len(body)
+    wait_until(lambda: results().get("limit") == 5)
+
+
+def test_late_answer_is_not_waited_for(serve, net, shadow, results, keep):
+    shadow.on("/a", lambda sock, m: time.sleep(20))
+    serve(on("/a", "shadow"), http={"response_timeout": "200ms"})
+    with Client(net) as client:
+        assert client.ask("/a").status == 200
+    wait_until(lambda: results() == {"timeout": 1})
+
+
+def test_mirror_that_only_closes_has_not_answered(serve, net, shadow, results):
+    shadow.on("/a", lambda sock, m: False)
+    serve(on("/a", "shadow"))
+    with Client(net) as client:
+        assert client.ask("/a").status == 200
+    wait_until(lambda: results() == {"unanswered": 1})
+
+
+def test_copies_do_not_wait_for_a_turn(serve, net, shadow, results):
+    shadow.on("/a", lambda sock, m: time.sleep(20))
+    serve(on("/a", "shadow"), limit=1)
+    with Client(net) as client:
+        for _ in range(5):
+            assert client.ask("/a").status == 200
+    assert results() == {"busy": 4}
+
+
+def test_copies_count_at_the_breaker(serve, net, shadow, results, sluice):
+    shadow.on("/a", lambda sock, m: time.sleep(20))
+    serve(on("/a", "shadow"), breaker={"max_requests": 2})
+    with Client(net) as client:
+        for _ in range(5):
+            assert client.ask("/a").status == 200
+    assert results() == {"circuit_open": 3}
+    gauge = sluice.pools()["shadow"]["breaker"]["requests"]
+    assert (gauge["now"], gauge["refused"]) == (2, 3)
+
+
+def test_body_that_never_comes_leaves_no_mirror(serve, net, shadow, sluice, results):
+    serve(on("/a", "shadow"))
+    for head in (b"Host: a\r\nContent-Length: 100\r\n\r\n", CHUNKED + b"64\r\n") * 5:
+        with Client(net) as client:
+            client.send(b"POST /a HTTP/1.1\r\n" + head + b"begin")
+            wait_until(lambda: sluice.active() == 1)
+            time.sleep(0.02)
+    wait_until(lambda: sluice.active() == 0)
+    assert results() == {"incomplete": 10}
+    assert shadow.accepted == 0
+
+
+def test_copies_under_way_end_with_the_daemon(serve, net, shadow, sluice):
+    shadow.on("/a", lambda sock, m: time.sleep(20))
+    serve(on("/a", "shadow"))
+    with Client(net) as client:
+        assert client.ask("/a").status == 200
+    wait_until(lambda: shadow.seen)
+    begun = time.monotonic()
+    sluice.stop()
+    assert time.monotonic() - begun < 8
+
+
+# --- What is told -----------------------------------------------------------------
+def test_results_are_shown(serve, net, sluice, results):
+    serve(on("/a", {"pool": "shadow", "max_body": "1KiB"}))
+    with Client(net) as client:
+        client.ask("/a")
+        client.ask("/a", "POST", body=body_of(2000))
+        client.ask("/b")
+    wait_until(lambda: results() == {"answered": 1, "too_large": 1})
+    lines = sluice.ctl("pools").splitlines()
+    assert lines[-1].split() == ["shadow", "2", "1", "1", "too_large"]
+    metrics = sluice.ctl("metrics")
+    assert 'sluice_mirror_requests_total{pool="shadow",result="answered"} 1' in metrics
+    assert 'sluice_mirror_requests_total{pool="shadow",result="too_large"} 1' in metrics
+    assert 'sluice_mirror_requests_total{pool="main"' not in metrics
