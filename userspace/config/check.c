@@ -300,5 +300,6 @@ void check_config(struct checker *checker)
 		check_listener(checker, &names, &config->listeners[i], item);
 	check_bound(checker);
 	check_pools(checker);
+	check_pool_use(checker);
 	check_binds(checker);
 }

@@ -358,6 +358,7 @@ void check_geo(struct checker *checker);
 /* Resolves pool names too. */
 void check_config(struct checker *checker);
 void check_pools(struct checker *checker);
+void check_pool_use(struct checker *checker);
 void check_binds(struct checker *checker);
 
 /* Reports where option @small_name of @node is above the other one. */

@@ -13,6 +13,7 @@
 
 /* A listener and a pool without errors, and such with something to be wrong. */
 #define L                 "listeners: [{name: l, bind: ':80', pool: p}]\n"
+#define H                 "listeners: [{name: l, bind: ':80', mode: http, pool: p}]\n"
 #define P                 "pools: [{name: p, endpoints: ['10.0.0.1:1']}]\n"
 #define LISTENER(options) "listeners: [{name: l, bind: ':80', pool: p" options "}]\n"
 #define POOL(options)     "pools: [{name: p, endpoints: ['10.0.0.1:1']" options "}]\n"
@@ -685,16 +686,27 @@ static const struct {
 	{L POOL(", health: {http: {expect: 2xx}}"),
 	 "2:70: expect: \"2xx\" is not a range of statuses; expected a status or a range such as "
 	 "200-399, from 100 to 599\n"},
-	{L POOL(", hash_key: {}"),
+	{H POOL(", hash_key: {}"),
 	 "2:56: hash_key names nothing; expected one of header, cookie\n"},
-	{L POOL(", hash_key: {header: X, cookie: y}"),
+	{H POOL(", hash_key: {header: X, cookie: y}"),
 	 "2:56: hash_key names both; expected one of header, cookie\n"},
-	{L POOL(", sticky: {ttl: 1h}"), "2:54: sticky has no cookie; expected a name of letters, "
+	{H POOL(", sticky: {ttl: 1h}"), "2:54: sticky has no cookie; expected a name of letters, "
 					"digits, \"_\", \".\" and \"-\"\n"},
-	{L POOL(", sticky: {cookie: s, key: short}"),
+	{H POOL(", sticky: {cookie: s, key: short}"),
 	 "2:71: key: it is shorter than 16 bytes; expected a secret that cannot be guessed\n"},
-	{L POOL(", sticky: {cookie: s, same_site: none, secure: off}"),
+	{H POOL(", sticky: {cookie: s, same_site: none, secure: off}"),
 	 "2:77: same_site: browsers take none only with secure; expected secure: auto or on\n"},
+	{L POOL(", hash_key: {header: X}, sticky: {cookie: s}"),
+	 "2:56: hash_key is for mode http, and no such listener sends requests to this pool; "
+	 "expected one that does, or no hash_key\n"
+	 "2:77: sticky is for mode http, and no such listener sends requests to this pool; "
+	 "expected one that does, or no sticky\n"},
+	{HTTP_ROUTES(
+		 "{pool: q, mirror: p}") "pools: [{name: q, endpoints: ['10.0.0.1:1']}, {name: p, "
+					 "hash_key: {cookie: c}, sticky: {cookie: s}, endpoints: "
+					 "['10.0.0.1:1']}]\n",
+	 "2:88: sticky is for mode http, and no such listener sends requests to this pool; "
+	 "expected one that does, or no sticky\n"},
 	{L POOL(", health: {http: {expect: 200-}}"),
 	 "2:70: expect: \"200-\" is not a range of statuses; expected a status or a range such as "
 	 "200-399, from 100 to 599\n"},
@@ -818,6 +830,22 @@ static void no_message_shows_what_the_environment_holds(void **state)
 		assert_null(strstr(errors, "hunter2"));
 		free(errors);
 	}
+}
+
+/* A listener of mode tcp may share a pool whose options requests need. */
+static void a_pool_may_be_of_two_modes(void **state)
+{
+	static const char text[] = "listeners: [{name: l, bind: ':80', pool: p}, "
+				   "{name: h, bind: ':81', mode: http, "
+				   "routes: [{split: [{pool: p}]}]}]\n" POOL(
+					   ", sticky: {cookie: s}, hash_key: {header: X}");
+	struct config *config = NULL;
+	struct strbuf errors = {};
+
+	(void)state;
+	assert_int_equal(config_parse("t", slice_from_str(text), &config, &errors), 0);
+	config_free(config);
+	strbuf_done(&errors);
 }
 
 /* A file is often cut short by a full disk: that is an error or a file, never a crash. */
@@ -997,6 +1025,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_has_its_message),
 		cmocka_unit_test(no_message_shows_what_the_environment_holds),
+		cmocka_unit_test(a_pool_may_be_of_two_modes),
 		cmocka_unit_test(a_file_cut_anywhere_does_no_harm),
 		cmocka_unit_test(nesting_ends_at_32_levels),
 		cmocka_unit_test(a_file_above_16_mib_is_refused),
