@@ -62,6 +62,43 @@ def test_who_sends_too_slowly_is_told_so(net, sluice, web, tmp_path, what, begun
     wait_until(lambda: "end=request_timeout (min_rate)" in log.read_text(), 10)
 
 
+@pytest.mark.parametrize("engine", ["io_uring", "epoll"])
+@pytest.mark.parametrize("gathered, status, end", [
+    ("0", 504, "backend_timeout"), ("1MiB", 408, "request_timeout")])
+def test_total_timeout_counts_from_the_head(net, sluice, web, tmp_path, engine, gathered, status,
+                                            end):
+    """However little each pause is, and whether the body goes on at once or not."""
+    log = tmp_path / "access.log"
+    sluice.io = engine
+    sluice.start({"listeners": [listener(mode="http")], "access_log": {"path": str(log)},
+                  "pools": [pool(web, http={"total_timeout": "700ms", "buffer_request": gathered})]})
+    began = time.monotonic()
+    with Client(net) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+        assert trickle(client.sock).startswith(b"HTTP/1.1 %d " % status)
+    assert 0.6 < time.monotonic() - began < 5
+    wait_until(lambda: f"end={end} (total_timeout)" in log.read_text(), 10)
+
+
+@pytest.mark.parametrize("engine", ["io_uring", "epoll"])
+def test_total_timeout_goes_on_behind_a_gathered_body(net, sluice, web, engine):
+    web.on("/late", lambda sock, m: time.sleep(1.2))
+    sluice.io = engine
+    sluice.start({"listeners": [listener(mode="http")],
+                  "pools": [pool(web, http={"total_timeout": "1s", "buffer_request": "1KiB"})]})
+    with Client(net) as client:
+        began = time.monotonic()
+        client.send(b"POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na")
+        time.sleep(0.5)
+        client.send(b"b")
+        assert client.answer().status == 504
+        assert 0.9 < time.monotonic() - began < 1.45
+        # None is left for the next one.
+        assert client.ask("/", "POST", body=b"ab").status == 200
+        time.sleep(1.1)
+        assert client.ask().status == 200
+
+
 def test_who_reads_too_slowly_is_let_go(net, sluice, web, tmp_path):
     log = start(sluice, web, tmp_path, **STRICT, body_timeout="1m")
     with Client(net) as client:

@@ -124,8 +124,8 @@ static const struct option pool_http_options[] = {
 	 RANGE(0, DAY),
 	 .default_text = "0",
 	 .help = "From a request's head to the head of its answer, over all tries, queue and body; "
-		 "then "
-		 "504. 0: no limit of its own."},
+		 "then 504, or 408 while buffer_request waits for the body. 0: no limit of its "
+		 "own."},
 	{.name = "retry",
 	 .type = &type_mapping,
 	 .members = &schema_retry,

@@ -233,6 +233,8 @@ void exchange_refuse_body(struct exchange *exchange, int err);
 bool exchange_is_repeatable(const struct exchange *exchange);
 /* The tries begin. */
 void exchange_limit_tries(struct exchange *exchange);
+/* The pool is known: what it takes until the answer begins is bounded, its body included. */
+void exchange_limit_time(struct exchange *exchange);
 
 /* exchange_hedge.c: a try begins; it may become time for a second endpoint. */
 void exchange_expect(struct exchange_leg *leg);

@@ -168,6 +168,7 @@ void exchange_pick(struct exchange *exchange, size_t pool)
 	dial->source = &session->client_address;
 	dial->pool = pool;
 	dial->pool_view = session->view->pools[pool];
+	exchange_limit_time(exchange);
 	if (!exchange_gather(exchange))
 		exchange_pick_now(exchange);
 }

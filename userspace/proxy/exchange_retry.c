@@ -80,21 +80,31 @@ bool exchange_try_again(struct exchange_leg *leg, enum exchange_trouble trouble)
 
 /* --- All tries together --------------------------------------------------------- */
 
+/* While the body is gathered no endpoint is late: the client is. */
 static void on_total_timeout(struct io_timer *timer)
 {
 	struct exchange *exchange = container_of(timer, struct exchange, total);
 
-	if (!exchange->is_answer_begun)
+	if (exchange->is_answer_begun)
+		return;
+	if (exchange->gather.limit)
+		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, "total_timeout");
+	else
 		exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, "total_timeout");
 }
 
 void exchange_limit_tries(struct exchange *exchange)
 {
-	const struct config_pool_http *config = &exchange_pool(exchange)->http;
+	retry_budget_earn(budget_of(exchange->leg),
+			  exchange_pool(exchange)->http.retry.budget_percent);
+}
 
-	retry_budget_earn(budget_of(exchange->leg), config->retry.budget_percent);
-	if (!config->total_timeout_ms)
+void exchange_limit_time(struct exchange *exchange)
+{
+	uint32_t total_ms = exchange_pool(exchange)->http.total_timeout_ms;
+
+	if (!total_ms)
 		return;
 	exchange->total.on_expire = on_total_timeout;
-	io_timer_start(exchange_worker(exchange)->loop, &exchange->total, config->total_timeout_ms);
+	io_timer_start(exchange_worker(exchange)->loop, &exchange->total, total_ms);
 }
