@@ -57,6 +57,8 @@ int template_compile(struct slice text, const struct template_names *names, stru
 uint32_t template_variable(struct slice text, const struct template_names *names, size_t *ret_len,
 			   struct slice *ret_argument);
 
+bool template_equal(const struct template *a, const struct template *b);
+
 bool template_has(const struct template *template, uint32_t variable);
 
 /* The value of a variable; lives as long as what is made of it. Empty: there is none. */

@@ -56,6 +56,10 @@ struct filter_setup {
 	const char *config_path; /* the configuration's file: others are relative to it */
 	const struct filter_events *events; /* outlives the filter; NULL: nobody listens */
 	struct strbuf *errors;              /* a line for each file that cannot be used */
+	/* What stood in the same place before a reload; NULL: nothing. */
+	const struct filter_chain *previous;
+	/* The chain's: the filter among them that this one goes on from; NULL: none. */
+	const struct filter *before;
 };
 
 /* News for whoever guards the daemon; any worker's thread. */
@@ -75,6 +79,9 @@ struct filter_kind {
 	 * the errors; -ENOMEM; on failure done() is called too. NULL: nothing is to be built. */
 	int (*build)(struct filter *filter, const struct filter_setup *setup);
 	void (*done)(struct filter *filter); /* NULL: nothing is to be let go */
+	/* Whether one that is built from @b goes on from where one of @a was; both are of this
+	 * kind. NULL: each begins anew. */
+	bool (*is_same)(const struct config_filter *a, const struct config_filter *b);
 
 	/* Each may be NULL. */
 	enum filter_verdict (*on_request_head)(const struct filter *filter,

@@ -239,6 +239,67 @@ def test_a_route_may_be_limited_more(net, sluice, web):
         assert client.ask("/").status == 200
 
 
+ONE = {"requests": 2, "per": "1h"}
+
+
+def limited(web, *routes, **options):
+    return config(web, [{"rate_limit": {**ONE, **options}}],
+                  routes=[*({"pool": "main", **route} for route in routes), {"pool": "main"}])
+
+
+def limited_route(path, **more):
+    return {"match": {"path": path}, "filters": [{"rate_limit": {"requests": 1, "per": "1h"}}], **more}
+
+
+def test_buckets_outlive_a_reload(net, sluice, web):
+    sluice.start(limited(web))
+    with Client(net) as client:
+        assert client.ask("/").status == 200
+        # What is counted by connections of before counts for those after, and the other way round.
+        for changed in ({}, {"status": 503}, {"ban_after": 5}):
+            sluice.reload(limited(web, **changed))
+            with Client(net) as other:
+                other.ask("/")
+                got = other.ask("/")
+                assert (got.status, client.ask("/").status) == (changed.get("status", 429), 429)
+        sluice.reload(limited(web, burst=3))
+        with Client(net) as other:
+            assert [other.ask("/").status for _ in range(4)] == [200] * 3 + [429]
+
+
+def test_routes_keep_their_buckets_by_name_or_place(net, sluice, web):
+    named, plain = limited_route("/named", name="n"), limited_route("/plain")
+
+    def asked():
+        with Client(net) as client:
+            return [client.ask(path).status for path in ("/named", "/plain")]
+
+    def front(*routes):
+        return config(web, [], routes=[*({"pool": "main", **route} for route in routes),
+                                       {"pool": "main"}])
+
+    sluice.start(front(named, plain))
+    assert asked() == [200, 200]
+    sluice.reload(front(named, plain))
+    assert asked() == [429, 429]
+    # Another place is another route, unless it has a name.
+    sluice.reload(front(limited_route("/new"), plain, named))
+    assert asked() == [429, 200]
+    with Client(net) as client:
+        assert client.ask("/new").status == 200
+
+
+def test_a_reload_that_fails_changes_no_bucket(net, sluice, web):
+    sluice.start(limited(web))
+    with Client(net) as client:
+        assert client.ask("/").status == 200
+        broken = limited(web)
+        broken["listeners"].append(listener(mode="tcp", name="other", bind=["192.0.2.77:9"]))
+        sluice.write(broken)
+        assert sluice.ctl("reload", check=False).returncode != 0
+        assert [client.ask("/").status for _ in range(2)] == [200, 429]
+
+
 # --- basic_auth ---------------------------------------------------------------------------
 # "secret", by bcrypt of cost 4 and by sha512-crypt.
 HTPASSWD = r"""# users

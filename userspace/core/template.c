@@ -136,6 +136,17 @@ void template_append(const struct template *template, template_value *value_of, 
 		strbuf_append(out, value_of_part(&template->parts[i], value_of, context));
 }
 
+bool template_equal(const struct template *a, const struct template *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->parts[i].variable != b->parts[i].variable ||
+		    !slice_equal(a->parts[i].text, b->parts[i].text))
+			return false;
+	return true;
+}
+
 bool template_has(const struct template *template, uint32_t variable)
 {
 	for (size_t i = 0; i < template->count; i++)

@@ -22,6 +22,7 @@ struct set {
 } CACHE_ALIGNED;
 
 struct buckets {
+	uint32_t refs;
 	uint64_t seed; /* so that nobody can choose keys that collide */
 	uint32_t mask; /* sets, less one */
 	struct set *sets;
@@ -44,6 +45,7 @@ struct buckets *buckets_new(uint32_t keys)
 		return NULL;
 	}
 	memset(buckets->sets, 0, sets * sizeof(struct set));
+	buckets->refs = 1;
 	buckets->mask = sets - 1;
 	rng_seed_random(&rng);
 	buckets->seed = rng_next(&rng);
@@ -52,9 +54,15 @@ struct buckets *buckets_new(uint32_t keys)
 	return buckets;
 }
 
-void buckets_free(struct buckets *buckets)
+struct buckets *buckets_ref(struct buckets *buckets)
 {
-	if (!buckets)
+	buckets->refs++;
+	return buckets;
+}
+
+void buckets_unref(struct buckets *buckets)
+{
+	if (!buckets || --buckets->refs)
 		return;
 	for (size_t i = 0; i < LOCKS; i++)
 		pthread_mutex_destroy(&buckets->locks[i]);

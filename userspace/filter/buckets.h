@@ -27,9 +27,11 @@ struct bucket_state {
 	uint64_t wait_ns;   /* until there is a token; 0: there was one, and it was taken */
 };
 
-/* @keys: how many at least. Return: NULL: out of memory. */
+/* @keys: how many at least. Return: one reference; NULL: out of memory. Thread: control, as for all
+ * references. */
 struct buckets *buckets_new(uint32_t keys) WARN_UNUSED;
-void buckets_free(struct buckets *buckets); /* NULL is allowed */
+struct buckets *buckets_ref(struct buckets *buckets);
+void buckets_unref(struct buckets *buckets); /* NULL is allowed */
 
 /* Takes a token of @key at @now_ns. Thread: any. */
 struct bucket_state buckets_take(struct buckets *buckets, struct slice key,

@@ -20,6 +20,28 @@ static void free_filter(struct filter *filter)
 	free(filter);
 }
 
+static bool is_same(const struct config_filter *a, const struct config_filter *b)
+{
+	return a->kind == b->kind && kinds[a->kind]->is_same(a, b);
+}
+
+/* Of several that are the same each goes on from its own: the first from the first. */
+static const struct filter *find_before(const struct filter_chain *previous,
+					const struct filter_list *list, size_t index)
+{
+	const struct config_filter *config = &list->items[index];
+	size_t skipped = 0;
+
+	if (!previous || !kinds[config->kind]->is_same)
+		return NULL;
+	for (size_t i = 0; i < index; i++)
+		skipped += is_same(config, &list->items[i]);
+	for (uint32_t i = previous->shared; i < previous->count; i++)
+		if (is_same(config, previous->filters[i]->config) && skipped-- == 0)
+			return previous->filters[i];
+	return NULL;
+}
+
 static int add_filter(struct filter_chain *chain, const struct filter_setup *setup)
 {
 	const struct filter_kind *kind = kinds[setup->config->kind];
@@ -72,6 +94,7 @@ int filter_chain_new(const struct filter_chain *base, const struct filter_list *
 		int err;
 
 		each.config = &list->items[i];
+		each.before = find_before(setup->previous, list, i);
 		err = add_filter(chain, &each);
 		first_err = first_err ? first_err : err;
 	}

@@ -120,9 +120,34 @@ static enum filter_verdict on_response_head(const struct filter *filter,
 	return err ? filter_answer(exchange, 503) : FILTER_CONTINUE;
 }
 
+/* Whether buckets of the one are good for the other. */
+static bool is_same(const struct config_filter *a, const struct config_filter *b)
+{
+	const struct config_rate_limit *x = &a->rate_limit, *y = &b->rate_limit;
+
+	return strcmp(x->name, y->name) == 0 && template_equal(&x->key, &y->key) &&
+	       x->requests == y->requests && x->per_ms == y->per_ms && x->burst == y->burst &&
+	       x->max_keys == y->max_keys;
+}
+
+/* Those of the filter before a reload, or new ones. */
+static struct buckets *take_buckets(struct buckets *before, uint32_t keys)
+{
+	return before ? buckets_ref(before) : buckets_new(keys);
+}
+
+static struct buckets *take_offences(const struct rate_limit *before,
+				     const struct config_rate_limit *config)
+{
+	bool is_kept = before && before->filter.config->rate_limit.ban_after == config->ban_after;
+
+	return take_buckets(is_kept ? before->offences : NULL, config->max_keys);
+}
+
 static int build(struct filter *filter, const struct filter_setup *setup)
 {
 	struct rate_limit *limit = (struct rate_limit *)filter;
+	const struct rate_limit *before = (const struct rate_limit *)setup->before;
 	const struct config_rate_limit *config = &filter->config->rate_limit;
 	uint64_t per_ns = config->per_ms * NS_PER_MS;
 	char *policy;
@@ -132,11 +157,11 @@ static int build(struct filter *filter, const struct filter_setup *setup)
 	limit->rate.burst = config->burst ? config->burst : config->requests;
 	if (limit->rate.burst > BURST_MAX)
 		limit->rate.burst = BURST_MAX;
-	limit->buckets = buckets_new(config->max_keys);
+	limit->buckets = take_buckets(before ? before->buckets : NULL, config->max_keys);
 	limit->offence_rate.interval_ns = per_ns;
 	limit->offence_rate.burst = config->ban_after;
 	if (config->ban_ms)
-		limit->offences = buckets_new(config->max_keys);
+		limit->offences = take_offences(before, config);
 	policy = arena_printf(
 		&limit->arena, "\"%s\";q=%u;w=%llu", config->name, limit->rate.burst,
 		(unsigned long long)whole_seconds(limit->rate.interval_ns * limit->rate.burst));
@@ -150,8 +175,8 @@ static void done(struct filter *filter)
 {
 	struct rate_limit *limit = (struct rate_limit *)filter;
 
-	buckets_free(limit->buckets);
-	buckets_free(limit->offences);
+	buckets_unref(limit->buckets);
+	buckets_unref(limit->offences);
 	arena_done(&limit->arena);
 }
 
@@ -161,6 +186,7 @@ const struct filter_kind filter_rate_limit = {
 	.exchange_size = sizeof(struct counted),
 	.build = build,
 	.done = done,
+	.is_same = is_same,
 	.on_request_head = on_request_head,
 	.on_response_head = on_response_head,
 };

@@ -170,80 +170,6 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 	return first_err;
 }
 
-static int add_chain(const struct snapshot *snapshot, const struct snapshot_options *options,
-		     const struct filter_chain *base, const struct filter_list *list,
-		     struct filter_chain **ret, struct strbuf *ret_errors)
-{
-	const struct filter_setup setup = {
-		.config_path = snapshot->config->path,
-		.events = options->filter_events,
-		.errors = ret_errors,
-	};
-
-	return filter_chain_new(base, list, &setup, ret);
-}
-
-static bool has_route_filters(const struct config_listener *listener)
-{
-	for (size_t i = 0; i < listener->nroutes; i++)
-		if (listener->routes[i].nfilters)
-			return true;
-	return false;
-}
-
-/* A route has the listener's filters, or those and its own behind them. */
-static int add_route_chains(struct snapshot *snapshot, const struct snapshot_options *options,
-			    struct snapshot_listener *listener,
-			    const struct config_listener *config, struct strbuf *ret_errors)
-{
-	int first_err = 0;
-
-	if (!has_route_filters(config))
-		return 0;
-	listener->route_filters = calloc(config->nroutes, sizeof(struct filter_chain *));
-	if (!listener->route_filters)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->nroutes; i++) {
-		const struct filter_list list = {config->routes[i].filters,
-						 config->routes[i].nfilters};
-		int err = 0;
-
-		listener->route_filters[i] = listener->filters;
-		if (list.count)
-			err = add_chain(snapshot, options, listener->filters, &list,
-					&listener->route_filters[i], ret_errors);
-		first_err = first_err ? first_err : err;
-	}
-	return first_err;
-}
-
-static int add_filters(struct snapshot *snapshot, const struct snapshot_options *options,
-		       struct strbuf *ret_errors)
-{
-	int first_err = 0;
-
-	for (size_t i = 0; i < snapshot->config->nlisteners; i++) {
-		struct snapshot_listener *listener = &snapshot->listeners[i];
-		const struct config_listener *config = &snapshot->config->listeners[i];
-		const struct filter_list list = {config->filters, config->nfilters};
-		int err = add_chain(snapshot, options, NULL, &list, &listener->filters, ret_errors);
-
-		if (!err)
-			err = add_route_chains(snapshot, options, listener, config, ret_errors);
-		first_err = first_err ? first_err : err;
-	}
-	return first_err;
-}
-
-static void free_filters(struct snapshot_listener *listener, const struct config_listener *config)
-{
-	for (size_t i = 0; listener->route_filters && i < config->nroutes; i++)
-		if (listener->route_filters[i] != listener->filters)
-			filter_chain_free(listener->route_filters[i]);
-	free(listener->route_filters);
-	filter_chain_free(listener->filters);
-}
-
 /* All files are read, so that every complaint comes at once. */
 static int add_tls(struct snapshot *snapshot, const struct snapshot_options *options,
 		   struct strbuf *ret_errors)
@@ -329,7 +255,7 @@ void snapshot_discard(struct snapshot *snapshot)
 		if (snapshot->listeners[i].stats)
 			stats_unref(&snapshot->listeners[i].stats->head);
 		tls_server_context_free(snapshot->listeners[i].tls);
-		free_filters(&snapshot->listeners[i], &config->listeners[i]);
+		snapshot_free_filters(&snapshot->listeners[i], &config->listeners[i]);
 	}
 	for (size_t i = 0; snapshot->pools && i < config->npools; i++)
 		if (snapshot->pools[i])
@@ -406,7 +332,7 @@ int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 	if (is_complete(snapshot))
 		err = add_tls(snapshot, &options, ret_errors);
 	if (!err)
-		err = add_filters(snapshot, &options, ret_errors);
+		err = snapshot_add_filters(snapshot, &options, ret_errors);
 	if (!err)
 		err = geography_open(config, &snapshot->geo, ret_errors);
 	if (!err)
@@ -431,7 +357,7 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 	err = add_tls(snapshot, options, ret_errors);
 	if (err)
 		goto fail;
-	err = add_filters(snapshot, options, ret_errors);
+	err = snapshot_add_filters(snapshot, options, ret_errors);
 	if (err)
 		goto fail;
 	err = geography_open(config, &snapshot->geo, ret_errors);

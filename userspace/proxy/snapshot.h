@@ -117,5 +117,16 @@ void snapshot_retire(struct snapshot *snapshot);
 int snapshot_count_routes(struct snapshot_listener *listener,
 			  const struct snapshot_options *options) WARN_UNUSED;
 void snapshot_forget_routes(struct snapshot_listener *listener);
+/* @snapshot: NULL is allowed. Return: NULL: there is none. */
+const struct snapshot_listener *snapshot_find_listener(const struct snapshot *snapshot,
+						       const char *name);
+
+/* --- snapshot_filters.c ----------------------------------------------------------- */
+
+/* Return: 0; -EINVAL with errors; -ENOMEM; with some of them there. */
+int snapshot_add_filters(struct snapshot *snapshot, const struct snapshot_options *options,
+			 struct strbuf *ret_errors) WARN_UNUSED;
+void snapshot_free_filters(struct snapshot_listener *listener,
+			   const struct config_listener *config);
 
 #endif

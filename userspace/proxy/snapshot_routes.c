@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct snapshot_listener *listener_before(const struct snapshot *previous,
+const struct snapshot_listener *snapshot_find_listener(const struct snapshot *snapshot,
 						       const char *name)
 {
-	for (size_t i = 0; previous && i < previous->config->nlisteners; i++)
-		if (strcmp(previous->config->listeners[i].name, name) == 0)
-			return &previous->listeners[i];
+	for (size_t i = 0; snapshot && i < snapshot->config->nlisteners; i++)
+		if (strcmp(snapshot->config->listeners[i].name, name) == 0)
+			return &snapshot->listeners[i];
 	return NULL;
 }
 
@@ -52,7 +52,8 @@ int snapshot_count_routes(struct snapshot_listener *listener,
 			  const struct snapshot_options *options)
 {
 	const struct config_listener *config = listener->config;
-	const struct snapshot_listener *before = listener_before(options->previous, config->name);
+	const struct snapshot_listener *before = snapshot_find_listener(options->previous,
+									config->name);
 
 	if (!has_names(config))
 		return 0;

@@ -26,6 +26,7 @@
 struct fake_exchange {
 	struct config *config;
 	struct filter_chain *chain;
+	const struct filter_chain *previous; /* before a reload; NULL: none */
 	struct filter_exchange *exchange;
 	struct arena arena;
 	struct http_request request;
@@ -94,7 +95,10 @@ static const struct filter_host fake_host = {
 static inline int fake_build(struct fake_exchange *fake, const char *filters,
 			     const struct filter_events *events)
 {
-	struct filter_setup setup = {.config_path = "t", .events = events, .errors = &fake->errors};
+	struct filter_setup setup = {.config_path = "t",
+				     .events = events,
+				     .errors = &fake->errors,
+				     .previous = fake->previous};
 	struct filter_list list;
 	char text[4096];
 

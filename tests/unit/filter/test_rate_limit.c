@@ -35,7 +35,7 @@ static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
 	/* Full again, and no fuller than that. */
 	got = buckets_take(buckets, key, &rate, 1000 * SECOND);
 	assert_int_equal(got.remaining, 2);
-	buckets_free(buckets);
+	buckets_unref(buckets);
 }
 
 static void keys_are_counted_apart(void **state)
@@ -51,7 +51,7 @@ static void keys_are_counted_apart(void **state)
 			assert_int_equal(buckets_take(buckets, each, &rate, SECOND).wait_ns != 0,
 					 round);
 		}
-	buckets_free(buckets);
+	buckets_unref(buckets);
 }
 
 static void a_full_table_forgets_who_is_nearest_to_full(void **state)
@@ -66,7 +66,7 @@ static void a_full_table_forgets_who_is_nearest_to_full(void **state)
 	for (int i = 0; i < 1000; i++)
 		buckets_take(buckets, slice_of(&i, sizeof(i)), &rate, SECOND);
 	assert_int_equal(buckets_take(buckets, key, &rate, SECOND).remaining, 49);
-	buckets_free(buckets);
+	buckets_unref(buckets);
 }
 
 #define THREADS 4
@@ -104,7 +104,7 @@ static void workers_share_a_bucket(void **state)
 		got += takers[i].got;
 	}
 	assert_int_equal(got, THREADS * TAKES / 2);
-	buckets_free(buckets);
+	buckets_unref(buckets);
 }
 
 /* --- The filter ---------------------------------------------------------------------- */
@@ -239,6 +239,63 @@ static void a_refusal_is_forgiven_in_each_time(void **state)
 	assert_in_range(told.bans, 30, 55);
 }
 
+/* Asks once before and once after a reload. Return: whether the second is refused. */
+static bool is_refused_after_reload(const char *before, const char *after)
+{
+	struct fake_exchange old, fake = {.now_ms = 1000000};
+	enum filter_verdict verdict;
+
+	fake_init(&old, before);
+	assert_int_equal(fake_ask(&old, ASK("")), FILTER_CONTINUE);
+	fake.previous = old.chain;
+	assert_int_equal(fake_build(&fake, after, NULL), 0);
+	verdict = fake_ask(&fake, ASK(""));
+	fake_done(&old);
+	/* What the old one had is not gone with it. */
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_ANSWER);
+	fake_done(&fake);
+	return verdict == FILTER_ANSWER;
+}
+
+#define LIMIT(options) "rate_limit: {requests: 1, per: 1h" options "}"
+
+static void buckets_outlive_a_reload_if_they_fit(void **state)
+{
+	static const char plain[] = "[" LIMIT("") "]";
+	static const char *const others[] = {
+		"[" LIMIT(", name: other") "]",
+		"[" LIMIT(", key: '${path}'") "]",
+		"[" LIMIT(", max_keys: 1000") "]",
+		"[rate_limit: {requests: 1, per: 2h}]",
+		"[rate_limit: {requests: 1, per: 1h, burst: 1}]",
+	};
+
+	(void)state;
+	assert_true(is_refused_after_reload(plain, plain));
+	assert_true(is_refused_after_reload(plain, "[" LIMIT(", status: 503, fields: false") "]"));
+	assert_true(is_refused_after_reload(plain, "[headers, " LIMIT("") "]"));
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_false(is_refused_after_reload(plain, others[i]));
+}
+
+static void filters_that_are_the_same_keep_apart(void **state)
+{
+	struct fake_exchange old, fake = {.now_ms = 1000000};
+	static const char two[] = "[rate_limit: {requests: 2, per: 1h, key: '${header:X-Key}'}, "
+				  "rate_limit: {requests: 2, per: 1h, key: '${header:X-Key}'}]";
+
+	(void)state;
+	fake_init(&old, two);
+	assert_int_equal(fake_ask(&old, ASK("")), FILTER_CONTINUE);
+	fake.previous = old.chain;
+	assert_int_equal(fake_build(&fake, two, NULL), 0);
+	/* One bucket for both would be empty now. */
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_CONTINUE);
+	assert_int_equal(fake_ask(&fake, ASK("")), FILTER_ANSWER);
+	fake_done(&old);
+	fake_done(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +306,8 @@ int main(void)
 		cmocka_unit_test(requests_beyond_are_refused_and_told_when_to_come_back),
 		cmocka_unit_test(the_key_says_who_is_counted_apart),
 		cmocka_unit_test(a_dry_run_refuses_nobody),
+		cmocka_unit_test(buckets_outlive_a_reload_if_they_fit),
+		cmocka_unit_test(filters_that_are_the_same_keep_apart),
 		cmocka_unit_test(offenders_are_told_of),
 		cmocka_unit_test(who_goes_on_is_to_be_banned),
 		cmocka_unit_test(a_refusal_is_forgiven_in_each_time),
