@@ -8,8 +8,8 @@
 #include "filter/file.h"
 #include "filter/filter_internal.h"
 #include "filter/htpasswd.h"
-#include "filter/offload.h"
 #include "http/basic.h"
+#include "io/offload.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -27,12 +27,12 @@ struct basic_auth {
 	struct htpasswd users;
 	struct slice challenge; /* the value of WWW-Authenticate */
 	struct siphash_key key;
-	struct offload *offload;
+	struct io_offload *offload;
 	_Atomic uint64_t known[KNOWN_COUNT]; /* hashes of pairs that were right; 0: none */
 };
 
 struct verification {
-	struct offload_job job;
+	struct io_job job;
 	struct basic_auth *auth;          /* while the exchange lives */
 	struct filter_exchange *exchange; /* NULL: it is over */
 	struct waiting *waiting;
@@ -98,7 +98,7 @@ static enum filter_verdict let_through(const struct basic_auth *auth,
 
 /* --- Verification ------------------------------------------------------------------ */
 
-static void drop(struct offload_job *job)
+static void drop(struct io_job *job)
 {
 	struct verification *verification = container_of(job, struct verification, job);
 
@@ -107,7 +107,7 @@ static void drop(struct offload_job *job)
 }
 
 /* The thread's: it sees nothing but the verification itself. */
-static void run(struct offload_job *job)
+static void run(struct io_job *job)
 {
 	struct verification *verification = container_of(job, struct verification, job);
 	const char *password = verification->texts;
@@ -116,9 +116,9 @@ static void run(struct offload_job *job)
 				 verification->is_known;
 }
 
-static void on_verified(struct io_message *message)
+static void on_verified(struct io_job *job)
 {
-	struct verification *verification = container_of(message, struct verification, job.message);
+	struct verification *verification = container_of(job, struct verification, job);
 	struct filter_exchange *exchange = verification->exchange;
 	struct basic_auth *auth = verification->auth;
 	enum filter_verdict verdict;
@@ -162,10 +162,9 @@ static struct verification *verification_new(struct basic_auth *auth,
 	verification->exchange = exchange;
 	verification->waiting = waiting;
 	verification->hash = hash_of(auth, credentials);
-	verification->job.message.on_message = on_verified;
 	verification->job.run = run;
-	verification->job.drop = drop;
-	verification->job.loop = exchange->host->loop(exchange);
+	verification->job.on_done = on_verified;
+	verification->job.on_drop = drop;
 	return verification;
 }
 
@@ -176,7 +175,8 @@ static enum filter_verdict verify(struct basic_auth *auth, struct filter_exchang
 
 	if (!verification)
 		return filter_answer(exchange, 503);
-	if (offload_submit(auth->offload, &verification->job) < 0) {
+	if (io_offload_submit(auth->offload, exchange->host->loop(exchange), &verification->job) <
+	    0) {
 		drop(&verification->job);
 		exchange->detail = "basic_auth: too many passwords at once";
 		return filter_answer(exchange, 503);
@@ -218,7 +218,7 @@ static void on_end(const struct filter *filter, struct filter_exchange *exchange
 
 	(void)exchange;
 	waiting->verification = NULL;
-	if (verification && !offload_cancel(auth_of(filter)->offload, &verification->job))
+	if (verification && !io_offload_cancel(auth_of(filter)->offload, &verification->job))
 		verification->exchange = NULL;
 }
 
@@ -254,14 +254,15 @@ static int build(struct filter *filter, const struct filter_setup *setup)
 	auth->challenge = slice_from_str(text);
 	if (getrandom(&auth->key, sizeof(auth->key), 0) != sizeof(auth->key))
 		return -EIO;
-	return offload_new(QUEUE_MAX, &auth->offload);
+	auth->offload = io_offload_new(1, QUEUE_MAX);
+	return auth->offload ? 0 : -ENOMEM;
 }
 
 static void done(struct filter *filter)
 {
 	struct basic_auth *auth = (struct basic_auth *)filter;
 
-	offload_free(auth->offload);
+	io_offload_free(auth->offload);
 	arena_done(&auth->arena);
 }
 

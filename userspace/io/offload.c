@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Work that may block, done by threads of its own. */
+/* Work that would hold up a loop, done by threads of its own. */
 #include "io/offload.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 struct io_offload {
@@ -32,23 +31,26 @@ struct io_offload *io_offload_new(uint32_t threads, uint32_t backlog)
 	return offload;
 }
 
-/* Under the lock. NULL: there is nothing more to do, ever. */
+/* Return: the next job; NULL: there is nothing more to do, ever. */
 static struct io_job *take(struct io_offload *offload)
 {
 	struct io_job *job;
 
+	pthread_mutex_lock(&offload->lock);
 	while (!offload->first && !offload->is_ending) {
 		offload->idle++;
 		pthread_cond_wait(&offload->has_work, &offload->lock);
 		offload->idle--;
 	}
 	job = offload->first;
-	if (!job)
-		return NULL;
-	offload->first = job->next;
-	if (!offload->first)
-		offload->last = &offload->first;
-	offload->waiting--;
+	if (job) {
+		offload->first = job->next;
+		if (!offload->first)
+			offload->last = &offload->first;
+		offload->waiting--;
+		job->state = IO_JOB_RUNNING;
+	}
+	pthread_mutex_unlock(&offload->lock);
 	return job;
 }
 
@@ -59,20 +61,32 @@ static void on_message(struct io_message *message)
 	job->on_done(job);
 }
 
+/* Posted under the lock: the loop of a job that is cancelled may be gone. */
+static void finish(struct io_offload *offload, struct io_job *job)
+{
+	bool is_cancelled;
+
+	pthread_mutex_lock(&offload->lock);
+	is_cancelled = job->is_cancelled;
+	job->state = IO_JOB_DONE;
+	job->done.on_message = on_message;
+	if (!is_cancelled)
+		io_loop_post(job->loop, &job->done);
+	pthread_mutex_unlock(&offload->lock);
+	if (is_cancelled)
+		job->on_drop(job);
+}
+
 static void *thread_main(void *context)
 {
 	struct io_offload *offload = context;
 	struct io_job *job;
 
-	pthread_mutex_lock(&offload->lock);
+	pthread_setname_np(pthread_self(), "offload");
 	while ((job = take(offload))) {
-		pthread_mutex_unlock(&offload->lock);
 		job->run(job);
-		job->done.on_message = on_message;
-		io_loop_post(job->loop, &job->done);
-		pthread_mutex_lock(&offload->lock);
+		finish(offload, job);
 	}
-	pthread_mutex_unlock(&offload->lock);
 	return NULL;
 }
 
@@ -102,6 +116,8 @@ int io_offload_submit(struct io_offload *offload, struct io_loop *loop, struct i
 	if (!err) {
 		job->loop = loop;
 		job->next = NULL;
+		job->state = IO_JOB_QUEUED;
+		job->is_cancelled = false;
 		*offload->last = job;
 		offload->last = &job->next;
 		offload->waiting++;
@@ -109,6 +125,33 @@ int io_offload_submit(struct io_offload *offload, struct io_loop *loop, struct i
 	}
 	pthread_mutex_unlock(&offload->lock);
 	return err;
+}
+
+static void unqueue(struct io_offload *offload, struct io_job *job)
+{
+	struct io_job **at = &offload->first;
+
+	while (*at != job)
+		at = &(*at)->next;
+	*at = job->next;
+	if (!*at)
+		offload->last = at;
+	offload->waiting--;
+}
+
+bool io_offload_cancel(struct io_offload *offload, struct io_job *job)
+{
+	enum io_job_state state;
+
+	pthread_mutex_lock(&offload->lock);
+	state = job->state;
+	if (state == IO_JOB_QUEUED)
+		unqueue(offload, job);
+	job->is_cancelled = true;
+	pthread_mutex_unlock(&offload->lock);
+	if (state == IO_JOB_QUEUED)
+		job->on_drop(job);
+	return state != IO_JOB_DONE;
 }
 
 void io_offload_free(struct io_offload *offload)

@@ -48,7 +48,7 @@ struct worker_shared {
 	struct tracer *tracer;
 	struct splice *splice;                          /* NULL: connections are not spliced */
 	struct sockmap *sockmap;                        /* NULL: their bytes are not redirected */
-	struct io_offload *offload;                     /* what may block on a disk */
+	struct io_offload *offload;                     /* what would hold up a worker */
 	unsigned char signing_key[TLS_SIGNING_KEY_LEN]; /* of cookies, until the daemon ends */
 	struct guard *guard;                            /* who is refused */
 };

@@ -120,12 +120,127 @@ static void what_waits_is_done_before_the_end(void **state)
 	io_loop_free(loop);
 }
 
+/* --- Cancelled --------------------------------------------------------------------- */
+
+static sem_t may_run, has_begun, was_dropped;
+
+static void on_slow_run(struct io_job *job)
+{
+	(void)job;
+	sem_post(&has_begun);
+	sem_wait(&may_run);
+}
+
+static void on_drop(struct io_job *job)
+{
+	(void)job;
+	sem_post(&was_dropped);
+}
+
+static void slow_init(struct work *work, struct io_loop *loop, uint32_t *left)
+{
+	work_init(work, loop, left, NULL);
+	work->job.run = on_slow_run;
+	work->job.on_drop = on_drop;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	sem_init(&may_run, 0, 0);
+	sem_init(&has_begun, 0, 0);
+	sem_init(&was_dropped, 0, 0);
+	return 0;
+}
+
+static void who_is_cancelled_is_not_heard_of(void **state)
+{
+	struct io_offload *offload = io_offload_new(1, 8);
+	struct io_loop *loop = new_loop();
+	struct work running, queued, last, stays;
+	uint32_t left = 1;
+
+	(void)state;
+	slow_init(&running, loop, &left);
+	slow_init(&queued, loop, &left);
+	slow_init(&stays, loop, &left);
+	slow_init(&last, loop, &left);
+	assert_int_equal(io_offload_submit(offload, loop, &running.job), 0);
+	sem_wait(&has_begun);
+	assert_int_equal(io_offload_submit(offload, loop, &queued.job), 0);
+	assert_int_equal(io_offload_submit(offload, loop, &last.job), 0);
+	assert_true(io_offload_cancel(offload, &queued.job));
+	assert_int_equal(sem_trywait(&was_dropped), 0);
+	assert_true(io_offload_cancel(offload, &last.job));
+	assert_int_equal(sem_trywait(&was_dropped), 0);
+	assert_int_equal(io_offload_submit(offload, loop, &stays.job), 0);
+	/* The one that runs is dropped when it is done. */
+	assert_true(io_offload_cancel(offload, &running.job));
+	assert_int_not_equal(sem_trywait(&was_dropped), 0);
+	sem_post(&may_run);
+	sem_wait(&was_dropped);
+	sem_post(&may_run);
+	assert_int_equal(io_loop_run(loop), 0);
+	assert_int_equal(left, 0);
+	io_offload_free(offload);
+	io_loop_free(loop);
+}
+
+static void a_job_on_its_way_comes(void **state)
+{
+	struct io_offload *offload = io_offload_new(1, 8);
+	struct io_loop *loop = new_loop();
+	struct work work, next;
+	uint32_t left = 1;
+
+	(void)state;
+	slow_init(&work, loop, &left);
+	slow_init(&next, loop, &left);
+	assert_int_equal(io_offload_submit(offload, loop, &work.job), 0);
+	assert_int_equal(io_offload_submit(offload, loop, &next.job), 0);
+	sem_post(&may_run);
+	sem_wait(&has_begun);
+	/* The second one has begun, so the first is done. */
+	sem_wait(&has_begun);
+	assert_false(io_offload_cancel(offload, &work.job));
+	assert_int_equal(io_loop_run(loop), 0);
+	assert_int_equal(left, 0);
+	assert_true(io_offload_cancel(offload, &next.job));
+	sem_post(&may_run);
+	io_offload_free(offload);
+	assert_int_equal(sem_trywait(&was_dropped), 0);
+	io_loop_free(loop);
+}
+
+/* What it had cancelled may outlive it. */
+static void a_cancelled_jobs_loop_may_go(void **state)
+{
+	struct io_offload *offload = io_offload_new(1, 8);
+	struct io_loop *loop = new_loop();
+	struct work work;
+	uint32_t left = 1;
+
+	(void)state;
+	slow_init(&work, loop, &left);
+	assert_int_equal(io_offload_submit(offload, loop, &work.job), 0);
+	sem_wait(&has_begun);
+	assert_true(io_offload_cancel(offload, &work.job));
+	io_loop_free(loop);
+	sem_post(&may_run);
+	io_offload_free(offload);
+	assert_int_equal(sem_trywait(&was_dropped), 0);
+	assert_int_equal(left, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(jobs_run_elsewhere_and_end_here),
 		cmocka_unit_test(no_more_wait_than_may),
 		cmocka_unit_test(what_waits_is_done_before_the_end),
+		cmocka_unit_test_setup(who_is_cancelled_is_not_heard_of, start),
+		cmocka_unit_test_setup(a_job_on_its_way_comes, start),
+		cmocka_unit_test_setup(a_cancelled_jobs_loop_may_go, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
