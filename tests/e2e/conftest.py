@@ -143,6 +143,20 @@ def joined(net, sluice, named_origin):
 
 
 @pytest.fixture
+def replies_come_back(net):
+    """What the backend sends to a client's address is the proxy's own."""
+    net.proxy.run("ip", "rule", "add", "iif", "p1", "lookup", "100", "pref", "10")
+    net.proxy.run("ip", "-6", "rule", "add", "iif", "p1", "lookup", "100", "pref", "10")
+    net.proxy.run("ip", "route", "replace", "local", "default", "dev", "lo", "table", "100")
+    net.proxy.run("ip", "-6", "route", "replace", "local", "default", "dev", "lo", "table", "100")
+    yield
+    net.proxy.run("ip", "rule", "del", "pref", "10")
+    net.proxy.run("ip", "-6", "rule", "del", "pref", "10")
+    for family in ("-4", "-6"):
+        net.proxy.run("ip", family, "route", "flush", "table", "100")
+
+
+@pytest.fixture
 def living_neighbours(net):
     """The topology's permanent entries give way to what the kernel finds out, in short times.
     With a delay longer than entries are reachable the kernel would ask for ever: an answer is use.

@@ -5,11 +5,12 @@ import time
 
 import pytest
 
+from lib import proxy_header
 from lib.configs import listener, pool
 from lib.netns import BACKEND, CLIENT, PROXY
 from lib.pki import Authority
 from lib.process import wait_until
-from lib.web import Client, Web, body_of, in_chunks, said
+from lib.web import Client, Web, answer, body_of, in_chunks, said
 
 CHUNKED = b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -167,6 +168,39 @@ def test_mirror_is_spoken_to_as_its_pool_says(serve, net, secret, authority, res
     assert [m.body for m in secret.seen] == [body] * 3
     assert sorted(secret.headers) == sorted(
         ["PROXY", "TCP4", CLIENT, PROXY, str(port), "8000"] for port in ports)
+
+
+def test_mirror_is_told_the_tlvs_that_came(net, sluice, web, named_origin, results):
+    def keep_request(sock, origin):
+        text = b""
+        while b"GET " not in text or not text.endswith(b"\r\n\r\n"):
+            text += sock.recv(65536)
+        origin.records.append(text)
+
+    recorder = named_origin("recorder", (BACKEND, 7004), keep_request)
+    tlvs = b"\x02\x00\x04name"
+    front = listener(mode="http", routes=[on("/a", "shadow")],
+                     proxy_protocol={"accept": [f"{CLIENT}/32"]})
+    sluice.start({"listeners": [front], "pools": [
+        pool(web), pool(recorder, name="shadow", proxy_protocol="v2")]})
+    with Client(net) as client:
+        client.send(proxy_header.v2(("192.0.2.7", 1234), ("192.0.2.8", 443), tlvs))
+        assert client.ask("/a").status == 200
+    wait_until(lambda: results() == {"unanswered": 1})
+    header, request = proxy_header.split_v2(recorder.records[0])
+    assert (header["source"], header["destination"]) == (("192.0.2.7", 1234), ("192.0.2.8", 443))
+    assert header["tlvs"] == tlvs
+    assert request.startswith(b"GET /a HTTP/1.1\r\n")
+
+
+def test_mirror_may_see_the_clients_address(serve, net, shadow, results, replies_come_back):
+    peers = []
+    shadow.on("/a", lambda sock, m: peers.append(sock.getpeername()[0]) or answer(sock))
+    serve(on("/a", "shadow"), transparent=True)
+    with Client(net) as client:
+        assert client.ask("/a").status == 200
+    wait_until(lambda: results() == {"answered": 1})
+    assert peers == [CLIENT]
 
 
 def test_wrong_certificate_gets_no_copy(serve, net, secret, authority, results, sluice):

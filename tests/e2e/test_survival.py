@@ -310,16 +310,6 @@ def test_other_backends_may_share_the_ports(net, make_daemon, named_origin, few_
         sock.close()
 
 
-@pytest.fixture
-def replies_come_back(net):
-    """Packets to the client's addresses that come from the backend's side are ours."""
-    net.proxy.run("ip", "rule", "add", "pref", "10", "iif", "p1", "lookup", "100")
-    net.proxy.run("ip", "route", "replace", "local", "default", "dev", "lo", "table", "100")
-    yield
-    net.proxy.run("ip", "route", "flush", "table", "100")
-    net.proxy.run("ip", "rule", "del", "pref", "10")
-
-
 def test_transparent_connections_are_adopted(net, make_daemon, named_origin, replies_come_back):
     config = spliced(named_origin("o", ORIGIN), transparent=True)
     first = make_daemon("first").start(config)

@@ -33,18 +33,6 @@ def test_a_pools_source_address_is_used(net, sluice, recorder):
     assert recorder.records[-1][0][0] == "10.77.2.100"
 
 
-@pytest.fixture
-def replies_come_back(net):
-    """What the backend sends to a client's address is the proxy's own."""
-    net.proxy.run("ip", "rule", "add", "iif", "p1", "lookup", "100", "pref", "10")
-    net.proxy.run("ip", "-6", "rule", "add", "iif", "p1", "lookup", "100", "pref", "10")
-    net.proxy.run("ip", "route", "replace", "local", "default", "dev", "lo", "table", "100")
-    net.proxy.run("ip", "-6", "route", "replace", "local", "default", "dev", "lo", "table", "100")
-    yield
-    net.proxy.run("ip", "rule", "del", "pref", "10")
-    net.proxy.run("ip", "-6", "rule", "del", "pref", "10")
-
-
 def test_transparent_shows_the_clients_address(net, sluice, recorder, replies_come_back):
     sluice.start(simple(recorder, transparent=True))
     sock = net.client.connect(FRONT)
