@@ -163,7 +163,11 @@ class HandshakeHold(Process):
         argv = [TOOLS / "handshake", "hold", *peer.address(WEB), count]
         super().__init__(argv, session.directory, "idle", session.net.client,
                          stdin=subprocess.PIPE)
-        self.wait_ready(lambda: "holding" in self.stdout(), 120)
+        try:
+            self.wait_ready(lambda: "holding" in self.stdout(), 120)
+        except AssertionError:
+            self.stop()
+            raise
 
     finish = Client.finish
 
