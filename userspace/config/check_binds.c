@@ -76,9 +76,13 @@ static void add_listeners(struct checker *checker, struct claims *claims)
 	for (size_t i = 0; item && i < config->nlisteners; i++, item = item->next) {
 		const struct node *bind = node_member(item, "bind");
 
-		if (bind && bind->kind == NODE_SCALAR)
+		if (!bind)
+			continue;
+		if (bind->kind == NODE_SCALAR)
 			add_bind(claims, &config->listeners[i], bind);
-		node_for_each (text, bind)
+		/* What is neither was refused when it was decoded. */
+		for (const struct node *text = bind->kind == NODE_LIST ? bind->first : NULL; text;
+		     text = text->next)
 			add_bind(claims, &config->listeners[i], text);
 	}
 }

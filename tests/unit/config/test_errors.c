@@ -107,6 +107,8 @@ static const struct {
 	 "address\n"},
 	{LISTENER(", dispatch: {forward: l2}") P,
 	 "1:55: dispatch is not for mode tcp; expected mode dispatch with it\n"},
+	{"listeners: [{name: l, bind: {a: ':80', b: ':81', c: ':82'}, pool: p}]\n" P,
+	 "1:29: bind is a mapping; expected a list\n"},
 	{BINDS("':80', ':53/udp'") P, "1:37: bind: \":53/udp\" is UDP, which mode tcp does not "
 				      "take; expected mode dispatch with "
 				      "it\n"},
