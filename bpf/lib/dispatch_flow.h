@@ -157,6 +157,12 @@ static __always_inline __u64 ring_hash(const struct dispatch_work *work,
 	return dispatch_hash_flow(&packet->key, work->protocol, &work->settings->ring);
 }
 
+static __always_inline __u32 ring_real(const struct dispatch_work *work,
+				       const struct packet *packet)
+{
+	return ring_pick(work->half, work->service, ring_hash(work, packet));
+}
+
 static __always_inline bool real_is_of(const struct dispatch_real *real,
 				       const struct dispatch_work *work)
 {
@@ -174,7 +180,7 @@ static __always_inline __u32 choose_real(frame_context *ctx, const struct dispat
 		real = real_of_connection(ctx, packet, work->service_index, service->server_id_len);
 	if (real && real_is_of(real_at(real), work))
 		return real;
-	return ring_pick(work->half, service, ring_hash(work, packet));
+	return ring_real(work, packet);
 }
 
 #endif

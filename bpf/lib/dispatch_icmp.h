@@ -120,7 +120,7 @@ static __always_inline enum dispatch_drop direct_forward_error(frame_context *ct
 {
 	work->real_index = known_real(work);
 	if (!work->real_index)
-		work->real_index = choose_real(ctx, work, packet);
+		work->real_index = ring_real(work, packet);
 	packet->payload -= packet->l4_len;
 	return direct_send(ctx, packet, work);
 }
