@@ -7,6 +7,9 @@ import socket
 import subprocess
 import time
 
+# A kernel under emulation takes its time to verify the packet programs.
+READY_SECONDS = float(os.environ.get("E2E_READY_SECONDS", "15"))
+
 
 def wait_until(condition, timeout=10, what=None, interval=0.02):
     """Polls; returns the condition's first true value."""
@@ -67,7 +70,7 @@ class Process:
     def wait(self, timeout=30):
         return self.child.wait(timeout)
 
-    def wait_ready(self, condition, timeout=15):
+    def wait_ready(self, condition, timeout=READY_SECONDS):
         def ready():
             assert self.is_running(), f"{self.name} ended early:\n{self.stderr()}{self.stdout()}"
             return condition()
