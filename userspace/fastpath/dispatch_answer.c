@@ -6,8 +6,6 @@
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/raw_packet.h"
 
-#include <string.h>
-
 static int socket_for(const struct splice *splice, const struct flow_key *key)
 {
 	return splice->reset_fd[!raw_is_ipv4(key->source)];
@@ -28,14 +26,9 @@ static void answer_too_big(struct splice *splice, const struct dispatch_too_big 
 
 static void answer_lost(struct splice *splice, const struct dispatch_lost *record)
 {
-	struct flow_key back = {
-		.source_port = record->key.destination_port,
-		.destination_port = record->key.source_port,
-	};
+	const struct flow_key back = raw_turned_round(&record->key);
 	int fd = socket_for(splice, &record->key);
 
-	memcpy(back.source, record->key.destination, sizeof(back.source));
-	memcpy(back.destination, record->key.source, sizeof(back.destination));
 	if (fd >= 0 && raw_budget_take(&splice->lost, clock_monotonic_ms()) &&
 	    reset_send(fd, &back, record->event.seq, record->ack) < 0)
 		return; /* its sender tries again, and so do we */

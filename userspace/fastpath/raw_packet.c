@@ -105,6 +105,18 @@ int raw_send(int fd, const struct flow_key *key, const uint8_t *packet, uint32_t
 	return sent < 0 ? -errno : 0;
 }
 
+struct flow_key raw_turned_round(const struct flow_key *key)
+{
+	struct flow_key back = {
+		.source_port = key->destination_port,
+		.destination_port = key->source_port,
+	};
+
+	memcpy(back.source, key->destination, sizeof(back.source));
+	memcpy(back.destination, key->source, sizeof(back.destination));
+	return back;
+}
+
 bool raw_budget_take(struct raw_budget *budget, uint64_t now_ms)
 {
 	if (now_ms - budget->since_ms >= BURST_MS)

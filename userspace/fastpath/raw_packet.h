@@ -26,6 +26,9 @@ void raw_write_checksum(uint32_t sum, uint8_t *at);
 /* An IPv4 or IPv6 header from @key's source to its destination. Return: its length. */
 uint32_t raw_write_ip(const struct flow_key *key, uint8_t protocol, uint32_t payload, uint8_t *at);
 
+/* Of what goes back. */
+struct flow_key raw_turned_round(const struct flow_key *key);
+
 /* IPPROTO_RAW: packets come with their IP header, and none are received (raw(7)). Return: the
  * descriptor; -errno. */
 int raw_open(int family);

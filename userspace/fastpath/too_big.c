@@ -48,18 +48,9 @@ static void write_message(const struct flow_key *back, const struct too_big *too
 	raw_write_checksum(raw_sum(sum, at, len), at + 2);
 }
 
-static struct flow_key turned_round(const struct flow_key *key)
-{
-	struct flow_key back = {};
-
-	memcpy(back.source, key->destination, sizeof(back.source));
-	memcpy(back.destination, key->source, sizeof(back.destination));
-	return back;
-}
-
 uint32_t too_big_build(const struct too_big *too_big, uint8_t ret[TOO_BIG_PACKET_SIZE])
 {
-	const struct flow_key back = turned_round(&too_big->key);
+	const struct flow_key back = raw_turned_round(&too_big->key);
 	bool is_ipv4 = raw_is_ipv4(back.source);
 	uint32_t ip_len = is_ipv4 ? 20 : RAW_IP_MAX;
 	uint32_t len = MESSAGE_LEN + write_quote(too_big, ret + ip_len + MESSAGE_LEN);
@@ -71,7 +62,7 @@ uint32_t too_big_build(const struct too_big *too_big, uint8_t ret[TOO_BIG_PACKET
 
 void too_big_send(int fd, const struct too_big *too_big, struct raw_budget *budget, uint64_t now_ms)
 {
-	const struct flow_key back = turned_round(&too_big->key);
+	const struct flow_key back = raw_turned_round(&too_big->key);
 	uint8_t packet[TOO_BIG_PACKET_SIZE];
 
 	if (fd >= 0 && raw_budget_take(budget, now_ms) &&
