@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The option types that name places on a network; types.c has the others. */
 #include "config/config_internal.h"
+#include "core/hex.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -248,14 +249,6 @@ const struct option_type type_sni = {
 
 /* --- server id of QUIC ------------------------------------------------------------ */
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static const char *read_server_id(struct reading *reading, struct slice text, void *field)
 {
 	struct config_server_id id = {};
@@ -264,7 +257,7 @@ static const char *read_server_id(struct reading *reading, struct slice text, vo
 	if (text.len == 0 || text.len % 2 || text.len > 2 * sizeof(id.bytes))
 		return "is not a server id";
 	for (size_t i = 0; i < text.len; i++) {
-		int digit = digit_of(text.ptr[i]);
+		int digit = hex_digit((char)tolower((unsigned char)text.ptr[i]));
 
 		if (digit < 0)
 			return "is not a server id";

@@ -4,6 +4,7 @@
  * and writes them as pcapng (draft-ietf-opsawg-pcapng) with the reason as each packet's comment.
  */
 #include "ctl/ctl_internal.h"
+#include "core/hex.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -93,13 +94,6 @@ static void write_packet(struct capture *capture, const json_t *packet, struct s
 
 /* --- Packets of an answer ----------------------------------------------------------------------*/
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Return: bytes; 0: it is not hexadecimal. */
 static size_t read_hex(const char *text, char *ret, size_t cap)
 {
@@ -108,7 +102,7 @@ static size_t read_hex(const char *text, char *ret, size_t cap)
 	if (len > cap)
 		return 0;
 	for (size_t i = 0; i < len; i++) {
-		int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Reads and writes traceparent: "00-" trace "-" span "-" flags, all in lower-case hexadecimal. */
 #include "http/trace_context.h"
+#include "core/hex.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -13,17 +14,10 @@
 
 _Static_assert(TRACE_CONTEXT_SIZE == FLAGS_AT + 2 + 1, "all of it");
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool are_digits(const char *text, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (digit_of(text[i]) < 0)
+		if (hex_digit(text[i]) < 0)
 			return false;
 	return true;
 }
@@ -58,8 +52,8 @@ int trace_context_parse(struct slice value, struct trace_context *ret)
 	memcpy(context.span_id, value.ptr + SPAN_AT, SPAN_ID_DIGITS);
 	if (!is_id(context.trace_id, TRACE_ID_DIGITS) || !is_id(context.span_id, SPAN_ID_DIGITS))
 		return -EINVAL;
-	context.flags = (uint8_t)((unsigned)digit_of(value.ptr[FLAGS_AT]) << 4 |
-				  (unsigned)digit_of(value.ptr[FLAGS_AT + 1]));
+	context.flags = (uint8_t)((unsigned)hex_digit(value.ptr[FLAGS_AT]) << 4 |
+				  (unsigned)hex_digit(value.ptr[FLAGS_AT + 1]));
 	*ret = context;
 	return 0;
 }
