@@ -35,7 +35,8 @@ extern const struct top_panel_shape top_services_panel, top_guard_panel;
 /* Return: NULL: out of memory, and the row is left out. */
 struct top_row *top_row_add(struct top_rows *rows);
 
-/* How fast counter @key has grown; 0 where it is not known or started anew. */
+/* How fast a counter has grown, or counter @key; 0 where it is not known or started anew. */
+double top_rate_between(const struct top_frame *frame, uint64_t before, uint64_t now);
 double top_rate_of(const struct top_frame *frame, const json_t *before, const json_t *now,
 		   const char *key);
 

@@ -18,14 +18,10 @@ static uint64_t sum_of(const json_t *counts)
 /* Of all reasons. */
 static double drop_rate(const struct top_frame *frame, const json_t *before, const json_t *now)
 {
-	json_t *from = json_pack("{s:I}", "drops",
-				 (json_int_t)sum_of(json_object_get(before, "drops")));
-	json_t *to = json_pack("{s:I}", "drops", (json_int_t)sum_of(json_object_get(now, "drops")));
-	double rate = before ? top_rate_of(frame, from, to, "drops") : 0;
-
-	json_decref(from);
-	json_decref(to);
-	return rate;
+	if (!before)
+		return 0;
+	return top_rate_between(frame, sum_of(json_object_get(before, "drops")),
+				sum_of(json_object_get(now, "drops")));
 }
 
 /* A service, or with @endpoint one of its endpoints. */

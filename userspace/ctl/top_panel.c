@@ -16,13 +16,19 @@ static double elapsed_seconds(const struct top_frame *frame)
 	return (double)(frame->now->taken_us - frame->before->taken_us) / 1e6;
 }
 
+double top_rate_between(const struct top_frame *frame, uint64_t before, uint64_t now)
+{
+	double seconds = elapsed_seconds(frame);
+
+	return seconds > 0 && now > before ? (double)(now - before) / seconds : 0;
+}
+
 double top_rate_of(const struct top_frame *frame, const json_t *before, const json_t *now,
 		   const char *key)
 {
-	double seconds = elapsed_seconds(frame);
-	uint64_t from = member_count(before, key), to = member_count(now, key);
-
-	return before && seconds > 0 && to > from ? (double)(to - from) / seconds : 0;
+	if (!before)
+		return 0;
+	return top_rate_between(frame, member_count(before, key), member_count(now, key));
 }
 
 const json_t *top_find(const json_t *array, const char *key, const char *text)
