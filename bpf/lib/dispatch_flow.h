@@ -3,6 +3,7 @@
 #define SLUICE_BPF_DISPATCH_FLOW_H
 
 /* A packet of a service while dispatch works on it, and the table of flows. */
+#include "lib/clock.h"
 #include "lib/dispatch_count.h"
 #include "lib/dispatch_quic.h"
 
@@ -43,7 +44,7 @@ static __always_inline const struct dispatch_vip *dispatch_begin(frame_context *
 	index = packet->vip;
 	work->half = index / DISPATCH_VIP_PLACES;
 	work->protocol = packet->protocol;
-	work->now_ns = bpf_ktime_get_coarse_ns();
+	work->now_ns = clock_coarse_ns();
 	work->now_s = dispatch_seconds(work->now_ns);
 	work->load.packets = frame_segments(ctx);
 	work->load.bytes = frame_len(ctx);

@@ -7,6 +7,7 @@
  * a note by which those that follow are sent after it. A piece that comes before the first goes to
  * the stack, which waits for the rest in vain. Source: RFC 791 section 3.2, RFC 8200 section 4.5.
  */
+#include "lib/clock.h"
 #include "lib/dispatch_direct.h"
 #include "lib/dispatch_nat.h"
 
@@ -105,7 +106,7 @@ __noinline int dispatch_leave_note(struct packet *packet)
 	key_of_fragment(packet, &key);
 	note.hash = dispatch_hash_flow(&packet->key, packet->protocol, &settings->secret);
 	note.nat = packet->nat;
-	note.seen_s = dispatch_seconds(bpf_ktime_get_coarse_ns());
+	note.seen_s = dispatch_seconds(clock_coarse_ns());
 	note.service = packet->service;
 	note.real = packet->real;
 	note.is_answer = (__u8)packet->is_answer;

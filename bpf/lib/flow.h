@@ -3,6 +3,7 @@
 #define SLUICE_BPF_FLOW_H
 
 /* A packet's flow: its pair, the gate that says who carries it, and the record of what was seen. */
+#include "lib/clock.h"
 #include "lib/maps.h"
 #include "lib/parse.h"
 
@@ -111,7 +112,7 @@ static __always_inline void record_latest(struct packet *packet, struct flow_rec
 	record->window = bpf_ntohs(tcp->window);
 	if (timestamps)
 		record->tsval = read_be32(timestamps + 2);
-	record->last_seen_ns = bpf_ktime_get_coarse_ns();
+	record->last_seen_ns = clock_coarse_ns();
 }
 
 /*

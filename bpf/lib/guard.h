@@ -6,6 +6,7 @@
  * The guard at either hook, behind parse.h and before anybody works for a packet: what is wrong
  * with it, what the lists say of its source, and whether it keeps its rates.
  */
+#include "lib/clock.h"
 #include "lib/guard_capture.h"
 #include "lib/guard_cookie.h"
 #include "lib/guard_list.h"
@@ -89,7 +90,7 @@ static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 	service = service_find(view);
 	if (!service)
 		return GUARD_FINE;
-	now = bpf_ktime_get_coarse_ns();
+	now = clock_coarse_ns();
 	load.now = (__u32)(now >> GUARD_TICK_BITS);
 	load.is_syn = view_is_syn(view);
 	load.is_udp = view->protocol == IPPROTO_UDP;

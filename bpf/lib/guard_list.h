@@ -3,6 +3,7 @@
 #define SLUICE_BPF_GUARD_LIST_H
 
 /* What lists and bans say of a source. */
+#include "lib/clock.h"
 #include "lib/guard_look.h"
 #include "lib/guard_maps.h"
 
@@ -66,7 +67,7 @@ static __always_inline bool is_banned(const struct guard_view *view)
 
 	guard_source_key((const __u8 *)view->source, key);
 	ban = bpf_map_lookup_elem(&guard_bans, key);
-	return ban && ban->until_ns > bpf_ktime_get_coarse_ns();
+	return ban && ban->until_ns > clock_coarse_ns();
 }
 
 #endif

@@ -3,6 +3,7 @@
 #define SLUICE_BPF_GUARD_TALKERS_H
 
 /* The sketch of the heaviest sources: abi/guard.h has the algorithm. */
+#include "lib/clock.h"
 #include "lib/guard_look.h"
 #include "lib/guard_maps.h"
 
@@ -53,7 +54,7 @@ __noinline int talkers_note(struct guard_view *view, int is_dropped)
 	key[0] = view->source[0];
 	key[1] = view->is_ipv6 && view->source[0] ? 0 : view->source[1];
 	hash = guard_hash(key, settings->seed);
-	epoch = (__u32)(bpf_ktime_get_coarse_ns() >> GUARD_TALKER_EPOCH_BITS);
+	epoch = (__u32)(clock_coarse_ns() >> GUARD_TALKER_EPOCH_BITS);
 	talker_note((__u32)hash % GUARD_TALKER_SLOTS, key, epoch, is_dropped);
 	talker_note(GUARD_TALKER_SLOTS + (__u32)(hash >> 32) % GUARD_TALKER_SLOTS, key, epoch,
 		    is_dropped);

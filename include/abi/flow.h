@@ -146,7 +146,7 @@ _Static_assert(sizeof(struct flow_translation) == 64, "a cache line");
  * direction arrive on one CPU; a lost update costs a count, never a byte). */
 struct flow_record {
 	__u64 packets, bytes; /* spliced only; bytes of TCP payload */
-	__u64 last_seen_ns;   /* bpf_ktime_get_coarse_ns(): CLOCK_MONOTONIC, tick resolution */
+	__u64 last_seen_ns;   /* CLOCK_MONOTONIC, tick resolution */
 	__u32 seq_end;        /* highest seq + payload + SYN + FIN that was seen; host order */
 	__u32 ack;            /* highest ack, as claimed: flow_ack() */
 	__u32 tsval;          /* last TSval; 0: none */
