@@ -16,13 +16,11 @@ static __always_inline __u32 known_real(const struct dispatch_work *work)
 	struct dispatch_line *line = work->line;
 	__u32 real = 0, place = 0;
 
-#pragma unroll
 	for (__u32 i = 0; i < DISPATCH_LINE_PLACES; i++) {
-		__u32 found = dispatch_real_of_entry(line->entry[i], work->hash);
-
-		if (found) {
-			real = found;
+		real = dispatch_real_of_entry(line->entry[i], work->hash);
+		if (real) {
 			place = i;
+			break;
 		}
 	}
 	place &= DISPATCH_LINE_PLACES - 1;
