@@ -250,6 +250,7 @@ static __always_inline enum dispatch_drop nat_translate(frame_context *ctx, stru
 					     : __builtin_offsetof(struct udphdr, check));
 	struct checksum_differences differences = {};
 
+	frame_judge_checksum(ctx, packet);
 	if (!translate_l3(packet, source, destination, true, &differences))
 		return DISPATCH_DROP_TTL_EXPIRED;
 	differences.l4 = translate_ports(packet, l4_at, source_port, destination_port);

@@ -11,8 +11,8 @@
  */
 #include <linux/pkt_cls.h>
 
-#include "lib/checksum.h"
 #include "lib/parse.h"
+#include "lib/transport_checksum.h"
 
 typedef struct __sk_buff frame_context;
 
@@ -81,37 +81,60 @@ static __always_inline long frame_untag(frame_context *skb, struct packet *packe
 	return bpf_skb_vlan_pop(skb);
 }
 
-/*
- * Writes the headers back and mends the transport checksum at @checksum_at of the transport header.
- * @pseudo: difference of the addresses, @l4: of the transport header, @l3: of an IPv6 header, which
- * has no checksum to balance what a device has summed up (CHECKSUM_COMPLETE).
- */
-static __always_inline long frame_store(frame_context *skb, struct packet *packet,
-					__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
+/* Before the headers change: whether all of the checksum is there for certain. Segments that are
+ * still one are left to the kernel's helpers. */
+static __always_inline void frame_judge_checksum(frame_context *skb, struct packet *packet)
 {
-	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-	/* Of UDP 0 says that there is none. */
-	__u64 flags = packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	packet->has_whole_checksum = !skb->gso_size && is_checksum_whole(packet);
+}
+
+static __always_inline long store_headers(frame_context *skb, struct packet *packet)
+{
 	__u32 l4_len = packet->l4_len;
-	long r;
 
 	barrier_var(l4_len);
 	if (l4_len > L4_MAX)
 		return -1;
+	if (packet->is_ipv6)
+		return bpf_skb_store_bytes(skb, packet->l3_offset, packet->headers, L3_MAX + l4_len,
+					   0);
+	return bpf_skb_store_bytes(skb, packet->l3_offset, packet_ipv4(packet),
+				   sizeof(struct iphdr) + l4_len, 0);
+}
+
+/* In whichever state of offload the checksum is: the kernel's helpers know, for 24 ns each. */
+static __always_inline long change_any_checksum(frame_context *skb, const struct packet *packet,
+						__u32 checksum_at, __u32 pseudo, __u32 l4)
+{
+	/* Of UDP 0 says that there is none. */
+	__u64 flags = packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+
 	checksum_at += packet->l3_offset + l3_len;
-	if (packet->is_ipv6)
-		r = bpf_skb_store_bytes(skb, packet->l3_offset, packet->headers, L3_MAX + l4_len,
-					0);
-	else
-		r = bpf_skb_store_bytes(skb, packet->l3_offset, packet_ipv4(packet),
-					sizeof(struct iphdr) + l4_len, 0);
-	if (r)
-		return r;
-	if (packet->is_ipv6)
-		bpf_csum_update(skb, l3);
 	if (pseudo && bpf_l4_csum_replace(skb, checksum_at, 0, pseudo, BPF_F_PSEUDO_HDR | flags))
 		return -1;
 	return bpf_l4_csum_replace(skb, checksum_at, 0, l4, flags);
+}
+
+/*
+ * Writes the headers back with the transport checksum mended, which is at @checksum_at of the
+ * transport header. @pseudo: difference of the addresses, @l4: of the transport header, @l3: of an
+ * IPv6 header. What a device has summed up (CHECKSUM_COMPLETE) changes by as much as the headers'
+ * sum does, which their own checksums balance but for IPv6's and the pseudo-header's.
+ */
+static __always_inline long frame_store(frame_context *skb, struct packet *packet,
+					__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
+{
+	bool is_whole = packet->has_whole_checksum;
+
+	if (is_whole &&
+	    change_transport_checksum(packet, checksum_at, fold_sum((__u64)pseudo + l4)))
+		l3 = fold_sum((__u64)l3 + (__u32)~pseudo);
+	if (store_headers(skb, packet))
+		return -1;
+	if (is_whole || packet->is_ipv6)
+		bpf_csum_update(skb, l3);
+	return is_whole ? 0 : change_any_checksum(skb, packet, checksum_at, pseudo, l4);
 }
 
 /* The network header alone; @l3 as above. */

@@ -7,8 +7,8 @@
  * over the wire: one segment, linear, its checksum whole. What XDP cannot forward goes on to the
  * program at TC behind it.
  */
-#include "lib/checksum.h"
 #include "lib/parse.h"
+#include "lib/transport_checksum.h"
 
 typedef struct xdp_md frame_context;
 
@@ -75,17 +75,13 @@ static __always_inline long frame_untag(frame_context *xdp, struct packet *packe
 static __always_inline long frame_store(frame_context *xdp, struct packet *packet,
 					__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
 {
-	__sum16 *checksum = (__sum16 *)(packet_l4(packet) + checksum_at);
 	__u32 l4_len = packet->l4_len;
 
 	(void)l3;
 	barrier_var(l4_len);
 	if (l4_len > L4_MAX)
 		return -1;
-	if (packet->protocol != IPPROTO_UDP)
-		*checksum = checksum_change(*checksum, fold_sum((__u64)pseudo + l4));
-	else if (*checksum) /* of UDP 0 says that there is none */
-		*checksum = checksum_change(*checksum, fold_sum((__u64)pseudo + l4)) ?: 0xffff;
+	change_transport_checksum(packet, checksum_at, fold_sum((__u64)pseudo + l4));
 	if (packet->is_ipv6)
 		return bpf_xdp_store_bytes(xdp, packet->l3_offset, packet->headers,
 					   L3_MAX + l4_len);
@@ -144,34 +140,6 @@ static __always_inline int frame_forward(frame_context *xdp, const struct packet
 	return bpf_redirect(nexthop->ifindex, 0);
 }
 
-/*
- * A sender on the same machine (veth, tap, virtio) may leave the checksum to a device: then the
- * field has the pseudo-header's sum, and only an skb says so. Among whole checksums one in 65,536
- * looks the same; TC forwards that packet as well.
- */
-static __always_inline bool is_sum_of_pseudo(struct packet *packet, __sum16 checksum)
-{
-	const struct ipv6hdr *ipv6 = packet_ipv6(packet);
-	const struct iphdr *ipv4 = packet_ipv4(packet);
-	__u64 sum = bpf_htons(packet->protocol) +
-		    bpf_htons((__u16)(packet->l4_len + packet->payload));
-
-	if (packet->is_ipv6)
-		sum += sum_words((const __u32 *)&ipv6->saddr, 8);
-	else
-		sum += (__u64)ipv4->saddr + ipv4->daddr;
-	return fold_to_16(sum) == checksum;
-}
-
-static __always_inline bool is_checksum_whole(struct packet *packet)
-{
-	const struct udphdr *udp = (const struct udphdr *)packet_l4(packet);
-
-	if (packet->protocol == IPPROTO_TCP)
-		return !is_sum_of_pseudo(packet, packet_tcp(packet)->check);
-	return packet->protocol != IPPROTO_UDP || !is_sum_of_pseudo(packet, udp->check);
-}
-
 /* What does is left to TC. */
 static __always_inline bool frame_exceeds(frame_context *xdp, const struct packet *packet,
 					  __u32 mtu)
@@ -180,6 +148,13 @@ static __always_inline bool frame_exceeds(frame_context *xdp, const struct packe
 	(void)packet;
 	(void)mtu;
 	return false;
+}
+
+/* What is not whole is not forwarded here. */
+static __always_inline void frame_judge_checksum(frame_context *xdp, struct packet *packet)
+{
+	(void)xdp;
+	(void)packet;
 }
 
 /* A frame larger than its way's MTU would be dropped behind our back. */

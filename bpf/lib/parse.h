@@ -80,7 +80,8 @@ struct packet {
 	bool is_ipv6;
 	bool is_fragment; /* of IPv4, the first one or a later one; for dispatch of IPv6 too */
 	__u8 l4_at;       /* of the ports: not 0 where a fragment header lies before them */
-	__u8 padding[2];  /* none is hidden: all of it is handed to find_options() */
+	bool has_whole_checksum; /* said by frame_judge_checksum() */
+	__u8 padding[1];         /* none is hidden: all of it is handed to find_options() */
 };
 
 _Static_assert(sizeof(struct packet) == 208, "no hidden padding");

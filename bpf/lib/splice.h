@@ -42,6 +42,7 @@ static __always_inline enum flow_verdict splice_translate(frame_context *ctx, st
 		return FLOW_VERDICT_LEFT_TO_TC;
 	if (frame_exceeds(ctx, packet, nexthop->mtu))
 		return refuse_too_big(packet, flow, nexthop->mtu);
+	frame_judge_checksum(ctx, packet);
 	if (!translate_l3(packet, out->source, out->destination, out->flags & FLOW_HAS_ECN,
 			  &differences))
 		return FLOW_VERDICT_TTL_EXPIRED;
