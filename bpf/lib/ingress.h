@@ -62,7 +62,13 @@ static __always_inline int ingress_frame(frame_context *ctx)
 	if (guard != GUARD_PASSES)
 		return guard == GUARD_DROPS ? FRAME_DROP : reply_packet(ctx);
 	action = dispatch_frame(ctx, &packet);
-	return action == DISPATCH_PASSES ? splice_packet(ctx, &packet, verdict) : action;
+	if (action != DISPATCH_PASSES)
+		return action;
+	if (verdict == FLOW_VERDICT_NOT_TCP && !may_have_tcp(&packet)) {
+		count_verdict(verdict);
+		return FRAME_PASS;
+	}
+	return splice_packet(ctx, &packet, verdict);
 }
 
 #endif

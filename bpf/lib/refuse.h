@@ -13,14 +13,18 @@
 #define IPV4_FRAGMENT_OFFSET 0x1f
 #define IPV6_FRAGMENT_OFFSET 0xf8 /* of its lower byte */
 
+static __always_inline bool may_have_tcp(const struct packet *packet)
+{
+	return packet->protocol == (packet->is_ipv6 ? IPV6_FRAGMENT : IPPROTO_TCP);
+}
+
 /* Return: where the TCP header is, from the frame's start; 0: there is none. */
 static __always_inline __u32 find_tcp(frame_context *ctx, const struct packet *packet)
 {
 	__u32 at = packet->l3_offset + (packet->is_ipv6 ? sizeof(struct ipv6hdr) : 0);
 	__u8 header[8];
 
-	if (packet->protocol != (packet->is_ipv6 ? IPV6_FRAGMENT : IPPROTO_TCP) ||
-	    frame_load(ctx, at, header, sizeof(header)))
+	if (!may_have_tcp(packet) || frame_load(ctx, at, header, sizeof(header)))
 		return 0;
 	if (packet->is_ipv6)
 		return header[0] == IPPROTO_TCP && !header[2] && !(header[3] & IPV6_FRAGMENT_OFFSET)
