@@ -107,20 +107,26 @@ def test_who_reads_too_slowly_is_let_go(net, sluice, web, tmp_path):
         wait_until(lambda: log.exists() and "end=client_stalled (min_rate)" in log.read_text(), 30)
 
 
-def test_a_slow_backend_is_not_its_clients_fault(net, sluice, keep, tmp_path):
+# The second one lets the queue fall below its limit, and not run empty.
+@pytest.mark.parametrize("limit, sip", [("128KiB", 1000), ("12MiB", 6_000_000)])
+def test_a_slow_backend_is_not_its_clients_fault(net, sluice, keep, limit, sip):
     """Whoever has sent all that anybody would take is not waited for."""
-    def sip(sock, _origin):
+    def hesitate(sock, _origin):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.recv(1000)
+        time.sleep(0.5)
+        taken = 0
+        while taken < sip:
+            taken += len(sock.recv(sip - taken))
         go.wait(60)
         while b"end" not in sock.recv(1 << 20):
             pass
         answer(sock)
 
     go = threading.Event()
-    slow = keep(Origin(net.backend, (BACKEND, 7001), sip))
-    start(sluice, slow, tmp_path, **STRICT)
-    size = 20_000_000
+    slow = keep(Origin(net.backend, (BACKEND, 7001), hesitate))
+    sluice.start({"listeners": [listener(mode="http", http=STRICT)], "pools": [pool(slow)],
+                  "limits": {"relay_buffer_size": limit}})
+    size = 30_000_000
     with Client(net, timeout=60) as client:
         sender = threading.Thread(target=client.send, args=(
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size

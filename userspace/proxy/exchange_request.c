@@ -104,7 +104,7 @@ static void pass_on(struct exchange *exchange, struct io_buf *head)
 	client->input.buf = rest;
 	http_client_allow(client, patience(exchange));
 	if (backend->queued > exchange_buffer_limit(exchange))
-		io_stream_recv_stop(exchange_client(exchange));
+		http_client_hold_back(client);
 }
 
 /* What HTTP/1.0 may leave out, 1.1 may not (RFC 9112 3.2). */
@@ -185,13 +185,8 @@ void exchange_on_client_end(struct exchange *exchange)
 
 bool exchange_awaits_client(const struct exchange *exchange)
 {
-	const struct exchange_leg *leg = exchange->leg;
-
-	if (exchange->is_over || exchange->up.is_done)
-		return false;
-	return exchange->gather.limit ||
-	       (leg->is_head_sent &&
-		leg->backend->stream.queued <= exchange_buffer_limit(exchange));
+	return !exchange->is_over && !exchange->up.is_done &&
+	       (exchange->gather.limit || exchange->leg->is_head_sent);
 }
 
 void exchange_on_slow_client(struct exchange *exchange)

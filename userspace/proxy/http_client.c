@@ -45,6 +45,12 @@ void http_client_allow(struct http_client *client, uint32_t ms)
 		io_timer_start(loop_of(client), timer, ms);
 }
 
+void http_client_hold_back(struct http_client *client)
+{
+	io_stream_recv_stop(stream_of(client));
+	client->sending = (struct pace){};
+}
+
 /* --- The end -------------------------------------------------------------------- */
 
 static void end_if_taken(struct http_client *client)
@@ -139,7 +145,7 @@ static void keep_rest(struct http_client *client)
 			 (client->exchange && client->exchange->gather.limit);
 
 	if (!is_wanted && input_bytes(&client->input).len >= INPUT_ENOUGH)
-		io_stream_recv_stop(stream_of(client));
+		http_client_hold_back(client);
 	(void)input_keep(loop_of(client), &client->input);
 }
 
@@ -296,9 +302,10 @@ void http_client_on_timeout(struct http_client *client)
 
 static bool is_slow_to_send(struct http_client *client, const struct pace_limit *limit)
 {
-	bool is_awaited = client->phase == HTTP_CLIENT_HEAD ||
-			  (client->phase == HTTP_CLIENT_EXCHANGE &&
-			   exchange_awaits_client(client->exchange));
+	bool is_due = client->phase == HTTP_CLIENT_HEAD ||
+		      (client->phase == HTTP_CLIENT_EXCHANGE &&
+		       exchange_awaits_client(client->exchange));
+	bool is_awaited = is_due && io_stream_is_receiving(stream_of(client));
 
 	return pace_is_too_slow(&client->sending, limit, is_awaited, stream_of(client)->bytes_in,
 				io_loop_now_ms(loop_of(client)));

@@ -76,6 +76,10 @@ void http_client_free(struct http_client *client); /* after the stop; NULL is al
 /* Time out after so long, counted from now; 0: never. */
 void http_client_allow(struct http_client *client, uint32_t ms);
 
+/* Reads no more until io_stream_recv_start(): how slow the client is, is not its fault until then.
+ */
+void http_client_hold_back(struct http_client *client);
+
 /* The exchange is over. @may_stay: its message ends are known on both sides, so that another
  * request may follow. */
 void http_client_on_exchange_over(struct http_client *client, bool may_stay);

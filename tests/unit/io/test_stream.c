@@ -34,6 +34,26 @@ static void bytes_arrive_and_fin_ends_receiving(void **state)
 	recorder_done(&b, fixture);
 }
 
+static void a_stream_is_receiving_between_start_and_stop(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct recorder a;
+	int fds[2];
+
+	unix_pair(fds);
+	recorder_init(&a, fixture, fds[0]);
+	assert_false(io_stream_is_receiving(&a.stream));
+	io_stream_recv_start(&a.stream);
+	assert_true(io_stream_is_receiving(&a.stream));
+	io_stream_recv_stop(&a.stream);
+	assert_false(io_stream_is_receiving(&a.stream));
+	io_stream_recv_start(&a.stream);
+	close(fds[1]);
+	run_until(fixture, a.ends);
+	assert_false(io_stream_is_receiving(&a.stream));
+	recorder_done(&a, fixture);
+}
+
 static void end_is_told_again_to_who_asks_again(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
@@ -423,8 +443,10 @@ static void starved_streams_go_on_when_buffers_come_back(void **state)
 	for (int i = 2; i < 6; i++)
 		assert_int_equal(write(peers[i], "hungry", 6), 6);
 	run_for(fixture, 10);
-	for (int i = 2; i < 6; i++)
+	for (int i = 2; i < 6; i++) {
 		assert_int_equal(streams[i].len, 0);
+		assert_false(io_stream_is_receiving(&streams[i].stream));
+	}
 	recorder_release_held(&streams[0]);
 	for (int i = 2; i < 6; i++)
 		run_until(fixture, streams[i].len == 6);
@@ -526,6 +548,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(bytes_arrive_and_fin_ends_receiving),
+		ON_BOTH(a_stream_is_receiving_between_start_and_stop),
 		ON_BOTH(end_is_told_again_to_who_asks_again),
 		ON_BOTH(reset_is_an_error),
 		ON_BOTH(sending_to_a_vanished_peer_fails_once),
