@@ -220,6 +220,7 @@ void io_stream_recv_drop(struct io_stream *stream);
 /* The kernel took @count bytes off the queue. May be called anywhere: callbacks come later. */
 void io_stream_took(struct io_stream *stream, size_t count);
 void io_stream_send_failed(struct io_stream *stream, int error);
+void io_stream_drop_queue(struct io_stream *stream); /* nothing of it is in flight */
 /* on_sent is to be called at the round's end. */
 void io_stream_tell_sent(struct io_stream *stream);
 /* For who writes past the queue: io/splice.c, io/send_file.c. */

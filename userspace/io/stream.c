@@ -332,7 +332,7 @@ int io_stream_more(const struct io_stream *stream, uint32_t bytes)
 	return stream->flags & STREAM_LAST_QUEUED && bytes == stream->queued ? MSG_MORE : 0;
 }
 
-static void release_queue(struct io_stream *stream)
+void io_stream_drop_queue(struct io_stream *stream)
 {
 	while (stream->send_head) {
 		struct io_buf *next = stream->send_head->next;
@@ -403,11 +403,13 @@ void io_stream_took(struct io_stream *stream, size_t count)
 		io_stream_tell_sent(stream);
 }
 
+/* What is in flight the kernel still reads: it goes when that is over. */
 void io_stream_send_failed(struct io_stream *stream, int error)
 {
 	stream->send_error = (int16_t)error;
 	stream->flags &= ~STREAM_BLOCKED;
-	release_queue(stream);
+	if (!stream->in_flight)
+		io_stream_drop_queue(stream);
 	if (!(stream->flags & STREAM_CLOSING))
 		io_stream_tell_sent(stream);
 }
@@ -440,7 +442,7 @@ void io_stream_connected(struct io_stream *stream, int status)
 		return;
 	if (status < 0) {
 		stream->send_error = (int16_t)status;
-		release_queue(stream);
+		io_stream_drop_queue(stream);
 		stream->flags |= STREAM_RECV_ENDED;
 		stream->status = (int16_t)status;
 	}
@@ -483,7 +485,7 @@ static void finish_close(struct io_stream *stream)
 {
 	if (stream->pending)
 		return;
-	release_queue(stream);
+	io_stream_drop_queue(stream);
 	while (stream->unread) {
 		struct io_buf *next = stream->unread->next;
 

@@ -192,10 +192,12 @@ void uring_on_send(struct io_stream *stream, int result)
 
 	stream->in_flight = 0;
 	stream->pending--;
-	if (result > 0)
+	if (unlikely(stream->send_error))
+		io_stream_drop_queue(stream);
+	else if (result > 0)
 		io_stream_took(stream, (size_t)result);
 	io_stream_operation_ended(stream);
-	if (unlikely(stream->flags & STREAM_CLOSING))
+	if (unlikely(stream->flags & STREAM_CLOSING || stream->send_error))
 		return;
 	if (result < 0 && result != -EAGAIN && result != -EINTR) {
 		io_stream_send_failed(stream, result);

@@ -292,6 +292,39 @@ static void owner_may_close_before_the_layer_starts(void **state)
 	close(fds[0]);
 }
 
+static void fail_behind(void **state, size_t len)
+{
+	struct fixture *fixture = fixture_of(state);
+	char *bytes = calloc(1, len);
+	struct ends ends;
+
+	assert_non_null(bytes);
+	ends_open(&ends, fixture);
+	recorder_send(&ends.a, bytes, len);
+	io_layer_fail(&ends.at.layer, -EPROTO);
+	assert_int_equal(ends.a.sents, 0);
+	run_until(fixture, ends.a.sents);
+	assert_int_equal(ends.a.sent_status, -EPROTO);
+	recorder_send(&ends.a, "more", 4);
+	io_stream_recv_start(&ends.b.stream);
+	run_for(fixture, 5);
+	assert_int_equal(ends.a.sents, 1);
+	assert_int_equal(ends.a.stream.queued, 0);
+	ends_close(&ends, fixture);
+	free(bytes);
+}
+
+/* The kernel has the bytes still, and tells of them later. */
+static void a_layer_may_fail_while_bytes_are_in_flight(void **state)
+{
+	fail_behind(state, 5);
+}
+
+static void a_layer_may_fail_while_bytes_wait_for_room(void **state)
+{
+	fail_behind(state, (size_t)4 << 20);
+}
+
 /* --- Pumps ------------------------------------------------------- */
 
 /*
@@ -449,6 +482,8 @@ int main(void)
 		ON_BOTH(what_was_read_before_goes_to_the_layer_and_later_ones_to_the_owner),
 		ON_BOTH(fin_before_the_layer_is_the_layers),
 		ON_BOTH(owner_may_close_before_the_layer_starts),
+		ON_BOTH(a_layer_may_fail_while_bytes_are_in_flight),
+		ON_BOTH(a_layer_may_fail_while_bytes_wait_for_room),
 		ON_BOTH(pumps_carry_every_byte_through_layers),
 		ON_BOTH(long_transfers_stay_with_the_layer),
 		ON_BOTH(slow_sink_stops_the_source),
