@@ -162,6 +162,7 @@ WRAP_test_sites := io_loop_now_ms io_loop_post io_timer_start io_timer_stop
 WRAP_test_geo_cache := geo_record_read
 WRAP_test_balance := calloc
 WRAP_test_allocations := calloc malloc realloc
+WRAP_test_compression := malloc
 WRAP_test_headers := calloc malloc realloc
 WRAP_test_tls_allocations := aligned_alloc calloc malloc realloc strdup strndup
 WRAP_test_pacer := clock_monotonic_ns io_loop_defer_long io_loop_delivered_us io_loop_now_us

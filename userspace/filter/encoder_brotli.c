@@ -1,36 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The coding br (RFC 7932), by Google's encoder. */
+/*
+ * The coding br (RFC 7932), by Google's encoder.
+ *
+ * Without memory that one ends the process (BROTLI_ENCODER_EXIT_ON_OOM, as it is built by default).
+ * So its memory comes from here: where there is none, we leave the encoder by a jump and take back
+ * all that it had.
+ */
+#include "core/compiler.h"
+#include "core/list.h"
 #include "filter/encoder.h"
 
 #include <brotli/encode.h>
 #include <errno.h>
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+struct brotli {
+	BrotliEncoderState *encoder; /* among the blocks */
+	struct list_node blocks;
+	jmp_buf no_memory;
+};
+
+/* --- Its memory ------------------------------------------------------------------- */
+
+struct block {
+	struct list_node node;
+	alignas(max_align_t) char bytes[];
+};
+
+static void *take_block(void *opaque, size_t size)
+{
+	struct brotli *brotli = opaque;
+	struct block *block = malloc(sizeof(*block) + size);
+
+	if (!block)
+		longjmp(brotli->no_memory, 1);
+	list_push_back(&brotli->blocks, &block->node);
+	return block->bytes;
+}
+
+static void give_block(void *opaque, void *bytes)
+{
+	struct block *block = bytes ? container_of(bytes, struct block, bytes) : NULL;
+
+	(void)opaque;
+	if (block)
+		list_remove(&block->node);
+	free(block);
+}
 
 static void close_brotli(void *state)
 {
-	if (state)
-		BrotliEncoderDestroyInstance(state);
+	struct brotli *brotli = state;
+
+	if (!brotli)
+		return;
+	while (!list_is_empty(&brotli->blocks))
+		give_block(brotli, container_of(brotli->blocks.next, struct block, node)->bytes);
+	free(brotli);
+}
+
+/* --- Coding ----------------------------------------------------------------------- */
+
+static int open_encoder(struct brotli *brotli)
+{
+	if (setjmp(brotli->no_memory))
+		return -ENOMEM;
+	brotli->encoder = BrotliEncoderCreateInstance(take_block, give_block, brotli);
+	return brotli->encoder ? 0 : -EIO;
 }
 
 static void *open_brotli(int level, void *kept)
 {
-	BrotliEncoderState *state = BrotliEncoderCreateInstance(NULL, NULL, NULL);
+	struct brotli *brotli = malloc(sizeof(*brotli));
 
 	(void)kept;
-	if (!state)
+	if (!brotli)
 		return NULL;
-	BrotliEncoderSetParameter(state, BROTLI_PARAM_QUALITY, (uint32_t)level);
-	BrotliEncoderSetParameter(state, BROTLI_PARAM_LGWIN, ENCODER_WINDOW_BITS);
-	return state;
+	list_init(&brotli->blocks);
+	if (open_encoder(brotli) < 0) {
+		close_brotli(brotli);
+		return NULL;
+	}
+	BrotliEncoderSetParameter(brotli->encoder, BROTLI_PARAM_QUALITY, (uint32_t)level);
+	BrotliEncoderSetParameter(brotli->encoder, BROTLI_PARAM_LGWIN, ENCODER_WINDOW_BITS);
+	return brotli;
+}
+
+/* Return: 0; -EIO; -ENOMEM: the encoder is in the midst of something, and good for nothing else. */
+static int feed(struct brotli *brotli, BrotliEncoderOperation operation, struct slice *bytes)
+{
+	const uint8_t *next = (const uint8_t *)bytes->ptr;
+	size_t none = 0;
+
+	if (setjmp(brotli->no_memory))
+		return -ENOMEM;
+	if (!BrotliEncoderCompressStream(brotli->encoder, operation, &bytes->len, &next, &none,
+					 NULL, NULL))
+		return -EIO;
+	bytes->ptr = (const char *)next;
+	return 0;
 }
 
 /* What the encoder has ready lies in its own memory: it is put from there. */
-static int put_ready(BrotliEncoderState *state, encoder_put *put, void *context)
+static int put_ready(BrotliEncoderState *encoder, encoder_put *put, void *context)
 {
 	int err = 0;
 
-	while (!err && BrotliEncoderHasMoreOutput(state)) {
+	while (!err && BrotliEncoderHasMoreOutput(encoder)) {
 		size_t len = 0;
-		const uint8_t *ready = BrotliEncoderTakeOutput(state, &len);
+		const uint8_t *ready = BrotliEncoderTakeOutput(encoder, &len);
 
 		err = put(context, slice_of(ready, len));
 	}
@@ -45,16 +126,14 @@ static int encode_brotli(void *state, struct slice bytes, enum filter_phase phas
 		[FILTER_FLUSH] = BROTLI_OPERATION_FLUSH,
 		[FILTER_END] = BROTLI_OPERATION_FINISH,
 	};
-	const uint8_t *next = (const uint8_t *)bytes.ptr;
-	size_t left = bytes.len, none = 0;
-	int err = 0;
+	struct brotli *brotli = state;
+	int err;
 
 	do {
-		if (!BrotliEncoderCompressStream(state, operations[phase], &left, &next, &none,
-						 NULL, NULL))
-			return -EIO;
-		err = put_ready(state, put, context);
-	} while (!err && left);
+		err = feed(brotli, operations[phase], &bytes);
+		if (!err)
+			err = put_ready(brotli->encoder, put, context);
+	} while (!err && bytes.len);
 	return err;
 }
 

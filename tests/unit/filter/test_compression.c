@@ -2,6 +2,8 @@
 /* The filter compression: which answers, in which coding, and that nothing is lost. */
 #include "fake_exchange.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -262,6 +264,61 @@ static void beyond_max_active_bodies_go_as_they_are(void **state)
 	fake_done(&second);
 }
 
+/* --- Without memory ---------------------------------------------------------------- */
+
+static unsigned left_to_have = UINT_MAX;
+
+void *__real_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	if (left_to_have == 0)
+		return NULL;
+	left_to_have--;
+	return __real_malloc(size);
+}
+
+/* Brotli's own way would be to end the process. */
+static void brotli_without_memory_ends_its_body_alone(void **state)
+{
+	struct fake_exchange fake;
+	unsigned taken = 0;
+	int err;
+
+	(void)state;
+	make_plain();
+	fake_init(&fake, "[compression: {codings: [br]}]");
+	begin(&fake, "br");
+	do {
+		left_to_have = taken++;
+		err = fake_body(&fake, slice_of(plain, PLAIN_SIZE), FILTER_MORE);
+		if (!err)
+			err = fake_body(&fake, (struct slice){}, FILTER_END);
+		left_to_have = UINT_MAX;
+		assert_true(err == 0 || err == -ENOMEM);
+		begin(&fake, "br");
+	} while (err);
+	assert_true(taken > 5); /* there was something to be denied */
+	fake_done(&fake);
+}
+
+static void brotli_that_cannot_begin_leaves_the_body_as_it_is(void **state)
+{
+	struct fake_exchange fake;
+
+	(void)state;
+	fake_init(&fake, "[compression: {codings: [br]}]");
+	begin(&fake, "br"); /* the thread has its pool */
+	for (unsigned n = 0; n < 2; n++) {
+		fake_ask(&fake, ASK(ALL));
+		left_to_have = n;
+		fake_answer(&fake, SAY(BIG), HTTP_METHOD_GET);
+		left_to_have = UINT_MAX;
+		expect_field(&fake.response.fields, "Content-Encoding", NULL);
+	}
+	fake_done(&fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +329,8 @@ int main(void)
 		cmocka_unit_test(bodies_come_back_whatever_their_runs),
 		cmocka_unit_test(a_pause_lets_all_that_came_through),
 		cmocka_unit_test(beyond_max_active_bodies_go_as_they_are),
+		cmocka_unit_test(brotli_without_memory_ends_its_body_alone),
+		cmocka_unit_test(brotli_that_cannot_begin_leaves_the_body_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
