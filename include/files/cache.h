@@ -43,6 +43,9 @@ struct file_entry *file_cache_add(struct file_cache *cache, const struct file_ro
 				  const char *name, int err, const struct file *file,
 				  uint64_t valid_until_ms) WARN_UNUSED;
 
+/* Lets go of what is not valid any more, for nobody will find it; now and then. */
+void file_cache_tend(struct file_cache *cache, uint64_t now_ms);
+
 struct file_entry *file_entry_ref(struct file_entry *entry);
 void file_entry_unref(struct file_entry *entry); /* NULL is allowed */
 

@@ -106,14 +106,29 @@ struct file_entry *file_cache_find(struct file_cache *cache, const struct file_r
 	return file_entry_ref(entry);
 }
 
+static struct file_entry *oldest_of(struct file_cache *cache)
+{
+	return list_entry(cache->recent.prev, struct file_entry, recent);
+}
+
+static void let_go_oldest(struct file_cache *cache)
+{
+	const struct file_entry *oldest = oldest_of(cache);
+
+	let_go(cache, find(cache, oldest->root, oldest->name, oldest->hash));
+}
+
 static void make_room(struct file_cache *cache)
 {
-	struct file_entry *oldest;
+	while (cache->count >= cache->max && cache->count)
+		let_go_oldest(cache);
+}
 
-	while (cache->count >= cache->max && cache->count) {
-		oldest = list_entry(cache->recent.prev, struct file_entry, recent);
-		let_go(cache, find(cache, oldest->root, oldest->name, oldest->hash));
-	}
+/* One that is valid still may stand behind others that are not: their time comes. */
+void file_cache_tend(struct file_cache *cache, uint64_t now_ms)
+{
+	while (cache->count && oldest_of(cache)->valid_until_ms <= now_ms)
+		let_go_oldest(cache);
 }
 
 struct file_entry *file_cache_add(struct file_cache *cache, const struct file_root *root,

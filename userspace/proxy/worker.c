@@ -427,6 +427,7 @@ static void on_tend(struct io_timer *timer)
 			leave(session);
 	}
 	worker_give_spans(worker);
+	file_cache_tend(worker->files, io_loop_now_ms(worker->loop));
 	io_timer_start(worker->loop, &worker->tend, TEND_MS);
 }
 

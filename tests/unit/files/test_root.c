@@ -180,6 +180,27 @@ static void descriptor_stays_while_somebody_uses_it(void **state)
 	file_cache_free(cache);
 }
 
+static void descriptors_of_old_entries_are_closed(void **state)
+{
+	struct place *place = *state;
+	struct file_cache *cache = file_cache_new(4);
+	struct file_entry *old = add(cache, place->root, "a", 100);
+	struct file_entry *young = add(cache, place->root, "in", 200);
+	int fds[] = {old->file.fd, young->file.fd};
+
+	file_entry_unref(old);
+	file_entry_unref(young);
+	file_cache_tend(cache, 99);
+	assert_true(is_open(fds[0]));
+	file_cache_tend(cache, 100);
+	assert_false(is_open(fds[0]));
+	assert_true(is_open(fds[1]));
+	file_cache_tend(cache, 200);
+	assert_false(is_open(fds[1]));
+	assert_null(file_cache_find(cache, place->root, "in", 0));
+	file_cache_free(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +211,7 @@ int main(void)
 		TEST(root_must_be_a_directory),
 		TEST(cache_forgets_what_is_old_and_what_was_used_least),
 		TEST(descriptor_stays_while_somebody_uses_it),
+		TEST(descriptors_of_old_entries_are_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
