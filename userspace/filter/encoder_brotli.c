@@ -58,7 +58,7 @@ static void close_brotli(void *state)
 	if (!brotli)
 		return;
 	while (!list_is_empty(&brotli->blocks))
-		give_block(brotli, container_of(brotli->blocks.next, struct block, node)->bytes);
+		give_block(brotli, list_entry(brotli->blocks.next, struct block, node)->bytes);
 	free(brotli);
 }
 

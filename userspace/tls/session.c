@@ -329,6 +329,16 @@ static int write_records(struct tls_session *session, const char *bytes, size_t 
 	return 0;
 }
 
+/* Without memory, or behind the end of reading. The peer cannot know, and would wait for the rest.
+ */
+static void end_both_ways(struct tls_session *session, int error)
+{
+	session->is_over = true;
+	tls_wire_release(session);
+	io_layer_fail(&session->layer, error);
+	io_layer_end(&session->layer, error);
+}
+
 static void on_send(struct io_layer *layer, struct io_buf *buf)
 {
 	struct tls_session *session = session_of(layer);
@@ -336,7 +346,7 @@ static void on_send(struct io_layer *layer, struct io_buf *buf)
 
 	io_buf_release(loop_of(session), buf);
 	if (err)
-		io_layer_fail(layer, err);
+		end_both_ways(session, err);
 	else
 		io_layer_flush(layer);
 }
@@ -397,10 +407,9 @@ static struct tls_session *session_new(SSL_CTX *ctx, const struct tls_start *sta
 	session->turn.on_turn = on_turn;
 	session->timer.on_expire = on_timeout;
 	session->ssl = SSL_new(ctx);
-	if (session->ssl && tls_wire_attach(session) == 0) {
-		SSL_set_app_data(session->ssl, session);
+	if (session->ssl && SSL_set_app_data(session->ssl, session) &&
+	    tls_wire_attach(session) == 0)
 		return session;
-	}
 	ERR_clear_error();
 	session_free(session);
 	return NULL;

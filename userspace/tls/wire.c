@@ -6,7 +6,7 @@
 #include "tls/tls_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 void tls_wire_append(struct tls_session *session, struct io_buf *buf)
@@ -79,25 +79,39 @@ static long on_control(BIO *bio, int command, long number, void *pointer)
 	return command == BIO_CTRL_FLUSH;
 }
 
-static BIO_METHOD *method;
-
-static void make_method(void)
+static BIO_METHOD *make_method(void)
 {
-	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sluice stream");
+	BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+					  "sluice stream");
+
 	if (!method)
-		return;
+		return NULL;
 	BIO_meth_set_read_ex(method, on_read);
 	BIO_meth_set_write_ex(method, on_write);
 	BIO_meth_set_ctrl(method, on_control);
+	return method;
+}
+
+/* Made once, by whoever comes first and finds the memory. Return: NULL: out of memory. */
+static BIO_METHOD *own_method(void)
+{
+	static _Atomic(BIO_METHOD *) kept;
+	BIO_METHOD *method = kept, *none = NULL;
+
+	if (method)
+		return method;
+	method = make_method();
+	if (!method || atomic_compare_exchange_strong(&kept, &none, method))
+		return method;
+	BIO_meth_free(method);
+	return none;
 }
 
 int tls_wire_attach(struct tls_session *session)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	BIO *bio;
+	BIO_METHOD *method = own_method();
+	BIO *bio = method ? BIO_new(method) : NULL;
 
-	pthread_once(&once, make_method);
-	bio = method ? BIO_new(method) : NULL;
 	if (!bio)
 		return -ENOMEM;
 	BIO_set_data(bio, session);

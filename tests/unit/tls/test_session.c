@@ -202,6 +202,29 @@ static void plain_bytes_cross_both_ways_and_close_notify_is_the_end(void **state
 	setting_done(&setting);
 }
 
+/* Out of memory, for one. The peer knows nothing of it, and would never say another word. */
+static void what_cannot_be_encrypted_ends_both_directions(void **state)
+{
+	struct setting setting;
+	struct side server, client;
+
+	setting_init(&setting, fixture_of(state));
+	setting_make(&setting);
+	open_both(&setting, &server, &client);
+	io_stream_recv_start(&server.recorder.stream);
+	SSL_set0_wbio(server.session->ssl, NULL);
+	send_text(&server, "lost");
+	run_until(setting.fixture, server.recorder.ends && server.recorder.sents);
+	assert_int_equal(server.recorder.end_status, -EPROTO);
+	assert_int_equal(server.recorder.sent_status, -EPROTO);
+	send_text(&client, "to nobody");
+	run_for(setting.fixture, 5);
+	assert_int_equal(server.recorder.len, 0);
+	assert_int_equal(server.recorder.sents, 1);
+	close_both(&setting, &server, &client);
+	setting_done(&setting);
+}
+
 static void send_pattern(struct side *side, size_t *sent, size_t total)
 {
 	while (*sent < total && side->recorder.stream.queued < 200000) {
@@ -1143,6 +1166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_BOTH(plain_bytes_cross_both_ways_and_close_notify_is_the_end),
+		ON_BOTH(what_cannot_be_encrypted_ends_both_directions),
 		ON_BOTH(megabytes_cross_at_once),
 		ON(epoll, handshake_may_be_cut_at_each_byte, fixture_setup),
 		ON_BOTH(record_may_be_cut_at_each_byte),
