@@ -21,26 +21,36 @@
 
 /* --- One certificate ---------------------------------------------------------------- */
 
+/* Up to the file's end, or an error of OpenSSL's. Return: NULL: out of memory. */
+static STACK_OF(X509) * read_authorities(BIO *bio)
+{
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	X509 *next = chain ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+	while (next && sk_X509_push(chain, next))
+		next = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	X509_free(next);
+	return chain;
+}
+
 static bool read_chain(struct tls_loader *loader, const struct config_file *file,
 		       struct tls_certificate *certificate)
 {
 	BIO *bio = tls_read_file(loader, file);
-	X509 *next;
+	bool is_read = false;
 
 	if (!bio)
 		return false;
 	certificate->leaf = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
-	certificate->chain = sk_X509_new_null();
-	while (certificate->leaf && certificate->chain &&
-	       (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-		if (!sk_X509_push(certificate->chain, next))
-			X509_free(next);
-	if (!certificate->leaf)
+	if (certificate->leaf) {
+		certificate->chain = read_authorities(bio);
+		is_read = tls_is_pem_read(loader, file);
+	} else {
 		tls_complain(loader, file, "\"%s\": %s; expected a PEM file with a certificate",
 			     file->path, tls_error_text());
-	ERR_clear_error();
+	}
 	BIO_free(bio);
-	return certificate->leaf;
+	return is_read;
 }
 
 static bool read_key(struct tls_loader *loader, const struct config_file *file,
@@ -132,58 +142,67 @@ void tls_certificate_done(struct tls_certificate *certificate)
 
 /* --- Its names ---------------------------------------------------------------------- */
 
-/* Lower case; NULL where it has a NUL inside, as forged ones do. */
-static char *copy_name(const ASN1_STRING *name)
+/* In lower case, but for one with a NUL inside, as forged ones have. Return: 0; -ENOMEM. */
+static int add_name(struct tls_certificate *certificate, const ASN1_STRING *name)
 {
 	const unsigned char *bytes = ASN1_STRING_get0_data(name);
 	size_t len = (size_t)ASN1_STRING_length(name);
 	char *copy;
 
 	if (len == 0 || memchr(bytes, 0, len))
-		return NULL;
+		return 0;
 	copy = strndup((const char *)bytes, len);
-	for (size_t i = 0; copy && i < len; i++)
+	if (!copy)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i++)
 		copy[i] = (char)tolower((unsigned char)copy[i]);
-	return copy;
-}
-
-static void add_name(struct tls_certificate *certificate, const ASN1_STRING *name)
-{
-	char *copy = copy_name(name);
-
-	if (copy)
-		certificate->names[certificate->nnames++] = copy;
+	certificate->names[certificate->nnames++] = copy;
+	return 0;
 }
 
 /* By RFC 6125 section 6.4.4 the common name counts only where there is no DNS name. */
-static void add_common_name(struct tls_certificate *certificate)
+static int add_common_name(struct tls_certificate *certificate)
 {
 	const X509_NAME *subject = X509_get_subject_name(certificate->leaf);
 	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
 
-	if (at >= 0)
-		add_name(certificate, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	return at < 0 ? 0
+		      : add_name(certificate,
+				 X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
 }
 
-static int read_names(struct tls_certificate *certificate)
+static int add_dns_names(struct tls_certificate *certificate, const GENERAL_NAMES *names)
 {
-	GENERAL_NAMES *names = X509_get_ext_d2i(certificate->leaf, NID_subject_alt_name, NULL,
-						NULL);
-	int count = names ? sk_GENERAL_NAME_num(names) : 0;
+	int err = 0;
 
-	certificate->names = calloc((size_t)count + 1, sizeof(*certificate->names));
-	for (int i = 0; certificate->names && i < count; i++) {
+	for (int i = 0; !err && i < sk_GENERAL_NAME_num(names); i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
 
 		if (name->type == GEN_DNS)
-			add_name(certificate, name->d.dNSName);
+			err = add_name(certificate, name->d.dNSName);
 	}
+	return err;
+}
+
+static int read_names(struct tls_loader *loader, const struct config_file *file,
+		      struct tls_certificate *certificate)
+{
+	int found, err;
+	GENERAL_NAMES *names = X509_get_ext_d2i(certificate->leaf, NID_subject_alt_name, &found,
+						NULL);
+	size_t count = names ? (size_t)sk_GENERAL_NAME_num(names) : 0;
+
+	if (!names && found != -1) {
+		tls_complain(loader, file, "\"%s\": its names cannot be read: %s", file->path,
+			     tls_error_text());
+		return -EINVAL;
+	}
+	certificate->names = calloc(count + 1, sizeof(*certificate->names));
+	err = certificate->names ? add_dns_names(certificate, names) : -ENOMEM;
 	GENERAL_NAMES_free(names);
-	if (!certificate->names)
-		return -ENOMEM;
-	if (certificate->nnames == 0)
-		add_common_name(certificate);
-	return 0;
+	if (!err && certificate->nnames == 0)
+		err = add_common_name(certificate);
+	return err;
 }
 
 /* --- All of them, by name ----------------------------------------------------------- */
@@ -335,7 +354,7 @@ static int load_one(struct tls_loader *loader, const struct config_certificate *
 		tls_staple_load(loader, &config->ocsp, ret);
 	else if (fetches_ocsp)
 		warn_of_no_responder(loader, &config->cert, ret);
-	return read_names(ret);
+	return read_names(loader, &config->cert, ret);
 }
 
 /* All of them are tried, so that every complaint comes at once. */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <openssl/pem.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -117,21 +118,46 @@ void tls_check_secrecy(struct tls_loader *loader, const struct config_file *file
 	free(path);
 }
 
+bool tls_is_pem_read(struct tls_loader *loader, const struct config_file *file)
+{
+	unsigned long error = ERR_peek_last_error();
+
+	if (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE) {
+		ERR_clear_error();
+		return true;
+	}
+	tls_complain(loader, file, "\"%s\": %s", file->path, tls_error_text());
+	return false;
+}
+
+/*
+ * Without memory OpenSSL leaves out a key where it reads the certificate, and takes extensions for
+ * invalid where it first wants them; either way such a certificate is of no use ever after.
+ */
+static bool add_authority(X509_STORE *store, X509 *authority)
+{
+	return X509_get0_pubkey(authority) && X509_check_purpose(authority, -1, 0) == 1 &&
+	       X509_STORE_add_cert(store, authority);
+}
+
 size_t tls_load_authorities(struct tls_loader *loader, const struct config_file *file,
 			    X509_STORE *store)
 {
 	BIO *bio = tls_read_file(loader, file);
+	bool is_added = true;
 	size_t count = 0;
 	X509 *authority;
 
 	if (!bio)
 		return 0;
-	while ((authority = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-		count += (size_t)X509_STORE_add_cert(store, authority);
+	while (is_added && (authority = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+		is_added = add_authority(store, authority);
 		X509_free(authority);
+		count += is_added;
 	}
-	ERR_clear_error();
 	BIO_free(bio);
+	if (!tls_is_pem_read(loader, file))
+		return 0;
 	if (count == 0)
 		tls_complain(loader, file, "\"%s\" has no certificate; expected a PEM file",
 			     file->path);

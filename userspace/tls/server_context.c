@@ -200,6 +200,7 @@ static int load_revocations(struct tls_loader *loader, const struct config_file 
 			    X509_STORE *store, EVP_MD_CTX *digest)
 {
 	BIO *bio = tls_read_file(loader, file);
+	bool is_added = true;
 	size_t count = 0;
 	char *bytes = NULL;
 	long len;
@@ -209,12 +210,14 @@ static int load_revocations(struct tls_loader *loader, const struct config_file 
 		return -EINVAL;
 	len = BIO_get_mem_data(bio, &bytes);
 	EVP_DigestUpdate(digest, bytes, len > 0 ? (size_t)len : 0);
-	while ((list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
-		count += (size_t)X509_STORE_add_crl(store, list);
+	while (is_added && (list = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL))) {
+		is_added = X509_STORE_add_crl(store, list);
 		X509_CRL_free(list);
+		count += is_added;
 	}
-	ERR_clear_error();
 	BIO_free(bio);
+	if (!tls_is_pem_read(loader, file))
+		return -EINVAL;
 	if (count == 0) {
 		tls_complain(loader, file, "\"%s\" has no revocation list; expected a PEM file",
 			     file->path);
@@ -228,18 +231,19 @@ static int load_revocations(struct tls_loader *loader, const struct config_file 
 static int name_authorities(X509_STORE *store, SSL_CTX *ctx, EVP_MD_CTX *digest)
 {
 	STACK_OF(X509) *all = X509_STORE_get1_all_certs(store);
+	int err = all ? 0 : -ENOMEM;
 
-	for (int i = 0; i < sk_X509_num(all); i++) {
+	for (int i = 0; !err && i < sk_X509_num(all); i++) {
 		unsigned char hash[EVP_MAX_MD_SIZE];
 		unsigned len = 0;
 
 		if (!SSL_CTX_add_client_CA(ctx, sk_X509_value(all, i)) ||
-		    !X509_digest(sk_X509_value(all, i), EVP_sha256(), hash, &len))
-			break;
-		EVP_DigestUpdate(digest, hash, len);
+		    !X509_digest(sk_X509_value(all, i), EVP_sha256(), hash, &len) ||
+		    !EVP_DigestUpdate(digest, hash, len))
+			err = -ENOMEM;
 	}
 	sk_X509_pop_free(all, X509_free);
-	return all ? 0 : -ENOMEM;
+	return err;
 }
 
 static int use_client_auth(struct tls_loader *loader, const struct config_tls *config, SSL_CTX *ctx,

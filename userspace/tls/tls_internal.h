@@ -42,6 +42,10 @@ const char *tls_error_text(void);
 /* The whole file. Return: a BIO over its bytes; NULL with a complaint. */
 BIO *tls_read_file(struct tls_loader *loader, const struct config_file *file) WARN_UNUSED;
 
+/* Behind the last thing that was read of a PEM file. Return: true: that was its end; false with a
+ * complaint: OpenSSL's last error. */
+bool tls_is_pem_read(struct tls_loader *loader, const struct config_file *file) WARN_UNUSED;
+
 /* Where a file is. Return: from malloc(); NULL: out of memory. */
 char *tls_resolve_path(const struct tls_loader *loader, const char *path) WARN_UNUSED;
 

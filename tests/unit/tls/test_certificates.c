@@ -165,6 +165,45 @@ static void each_mistake_says_where_it_is(void **state)
 	complains(&locked, "no passphrase");
 }
 
+/* ca.pem and then what says that it is a certificate. */
+static void make_cut_file(void)
+{
+	FILE *from = fopen(pki_path(&pki, "ca.pem"), "re"), *to = pki_open(&pki, "cut.pem");
+	char text[4096];
+	size_t len;
+
+	assert_non_null(from);
+	len = fread(text, 1, sizeof(text), from);
+	fclose(from);
+	fwrite(text, 1, len, to);
+	fwrite(text, 1, len / 2, to);
+	fclose(to);
+}
+
+/* Those in front of it would do for some clients, and others would wonder. */
+static void a_file_of_authorities_counts_whole_or_not_at_all(void **state)
+{
+	struct config_file whole = pki_file(&pki, "ca.pem"), cut = pki_file(&pki, "cut.pem");
+	struct strbuf errors = {};
+	struct tls_loader loader = {.path = "t.yaml", .errors = &errors};
+	X509_STORE *store = X509_STORE_new();
+	struct loading chain = {};
+
+	(void)state;
+	make_cut_file();
+	assert_int_equal(tls_load_authorities(&loader, &whole, store), 1);
+	assert_int_equal(errors.len, 0);
+	assert_int_equal(tls_load_authorities(&loader, &cut, store), 0);
+	assert_non_null(strstr(errors.text, "cut.pem\": bad end line"));
+	X509_STORE_free(store);
+	strbuf_done(&errors);
+	pki_file_done(&whole);
+	pki_file_done(&cut);
+	add(&chain, "first");
+	replace(&chain.files[0].cert, "cut.pem");
+	complains(&chain, "bad end line");
+}
+
 static void every_mistake_is_told_at_once(void **state)
 {
 	struct loading l = {};
@@ -377,6 +416,7 @@ int main(void)
 		cmocka_unit_test(kinds_of_keys_stand_side_by_side),
 		cmocka_unit_test(common_name_counts_without_alternatives),
 		cmocka_unit_test(each_mistake_says_where_it_is),
+		cmocka_unit_test(a_file_of_authorities_counts_whole_or_not_at_all),
 		cmocka_unit_test(every_mistake_is_told_at_once),
 		cmocka_unit_test(open_keys_and_old_certificates_are_warned_of),
 		cmocka_unit_test(only_good_answers_about_the_certificate_are_stapled),
