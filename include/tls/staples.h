@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /*
- * OCSP responses that are fetched: a thread asks the responders of certificates that are in use, in
+ * OCSP responses that are fetched: threads ask the responders of certificates that are in use, in
  * time before an answer runs out, and contexts staple what is there. An answer outlives reloads for
  * as long as its certificate is in use.
  */
@@ -23,13 +23,13 @@ struct tls_staple_news {
 	uint32_t next_s;     /* until it is asked for again */
 };
 
-/* @on_news: called by the thread for each answer and each failure; NULL: nobody wants to know.
- * Return: NULL: out of memory. */
+/* @on_news: called by a thread for each answer and each failure, one at a time; NULL: nobody wants
+ * to know. Return: NULL: out of memory. */
 struct tls_staples *tls_staples_new(void (*on_news)(const struct tls_staple_news *news,
 						    void *context),
 				    void *context) WARN_UNUSED;
 
-/* After the contexts that use it. Waits for the thread, which may be looking up a name. NULL is
+/* After the contexts that use it. Waits for the threads, which may be looking up names. NULL is
  * allowed. */
 void tls_staples_free(struct tls_staples *staples);
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Fetched OCSP responses and the thread that fetches them. An entry lives while a context uses it:
+ * Fetched OCSP responses and the threads that fetch them. An entry lives while a context uses it:
  *
  *   wanted ─► asked ─► kept until half of its time is over ─► asked again …
  *               └────► failed: again in a minute, then in two, … at most in an hour
  *
- * One lock guards everything; it is given up while a responder is asked.
+ * One lock guards everything; it is given up while a responder is asked. A responder is asked one
+ * thing at a time, and several responders at once: one that is slow holds up none but its own.
  */
 #include "tls/staples.h"
 #include "core/clock.h"
@@ -21,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define ASKERS 4 /* threads at most; one a responder */
+
 #define RETRY_FIRST_S  60u
 #define RETRY_MOST_S   3600u
 #define REFRESH_MOST_S 86400u
@@ -33,6 +36,7 @@ struct tls_staple {
 	STACK_OF(X509) * chain;
 	char *url, *subject;
 	uint64_t due_ms;
+	bool is_asked; /* now */
 	uint32_t failures;
 	unsigned char *der; /* NULL: nothing was fetched yet */
 	size_t len;
@@ -42,9 +46,10 @@ struct tls_staple {
 struct tls_staples {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	pthread_t thread;
-	bool is_running, is_stopping;
-	int wake; /* eventfd: the thread shall stop waiting for an answer */
+	pthread_t threads[ASKERS];
+	uint32_t nthreads;
+	bool is_stopping;
+	int wake; /* eventfd: nobody waits for an answer any more */
 	struct list_node entries;
 	struct rng rng;
 	void (*on_news)(const struct tls_staple_news *news, void *context);
@@ -185,27 +190,44 @@ static void refresh(struct tls_staples *staples, struct tls_staple *staple)
 	struct answer answer;
 
 	staple->refs++;
+	staple->is_asked = true;
 	pthread_mutex_unlock(&staples->lock);
 	answer = ask(staples, staple);
 	pthread_mutex_lock(&staples->lock);
+	staple->is_asked = false;
 	news.problem = answer.problem;
 	news.next_s = jittered(staples, answer.problem ? retry_after(staple->failures)
 						       : refresh_after(answer.until_s));
 	keep(staple, &answer, news.next_s);
 	tell(staples, &news);
 	entry_unref(staple);
+	/* Its responder may be asked the next thing. */
+	pthread_cond_broadcast(&staples->changed);
 }
 
 /* --- The thread --------------------------------------------------------------------------------*/
 
+/* Whether it is asked now. */
+static bool is_busy(const struct tls_staples *staples, const char *url)
+{
+	list_for_each (node, &staples->entries) {
+		const struct tls_staple *staple = list_entry(node, struct tls_staple, node);
+
+		if (staple->is_asked && strcmp(staple->url, url) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Among those whose responders are free. */
 static struct tls_staple *first_due(struct tls_staples *staples)
 {
 	struct tls_staple *first = NULL;
 
 	list_for_each (node, &staples->entries) {
-		struct tls_staple *staple = container_of(node, struct tls_staple, node);
+		struct tls_staple *staple = list_entry(node, struct tls_staple, node);
 
-		if (!first || staple->due_ms < first->due_ms)
+		if ((!first || staple->due_ms < first->due_ms) && !is_busy(staples, staple->url))
 			first = staple;
 	}
 	return first;
@@ -238,12 +260,21 @@ static void *run(void *context)
 	return NULL;
 }
 
-/* With the lock. */
-static bool start_thread(struct tls_staples *staples)
+static bool is_known(const struct tls_staples *staples, const char *url)
 {
-	if (!staples->is_running)
-		staples->is_running = pthread_create(&staples->thread, NULL, run, staples) == 0;
-	return staples->is_running;
+	list_for_each (node, &staples->entries)
+		if (strcmp(list_entry(node, struct tls_staple, node)->url, url) == 0)
+			return true;
+	return false;
+}
+
+/* For a responder more. With the lock. Return: whether there is one at all. */
+static bool start_thread(struct tls_staples *staples, const char *url)
+{
+	if (staples->nthreads < ASKERS && !is_known(staples, url) &&
+	    pthread_create(&staples->threads[staples->nthreads], NULL, run, staples) == 0)
+		staples->nthreads++;
+	return staples->nthreads > 0;
 }
 
 struct tls_staples *tls_staples_new(void (*on_news)(const struct tls_staple_news *news,
@@ -279,10 +310,10 @@ void tls_staples_free(struct tls_staples *staples)
 	pthread_mutex_lock(&staples->lock);
 	staples->is_stopping = true;
 	(void)eventfd_write(staples->wake, 1);
-	pthread_cond_signal(&staples->changed);
+	pthread_cond_broadcast(&staples->changed);
 	pthread_mutex_unlock(&staples->lock);
-	if (staples->is_running)
-		pthread_join(staples->thread, NULL);
+	for (uint32_t i = 0; i < staples->nthreads; i++)
+		pthread_join(staples->threads[i], NULL);
 	pthread_cond_destroy(&staples->changed);
 	pthread_mutex_destroy(&staples->lock);
 	close(staples->wake);
@@ -297,7 +328,7 @@ static struct tls_staple *find_or_make(struct tls_staples *staples, const char *
 {
 	struct tls_staple *staple = entry_find(staples, leaf);
 
-	if (staple || !start_thread(staples))
+	if (staple || !start_thread(staples, url))
 		return staple;
 	return entry_new(staples, url, leaf, chain);
 }

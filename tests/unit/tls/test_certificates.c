@@ -267,6 +267,24 @@ static EVP_PKEY *read_key(const char *name)
 	return key;
 }
 
+/* The issuer lets it answer in its place (RFC 6960 section 4.2.2.2). */
+static void issue_charged(const char *name)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = pki_issue_for(&pki, key, name, NULL, 30);
+	char file[64];
+	FILE *stream;
+
+	pki_extend(cert, pki.cert, NID_ext_key_usage, "OCSPSigning");
+	pki_must(X509_sign(cert, pki.key, EVP_sha256()));
+	snprintf(file, sizeof(file), "%s.pem", name);
+	stream = pki_open(&pki, file);
+	PEM_write_X509(stream, cert);
+	fclose(stream);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
 /* @signer: NULL: the issuer; or the name of a certificate that it has issued. */
 static void sign_staple(OCSP_BASICRESP *basic, const char *signer)
 {
@@ -340,6 +358,8 @@ static void only_good_answers_about_the_certificate_are_stapled(void **state)
 	staples(false, "out of date");
 	write_staple_of("exact", "first", V_OCSP_CERTSTATUS_GOOD, 3600);
 	staples(false, "is not signed by the certificate's issuer");
+	write_staple_of("charged", "first", V_OCSP_CERTSTATUS_GOOD, 3600);
+	staples(true, NULL);
 	pki_write(&pki, "staple.der", "not DER");
 	staples(false, "no OCSP response");
 }
@@ -396,6 +416,7 @@ static int group_setup(void **state)
 	chmod(pki_path(&pki, "open.key"), 0644);
 	issue_for_days("soon", 5);
 	issue_for_days("expired", -1);
+	issue_charged("charged");
 	pki_write(&pki, "text.pem", "hello\n");
 	write_locked_key();
 	return 0;
