@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -12,6 +13,8 @@ import pytest
 
 from lib.configs import listener, pool
 from lib.netns import BACKEND
+from lib.origins import Origin
+from lib.pki import Authority
 from lib.process import wait_until
 from lib.web import Client, Web, answer, body_of
 
@@ -529,3 +532,136 @@ def test_a_hedge_that_would_have_to_connect_is_pending(net, serve, webs):
     assert of_pool(sluice, "retries") == 1
     assert of_pool(sluice, "breaker")["pending"] == {"now": 0, "limit": 1, "state": "closed",
                                                      "refused": 1}
+
+
+# --- Over TLS -------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    made = Authority(tmp_path_factory.mktemp("pki"))
+    made.good, made.other = made.issue("back.test"), made.issue("other.test")
+    return made
+
+
+@pytest.fixture
+def secure(net, keep, authority):
+    """An origin that speaks TLS: secure(0), and with a name that nobody asked for."""
+    def make(index, certificate=authority.good):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.cert, certificate.key)
+        return keep(Web(net.backend, (BACKEND, 7000 + index), context))
+    return make
+
+
+class Mute:
+    """Takes connections, and what they say, and says nothing."""
+
+    def __init__(self, net, index):
+        self.gone = 0
+        self.origin = Origin(net.backend, (BACKEND, 7000 + index), self._listen)
+        self.text, self.close = self.origin.text, self.origin.close
+
+    @property
+    def accepted(self):
+        return self.origin.accepted
+
+    def _listen(self, sock, _origin):
+        try:
+            while sock.recv(65536):
+                pass
+        finally:
+            self.gone += 1
+
+
+@pytest.fixture
+def mute(net, keep):
+    return lambda index: keep(Mute(net, index))
+
+
+@pytest.fixture
+def serve_secure(serve, authority):
+    def start(*endpoints, **options):
+        return serve(*endpoints, tls={"ca": str(authority.cert), "server_name": "back.test"},
+                     **options)
+    return start
+
+
+def assert_at_rest(sluice):
+    wait_until(lambda: [e["active"] for e in sluice.endpoints("main").values()] == [0, 0], 10,
+               "nobody is asked any more")
+
+
+def test_over_tls_a_faster_endpoint_answers_for_a_slow_one(net, serve_secure, secure, held):
+    webs, slow = [secure(0), secure(1)], held("slow")
+    webs[0].on("/", slow)
+    webs[1].on("/", named("fast"))
+    webs[1].on("/long", lambda sock, _: answer(sock, body_of(300_000)))
+    webs[0].on("/long", held("slow"))
+    sluice = serve_secure(*webs)
+    with Client(net) as client:
+        assert client.ask().body == b"fast"
+        wait_until(lambda: slow.gone == 1, 10, "the slow one's connection ends")
+        # On the connection that was kept, and whose session the next one might resume.
+        assert client.ask("/long").body == body_of(300_000)
+    assert counts(sluice) == (2, 2)
+    assert webs[1].accepted == 1
+    assert_at_rest(sluice)
+
+
+def test_a_handshake_that_takes_long_is_hedged(net, serve_secure, secure, mute):
+    silent, web = mute(0), secure(1)
+    web.on("/", named("fast"))
+    sluice = serve_secure(silent, web)
+    with Client(net) as client:
+        began = time.monotonic()
+        assert client.ask().body == b"fast"
+        assert DELAY * 0.9 < time.monotonic() - began < 5
+    assert counts(sluice) == (1, 1)
+    wait_until(lambda: silent.gone == 1, 10, "the silent one's connection ends")
+    assert_at_rest(sluice)
+
+
+def test_a_hedge_that_is_in_its_handshake_yet_is_let_go(net, serve_secure, secure, mute, held):
+    web, silent, first = secure(0), mute(1), held("first")
+    web.on("/", first)
+    sluice = serve_secure(web, silent)
+    with Client(net) as client:
+        client.send(GET)
+        wait_until(lambda: silent.accepted == 1, 10, "the second one is asked")
+        first.release()
+        assert client.answer().body == b"first"
+    assert counts(sluice) == (1, 0)
+    wait_until(lambda: silent.gone == 1, 10, "the silent one's connection ends")
+    assert_at_rest(sluice)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_hedge_whose_handshake_fails_changes_nothing(net, serve_secure, secure, authority, method):
+    web, wrong = secure(0), secure(1, authority.other)
+    web.on("/", after(0.6, "first", method))
+    sluice = serve_secure(web, wrong)
+    with Client(net) as client:
+        got = client.ask(method=method)
+        assert (got.status, got.body) == (200, b"" if method == "HEAD" else b"first")
+    assert counts(sluice) == (1, 0)
+    assert "hostname mismatch" in sluice.process.stderr()
+    assert wrong.accepted == 1 and not wrong.seen
+    assert_at_rest(sluice)
+
+
+def test_a_first_one_whose_handshake_fails_late_leaves_it_to_the_hedge(net, serve_secure, secure,
+                                                                       keep):
+    """It has been hedged before it says that it speaks no TLS."""
+    def refuse(sock, _origin):
+        sock.recv(1)
+        time.sleep(0.4)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    plain = keep(Origin(net.backend, (BACKEND, 7000), refuse))
+    web = secure(1)
+    web.on("/", after(0.8, "hedge"))
+    sluice = serve_secure(plain, web)
+    with Client(net) as client:
+        assert client.ask().body == b"hedge"
+    assert counts(sluice) == (1, 1)
+    assert len(web.seen) == 1
+    assert_at_rest(sluice)

@@ -541,15 +541,21 @@ def test_a_request_is_for_whom_the_client_meant_to_reach(net, sluice, authority,
         wait_until(lambda: '"misdirected"' in sluice.process.stdout(), 5, "it is logged")
 
 
+def read_head(sock):
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += sock.recv(1)
+    return head
+
+
+def hello_to(sock, head, seen):
+    seen.append(head.decode())
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+
+
 def hello(seen):
     """An origin that keeps heads of requests, one a connection, and greets."""
-    def handle(sock, _origin):
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += sock.recv(1)
-        seen.append(head.decode())
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
-    return handle
+    return lambda sock, _origin: hello_to(sock, read_head(sock), seen)
 
 
 class EarlyClient:
@@ -590,6 +596,30 @@ def test_early_data_is_marked_and_only_of_safe_methods(net, sluice, authority, n
     assert len(seen) == 2
     wait_until(lambda: '"too_early"' in sluice.process.stdout(), 5, "it is logged")
     assert sluice.listeners()["front"]["tls"]["early"] == 2
+
+
+def test_an_endpoints_own_425_is_passed_on(net, sluice, authority, named_origin, tmp_path):
+    """It was told that the data was early, and the client, who knows it too, asks again."""
+    seen = []
+
+    def careful(sock, _origin):
+        if b"Early-Data: 1\r\n" not in (head := read_head(sock)):
+            hello_to(sock, head, seen)
+            return
+        seen.append(head.decode())
+        sock.sendall(b"HTTP/1.1 425 Too Early\r\nContent-Length: 4\r\nX-Own: yes\r\n\r\nlate")
+
+    web = named_origin("w", ORIGIN, careful)
+    config = http_config(authority, web, early_data="16KiB")
+    config["pools"][0]["http"] = {"retry": {"on_unavailable": True}}
+    sluice.start(config)
+    client = EarlyClient(net, tmp_path)
+    output = client.early(tmp_path, GET.format(path="/early"))
+    assert "Early data was accepted" in output, output
+    assert "HTTP/1.1 425 Too Early" in output and "X-Own: yes" in output and "late" in output
+    assert len(seen) == 2, "it is the client's to ask again"
+    assert "hello" in client.run("-sess_in", client.session, text=GET.format(path="/late"))
+    assert len(seen) == 3 and "Early-Data" not in seen[2]
 
 
 def test_a_copy_of_early_data_is_not_taken_twice(net, sluice, authority, named_origin, tmp_path, keep):
