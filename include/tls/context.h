@@ -39,6 +39,10 @@ int tls_server_context_new(const struct config_tls *config, const char *name, co
 void tls_server_context_fetch_staples(struct tls_server_context *context,
 				      struct tls_staples *staples);
 
+/* Has tickets know the authorities behind a client's certificate, for tls_session_peer_der() of the
+ * sessions that they resume. Before it is in use. */
+void tls_server_context_keep_chains(struct tls_server_context *context);
+
 /* NULL is allowed. It outlives the sessions that were made with it. */
 void tls_server_context_free(struct tls_server_context *context);
 

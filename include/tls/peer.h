@@ -33,7 +33,7 @@ struct tls_peer_der {
 	struct slice leaf;
 	/*
 	 * The authorities it was verified by, but for the anchor (RFC 9440 section 2.3); empty: the
-	 * anchor alone, or the session was resumed, which nothing but the leaf survives.
+	 * anchor alone, or the session was resumed, and its ticket does not have them.
 	 */
 	struct slice chain;
 };

@@ -10,7 +10,7 @@ from lib import curl
 from lib.configs import FRONT, simple
 from lib.netns import BACKEND
 from lib.pki import Authority
-from lib.web import Web, said
+from lib.web import Reader, Web, read_message, said
 
 FORGED = ["Client-Cert", "client_cert", "Client-Cert-Chain", "Client_Cert-Chain"]
 
@@ -92,6 +92,28 @@ def test_backends_get_client_cert_where_asked_for_and_no_forged_one(net, sluice,
     assert told(authority.bob) == leaf + chain
     alone = told(authority.alice)
     assert [name for name, _ in alone] == [name for name, _ in leaf]
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_session_that_is_resumed_has_the_chain_too(net, sluice, web, authority, version):
+    """The second one resumes a ticket that a resumption was given, where there is one."""
+    sluice.start(config(web, authority, forwarding={"client_cert": "chain"}))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(authority.cert)
+    context.load_cert_chain(authority.bob.cert, authority.bob.key)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    session, told = None, []
+    for is_resumed in (False, True, True):
+        with context.wrap_socket(net.client.connect(FRONT), server_hostname="www.example",
+                                 session=session) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: www.example\r\n\r\n")
+            fields = dict(said(read_message(Reader(sock)))["fields"])
+            told.append((fields["client-cert"], fields["client-cert-chain"]))
+            assert sock.session_reused == is_resumed
+            session = sock.session
+    assert told[0] == (bytes_field(der_of(authority.bob.cert)),
+                       bytes_field(der_of(authority.between.cert)))
+    assert told[1] == told[2] == told[0]
 
 
 def test_routes_match_on_all_of_it(net, sluice, web, authority):

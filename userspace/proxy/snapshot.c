@@ -170,6 +170,22 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 	return first_err;
 }
 
+static int make_listener_tls(const struct config_listener *listener, const char *path,
+			     const struct snapshot_options *options,
+			     struct tls_server_context **ret, struct strbuf *ret_errors)
+{
+	int err = tls_server_context_new(&listener->tls, listener->name, path, options->ticket_keys,
+					 ret, ret_errors);
+
+	if (err)
+		return err;
+	if (listener->tls.fetches_ocsp && options->staples)
+		tls_server_context_fetch_staples(*ret, options->staples);
+	if (listener->forwarding.client_cert == CONFIG_CLIENT_CERT_CHAIN)
+		tls_server_context_keep_chains(*ret);
+	return 0;
+}
+
 /* All files are read, so that every complaint comes at once. */
 static int add_tls(struct snapshot *snapshot, const struct snapshot_options *options,
 		   struct strbuf *ret_errors)
@@ -182,12 +198,8 @@ static int add_tls(struct snapshot *snapshot, const struct snapshot_options *opt
 		int err = 0;
 
 		if (listener->tls.ncertificates)
-			err = tls_server_context_new(&listener->tls, listener->name, config->path,
-						     options->ticket_keys,
-						     &snapshot->listeners[i].tls, ret_errors);
-		if (!err && listener->tls.fetches_ocsp && options->staples)
-			tls_server_context_fetch_staples(snapshot->listeners[i].tls,
-							 options->staples);
+			err = make_listener_tls(listener, config->path, options,
+						&snapshot->listeners[i].tls, ret_errors);
 		first_err = first_err ? first_err : err;
 	}
 	for (size_t i = 0; i < config->npools; i++) {

@@ -187,12 +187,11 @@ static struct slice encode(struct arena *arena, X509 *certificate)
 	return text ? slice_of(text, size + 2) : (struct slice){};
 }
 
-/* Without the leaf, which is the first, and the anchor, which is the last. */
-static struct slice encode_chain(struct arena *arena, const STACK_OF(X509) * chain)
+static struct slice encode_all(struct arena *arena, const STACK_OF(X509) * chain)
 {
 	struct slice text = {};
 
-	for (int i = 1; i < sk_X509_num(chain) - 1; i++) {
+	for (int i = 0; i < sk_X509_num(chain); i++) {
 		struct slice next = encode(arena, sk_X509_value(chain, i));
 		char *both = text.len ? arena_printf(arena, "%.*s, %.*s", SLICE_FMT(text),
 						     SLICE_FMT(next))
@@ -200,6 +199,16 @@ static struct slice encode_chain(struct arena *arena, const STACK_OF(X509) * cha
 
 		text = both ? slice_from_str(both) : next;
 	}
+	return text;
+}
+
+static struct slice encode_chain(struct arena *arena, const SSL *ssl)
+{
+	STACK_OF(X509) *chain = tls_kept_chain(ssl);
+	struct slice text = encode_all(arena, chain);
+
+	sk_X509_pop_free(chain, X509_free);
+	ERR_clear_error();
 	return text;
 }
 
@@ -234,7 +243,7 @@ const struct tls_peer_der *tls_session_peer_der(struct tls_session *session)
 		return NULL;
 	if (!kept->has_der) {
 		kept->der.leaf = encode(&kept->arena, certificate);
-		kept->der.chain = encode_chain(&kept->arena, SSL_get0_verified_chain(session->ssl));
+		kept->der.chain = encode_chain(&kept->arena, session->ssl);
 	}
 	kept->has_der = true;
 	return kept->der.leaf.len ? &kept->der : NULL;

@@ -390,6 +390,11 @@ void tls_server_context_fetch_staples(struct tls_server_context *context,
 	}
 }
 
+void tls_server_context_keep_chains(struct tls_server_context *context)
+{
+	tls_kept_chain_use(context->ctx);
+}
+
 void tls_server_context_free(struct tls_server_context *context)
 {
 	if (!context)

@@ -226,6 +226,15 @@ bool tls_early_read(struct tls_session *session) WARN_UNUSED;
 /* The session ends. */
 void tls_peer_forget(struct tls_session *session);
 
+/* --- The authorities behind a client's certificate: kept_chain.c --------------------------- */
+
+/* From now on a client who resumes has them too. */
+void tls_kept_chain_use(SSL_CTX *ctx);
+
+/* Without leaf and anchor, and those of a chain that was too long. Return: the caller's, with its
+ * references; NULL: none are known, or out of memory. */
+STACK_OF(X509) * tls_kept_chain(const SSL *ssl) WARN_UNUSED;
+
 /* --- What went wrong: failure.c ------------------------------------------------------- */
 
 enum tls_failure tls_failure_of(unsigned long error);
