@@ -166,6 +166,7 @@ WRAP_test_compression := malloc
 WRAP_test_headers := calloc malloc realloc
 WRAP_test_tls_allocations := aligned_alloc calloc malloc realloc strdup strndup
 WRAP_test_pacer := clock_monotonic_ns io_loop_defer_long io_loop_delivered_us io_loop_now_us
+WRAP_test_scarce := calloc malloc realloc strdup strndup
 WRAP_test_staples := clock_monotonic_ms ocsp_fetch ocsp_judge
 WRAP_test_ticket_keys := clock_monotonic_ms
 WRAP_test_log := clock_monotonic_ms clock_wall_us

@@ -4,6 +4,8 @@
 
 #include "core/regex.h"
 
+#include <errno.h>
+
 /* The largest group that @to names. */
 static size_t largest_group(const char *to)
 {
@@ -25,8 +27,10 @@ static void check_groups(struct decoder *decoder, const struct config_rewrite *r
 	char problem[REGEX_PROBLEM_SIZE];
 	struct regex *regex = NULL;
 	size_t largest = largest_group(rewrite->to);
+	int err = regex_new(slice_from_str(rewrite->regex), &regex, problem);
 
-	if (regex_new(slice_from_str(rewrite->regex), &regex, problem))
+	decoder->is_out_of_memory |= err == -ENOMEM;
+	if (err)
 		return;
 	if (largest > regex_groups(regex))
 		diagnose(decoder->diagnostics, node_member_or_self(node, "to"),
