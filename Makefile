@@ -256,6 +256,7 @@ bench: ## measure Sluice beside its peers (as root; an hour)
 	@tests/bench/run
 	@tests/bench/run --suite http
 	@tests/bench/run --suite https
+	@tests/bench/run --suite dispatch
 
 # --- Lint ---------------------------------------------------------------------
 C_FILES   := $(sort $(shell find bpf include userspace tests -name '*.[ch]' 2>/dev/null))

@@ -36,6 +36,7 @@ def facts(sluiced):
             "sluice": _first_line([sluiced, "--version"], r"(\d+\.\d+\.\d+\S*)"),
             "haproxy": _first_line(["haproxy", "-v"], r"version (\S+)"),
             "nginx": _first_line(["nginx", "-v"], r"nginx/(\S+)"),
+            "nftables": _first_line(["nft", "--version"], r"v(\S+)"),
             "wrk": _first_line(["wrk", "-v"], r"wrk (?:debian/)?(\S+)"),
             "iperf3": _first_line(["iperf3", "--version"], r"iperf (\S+)"),
         },

@@ -12,7 +12,7 @@ from lib.process import Process
 from lib.traffic import Client
 
 from .cpu import Meter, private_kib
-from .peers import BACKEND_BASE, BULK, ECHO, FILES, LENGTHS, WEB
+from .peers import BACKEND_BASE, BULK, DATAGRAM, ECHO, FILES, LENGTHS, WEB
 from .steps import Steps
 
 
@@ -125,6 +125,17 @@ def throughput(session, peer):
     return {"gbit": end["bits_per_second"] / 1e9,
             "cpu_s_per_gb": None if meter.seconds is None else meter.seconds / end["bytes"] * 1e9,
             "idle": meter.idle}
+
+
+def datagrams(session, peer):
+    with Meter(peer.pid) as meter:
+        text = session.run_client([TOOLS / "datagram", "ask", *peer.address(DATAGRAM), 64,
+                                   session.seconds])
+    found = json.loads(text)
+    if found["lost"] > found["answered"] / 100:
+        raise RuntimeError(f"{peer.name} loses too many: {found}")
+    return {"rate": found["rate"], "lost": found["lost"], "idle": meter.idle,
+            "process_cpu_us": _per_request_us(meter.seconds, found["answered"])}
 
 
 def latency(session, peer):
@@ -315,4 +326,15 @@ HTTPS_MEASURES = {
     "flood_latency": (flood_latency, HTTPS),
     "half_flood_latency": (half_flood_latency, HTTPS),
     "tls_memory": (tls_memory, HTTPS),
+}
+
+THREE = ("haproxy-three", "sluice-splice-three")
+NFTABLES = ("nft-numgen", "nft-jhash", "nft-dnat")
+DISPATCHERS = ("sluice-nat", "sluice-nat-xdp", "sluice-l2", "sluice-l2-xdp", "sluice-ipip", "sluice-gue")
+PACKETS = ("plain", *DISPATCHERS, *NFTABLES)
+DISPATCH_MEASURES = {
+    "requests_64": (requests_64, PACKETS + THREE),
+    "connections": (connections, PACKETS + THREE),
+    "datagrams": (datagrams, PACKETS),
+    "throughput": (throughput, PACKETS + THREE),
 }

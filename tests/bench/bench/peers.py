@@ -5,12 +5,12 @@ import resource
 
 from lib.netns import BACKEND, PROXY
 from lib.origins import nginx
-from lib.paths import BUILD
+from lib.paths import BUILD, TOOLS
 from lib.process import Process, can_connect
 from lib.traffic import Server
 
 # Ports of the backend, and of each proxy: base + offset.
-WEB, BULK, ECHO, FILES = 1, 2, 3, 8
+WEB, BULK, ECHO, FILES, DATAGRAM = 1, 2, 3, 8, 9
 # Where the backend ends a connection after so many requests: {requests: offset}.
 LENGTHS = {4: 4, 16: 5, 64: 6, 256: 7}
 OFFSETS = (WEB, BULK, ECHO, *LENGTHS.values())
@@ -26,6 +26,7 @@ class Peer:
     name = title = None
     host, base = PROXY, None
     scheme = "http"
+    backends = (BACKEND,)
     # What it does to the devices would be part of every other path: up only while it is measured.
     is_alone = False
 
@@ -83,7 +84,8 @@ class Sluice(Peer):
             "admin": {"socket": str(self.directory / f"{self.name}.sock")},
             "listeners": [{"name": f"l{o}", "bind": [f"{PROXY}:{self.base + o}"], "mode": "tcp",
                            "backlog": 16384, "pool": f"p{o}"} for o in OFFSETS],
-            "pools": [{"name": f"p{o}", "endpoints": [{"address": f"{BACKEND}:{BACKEND_BASE + o}"}]}
+            "pools": [{"name": f"p{o}",
+                       "endpoints": [{"address": f"{b}:{BACKEND_BASE + o}"} for b in self.backends]}
                       for o in OFFSETS],
         }, indent=1))
         return self.spawn([self.binary, "-c", config])
@@ -108,12 +110,17 @@ class HAProxy(Peer):
     options = "option splice-auto"
     connections = (DESCRIPTORS - 1000) // 2  # two descriptors each, and some for pipes
 
+    def listen(self, offset):
+        servers = "\n".join(f"  server backend{i} {backend}:{BACKEND_BASE + offset}"
+                            for i, backend in enumerate(self.backends))
+        return f"""
+listen l{offset}
+  bind {PROXY}:{self.base + offset} backlog 16384
+{servers}"""
+
     def launch(self):
         config = self.directory / f"{self.name}.cfg"
-        listens = "\n".join(f"""
-listen l{o}
-  bind {PROXY}:{self.base + o} backlog 16384
-  server backend {BACKEND}:{BACKEND_BASE + o}""" for o in OFFSETS)
+        listens = "\n".join(self.listen(o) for o in OFFSETS)
         config.write_text(f"""
 global
   nbthread 1
@@ -161,15 +168,16 @@ stream {{
 
 class Backend:
     """nginx for requests, iperf3 for bulk, the traffic tool for connections that idle."""
+    listen_on = BACKEND
 
     def __init__(self, net, directory):
         http = f"""keepalive_requests 1000000000; keepalive_timeout 10m;
-          server {{ listen {BACKEND}:{BACKEND_BASE + WEB} backlog=16384 reuseport;
+          server {{ listen {self.listen_on}:{BACKEND_BASE + WEB} backlog=16384 reuseport;
             location / {{ default_type text/plain; return 200 "{'x' * 128}"; }}
             location /status {{ stub_status; }}
             location /size/ {{ default_type text/plain; sendfile on; tcp_nopush on; root {directory}; }} }}"""
         for length, offset in LENGTHS.items():
-            http += f"""server {{ listen {BACKEND}:{BACKEND_BASE + offset} backlog=16384 reuseport;
+            http += f"""server {{ listen {self.listen_on}:{BACKEND_BASE + offset} backlog=16384 reuseport;
             keepalive_requests {length}; location / {{ return 200 "{'x' * 128}"; }} }}"""
         for name, size in BODIES.items():
             (directory / "size").mkdir(exist_ok=True)
@@ -179,11 +187,17 @@ class Backend:
         web = nginx(net.backend, directory, http, "backend", main, is_single=False)
         self.processes.append(web)
         web.wait_ready(lambda: can_connect(net.backend, (BACKEND, BACKEND_BASE + WEB)))
-        bulk = Process(["iperf3", "-s", "-B", BACKEND, "-p", BACKEND_BASE + BULK], directory,
+        bulk = Process(["iperf3", "-s", "-B", self.listen_on, "-p", BACKEND_BASE + BULK], directory,
                        "iperf3", net.backend)
         self.processes.append(bulk)
         bulk.wait_ready(lambda: can_connect(net.backend, (BACKEND, BACKEND_BASE + BULK)))
         self.processes.append(Server((BACKEND, BACKEND_BASE + ECHO), directory, net.backend))
+
+    def answer_datagrams(self, net, directory):
+        server = Process([TOOLS / "datagram", "serve", BACKEND_BASE + DATAGRAM], directory,
+                         "datagram", net.backend)
+        self.processes.append(server)
+        server.wait_ready(lambda: "serving" in server.stdout())
 
     def stop(self):
         for process in self.processes:

@@ -13,7 +13,8 @@ PANELS = ("requests_64", "requests_512", "process_cpu_64", "process_cpu_512", "a
           "connections", "throughput", "memory", "p50", "p99", "http_64", "http_512", "http_64_cpu",
           "http_512_cpu", "http_1k_cpu", "http_64k_cpu", "http_1m_cpu", "http_p50", "http_p99", "files_1k_cpu", "files_64k_cpu",
           "files_1m_cpu", "handshakes_full", "handshakes_resumed", "handshakes_full_cpu",
-          "handshakes_resumed_cpu", "flood_p99", "half_flood_p99", "tls_memory")
+          "handshakes_resumed_cpu", "flood_p99", "half_flood_p99", "tls_memory",
+          "connection_added", "datagrams", "datagram_added", "throughput_added")
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #57606a; }
 .title { font-size: 13px; font-weight: 600; }
@@ -21,6 +22,10 @@ text { font: 12px system-ui, sans-serif; fill: #57606a; }
 .plain { fill: #8c959f; } .sluice { fill: #0a7ea4; } .haproxy { fill: #c47f17; }
 .haproxy-copy { fill: #dfb05f; } .nginx { fill: #4c9a52; }
 .sluice-http { fill: #0a7ea4; } .haproxy-http { fill: #c47f17; } .nginx-http { fill: #4c9a52; }
+.sluice-nat { fill: #0a7ea4; } .sluice-nat-xdp { fill: #3d9bb8; } .sluice-l2 { fill: #5fb0c8; }
+.sluice-l2-xdp { fill: #7cc0d4; } .sluice-ipip { fill: #8fcadb; } .sluice-gue { fill: #a3d4e2; }
+.nft-numgen { fill: #8e5aa8; } .nft-jhash { fill: #a67bbd; } .nft-dnat { fill: #bd9bd0; }
+.sluice-splice-three { fill: #2f7d78; } .haproxy-three { fill: #c47f17; }
 .sluice-https { fill: #0a7ea4; } .haproxy-https { fill: #c47f17; } .nginx-https { fill: #4c9a52; }
 .spread { stroke: #24292f; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) {

@@ -6,13 +6,22 @@ TITLES = {"plain": "plain routing", "sluice": "Sluice relay",
           "sluice-splice-tc": "Sluice splice", "haproxy": "HAProxy",
           "haproxy-copy": "HAProxy, no splice", "nginx": "nginx stream",
           "sluice-http": "Sluice", "haproxy-http": "HAProxy", "nginx-http": "nginx",
-          "sluice-https": "Sluice", "haproxy-https": "HAProxy", "nginx-https": "nginx"}
+          "sluice-https": "Sluice", "haproxy-https": "HAProxy", "nginx-https": "nginx",
+          "sluice-nat": "Sluice nat", "sluice-nat-xdp": "nat at XDP", "sluice-l2": "Sluice l2",
+          "sluice-l2-xdp": "l2 at XDP", "sluice-ipip": "Sluice ipip", "sluice-gue": "Sluice gue",
+          "nft-numgen": "nftables numgen", "nft-jhash": "nftables jhash",
+          "nft-dnat": "jhash, source kept", "haproxy-three": "HAProxy mode tcp",
+          "sluice-splice-three": "Sluice splice"}
+DISPATCH_BASES = ("plain", "nft-numgen", "nft-jhash", "nft-dnat", "haproxy-three", "sluice-splice-three")
 # Whom ratios are of, and to.
 PAIRS = {"tcp": ("sluice", ("haproxy", "nginx")),
          "http": ("sluice-http", ("haproxy-http", "nginx-http")),
-         "https": ("sluice-https", ("haproxy-https", "nginx-https"))}
+         "https": ("sluice-https", ("haproxy-https", "nginx-https")),
+         "dispatch": ("sluice-nat", DISPATCH_BASES),
+         "dispatch-wire": ("sluice-nat-xdp", ("sluice-nat", *DISPATCH_BASES))}
 DRAWINGS = {"tcp": "benchmarks.svg", "http": "benchmarks-http.svg",
-            "https": "benchmarks-https.svg"}
+            "https": "benchmarks-https.svg", "dispatch": "benchmarks-dispatch.svg",
+            "dispatch-wire": "benchmarks-dispatch-wire.svg"}
 BEGIN = "<!-- begin: written by tests/bench/run --suite %s --update-docs -->"
 END = "<!-- end -->"
 

@@ -59,24 +59,38 @@ METRICS = {
     **{f"{step}_{kind}": ("handoff", f"{step}_{kind}", f"hand-over: {title}, {kind}", "µs", 1,
                           "lower") for step, title in STEPS.items() for kind in ("p50", "p99")},
     "handoff_us": ("handoff", "handoff_us", "hand-over: all steps, mean", "µs", 1, "lower"),
+    "connection_added": ("connections", "added_cpu_us", "added CPU per connection", "µs", 2,
+                         "lower"),
+    "datagrams": ("datagrams", "rate", "questions with answers over UDP", "1/s", 0, "higher"),
+    "datagram_added": ("datagrams", "added_cpu_us", "added CPU per question with answer", "µs", 2,
+                       "lower"),
     "throughput": ("throughput", "gbit", "one stream", "Gbit/s", 2, "higher"),
     "throughput_cpu": ("throughput", "cpu_s_per_gb", "process CPU per gigabyte", "s", 3, "lower"),
+    "throughput_added": ("throughput", "added_cpu_s_per_gb", "added CPU per gigabyte", "s", 3,
+                         "lower"),
     "p50": ("latency", "p50_us", "latency at a fixed rate, p50", "µs", 0, "lower"),
     "p99": ("latency", "p99_us", "latency at a fixed rate, p99", "µs", 0, "lower"),
     "memory": ("memory", "bytes_per_connection", "memory per idle connection", "B", 0, "lower"),
 }
 
 
+def _busy(values, rate):
+    """Seconds of CPU, of the whole machine, for one of what @rate counts."""
+    return cores() * (1 - values["idle"]) / values[rate]
+
+
 def add_derived(samples):
-    """Added CPU per request: what a request costs the whole machine beyond plain routing's cost.
-    Holds where the machine is saturated; `idle` beside it says how far it was."""
-    plain = {(s["round"], s["measure"]): s["values"]["rate"] for s in samples
-             if s["path"] == "plain" and "rate" in s["values"]}
+    """Added CPU: what a request costs the whole machine beyond plain routing's cost in the same round; of
+    bulk, what a gigabyte costs."""
+    plain = {(s["round"], s["measure"]): s["values"] for s in samples if s["path"] == "plain"}
     for sample in samples:
-        base = plain.get((sample["round"], sample["measure"]))
-        if base and "rate" in sample["values"] and sample["path"] != "plain" and sample["measure"].startswith(("requests", "http")):
-            gap = 1 / sample["values"]["rate"] - 1 / base
-            sample["values"]["added_cpu_us"] = cores() * gap * 1e6
+        base, values = plain.get((sample["round"], sample["measure"])), sample["values"]
+        if sample["path"] == "plain" or not base:
+            continue
+        if "gbit" in values:
+            values["added_cpu_s_per_gb"] = 8 * (_busy(values, "gbit") - _busy(base, "gbit"))
+        elif "rate" in values:
+            values["added_cpu_us"] = 1e6 * (_busy(values, "rate") - _busy(base, "rate"))
 
 
 def by_round(samples, metric, path):

@@ -3,6 +3,7 @@
 from .series import ratio, ratio_to_best, summary
 
 HTTPS_PEERS = ("haproxy-https", "nginx-https")
+NFTABLES = ("nft-numgen", "nft-jhash")
 
 # (claim, metric, path, base, limit, is_at_most); base: a path; several: the better of them; None:
 # the value itself counts
@@ -44,6 +45,16 @@ TARGETS = [
      "sluice-https", HTTPS_PEERS, 1.0, True),
     ("https: memory per idle connection, against nginx", "tls_memory", "sluice-https",
      "nginx-https", 1.0, True),
+    ("nat: requests, 64 connections, against the faster nftables", "requests_64", "sluice-nat",
+     NFTABLES, 1.0, False),
+    ("nat: added CPU per request, against the lower of nftables", "added_cpu_64", "sluice-nat",
+     NFTABLES, 1.0, True),
+    ("nat: new connections, against the faster nftables", "connections", "sluice-nat", NFTABLES,
+     1.0, False),
+    ("nat: questions over UDP, against the faster nftables", "datagrams", "sluice-nat", NFTABLES,
+     1.0, False),
+    ("nat: one stream, against the faster nftables", "throughput", "sluice-nat", NFTABLES, 1.0,
+     False),
     ("bytes of user memory per idle connection", "memory", "sluice", None, 4096, True),
 ]
 
