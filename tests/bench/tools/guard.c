@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the guard costs a packet at TC, path by path, with sources drawn at random:
- * BPF_PROG_TEST_RUN, net of the program that brings the packets. Prints JSON.
+ * What the guard costs a packet at TC, path by path, with sources drawn at random. Prints JSON.
  * guard PROGRAM.o BRING.o
  */
 #include "abi/guard.h"
 #include "guard/limiter.h"
 #include "guard/table.h"
-#include "guard.h"
+#include "testrun.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <err.h>
-#include <linux/if_ether.h>
-#include <linux/ip.h>
 #include <linux/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,7 +19,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REPEAT  400000
 #define ROUNDS  7
 #define SIZE    66
 #define SERVICE 0x0aff0001u
@@ -56,32 +51,15 @@ static const struct scenario {
 	{"source rate, 500000 sources", GUARD_ENFORCE, WITH_RATES, 500000},
 };
 
-static int map_of(struct bpf_object *object, const char *name)
-{
-	return bpf_object__find_map_fd_by_name(object, name);
-}
+/* Strewn over half of the addresses, so that each has a /24 of its own. */
+static const struct bring_clients clients = {.first = 0x20000000u, .stride = 4099};
 
-static void put(struct bpf_object *object, const char *name, __u32 index, const void *value)
+static void build_frame(struct testrun *run, bool has_defect)
 {
-	if (bpf_map_update_elem(map_of(object, name), &index, value, BPF_ANY))
-		err(1, "%s", name);
-}
-
-static void build_frame(unsigned char *frame, bool has_defect)
-{
-	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = 6};
 	struct tcphdr tcp = {.dest = htons(80), .doff = 8, .ack = !has_defect};
 
-	memset(frame, 0, SIZE);
-	frame[5] = 1;
-	frame[11] = 2;
-	frame[12] = ETH_P_IP >> 8;
-	ip.tot_len = htons(SIZE - 14);
-	ip.saddr = htonl(bring_source(0));
-	ip.daddr = htonl(SERVICE);
-	tcp.source = htons(40000);
-	memcpy(frame + 14, &ip, sizeof(ip));
-	memcpy(frame + 34, &tcp, sizeof(tcp));
+	testrun_start_frame(run, SIZE, IPPROTO_TCP, SERVICE);
+	memcpy(testrun_l4(run), &tcp, sizeof(tcp));
 }
 
 static void add(struct guard_list *list, __u32 address)
@@ -95,7 +73,7 @@ static void add(struct guard_list *list, __u32 address)
 }
 
 /* Strangers are strewn over all networks. */
-static void load_list(struct bpf_object *object, const struct scenario *scenario)
+static void load_list(const struct testrun *run, const struct scenario *scenario)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	struct guard_list list = {};
@@ -105,7 +83,7 @@ static void load_list(struct bpf_object *object, const struct scenario *scenario
 	int fd;
 
 	for (__u32 i = 0; i < scenario->sources; i++)
-		add(&list, scenario->with & WITH_LIST ? bring_source(i) : bring_source(i) + 2000);
+		add(&list, bring_client(&clients, i) + (scenario->with & WITH_LIST ? 0 : 2000));
 	if (guard_table_new(&list, 0, &table))
 		errx(1, "out of memory");
 	nlines = guard_table_lines(table);
@@ -116,13 +94,13 @@ static void load_list(struct bpf_object *object, const struct scenario *scenario
 		err(1, "list");
 	guard_table_fill(table, lines);
 	munmap(lines, nlines * sizeof(*lines));
-	put(object, "guard_list4", 0, &fd);
+	testrun_put(run, "guard_list4", 0, &fd);
 	close(fd);
 	guard_table_free(table);
 	guard_list_done(&list);
 }
 
-static void load_rates(struct bpf_object *object, struct guard_settings *settings)
+static void load_rates(const struct testrun *run, struct guard_settings *settings)
 {
 	struct guard_service service = {};
 	struct guard_place place = {.flags = GUARD_PLACE_ANY4};
@@ -130,81 +108,48 @@ static void load_rates(struct bpf_object *object, struct guard_settings *setting
 
 	settings->source[GUARD_PACKETS] = guard_rate_of(100000000, 1000);
 	settings->bucket_mask = (1u << 18) - 1;
-	put(object, "guard_services", 0, &service);
-	put(object, "guard_places", 1, &place);
-	put(object, "guard_ports", 80, &port);
+	testrun_put(run, "guard_services", 0, &service);
+	testrun_put(run, "guard_places", 1, &place);
+	testrun_put(run, "guard_ports", 80, &port);
 }
 
-static void prepare(struct bpf_object *object, const struct scenario *scenario)
+static void prepare(const struct testrun *run, const struct scenario *scenario)
 {
 	struct guard_settings settings = {.mode = scenario->mode, .seed = 7};
 
 	if (scenario->with & (WITH_LIST | WITH_STRANGERS)) {
 		settings.flags |= GUARD_HAS_LIST4;
-		load_list(object, scenario);
+		load_list(run, scenario);
 	}
 	if (scenario->with & WITH_RATES) {
 		settings.flags |= GUARD_HAS_RATES | GUARD_HAS_SERVICES;
-		load_rates(object, &settings);
+		load_rates(run, &settings);
 	}
 	if (scenario->with & WITH_CHECKS)
 		settings.flags |= GUARD_HAS_MALFORMED;
 	if (scenario->with & WITH_TALKERS)
 		settings.flags |= GUARD_HAS_TALKERS;
-	put(object, "guard_settings", 0, &settings);
-}
-
-static int program_of(struct bpf_object *object, const char *name)
-{
-	return bpf_program__fd(bpf_object__find_program_by_name(object, name));
-}
-
-static double run(struct bpf_object *bring, int measured, bool has_defect)
-{
-	static unsigned char frame[SIZE];
-	double best = 1e9;
-	__u32 zero = 0;
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = SIZE,
-		    .repeat = REPEAT);
-
-	build_frame(frame, has_defect);
-	if (bpf_map_update_elem(map_of(bring, "measured"), &zero, &measured, BPF_ANY))
-		err(1, "tail call");
-	for (int i = 0; i < ROUNDS; i++) {
-		if (bpf_prog_test_run_opts(program_of(bring, "bring"), &opts))
-			err(1, "test run");
-		if (opts.duration < best)
-			best = opts.duration;
-	}
-	return best;
+	testrun_put(run, "guard_settings", 0, &settings);
 }
 
 static void measure(const char *program, const char *bringer, const struct scenario *scenario,
 		    double *ret_off)
 {
-	struct bpf_object *object = bpf_object__open(program), *bring = bpf_object__open(bringer);
-	bool has_defect = scenario->with & WITH_DEFECT;
-	__u32 nsources = scenario->sources;
-	struct bpf_map *rodata;
-	double empty, full;
+	struct testrun run;
+	double ns;
 
-	if (!object || !bring)
-		err(1, "open");
-	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "guard_sources"), 1u << 18);
-	rodata = bpf_object__find_map_by_name(bring, ".rodata");
-	if (bpf_map__set_initial_value(rodata, &nsources, sizeof(nsources)) ||
-	    bpf_object__load(object) || bpf_object__load(bring))
-		errx(1, "load");
-	prepare(object, scenario);
-	empty = run(bring, program_of(bring, "nothing"), has_defect);
-	full = run(bring, program_of(object, "tc_ingress"), has_defect) - empty;
+	testrun_open(&run, program, bringer);
+	testrun_size_map(&run, "guard_sources", 1u << 18);
+	build_frame(&run, scenario->with & WITH_DEFECT);
+	testrun_load(&run, &clients, scenario->sources);
+	prepare(&run, scenario);
+	ns = testrun_measure(&run, ROUNDS).program;
 	if (scenario->mode == GUARD_OFF)
-		*ret_off = full;
-	printf("{\"path\": \"%s\", \"ns\": %.0f, \"beyond_off_ns\": %.0f}\n", scenario->what, full,
-	       full - *ret_off);
+		*ret_off = ns;
+	printf("{\"path\": \"%s\", \"ns\": %.0f, \"beyond_off_ns\": %.0f}\n", scenario->what, ns,
+	       ns - *ret_off);
 	fflush(stdout);
-	bpf_object__close(bring);
-	bpf_object__close(object);
+	testrun_close(&run);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a packet costs in the program at TC; the tools that ask are packet, guard and dispatch. */
+#include "testrun.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <err.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define REPEAT 400000
+#define L4_AT  (ETH_HLEN + sizeof(struct iphdr))
+
+static struct bpf_object *open_object(const char *path)
+{
+	struct bpf_object *object = bpf_object__open(path);
+
+	if (!object)
+		err(1, "%s", path);
+	return object;
+}
+
+void testrun_open(struct testrun *run, const char *program, const char *bringer)
+{
+	*run = (struct testrun){.measured = open_object(program), .bring = open_object(bringer)};
+}
+
+void testrun_close(struct testrun *run)
+{
+	bpf_object__close(run->bring);
+	bpf_object__close(run->measured);
+}
+
+/* --- Frames ----------------------------------------------------------------------------------- */
+
+void testrun_start_frame(struct testrun *run, __u32 size, __u8 protocol, __u32 destination)
+{
+	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol};
+
+	memset(run->frame, 0, sizeof(run->frame));
+	run->size = size;
+	run->frame[5] = 1;
+	run->frame[11] = 2;
+	run->frame[12] = ETH_P_IP >> 8;
+	ip.tot_len = htons((__u16)(size - ETH_HLEN));
+	ip.daddr = htonl(destination);
+	memcpy(run->frame + ETH_HLEN, &ip, sizeof(ip));
+}
+
+void *testrun_l4(struct testrun *run)
+{
+	return run->frame + L4_AT;
+}
+
+/* --- Maps ------------------------------------------------------------------------------------- */
+
+static struct bpf_map *find_map(const struct bpf_object *object, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	if (!map)
+		errx(1, "no map %s", name);
+	return map;
+}
+
+int testrun_map(const struct testrun *run, const char *name)
+{
+	return bpf_map__fd(find_map(run->measured, name));
+}
+
+void testrun_size_map(struct testrun *run, const char *name, __u32 nelements)
+{
+	if (bpf_map__set_max_entries(find_map(run->measured, name), nelements))
+		errx(1, "%s", name);
+}
+
+static void put(const struct bpf_object *object, const char *name, __u32 index, const void *value)
+{
+	if (bpf_map_update_elem(bpf_map__fd(find_map(object, name)), &index, value, BPF_ANY))
+		err(1, "%s", name);
+}
+
+void testrun_put(const struct testrun *run, const char *name, __u32 index, const void *value)
+{
+	put(run->measured, name, index, value);
+}
+
+void *testrun_mmap(const struct testrun *run, const char *name, size_t size)
+{
+	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      testrun_map(run, name), 0);
+
+	if (elements == MAP_FAILED)
+		err(1, "%s", name);
+	return elements;
+}
+
+void testrun_map_address(__u8 to[16], __u32 address)
+{
+	__be32 be = htonl(address);
+
+	memset(to, 0, 10);
+	to[10] = to[11] = 0xff;
+	memcpy(to + 12, &be, sizeof(be));
+}
+
+/* --- Runs ------------------------------------------------------------------------------------- */
+
+void testrun_load(struct testrun *run, const struct bring_clients *clients, __u32 nflows)
+{
+	struct bring_rodata settings = {.nflows = nflows, .size = run->size, .clients = *clients};
+
+	if (bpf_map__set_initial_value(find_map(run->bring, ".rodata"), &settings,
+				       sizeof(settings)) ||
+	    bpf_object__load(run->measured) || bpf_object__load(run->bring))
+		errx(1, "load");
+}
+
+static int program_of(const struct bpf_object *object, const char *name)
+{
+	return bpf_program__fd(bpf_object__find_program_by_name(object, name));
+}
+
+static void aim(const struct testrun *run, int program)
+{
+	put(run->bring, "measured", 0, &program);
+}
+
+/* Return: ns a packet. */
+static double run_once(struct testrun *run, __u32 npackets)
+{
+	struct __sk_buff skb = {.ifindex = run->ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = run->frame, .data_size_in = run->size,
+		    .ctx_in = &skb, .ctx_size_in = sizeof(skb), .repeat = (int)npackets);
+
+	put(run->bring, ".data", 0, run->frame);
+	if (bpf_prog_test_run_opts(program_of(run->bring, "bring"), &opts))
+		err(1, "test run");
+	return opts.duration;
+}
+
+void testrun_warm(struct testrun *run, __u32 npackets)
+{
+	aim(run, program_of(run->measured, "tc_ingress"));
+	(void)run_once(run, npackets);
+}
+
+static double best_of(struct testrun *run, unsigned rounds, int program)
+{
+	double best = 1e9;
+
+	aim(run, program);
+	for (unsigned i = 0; i < rounds; i++) {
+		double ns = run_once(run, REPEAT);
+
+		best = ns < best ? ns : best;
+	}
+	return best;
+}
+
+struct testrun_ns testrun_measure(struct testrun *run, unsigned rounds)
+{
+	double bring = best_of(run, rounds, program_of(run->bring, "nothing"));
+	double both = best_of(run, rounds, program_of(run->measured, "tc_ingress"));
+
+	return (struct testrun_ns){.program = both - bring, .bring = bring};
+}

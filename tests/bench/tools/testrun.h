@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_BENCH_TESTRUN_H
+#define TESTS_BENCH_TESTRUN_H
+
+/*
+ * What a packet costs in the program at TC: BPF_PROG_TEST_RUN, net of what brings the packets.
+ * testrun_open(), sizes and settings of maps, testrun_load(), elements of maps, testrun_measure(),
+ * testrun_close(). Errors end the process.
+ */
+#include "bring.h"
+
+#include <bpf/libbpf.h>
+#include <stddef.h>
+
+#define TESTRUN_FRAME_MAX 1514
+
+struct testrun {
+	struct bpf_object *measured, *bring;
+	unsigned char frame[TESTRUN_FRAME_MAX];
+	__u32 size;
+	__u32 ifindex; /* that packets come from; 0: lo */
+};
+
+/* @program: an object with tc_ingress. @bringer: bring.bpf.o. */
+void testrun_open(struct testrun *run, const char *program, const char *bringer);
+void testrun_close(struct testrun *run);
+
+/* --- Frames ----------------------------------------------------------------------------------- */
+
+/* Ethernet and IPv4; the transport header is the caller's, from testrun_l4() on. */
+void testrun_start_frame(struct testrun *run, __u32 size, __u8 protocol, __u32 destination);
+void *testrun_l4(struct testrun *run);
+
+/* --- Maps of the program ---------------------------------------------------------------------- */
+
+int testrun_map(const struct testrun *run, const char *name);
+void testrun_size_map(struct testrun *run, const char *name, __u32 nelements);
+void testrun_put(const struct testrun *run, const char *name, __u32 index, const void *value);
+void *testrun_mmap(const struct testrun *run, const char *name, size_t size);
+void testrun_map_address(__u8 to[16], __u32 address); /* v4-mapped */
+
+/* --- Runs ------------------------------------------------------------------------------------- */
+
+void testrun_load(struct testrun *run, const struct bring_clients *clients, __u32 nflows);
+/* Packets like the frame, as it is now, of flows drawn at random. */
+void testrun_warm(struct testrun *run, __u32 npackets);
+
+struct testrun_ns {
+	double program; /* a packet; the best of @rounds */
+	double bring;   /* without it */
+};
+
+struct testrun_ns testrun_measure(struct testrun *run, unsigned rounds);
+
+#endif
