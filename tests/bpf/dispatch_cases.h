@@ -891,8 +891,29 @@ static void enter_network(void)
 	fixture.ifindex = if_nametoindex("d0");
 }
 
+/* Back out of the device that it came by, or of another one. */
+static void answer_leaves_at_xdp_where_devices_send(void **state)
+{
+	uint32_t clients = fixture.ifindex, elsewhere = fixture.hook->redirect;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	assert_tcp_goes_up("SYN", SYN, 0);
+	fixture.ifindex = if_nametoindex("d1");
+	assert_action("all send", tcp_frame(DOWN_IN, SYN | ACK, 0), elsewhere);
+	fixture.settings.flags = 0;
+	put("dispatch_settings", 0, &fixture.settings);
+	assert_action("not all send", tcp_frame(DOWN_IN, SYN | ACK, 0),
+		      fixture.hook->is_xdp ? fixture.hook->pass : elsewhere);
+	fixture.ifindex = clients;
+	fixture.settings.flags = DISPATCH_SENDS_XDP;
+	put("dispatch_settings", 0, &fixture.settings);
+	assert_tcp_comes_down("the client's own device", SYN | ACK, 0);
+}
+
 #define DISPATCH_TESTS                                                                        \
 	cmocka_unit_test(nat_changes_both_addresses_of_tcp),                                  \
+		cmocka_unit_test(answer_leaves_at_xdp_where_devices_send),                    \
 		cmocka_unit_test(nat_changes_both_addresses_of_udp),                          \
 		cmocka_unit_test(udp_checksum_never_becomes_none),                            \
 		cmocka_unit_test(others_are_passed_untouched),                                \

@@ -5,6 +5,8 @@
 #include "fastpath/dispatch.h"
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/pin.h"
+#include "io/loop.h"
+#include "io/timer.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -53,11 +55,10 @@ static struct address parsed(const char *text)
 	return address;
 }
 
-static void start(struct daemon *daemon)
+static void start_at(struct daemon *daemon, enum splice_hook hook)
 {
 	const struct io_options io = {.backend = IO_BACKEND_EPOLL};
-	struct splice_options options = {
-		.max_flows = 16, .dispatch_flows = FLOWS, .hook = SPLICE_HOOK_TC};
+	struct splice_options options = {.max_flows = 16, .dispatch_flows = FLOWS, .hook = hook};
 	const char *why = "";
 
 	assert_int_equal(pin_open(DIRECTORY, (uid_t)-1, (gid_t)-1, &daemon->pin), 0);
@@ -66,6 +67,11 @@ static void start(struct daemon *daemon)
 	if (splice_new(&options, daemon->loop, &daemon->programs, &why))
 		fail_msg("%s", why);
 	assert_int_equal(dispatch_new(daemon->programs, &daemon->dispatch), 0);
+}
+
+static void start(struct daemon *daemon)
+{
+	start_at(daemon, SPLICE_HOOK_TC);
 }
 
 static void stop(struct daemon *daemon)
@@ -339,6 +345,67 @@ static void next_daemon_takes_over_flows_and_endpoints(void **state)
 	stop(&daemon);
 }
 
+static bool programs_may_send(const struct daemon *daemon)
+{
+	struct dispatch_settings settings = {};
+	uint32_t zero = 0;
+	int fd = ingress_map(&daemon->programs->ingress, "dispatch_settings");
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &settings), 0);
+	return settings.flags & DISPATCH_SENDS_XDP;
+}
+
+struct waiting {
+	struct io_timer timer;
+	const struct daemon *daemon;
+	bool may_send;
+	int looks;
+};
+
+static void on_look(struct io_timer *timer)
+{
+	struct waiting *waiting = container_of(timer, struct waiting, timer);
+
+	if (programs_may_send(waiting->daemon) == waiting->may_send || ++waiting->looks == 500)
+		io_loop_stop(waiting->daemon->loop);
+	else
+		io_timer_start(waiting->daemon->loop, timer, 10);
+}
+
+/* News of devices come over netlink. */
+static void assert_soon(const struct daemon *daemon, bool may_send)
+{
+	struct waiting waiting = {
+		.timer.on_expire = on_look, .daemon = daemon, .may_send = may_send};
+
+	io_timer_start(daemon->loop, &waiting.timer, 10);
+	assert_int_equal(io_loop_run(daemon->loop), 0);
+	assert_int_equal(programs_may_send(daemon), may_send);
+}
+
+/* A veth sends what its far end can take: with a program there, or GRO. A bridge sends nothing. */
+static void answers_leave_at_xdp_while_every_device_sends(void **state)
+{
+	struct daemon daemon = {};
+
+	(void)state;
+	reset_plan();
+	start_at(&daemon, SPLICE_HOOK_XDP);
+	apply(&daemon);
+	assert_soon(&daemon, true);
+	assert_int_equal(system("ip link add e0 type bridge"), 0);
+	assert_soon(&daemon, false);
+	assert_int_equal(system("ip link delete e0"), 0);
+	assert_soon(&daemon, true);
+	apply(&daemon);
+	assert_true(programs_may_send(&daemon));
+	stop(&daemon);
+	daemon = (struct daemon){};
+	start(&daemon);
+	assert_false(programs_may_send(&daemon));
+	stop(&daemon);
+}
+
 /* --- Set-up ----------------------------------------------------------------------------------- */
 
 static int enter_namespaces(void **state)
@@ -363,6 +430,7 @@ int main(void)
 		cmocka_unit_test(choice_depends_on_the_endpoints_alone),
 		cmocka_unit_test(plans_that_cannot_be_are_refused_and_change_nothing),
 		cmocka_unit_test(next_daemon_takes_over_flows_and_endpoints),
+		cmocka_unit_test(answers_leave_at_xdp_while_every_device_sends),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespaces, NULL);

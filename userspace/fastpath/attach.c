@@ -27,6 +27,9 @@ struct attach {
 	pthread_mutex_t lock; /* of the table: workers ask for links */
 	struct link *links;
 	size_t nlinks, nxdp;
+	void (*on_sending)(bool all_send, void *context); /* or NULL */
+	void *sending_context;
+	bool all_send; /* as it was told */
 };
 
 /* The configuration that they come from may be replaced by the next one. */
@@ -168,6 +171,40 @@ void attach_free(struct attach *attach)
 	attach_leave(attach);
 }
 
+/* --- Whether all send ------------------------------------------------------------------------- */
+
+static bool all_send(const struct attach *attach)
+{
+	for (size_t i = 0; i < attach->nlinks; i++) {
+		const struct link *link = &attach->links[i];
+
+		if (link->has_tc && !link->facts.is_loopback && !link->xdp.can_send)
+			return false;
+	}
+	return attach->nxdp > 0;
+}
+
+/* After a change of the table. */
+static void tell_sending(struct attach *attach)
+{
+	bool now = all_send(attach);
+
+	if (!attach->on_sending || now == attach->all_send)
+		return;
+	attach->all_send = now;
+	attach->on_sending(now, attach->sending_context);
+}
+
+void attach_watch_sending(struct attach *attach, void (*on_change)(bool all_send, void *context),
+			  void *context)
+{
+	attach->on_sending = on_change;
+	attach->sending_context = context;
+	attach->all_send = all_send(attach);
+	if (on_change)
+		on_change(attach->all_send, context);
+}
+
 /* --- The table -------------------------------------------------------------------------------- */
 
 static struct link *find(struct attach *attach, uint32_t ifindex)
@@ -200,6 +237,7 @@ void attach_on_link(struct attach *attach, const struct link_facts *facts)
 	else
 		add(attach, facts);
 	pthread_mutex_unlock(&attach->lock);
+	tell_sending(attach);
 }
 
 void attach_on_link_gone(struct attach *attach, uint32_t ifindex)
@@ -213,6 +251,7 @@ void attach_on_link_gone(struct attach *attach, uint32_t ifindex)
 		*link = attach->links[--attach->nlinks];
 	}
 	pthread_mutex_unlock(&attach->lock);
+	tell_sending(attach);
 }
 
 void attach_on_xdp_change(struct attach *attach, uint32_t ifindex, const struct device_xdp *xdp)
@@ -227,6 +266,7 @@ void attach_on_xdp_change(struct attach *attach, uint32_t ifindex, const struct 
 		link->xdp.can_send = xdp->can_send;
 	}
 	pthread_mutex_unlock(&attach->lock);
+	tell_sending(attach);
 }
 
 bool attach_look(struct attach *attach, uint32_t ifindex, struct attached *ret)

@@ -4,6 +4,7 @@
  * into the half that is not in force, and put there by one store. Endpoints and their source ports
  * are in dispatch_reals.c, addresses and ports in dispatch_plan.c, rings in dispatch_ring.c.
  */
+#include "core/log.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
 #include "guard/limiter.h"
@@ -32,6 +33,7 @@ struct mapped {
 
 struct dispatch {
 	const struct ingress *ingress; /* borrowed */
+	struct attach *attach;         /* borrowed; NULL: not watched yet */
 	struct dispatch_settings settings;
 	struct mapped reals, runs, nats, lines;
 	struct dispatch_reals *endpoints;
@@ -503,6 +505,16 @@ static int read_services(struct dispatch *dispatch)
 	return err;
 }
 
+/* An answer has no next hop that would say so. What is not written holds with the next plan. */
+static void on_sending(bool all_send, void *context)
+{
+	struct dispatch *dispatch = context;
+
+	dispatch->settings.flags = all_send ? DISPATCH_SENDS_XDP : 0;
+	if (dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, &dispatch->settings) < 0)
+		log_warn("dispatch: whether devices send for XDP cannot be told to the programs");
+}
+
 static int start(struct dispatch *dispatch, struct nexthops *nexthops)
 {
 	struct dispatch_real_tables tables = {.nexthops = nexthops};
@@ -544,6 +556,8 @@ int dispatch_new(struct splice *programs, struct dispatch **ret)
 		dispatch_free(dispatch);
 		return err;
 	}
+	dispatch->attach = programs->attach;
+	attach_watch_sending(dispatch->attach, on_sending, dispatch);
 	*ret = dispatch;
 	return 0;
 }
@@ -558,6 +572,8 @@ void dispatch_free(struct dispatch *dispatch)
 {
 	if (!dispatch)
 		return;
+	if (dispatch->attach)
+		attach_watch_sending(dispatch->attach, NULL, NULL);
 	dispatch_reals_free(dispatch->endpoints);
 	for (size_t place = 0; place < DISPATCH_SERVICES_MAX; place++)
 		dispatch_ring_done(&dispatch->rings[place]);

@@ -249,6 +249,11 @@ struct attached {
 /* Return: false: the programs are not attached to it. Thread: any. */
 bool attach_look(struct attach *attach, uint32_t ifindex, struct attached *ret);
 
+/* Calls @on_change now and when it changes: whether every device with programs, but lo, sends what
+ * XDP redirects to it. NULL ends it. Thread: control. */
+void attach_watch_sending(struct attach *attach, void (*on_change)(bool all_send, void *context),
+			  void *context);
+
 void attach_for_each(struct attach *attach,
 		     void (*visit)(const struct splice_device *device, void *context),
 		     void *context);
