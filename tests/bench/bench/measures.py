@@ -54,7 +54,7 @@ def _wrk(session, peer, connections, *options, **more):
     return {
         "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
         "process_cpu_us": _per_request_us(meter.seconds, count),
-        "idle": meter.idle,
+        "idle": meter.idle, "others": meter.others,
         "errors": sum(map(int, errors.groups())) if errors else 0,
         "bad": int(bad[1]) if bad else 0,
     }
@@ -80,7 +80,7 @@ def _wrk_secured(session, peer, connections, path):
         count = _answered_by_backend(session) - before
     if wrk.wait() != 0 or "Non-2xx" in wrk.stdout():
         raise RuntimeError(f"{peer.name}: {wrk.stdout()}{wrk.stderr()}")
-    return {"rate": count / meter.elapsed, "idle": meter.idle,
+    return {"rate": count / meter.elapsed, "idle": meter.idle, "others": meter.others,
             "process_cpu_us": _per_request_us(meter.seconds, count)}
 
 
@@ -124,7 +124,7 @@ def throughput(session, peer):
     end = json.loads(text)["end"]["sum_received"]
     return {"gbit": end["bits_per_second"] / 1e9,
             "cpu_s_per_gb": None if meter.seconds is None else meter.seconds / end["bytes"] * 1e9,
-            "idle": meter.idle}
+            "idle": meter.idle, "others": meter.others}
 
 
 def datagrams(session, peer):
@@ -134,7 +134,7 @@ def datagrams(session, peer):
     found = json.loads(text)
     if found["lost"] > found["answered"] / 100:
         raise RuntimeError(f"{peer.name} loses too many: {found}")
-    return {"rate": found["rate"], "lost": found["lost"], "idle": meter.idle,
+    return {"rate": found["rate"], "lost": found["lost"], "idle": meter.idle, "others": meter.others,
             "process_cpu_us": _per_request_us(meter.seconds, found["answered"])}
 
 
@@ -147,7 +147,7 @@ def latency(session, peer):
     return {"p50_us": found["p50_us"], "p99_us": found["p99_us"], "p999_us": found["p999_us"],
             "rate": session.paced_rate,
             "process_cpu_us": _per_request_us(meter.seconds, found["answered"]),
-            "idle": meter.idle, "errors": found["errors"]}
+            "idle": meter.idle, "others": meter.others, "errors": found["errors"]}
 
 
 def _settled_kib(pid):
@@ -216,7 +216,7 @@ def _handshakes(session, peer, kind):
     # Each connection's first handshake has no ticket yet.
     if kind == "resumed" and found["resumed"] + HANDSHAKES_AT_ONCE < found["handshakes"]:
         raise RuntimeError(f"{peer.name} resumes too few: {found}")
-    return {"rate": found["rate"], "errors": found["failed"], "idle": meter.idle,
+    return {"rate": found["rate"], "errors": found["failed"], "idle": meter.idle, "others": meter.others,
             "process_cpu_us": _per_request_us(meter.seconds, found["handshakes"])}
 
 
@@ -242,7 +242,7 @@ def _flooded(session, peer, kind):
     found = json.loads(pace.stdout())
     return {"p50_us": found["p50_us"], "p99_us": found["p99_us"], "p999_us": found["p999_us"],
             "handshakes": json.loads(flood.stdout())["rate"],
-            "busy": meter.seconds / meter.elapsed, "idle": meter.idle}
+            "busy": meter.seconds / meter.elapsed, "idle": meter.idle, "others": meter.others}
 
 
 def flood_latency(session, peer):

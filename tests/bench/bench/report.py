@@ -51,6 +51,8 @@ def figure_rows(results):
 
 def ratio_rows(results):
     ours, bases = PAIRS[results["settings"]["suite"]]
+    measured = {sample["path"] for sample in results["samples"]}
+    bases = [base for base in bases if base in measured]
     rows = [[f"{TITLES[ours]} ÷", *(TITLES[base] for base in bases)]]
     for metric, (_, _, title, _, _, better) in METRICS.items():
         cells = [ratio(results["samples"], metric, ours, base) for base in bases]

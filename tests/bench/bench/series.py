@@ -59,6 +59,14 @@ METRICS = {
     **{f"{step}_{kind}": ("handoff", f"{step}_{kind}", f"hand-over: {title}, {kind}", "µs", 1,
                           "lower") for step, title in STEPS.items() for kind in ("p50", "p99")},
     "handoff_us": ("handoff", "handoff_us", "hand-over: all steps, mean", "µs", 1, "lower"),
+    **{f"machine_{n}": (f"requests_{n}", "machine_cpu_us", f"the machine's CPU per request, {n}", "µs",
+                        2, "lower") for n in (64, 512)},
+    "connection_machine": ("connections", "machine_cpu_us", "the machine's CPU per connection", "µs",
+                           2, "lower"),
+    "datagram_machine": ("datagrams", "machine_cpu_us",
+                         "the machine's CPU per question with answer", "µs", 2, "lower"),
+    "throughput_machine": ("throughput", "machine_cpu_s_per_gb",
+                           "the machine's CPU per gigabyte", "s", 3, "lower"),
     "connection_added": ("connections", "added_cpu_us", "added CPU per connection", "µs", 2,
                          "lower"),
     "datagrams": ("datagrams", "rate", "questions with answers over UDP", "1/s", 0, "higher"),
@@ -76,21 +84,22 @@ METRICS = {
 
 def _busy(values, rate):
     """Seconds of CPU, of the whole machine, for one of what @rate counts."""
-    return cores() * (1 - values["idle"]) / values[rate]
+    return cores() * (1 - values["idle"] - values["others"]) / values[rate]
 
 
 def add_derived(samples):
-    """Added CPU: what a request costs the whole machine beyond plain routing's cost in the same round; of
-    bulk, what a gigabyte costs."""
+    """What a request costs the whole machine, and what of it is added to plain routing's cost in the same round; of
+    bulk, the same of a gigabyte."""
     plain = {(s["round"], s["measure"]): s["values"] for s in samples if s["path"] == "plain"}
     for sample in samples:
         base, values = plain.get((sample["round"], sample["measure"])), sample["values"]
-        if sample["path"] == "plain" or not base:
+        rate = "gbit" if "gbit" in values else "rate"
+        if not base or rate not in values:
             continue
-        if "gbit" in values:
-            values["added_cpu_s_per_gb"] = 8 * (_busy(values, "gbit") - _busy(base, "gbit"))
-        elif "rate" in values:
-            values["added_cpu_us"] = 1e6 * (_busy(values, "rate") - _busy(base, "rate"))
+        unit, name = (8, "cpu_s_per_gb") if rate == "gbit" else (1e6, "cpu_us")
+        values[f"machine_{name}"] = unit * _busy(values, rate)
+        if sample["path"] != "plain":
+            values[f"added_{name}"] = unit * (_busy(values, rate) - _busy(base, rate))
 
 
 def by_round(samples, metric, path):
