@@ -151,7 +151,7 @@ static __always_inline enum dispatch_drop follow_down(frame_context *ctx, struct
 {
 	enum dispatch_drop why;
 
-	if (!frame_can_send(ctx, packet, nat->ifindex, work->settings->flags & DISPATCH_SENDS_XDP))
+	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
 		return DISPATCH_LEFT_TO_TC;
 	why = store_piece(ctx, packet, work->service->address, nat->client);
 	if (why == DISPATCH_FINE)

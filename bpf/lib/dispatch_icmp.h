@@ -41,7 +41,7 @@ static __always_inline enum dispatch_drop answer_echo(frame_context *ctx, struct
 	__u64 before = *first;
 	__u32 l3;
 
-	if (!frame_can_reply(ctx, packet))
+	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
 		return DISPATCH_LEFT_TO_TC;
 	l3 = answer_ip(packet);
 	packet_l4(packet)[0] = packet->is_ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY;
@@ -103,7 +103,7 @@ static __always_inline enum dispatch_drop nat_return_error(frame_context *ctx,
 	if (!nat_is_answer(work, packet))
 		return DISPATCH_LEAVES;
 	nat = work->nat;
-	if (!frame_can_send(ctx, packet, nat->ifindex, work->settings->flags & DISPATCH_SENDS_XDP))
+	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
 		return DISPATCH_LEFT_TO_TC;
 	why = icmp_store(ctx, packet,
 			 &(struct icmp_way){work->service->address, nat->client, nat->service_port,

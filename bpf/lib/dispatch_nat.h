@@ -391,7 +391,7 @@ static __always_inline enum dispatch_drop nat_return(frame_context *ctx, struct 
 	nat = work->nat;
 	if (load_headers(ctx, packet, true))
 		return DISPATCH_DROP_MALFORMED;
-	if (!frame_can_send(ctx, packet, nat->ifindex, work->settings->flags & DISPATCH_SENDS_XDP))
+	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
 		return DISPATCH_LEFT_TO_TC;
 	nat_note_down(nat, work, packet);
 	why = nat_translate(ctx, packet, work, work->service->address, nat->service_port,

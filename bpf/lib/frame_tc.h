@@ -233,11 +233,10 @@ static __always_inline bool frame_can_forward(frame_context *skb, const struct p
 }
 
 static __always_inline bool frame_can_send(frame_context *skb, const struct packet *packet,
-					   __u32 ifindex, bool devices_send)
+					   bool devices_send)
 {
 	(void)skb;
 	(void)packet;
-	(void)ifindex;
 	(void)devices_send;
 	return true;
 }

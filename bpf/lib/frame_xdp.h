@@ -167,12 +167,12 @@ static __always_inline bool frame_can_forward(frame_context *xdp, struct packet 
 	return is_checksum_whole(packet);
 }
 
-/* Without a next hop, by the device @ifindex. @devices_send: whichever sends what XDP redirects to
- * it; one that a packet came by sends it in any case. */
-static __always_inline bool frame_can_send(frame_context *xdp, struct packet *packet, __u32 ifindex,
+/* Without a next hop: @devices_send: whichever it leaves by sends what XDP redirects there. */
+static __always_inline bool frame_can_send(frame_context *xdp, struct packet *packet,
 					   bool devices_send)
 {
-	return (devices_send || ifindex == xdp->ingress_ifindex) && is_checksum_whole(packet);
+	(void)xdp;
+	return devices_send && is_checksum_whole(packet);
 }
 
 /* Whether frame_store() and frame_reply() can make an answer of it. */
