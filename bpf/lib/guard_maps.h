@@ -2,9 +2,9 @@
 #ifndef SLUICE_BPF_GUARD_MAPS_H
 #define SLUICE_BPF_GUARD_MAPS_H
 
-/* The guard's tables: abi/guard.h says what is in them, who writes, and what happens when full. The
- * daemon makes the sources' table as large as it is to be before load; without a guard all but the
- * settings stay as small as here. */
+/* The guard's tables: abi/guard.h says what is in them, who writes, and what happens when full.
+ * Those that take megabytes are elements of arrays of maps, and are made when the guard is turned
+ * on. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -63,11 +63,20 @@ struct {
 	__uint(value_size, sizeof(struct guard_ban));
 } guard_bans SEC(".maps");
 
-struct {
+/* Of a size that the daemon sets before load: so much is asked of a packet that looking into it
+ * must not be a call, as it is with BPF_F_INNER_MAP. */
+struct guard_buckets {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct guard_bucket));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct guard_bucket);
+	__array(values, struct guard_buckets);
 } guard_sources SEC(".maps");
 
 struct {

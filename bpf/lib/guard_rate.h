@@ -15,14 +15,14 @@ struct guard_load {
 
 /* Return: the reason, from @first on; GUARD_FINE. */
 static __always_inline enum guard_reason rates_take(const struct guard_settings *settings,
-						    const struct guard_rate *rates,
+						    void *buckets, const struct guard_rate *rates,
 						    const __u64 key[2], __u64 seed,
 						    const struct guard_load *load,
 						    enum guard_reason first)
 {
 	__u64 hash = guard_hash(key, seed);
 	__u32 index = (__u32)hash & settings->bucket_mask;
-	struct guard_bucket *bucket = bpf_map_lookup_elem(&guard_sources, &index);
+	struct guard_bucket *bucket = bpf_map_lookup_elem(buckets, &index);
 	__u32 place;
 
 	if (!bucket)
@@ -56,16 +56,18 @@ __noinline int rates_look(struct guard_view *view, struct guard_load *load)
 {
 	const struct guard_settings *settings;
 	int reason = GUARD_FINE;
+	void *buckets;
 	__u32 zero = 0;
 	__u64 key[2];
 
 	settings = bpf_map_lookup_elem(&guard_settings, &zero);
-	if (!settings || !view || !load)
+	buckets = bpf_map_lookup_elem(&guard_sources, &zero);
+	if (!settings || !buckets || !view || !load)
 		return GUARD_FINE;
 	key[0] = view->source[0];
 	key[1] = view->is_ipv6 ? 0 : view->source[1];
 	if (has_rates(settings->source))
-		reason = rates_take(settings, settings->source, key, settings->seed, load,
+		reason = rates_take(settings, buckets, settings->source, key, settings->seed, load,
 				    GUARD_REASON_SOURCE_PACKETS);
 	if (reason != GUARD_FINE || !has_rates(settings->prefix))
 		return reason;
@@ -74,7 +76,7 @@ __noinline int rates_look(struct guard_view *view, struct guard_load *load)
 		key[0] &= bpf_cpu_to_be64(0xffffffffffff0000ULL);
 	else
 		key[1] &= bpf_cpu_to_be64(0xffffffffffffff00ULL);
-	return rates_take(settings, settings->prefix, key, ~settings->seed, load,
+	return rates_take(settings, buckets, settings->prefix, key, ~settings->seed, load,
 			  GUARD_REASON_PREFIX_PACKETS);
 }
 

@@ -191,9 +191,10 @@ static inline int guard_rate_take(const struct guard_rate *rate, __u32 *full, __
 }
 
 /*
- * Element of the array `guard_sources`, a power of two of them: four sources whose hash leads here.
- * Writers: the programs, without locks: a lost update lets a packet more pass. A new source takes
- * the place whose packets were last seen longest ago, so the table never grows and is never full.
+ * Element of the array that is the one element of `guard_sources`, a power of two of them: four
+ * sources whose hash leads here. The array is made when the guard is turned on. Writers: the
+ * programs, without locks: a lost update lets a packet more pass. A new source takes the place
+ * whose packets were last seen longest ago, so the table never grows and is never full.
  */
 #define GUARD_BUCKET_PLACES 4
 

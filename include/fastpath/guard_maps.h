@@ -17,14 +17,16 @@
 struct guard_maps;
 struct splice;
 
-/* NULL: the programs were loaded without a guard. Borrowed. */
+/* Borrowed. */
 struct guard_maps *splice_guard_maps(const struct splice *splice);
 
 int guard_maps_set(const struct guard_maps *maps,
 		   const struct guard_settings *settings) WARN_UNUSED;
 
-/* Elements of `guard_sources`: a power of two. */
+/* How many buckets sources have: a power of two. */
 uint32_t guard_maps_buckets(const struct guard_maps *maps);
+/* Without them no rate of a source or a prefix is kept. */
+int guard_maps_make_sources(const struct guard_maps *maps) WARN_UNUSED;
 
 /* Fills new tables and puts them in the place of the old ones. *@ret_flags: GUARD_HAS_LIST… */
 int guard_maps_set_lists(const struct guard_maps *maps, const struct guard_table *table,

@@ -55,7 +55,7 @@ enum splice_hook {
 
 struct splice_options {
 	uint32_t max_flows;     /* pairs; 0: 262144 */
-	uint32_t guard_sources; /* with a guard, for so many sources; 0: none */
+	uint32_t guard_sources; /* whose rates the guard may know at once */
 	/* With dispatch, for so many flows: 80 bytes each; 0: none. What an earlier daemon has left
 	 * keeps its size. */
 	uint32_t dispatch_flows;

@@ -25,9 +25,18 @@ struct guard_maps;
 
 #define GUARD_LIVE_MAX 10000 /* networks that are listed by hand */
 
-/* @maps: NULL: there are no packet programs. Borrowed. Return: 0; -ENOMEM. */
-int guard_new(struct io_loop *loop, const struct guard_maps *maps, struct guard **ret) WARN_UNUSED;
+/* Off, and without packet programs. Return: 0; -ENOMEM. */
+int guard_new(struct io_loop *loop, struct guard **ret) WARN_UNUSED;
 void guard_free(struct guard *guard); /* NULL is allowed */
+
+#define GUARD_WHY_SIZE 128
+
+/* There are packet programs from now on, though they know nothing before the next guard_apply() or
+ * guard_set_mode(). @maps: borrowed. */
+void guard_use_packets(struct guard *guard, const struct guard_maps *maps);
+
+/* For who asks: why there are none, cut to GUARD_WHY_SIZE. */
+void guard_note_no_packets(struct guard *guard, const char *why);
 
 /**
  * Takes up a configuration, at start and with each reload: reads the lists, sets rates and
@@ -70,7 +79,9 @@ int guard_list_live(struct guard *guard, const struct prefix *prefix, enum guard
 		    uint64_t ttl_s, const char *reason) WARN_UNUSED;
 /* Takes back what was listed or banned by hand, or pushed down. Return: 0; -ENOENT. */
 int guard_unlist(struct guard *guard, const struct prefix *prefix) WARN_UNUSED;
-void guard_set_mode(struct guard *guard, enum guard_mode mode);
+/* Until the next guard_apply(). @config: in force. Return: 0; -errno: the mode before stays. */
+int guard_set_mode(struct guard *guard, enum guard_mode mode,
+		   const struct config *config) WARN_UNUSED;
 
 struct guard_live {
 	struct guard_entry entry;
@@ -86,8 +97,9 @@ void guard_for_each_ban(struct guard *guard,
 
 struct guard_facts {
 	enum guard_mode mode;
-	bool is_in_kernel; /* packet programs keep it */
-	size_t listed;     /* networks of files */
+	bool is_in_kernel;   /* packet programs keep it */
+	const char *why_not; /* "": they do, or nobody has asked yet; the guard's */
+	size_t listed;       /* networks of files */
 	size_t live, places, bans;
 	const char *places_problem; /* "": none; the guard's */
 	bool has_cookies;
@@ -104,7 +116,8 @@ const char *guard_reason_name(enum guard_reason reason);
 /* The heaviest sources, of the packet programs. Return: how many. */
 size_t guard_talkers(const struct guard *guard, struct guard_talker *ret, size_t cap);
 
-/* Captured packets for so long. Return: 0; -EOPNOTSUPP: there are no packet programs. */
+/* Captured packets for so long. Return: 0; -EOPNOTSUPP: the guard is off; -ENODEV:
+ * there are no packet programs. */
 int guard_capture(struct guard *guard, uint32_t seconds, uint32_t per_second) WARN_UNUSED;
 size_t guard_read_captured(const struct guard *guard,
 			   void (*on_packet)(const struct guard_capture *packet, void *context),

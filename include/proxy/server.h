@@ -2,6 +2,7 @@
 #ifndef SLUICE_PROXY_SERVER_H
 #define SLUICE_PROXY_SERVER_H
 
+#include "abi/guard.h"
 #include "config/config.h"
 #include "core/compiler.h"
 #include "core/strbuf.h"
@@ -44,6 +45,10 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
  * Return: 0; -EINVAL or another -errno with @ret_errors.
  */
 int server_reload(struct server *server, struct strbuf *ret_errors) WARN_UNUSED;
+
+/* By hand, until the next reload; loads the packet programs where there are none yet. Return: 0;
+ * -ESHUTDOWN; another -errno: the mode before stays. */
+int server_set_guard_mode(struct server *server, enum guard_mode mode) WARN_UNUSED;
 
 /* Stops accepting; @on_drained comes when no connection is left or drain_timeout has passed (those
  * that are left are reset then). A second call resets them at once. */

@@ -374,9 +374,12 @@ static unsigned passed(struct frame frame, unsigned count)
 
 static void forget_sources(void)
 {
-	struct guard_bucket bucket = {};
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "buckets", 4, sizeof(struct guard_bucket), 1,
+				NULL);
 
-	put("guard_sources", 0, &bucket);
+	assert_true(fd >= 0);
+	put("guard_sources", 0, &fd);
+	close(fd);
 }
 
 static void each_rate_holds_for_its_packets(void **state)
@@ -409,6 +412,23 @@ static void each_rate_holds_for_its_packets(void **state)
 	assert_in_range(passed(tcp_frame(SYN, true), 5), 5, 5);
 	put16(syn.bytes + 14 + 20 + 2, 81);
 	assert_int_equal(passed(syn, 20), 20);
+}
+
+/* It is made when the guard is turned on. */
+static void without_their_table_sources_keep_no_rates(void **state)
+{
+	struct guard_service service = {};
+	uint32_t zero = 0;
+
+	(void)state;
+	listen_on_port_80(&service);
+	set(GUARD_ENFORCE, GUARD_HAS_RATES | GUARD_HAS_SERVICES);
+	guard.settings.source[GUARD_PACKETS] = guard_rate_of(1, 10000);
+	put("guard_settings", 0, &guard.settings);
+	forget_sources();
+	assert_in_range(passed(tcp_frame(ACK, false), 20), 10, 12);
+	assert_int_equal(bpf_map_delete_elem(map_fd("guard_sources"), &zero), 0);
+	assert_int_equal(passed(tcp_frame(ACK, false), 20), 20);
 }
 
 static void a_listener_has_its_limits(void **state)
@@ -581,6 +601,7 @@ static void enter_network(void)
 		cmocka_unit_test(a_ban_ends_at_its_time),                     \
 		cmocka_unit_test(udp_from_abused_ports_is_refused),           \
 		cmocka_unit_test(each_rate_holds_for_its_packets),            \
+		cmocka_unit_test(without_their_table_sources_keep_no_rates),  \
 		cmocka_unit_test(a_listener_has_its_limits),                  \
 		cmocka_unit_test(syns_beyond_the_threshold_are_answered),     \
 		cmocka_unit_test(heaviest_source_is_in_its_slot),             \

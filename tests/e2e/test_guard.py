@@ -78,6 +78,40 @@ def test_monitor_counts_and_lets_pass(start, net):
     assert served(net, CLIENT)
 
 
+@pytest.mark.parametrize("acceleration, prefix, place", [
+    ("splice", (), "packets"),  # its programs are there
+    ("off", (), "packets"),  # there are none yet
+    ("off", NO_PRIVILEGES, "connections")])
+def test_a_guard_that_was_off_is_turned_on_by_hand_and_by_reload(net, sluice, named_origin, acceleration, prefix,
+                                                                  place):
+    def configured(mode):
+        made = config(named, mode=mode, source={"syns": 1}, burst="5s")
+        made["acceleration"]["mode"] = acceleration
+        return made
+
+    named = named_origin("o", ORIGIN)
+    sluice.start(configured("off"), prefix=prefix)
+    sluice.ctl("guard", "block", client_address(3))
+    done = sluice.ctl("guard", "ban", CLIENT, "for", "1h", check=False)
+    assert done.returncode == 1 and "the guard is off: 'sluicectl guard mode" in done.stderr
+    assert served(net, client_address(3))
+    state = sluice.ctl_json("guard", "mode", "enforce")
+    assert (state["mode"], state["place"]) == ("enforce", place), state
+    assert bool(state["place_problem"]) == (place == "connections")
+    assert served(net, CLIENT) and not served(net, client_address(3), timeout=1)
+    wait_until(lambda: not served(net, CLIENT, timeout=0.2), 20, "one connection too many")
+    refused = reasons(sluice)
+    assert refused["blocked"][0] > 0 and refused["source_syns"][0] > 0
+    sluice.ctl("reload")  # the configuration's mode is off
+    assert served(net, client_address(3))
+    sluice.write(configured("monitor"))
+    assert "guard" not in sluice.ctl_json("reload")["warnings"]
+    state = sluice.ctl_json("guard")
+    assert (state["mode"], state["place"]) == ("monitor", place)
+    before = reasons(sluice)["blocked"][1]
+    assert served(net, client_address(3)) and reasons(sluice)["blocked"][1] > before
+
+
 def test_a_source_that_connects_too_often_is_held_back_alone(start, net):
     sluice = start(source={"syns": 1}, burst="5s")
     assert [served(net, CLIENT, timeout=10) for _ in range(5)] == [True] * 5

@@ -39,6 +39,7 @@ static void status(struct guard *guard, struct strbuf *out)
 	guard_describe(guard, &facts);
 	reply_text(out, "mode", guard_mode_name(facts.mode));
 	reply_text(out, "place", facts.is_in_kernel ? "packets" : "connections");
+	reply_text(out, "place_problem", facts.why_not);
 	reply_bool(out, "syn_cookies_ready", facts.has_cookies);
 	reply_count(out, "networks_of_files", facts.listed);
 	reply_count(out, "networks_by_hand", facts.live);
@@ -182,8 +183,9 @@ static int ban(struct guard *guard, const struct control_request *request, const
 }
 
 /* Return: 0; -errno. */
-static int give_order(struct guard *guard, const struct control_request *request)
+static int give_order(struct server *server, const struct control_request *request)
 {
+	struct guard *guard = server_guard(server);
 	const char *reason = request->reason ? request->reason : "by hand";
 
 	switch (request->guard_action) {
@@ -198,8 +200,7 @@ static int give_order(struct guard *guard, const struct control_request *request
 	case GUARD_ACTION_UNBLOCK:
 		return guard_unlist(guard, &request->network);
 	case GUARD_ACTION_MODE:
-		guard_set_mode(guard, request->mode);
-		return 0;
+		return server_set_guard_mode(server, request->mode);
 	case GUARD_ACTION_CAPTURE:
 		return guard_capture(guard, request->seconds, CAPTURE_RATE);
 	default:
@@ -228,7 +229,11 @@ static const char *problem_of(int err)
 	case -ENOSPC:
 		return "too many networks are listed by hand: use a file";
 	case -EOPNOTSUPP:
-		return "not with this guard: it is off, or there are no packet programs";
+		return "the guard is off: 'sluicectl guard mode monitor' or 'enforce' turns it on";
+	case -ENODEV:
+		return "there are no packet programs: 'sluicectl guard' says why";
+	case -ESHUTDOWN:
+		return "the daemon is draining";
 	default:
 		return strerror(-err);
 	}
@@ -256,7 +261,7 @@ static void append_result(struct guard *guard, const struct control_request *req
 void control_guard(struct server *server, const struct control_request *request, struct strbuf *out)
 {
 	struct guard *guard = server_guard(server);
-	int err = give_order(guard, request);
+	int err = give_order(server, request);
 
 	if (err) {
 		reply_error(out,

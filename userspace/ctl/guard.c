@@ -123,11 +123,14 @@ static void view_state(const json_t *result, const struct ctl_screen *screen, st
 {
 	bool is_ready = json_is_true(json_object_get(result, "syn_cookies_ready"));
 	const char *problem = member_text(result, "places_problem");
+	const char *place_problem = member_text(result, "place_problem");
 
 	strbuf_printf(out, "mode          %s, %s\n", member_text(result, "mode"),
 		      strcmp(member_text(result, "place"), "packets") == 0
 			      ? "by the packet programs"
 			      : "for connections as they are accepted");
+	if (*place_problem)
+		strbuf_printf(out, "              no packet programs: %s\n", place_problem);
 	strbuf_printf(out,
 		      "networks      %" JSON_INTEGER_FORMAT " of files, %" JSON_INTEGER_FORMAT
 		      " by hand, %" JSON_INTEGER_FORMAT " of places; %" JSON_INTEGER_FORMAT

@@ -460,10 +460,12 @@ void adopt_pairs(struct splice *splice);
 /* --- The guard's tables (guard_maps.c) ---------------------------------------------------------
  */
 
-/* Before load. */
+/* Before load: room for the rates of @sources. Return: a descriptor that is needed for the load and
+ * is the caller's; -errno. */
 int guard_maps_size(struct bpf_object *object, uint32_t sources) WARN_UNUSED;
-/* @object: loaded, borrowed. */
-int guard_maps_new(const struct bpf_object *object, struct guard_maps **ret) WARN_UNUSED;
+/* @object: loaded, borrowed. @sources: as before. */
+int guard_maps_new(const struct bpf_object *object, uint32_t sources,
+		   struct guard_maps **ret) WARN_UNUSED;
 void guard_maps_free(struct guard_maps *maps); /* NULL is allowed */
 
 struct splice {
@@ -482,7 +484,7 @@ struct splice {
 	struct nexthops *nexthops;
 	struct events *events;
 	struct raw_budget too_big, lost; /* what is told to senders */
-	struct guard_maps *guard;        /* NULL: none was asked for */
+	struct guard_maps *guard;
 
 	struct network *network;
 	struct io_loop *loop;

@@ -47,14 +47,36 @@ uint32_t guard_maps_buckets(const struct guard_maps *maps)
 /* --- Start and end ---------------------------------------------------------------------------- */
 
 /* Room for @sources, four a bucket. */
-int guard_maps_size(struct bpf_object *object, uint32_t sources)
+static uint32_t buckets_for(uint32_t sources)
 {
 	uint32_t nbuckets = 1;
 
 	while (nbuckets * GUARD_BUCKET_PLACES < sources)
 		nbuckets *= 2;
-	return bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "guard_sources"),
-					nbuckets);
+	return nbuckets;
+}
+
+/* Return: a descriptor; -errno. */
+static int new_buckets(uint32_t nbuckets)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "guard_buckets", sizeof(uint32_t),
+				sizeof(struct guard_bucket), nbuckets, NULL);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The array itself is the model: libbpf 1.1 cannot set the size of its own. */
+int guard_maps_size(struct bpf_object *object, uint32_t sources)
+{
+	int fd = new_buckets(buckets_for(sources)), err;
+
+	if (fd < 0)
+		return fd;
+	err = bpf_map__set_inner_map_fd(bpf_object__find_map_by_name(object, "guard_sources"), fd);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 static int on_captured(void *context, void *record, size_t size)
@@ -66,15 +88,14 @@ static int on_captured(void *context, void *record, size_t size)
 	return 0;
 }
 
-int guard_maps_new(const struct bpf_object *object, struct guard_maps **ret)
+int guard_maps_new(const struct bpf_object *object, uint32_t sources, struct guard_maps **ret)
 {
 	struct guard_maps *maps = calloc(1, sizeof(*maps));
 
 	if (!maps)
 		return -ENOMEM;
 	maps->object = object;
-	maps->nbuckets = bpf_map__max_entries(
-		bpf_object__find_map_by_name(object, "guard_sources"));
+	maps->nbuckets = buckets_for(sources);
 	maps->captured = calloc(1, sizeof(*maps->captured));
 	if (maps->captured)
 		maps->captured->ring = ring_buffer__new(fd_of(maps, "guard_captured"), on_captured,
@@ -214,6 +235,23 @@ int guard_maps_set_lists(const struct guard_maps *maps, const struct guard_table
 		return err;
 	*ret_flags = (nlines ? GUARD_HAS_LIST4 : 0) | (count6 ? GUARD_HAS_LIST6 : 0);
 	return 0;
+}
+
+/* --- Sources ---------------------------------------------------------------------------------- */
+
+int guard_maps_make_sources(const struct guard_maps *maps)
+{
+	int outer = fd_of(maps, "guard_sources"), fd, err;
+	uint32_t zero = 0, id;
+
+	if (bpf_map_lookup_elem(outer, &zero, &id) == 0)
+		return 0;
+	fd = new_buckets(maps->nbuckets);
+	if (fd < 0)
+		return fd;
+	err = set_element(outer, 0, &fd);
+	close(fd);
+	return err;
 }
 
 /* --- Services and bans ------------------------------------------------------------------------ */

@@ -16,6 +16,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 struct bpf_object *ingress_object(const struct ingress *ingress)
 {
@@ -65,6 +66,17 @@ static int take_dispatch_maps(struct tc_ingress_bpf *tc, const struct ingress_op
 	return options->dispatch_flows ? dispatch_maps_size(tc->obj, options->dispatch_flows) : 0;
 }
 
+static int load(struct tc_ingress_bpf *tc, const struct ingress_options *options)
+{
+	int sources = guard_maps_size(tc->obj, options->guard_sources), err;
+
+	if (sources < 0)
+		return sources;
+	err = tc_ingress_bpf__load(tc);
+	close(sources);
+	return err;
+}
+
 int ingress_load(struct ingress *ingress, const struct ingress_options *options)
 {
 	struct tc_ingress_bpf *tc = tc_ingress_bpf__open();
@@ -79,9 +91,7 @@ int ingress_load(struct ingress *ingress, const struct ingress_options *options)
 		err = take_flow_maps(tc, options);
 	if (!err)
 		err = take_dispatch_maps(tc, options);
-	if (!err && options->guard_sources)
-		err = guard_maps_size(tc->obj, options->guard_sources);
-	return err ? err : tc_ingress_bpf__load(tc);
+	return err ? err : load(tc, options);
 }
 
 /* --- The same at XDP -------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ struct ingress {
 
 struct ingress_options {
 	uint32_t max_flows, nbuckets; /* elements of `pairs`; of `buckets` */
-	uint32_t guard_sources;       /* 0: no guard */
+	uint32_t guard_sources;       /* whose rates the guard may know at once */
 	uint32_t dispatch_flows;      /* 0: no dispatch */
 	const struct pin *pin;        /* whose maps are to be taken over, as far as wanted: */
 	bool is_adopting_flows, is_adopting_dispatch;

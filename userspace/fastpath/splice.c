@@ -113,8 +113,9 @@ static int load_ingress(struct splice *splice, const struct splice_options *opti
 	};
 	int err = ingress_load(&splice->ingress, &ingress);
 
-	if (!err && options->guard_sources)
-		err = guard_maps_new(ingress_object(&splice->ingress), &splice->guard);
+	if (!err)
+		err = guard_maps_new(ingress_object(&splice->ingress), options->guard_sources,
+				     &splice->guard);
 	return err ? err : pin_maps(splice, adopted);
 }
 

@@ -73,6 +73,11 @@ int guard_publish_settings(struct guard *guard)
 	return guard->maps ? guard_maps_set(guard->maps, &guard->settings) : 0;
 }
 
+static enum guard_mode current_mode(const struct guard *guard)
+{
+	return (enum guard_mode)atomic_load(&guard->mode);
+}
+
 static void append(struct guard_list *all, const struct guard_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
@@ -94,19 +99,21 @@ static int make_table(const struct guard *guard, const struct guard_list *files,
 	return err;
 }
 
-/* Takes @table. */
-static int publish_table(struct guard *guard, struct guard_table *table)
+/* Takes @table. While the guard is off the packet programs have no lists: they take memory. */
+static int publish_table(struct guard *guard, struct guard_table *table, enum guard_mode mode)
 {
 	const uint32_t lists = GUARD_HAS_LIST4 | GUARD_HAS_LIST6;
+	bool is_in_packets = guard->maps && mode != GUARD_OFF;
 	struct guard_table *old = table;
 	uint32_t flags = 0;
-	int err = guard->maps ? guard_maps_set_lists(guard->maps, table, &flags) : 0;
+	int err = is_in_packets ? guard_maps_set_lists(guard->maps, table, &flags) : 0;
 
 	if (!err) {
 		pthread_rwlock_wrlock(&guard->lock);
 		old = guard->table;
 		guard->table = table;
 		guard->settings.flags = (guard->settings.flags & ~lists) | flags;
+		atomic_store(&guard->mode, (int)mode);
 		err = guard_publish_settings(guard);
 		pthread_rwlock_unlock(&guard->lock);
 	}
@@ -119,7 +126,7 @@ int guard_renew_table(struct guard *guard)
 	struct guard_table *table;
 	int err = make_table(guard, &guard->files, &table);
 
-	return err ? err : publish_table(guard, table);
+	return err ? err : publish_table(guard, table, current_mode(guard));
 }
 
 /* --- What expires ------------------------------------------------------------------------------*/
@@ -167,7 +174,7 @@ static void on_tend(struct io_timer *timer)
 
 /* --- Start and end ---------------------------------------------------------------------------- */
 
-int guard_new(struct io_loop *loop, const struct guard_maps *maps, struct guard **ret)
+int guard_new(struct io_loop *loop, struct guard **ret)
 {
 	struct guard *guard = calloc(1, sizeof(*guard));
 	struct rng rng;
@@ -175,13 +182,10 @@ int guard_new(struct io_loop *loop, const struct guard_maps *maps, struct guard 
 	if (!guard)
 		return -ENOMEM;
 	guard->loop = loop;
-	guard->maps = maps;
 	guard->tend.on_expire = on_tend;
 	pthread_rwlock_init(&guard->lock, NULL);
 	rng_seed_random(&rng);
 	guard->settings.seed = rng_next(&rng);
-	if (maps)
-		guard->settings.bucket_mask = guard_maps_buckets(maps) - 1;
 	guard->bans = guard_bans_new();
 	if (!guard->bans) {
 		guard_free(guard);
@@ -206,6 +210,34 @@ void guard_free(struct guard *guard)
 	guard_limiter_free(guard->limiter);
 	pthread_rwlock_destroy(&guard->lock);
 	free(guard);
+}
+
+/* --- Packet programs -------------------------------------------------------------------------- */
+
+static void take_ban(const struct guard_ban_entry *ban, void *context)
+{
+	const struct guard *guard = context;
+	int err = guard_maps_ban(guard->maps, ban->key, ban->until_ns);
+
+	if (err)
+		log_error("guard: a ban does not hold for packets: %s", strerror(-err));
+}
+
+void guard_use_packets(struct guard *guard, const struct guard_maps *maps)
+{
+	pthread_rwlock_wrlock(&guard->lock);
+	guard->maps = maps;
+	guard->settings.bucket_mask = guard_maps_buckets(maps) - 1;
+	guard->no_packets[0] = '\0';
+	guard_bans_for_each(guard->bans, take_ban, guard);
+	guard_limiter_free(guard->limiter);
+	guard->limiter = NULL;
+	pthread_rwlock_unlock(&guard->lock);
+}
+
+void guard_note_no_packets(struct guard *guard, const char *why)
+{
+	snprintf(guard->no_packets, sizeof(guard->no_packets), "%s", why);
 }
 
 /* --- A configuration -------------------------------------------------------------------------- */
@@ -272,27 +304,51 @@ static uint32_t flags_of(const struct config *config)
 
 static int set_services(struct guard *guard, const struct config *config)
 {
-	struct guard_services *services;
+	struct guard_services *services = guard_services_new(config);
 	int err;
 
-	if (!guard->maps)
-		return 0;
-	services = guard_services_new(config);
 	err = services ? guard_maps_set_services(guard->maps, services) : -ENOMEM;
 	guard_services_free(services);
 	return err;
 }
 
-/* One of a mode that was off, and is not any more. */
 static int make_limiter(struct guard *guard, const struct config_guard *config)
 {
-	if (guard->maps || guard->limiter || config->mode == CONFIG_GUARD_OFF)
+	struct guard_limiter *limiter;
+
+	if (guard->limiter)
 		return 0;
-	guard->limiter = guard_limiter_new(config->max_sources, guard->settings.seed);
-	return guard->limiter ? 0 : -ENOMEM;
+	limiter = guard_limiter_new(config->max_sources, guard->settings.seed);
+	pthread_rwlock_wrlock(&guard->lock);
+	guard->limiter = limiter;
+	pthread_rwlock_unlock(&guard->lock);
+	return limiter ? 0 : -ENOMEM;
 }
 
-static void put_settings(struct guard *guard, const struct config *config)
+/* What @mode takes beside lists, wherever the guard is kept. */
+static int make_ready(struct guard *guard, enum guard_mode mode, const struct config *config)
+{
+	int err;
+
+	if (mode == GUARD_OFF)
+		return 0;
+	if (!guard->maps)
+		return make_limiter(guard, &config->guard);
+	err = guard_maps_make_sources(guard->maps);
+	return err ? err : set_services(guard, config);
+}
+
+int guard_set_mode(struct guard *guard, enum guard_mode mode, const struct config *config)
+{
+	struct guard_table *table;
+	int err = make_ready(guard, mode, config);
+
+	if (!err)
+		err = make_table(guard, &guard->files, &table);
+	return err ? err : publish_table(guard, table, mode);
+}
+
+static enum guard_mode mode_of(const struct config *config)
 {
 	static const enum guard_mode modes[] = {
 		[CONFIG_GUARD_OFF] = GUARD_OFF,
@@ -300,11 +356,15 @@ static void put_settings(struct guard *guard, const struct config *config)
 		[CONFIG_GUARD_ENFORCE] = GUARD_ENFORCE,
 	};
 
+	return modes[config->guard.mode];
+}
+
+static void put_settings(struct guard *guard, const struct config *config)
+{
 	pthread_rwlock_wrlock(&guard->lock);
 	guard->settings.flags = flags_of(config);
 	set_rates(&config->guard.source, config->guard.burst_ms, guard->settings.source);
 	set_rates(&config->guard.prefix, config->guard.burst_ms, guard->settings.prefix);
-	atomic_store(&guard->mode, (int)modes[config->guard.mode]);
 	pthread_rwlock_unlock(&guard->lock);
 }
 
@@ -350,9 +410,7 @@ int guard_apply(struct guard *guard, const struct config *config, struct strbuf 
 	if (!err)
 		err = make_table(guard, &files, &table);
 	if (!err)
-		err = make_limiter(guard, &config->guard);
-	if (!err)
-		err = set_services(guard, config);
+		err = make_ready(guard, mode_of(config), config);
 	if (err) {
 		guard_table_free(table);
 		guard_list_done(&files);
@@ -361,7 +419,7 @@ int guard_apply(struct guard *guard, const struct config *config, struct strbuf 
 	guard_list_done(&guard->files);
 	guard->files = files;
 	put_settings(guard, config);
-	err = publish_table(guard, table);
+	err = publish_table(guard, table, mode_of(config));
 	if (err) {
 		strbuf_printf(ret_errors, "guard: the lists cannot be loaded: %s\n",
 			      strerror(-err));
@@ -419,6 +477,7 @@ void guard_describe(struct guard *guard, struct guard_facts *ret)
 	*ret = (struct guard_facts){
 		.mode = (enum guard_mode)atomic_load(&guard->mode),
 		.is_in_kernel = guard->maps,
+		.why_not = guard->no_packets,
 		.listed = guard->files.count,
 		.live = guard->nlive,
 		.places = guard->places.count,
@@ -428,12 +487,10 @@ void guard_describe(struct guard *guard, struct guard_facts *ret)
 	pthread_rwlock_rdlock(&guard->lock);
 	ret->bans = guard_bans_count(guard->bans);
 	pthread_rwlock_unlock(&guard->lock);
-	if (guard->maps) {
+	if (guard->maps)
 		guard_maps_counts(guard->maps, ret->counts);
-		return;
-	}
 	for (size_t i = 0; i < GUARD_COUNTS; i++)
-		ret->counts[i].packets = atomic_load(&guard->counts[i]);
+		ret->counts[i].packets += atomic_load(&guard->counts[i]);
 }
 
 size_t guard_talkers(const struct guard *guard, struct guard_talker *ret, size_t cap)
@@ -445,8 +502,10 @@ int guard_capture(struct guard *guard, uint32_t seconds, uint32_t per_second)
 {
 	int err;
 
-	if (!guard->maps)
+	if (current_mode(guard) == GUARD_OFF)
 		return -EOPNOTSUPP;
+	if (!guard->maps)
+		return -ENODEV;
 	pthread_rwlock_wrlock(&guard->lock);
 	guard->settings.capture_until_ns = clock_monotonic_ns() + seconds * NS_PER_S;
 	guard->settings.capture_cost = (uint32_t)(NS_PER_S / per_second);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What people order while the daemon runs: networks listed for a while, bans taken back, the mode.
- */
-#include "core/log.h"
+/* What people order while the daemon runs: networks listed for a while, bans taken back. */
 #include "fastpath/guard_maps.h"
 #include "proxy/guard_internal.h"
 
@@ -76,16 +74,4 @@ int guard_unlist(struct guard *guard, const struct prefix *prefix)
 		return was_banned ? 0 : -ENOENT;
 	*live = guard->live[--guard->nlive];
 	return guard_renew_table(guard);
-}
-
-void guard_set_mode(struct guard *guard, enum guard_mode mode)
-{
-	int err;
-
-	pthread_rwlock_wrlock(&guard->lock);
-	atomic_store(&guard->mode, (int)mode);
-	err = guard_publish_settings(guard);
-	pthread_rwlock_unlock(&guard->lock);
-	if (err)
-		log_error("guard: the mode cannot be set: %s", strerror(-err));
 }

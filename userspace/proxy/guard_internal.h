@@ -13,9 +13,10 @@
 
 struct guard {
 	struct io_loop *loop;
-	const struct guard_maps *maps; /* NULL: there are no packet programs */
-	struct io_timer tend;          /* what expires */
-	_Atomic int mode;              /* enum guard_mode */
+	const struct guard_maps *_Atomic maps; /* NULL: there are no packet programs */
+	char no_packets[GUARD_WHY_SIZE];       /* why */
+	struct io_timer tend;                  /* what expires */
+	_Atomic int mode;                      /* enum guard_mode */
 
 	/* Thread: control. */
 	struct guard_list files, places;
@@ -27,7 +28,7 @@ struct guard {
 	struct guard_settings settings;
 	struct guard_table *table;
 	struct guard_bans *bans;
-	struct guard_limiter *limiter; /* NULL: the packet programs have it */
+	struct guard_limiter *limiter; /* NULL: none was needed yet */
 	_Atomic uint64_t counts[GUARD_COUNTS];
 };
 

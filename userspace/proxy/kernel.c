@@ -9,6 +9,7 @@
 #include "proxy/guard.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A refinement: without the privilege or the kernel for it, everything works by hash. */
@@ -53,8 +54,7 @@ static struct splice_options program_options(struct server *server, const struct
 
 	return (struct splice_options){
 		.max_flows = is_splicing ? config->acceleration.max_flows : FLOWS_WITHOUT_SPLICE,
-		.guard_sources = config->guard.mode != CONFIG_GUARD_OFF ? config->guard.max_sources
-									: 0,
+		.guard_sources = config->guard.max_sources,
 		.dispatch_flows = is_dispatching ? config->dispatch.max_flows : 0,
 		.hook = hooks[config->acceleration.hook],
 		.interfaces = config->acceleration.interfaces,
@@ -65,11 +65,32 @@ static struct splice_options program_options(struct server *server, const struct
 	};
 }
 
-/* What cannot be spliced is relayed, and without the programs the guard looks at connections. */
-static void do_without(const struct config *config, const char *why, int err)
+/* Return: 0; -errno with @ret_why. */
+static int load_programs(struct server *server, const struct splice_options *options,
+			 const char **ret_why)
+{
+	int err = splice_new(options, server->loop, &server->programs, ret_why);
+
+	if (!err)
+		guard_use_packets(server->shared.guard, splice_guard_maps(server->programs));
+	return err;
+}
+
+/* Then the guard looks at connections. */
+static void guard_without(struct server *server, const char *why, int err)
+{
+	char text[GUARD_WHY_SIZE];
+
+	snprintf(text, sizeof(text), "%s: %s", why, strerror(-err));
+	log_warn("guard: there are no packet programs: %s", text);
+	guard_note_no_packets(server->shared.guard, text);
+}
+
+/* What cannot be spliced is relayed. */
+static void do_without(struct server *server, const struct config *config, const char *why, int err)
 {
 	if (config->guard.mode != CONFIG_GUARD_OFF)
-		log_warn("guard: there are no packet programs: %s: %s", why, strerror(-err));
+		guard_without(server, why, err);
 	if (config->acceleration.mode == CONFIG_SPLICE)
 		log_warn("acceleration: connections stay with the relay: %s: %s", why,
 			 strerror(-err));
@@ -80,14 +101,15 @@ static int start_programs(struct server *server, const struct config *config, st
 {
 	const struct splice_options options = program_options(server, config, pin);
 	bool is_splicing = config->acceleration.mode == CONFIG_SPLICE;
+	bool is_guarding = config->guard.mode != CONFIG_GUARD_OFF;
 	const char *why = NULL;
 	int err;
 
 	server->mode = config->acceleration.mode;
 	server->why_relay = "the configuration does not ask for more";
-	if (!is_splicing && !options.guard_sources && !options.dispatch_flows)
+	if (!is_splicing && !is_guarding && !options.dispatch_flows)
 		return 0;
-	err = splice_new(&options, server->loop, &server->programs, &why);
+	err = load_programs(server, &options, &why);
 	if (err && options.dispatch_flows) {
 		strbuf_printf(
 			ret_errors,
@@ -97,7 +119,7 @@ static int start_programs(struct server *server, const struct config *config, st
 		return err;
 	}
 	if (err)
-		do_without(config, why, err);
+		do_without(server, config, why, err);
 	if (is_splicing) {
 		server->shared.splice = server->programs;
 		server->why_relay = err ? why : NULL;
@@ -105,14 +127,23 @@ static int start_programs(struct server *server, const struct config *config, st
 	return 0;
 }
 
-static int start_guard(struct server *server, const struct config *config,
-		       struct strbuf *ret_errors)
+/* Programs that are loaded while the daemon runs are the guard's alone: connections that began
+ * without them stay with the relay. Control is held up for about a second, workers are not. */
+void kernel_bring_guard(struct server *server, const struct config *config)
 {
-	const struct guard_maps *maps = server->programs ? splice_guard_maps(server->programs)
-							 : NULL;
-	int err = guard_new(server->loop, maps, &server->shared.guard);
+	struct splice_options options = program_options(server, config, NULL);
+	const char *why = NULL;
+	int err;
 
-	return err ? err : guard_apply(server->shared.guard, config, ret_errors);
+	if (server->programs)
+		return;
+	options.max_flows = FLOWS_WITHOUT_SPLICE;
+	options.dispatch_flows = 0;
+	err = load_programs(server, &options, &why);
+	if (err)
+		guard_without(server, why, err);
+	else
+		log_info("guard: the packet programs are loaded");
 }
 
 static int start_dispatch(struct server *server, const struct config *config)
@@ -144,9 +175,11 @@ int kernel_start(struct server *server, const struct config *config, struct pin 
 
 	balance_accepts(server, config);
 	start_sockmap(server, config);
-	err = start_programs(server, config, pin, ret_errors);
+	err = guard_new(server->loop, &server->shared.guard);
 	if (!err)
-		err = start_guard(server, config, ret_errors);
+		err = start_programs(server, config, pin, ret_errors);
+	if (!err)
+		err = guard_apply(server->shared.guard, config, ret_errors);
 	return err ? err : start_dispatch(server, config);
 }
 

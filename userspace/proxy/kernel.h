@@ -16,6 +16,11 @@
 int kernel_start(struct server *server, const struct config *config, struct pin *pin,
 		 struct strbuf *ret_errors) WARN_UNUSED;
 
+/* Packet programs for a guard that is turned on, where there are none yet. If they cannot be
+ * loaded, which is logged, the guard looks at connections. @config: with the guard's sizes and
+ * devices. */
+void kernel_bring_guard(struct server *server, const struct config *config);
+
 /* Half-started is allowed. */
 void kernel_stop(struct server *server);
 

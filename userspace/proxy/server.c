@@ -397,8 +397,6 @@ static void warn_of_restart(const struct config *old, const struct config *new,
 		 "acceleration.instance"},
 		{differs(old->acceleration.pin_path, new->acceleration.pin_path),
 		 "acceleration.pin_path"},
-		{(old->guard.mode == CONFIG_GUARD_OFF) != (new->guard.mode == CONFIG_GUARD_OFF),
-		 "guard.mode from or to off"},
 		{old->guard.max_sources != new->guard.max_sources, "guard.max_sources"},
 		{old->dispatch.max_flows != new->dispatch.max_flows, "dispatch.max_flows"},
 		{differs(old->user, new->user), "user"},
@@ -442,6 +440,8 @@ static int load_and_change_over(struct server *server, struct strbuf *ret_errors
 		config_free(config);
 		return err;
 	}
+	if (config->guard.mode != CONFIG_GUARD_OFF)
+		kernel_bring_guard(server, config);
 	err = guard_apply(server->shared.guard, config, ret_errors);
 	if (!err)
 		err = put_in_force(server, snapshot, ret_errors);
@@ -468,6 +468,15 @@ int server_reload(struct server *server, struct strbuf *ret_errors)
 	if (err)
 		server->reload_failures++;
 	return err;
+}
+
+int server_set_guard_mode(struct server *server, enum guard_mode mode)
+{
+	if (!server->snapshot)
+		return -ESHUTDOWN;
+	if (mode != GUARD_OFF)
+		kernel_bring_guard(server, server->snapshot->config);
+	return guard_set_mode(server->shared.guard, mode, server->snapshot->config);
 }
 
 int server_reopen_logs(struct server *server)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What the guard costs a packet at TC, path by path, with sources drawn at random. Prints JSON.
- * guard PROGRAM.o BRING.o
+ * guard PROGRAM.o BRING.o [WHAT]: with WHAT, only the paths that are so called, and the first.
  */
 #include "abi/guard.h"
 #include "guard/limiter.h"
@@ -19,9 +19,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define ROUNDS  7
-#define SIZE    66
-#define SERVICE 0x0aff0001u
+#define ROUNDS   7
+#define SIZE     66
+#define SERVICE  0x0aff0001u
+#define NBUCKETS (1u << 18)
 
 enum with {
 	WITH_NOTHING = 0,
@@ -100,6 +101,16 @@ static void load_list(const struct testrun *run, const struct scenario *scenario
 	guard_list_done(&list);
 }
 
+static int new_sources(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "buckets", 4, sizeof(struct guard_bucket),
+				NBUCKETS, NULL);
+
+	if (fd < 0)
+		err(1, "sources");
+	return fd;
+}
+
 static void load_rates(const struct testrun *run, struct guard_settings *settings)
 {
 	struct guard_service service = {};
@@ -107,7 +118,7 @@ static void load_rates(const struct testrun *run, struct guard_settings *setting
 	struct guard_port port = {.tcp_place = 1};
 
 	settings->source[GUARD_PACKETS] = guard_rate_of(100000000, 1000);
-	settings->bucket_mask = (1u << 18) - 1;
+	settings->bucket_mask = NBUCKETS - 1;
 	testrun_put(run, "guard_services", 0, &service);
 	testrun_put(run, "guard_places", 1, &place);
 	testrun_put(run, "guard_ports", 80, &port);
@@ -135,13 +146,17 @@ static void prepare(const struct testrun *run, const struct scenario *scenario)
 static void measure(const char *program, const char *bringer, const struct scenario *scenario,
 		    double *ret_off)
 {
+	int sources = new_sources();
 	struct testrun run;
 	double ns;
 
 	testrun_open(&run, program, bringer);
-	testrun_size_map(&run, "guard_sources", 1u << 18);
+	bpf_map__set_inner_map_fd(
+		bpf_object__find_map_by_name(run.measured, "guard_sources"), sources);
 	build_frame(&run, scenario->with & WITH_DEFECT);
 	testrun_load(&run, &clients, scenario->sources);
+	testrun_put(&run, "guard_sources", 0, &sources);
+	close(sources);
 	prepare(&run, scenario);
 	ns = testrun_measure(&run, ROUNDS).program;
 	if (scenario->mode == GUARD_OFF)
@@ -157,8 +172,9 @@ int main(int argc, char **argv)
 	double off = 0;
 
 	if (argc < 3)
-		errx(2, "guard PROGRAM.o BRING.o");
+		errx(2, "guard PROGRAM.o BRING.o [WHAT]");
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-		measure(argv[1], argv[2], &scenarios[i], &off);
+		if (i == 0 || argc < 4 || strstr(scenarios[i].what, argv[3]))
+			measure(argv[1], argv[2], &scenarios[i], &off);
 	return 0;
 }
