@@ -74,7 +74,21 @@ static __always_inline enum guard_reason judge_source(frame_context *ctx,
 	return is_amplified(settings, view) ? GUARD_REASON_AMPLIFICATION : GUARD_FINE;
 }
 
-/* What holds for packets to our listeners. */
+/* UDP that is for nobody of ours, and no answer to this machine either. */
+static __always_inline bool is_stray(const struct guard_settings *settings,
+				     const struct guard_view *view)
+{
+	__u32 port = bpf_ntohs(view->destination_port);
+	const struct guard_port *entry;
+
+	if (!(settings->flags & GUARD_HAS_ALL_UDP) || !view->has_ports ||
+	    view->protocol != IPPROTO_UDP)
+		return false;
+	entry = bpf_map_lookup_elem(&guard_ports, &port);
+	return entry && !(entry->flags & GUARD_PORT_ANSWERS);
+}
+
+/* What holds for packets to our listeners, and for stray ones as far as it is the source's. */
 static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 						     const struct guard_settings *settings,
 						     struct guard_view *view, struct packet *packet,
@@ -88,7 +102,7 @@ static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 	if (!(settings->flags & GUARD_HAS_SERVICES))
 		return GUARD_FINE;
 	service = service_find(view);
-	if (!service)
+	if (!service && !is_stray(settings, view))
 		return GUARD_FINE;
 	now = clock_coarse_ns();
 	load.now = (__u32)(now >> GUARD_TICK_BITS);
@@ -96,6 +110,8 @@ static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 	load.is_udp = view->protocol == IPPROTO_UDP;
 	if (settings->flags & GUARD_HAS_RATES)
 		reason = rates_look(view, &load);
+	if (!service)
+		return reason;
 	if (reason == GUARD_FINE)
 		reason = service_take(service, &load);
 	if (reason != GUARD_FINE || !load.is_syn || !service_wants_cookie(service, &load, now))

@@ -265,12 +265,13 @@ static inline __u64 guard_hash(const __u64 half[2], __u64 seed)
 #define GUARD_PLACES_MAX   4096
 #define GUARD_CHAIN_MAX    8 /* addresses of one port */
 
-#define GUARD_PORT_AMPLIFIES (1u << 0)
+#define GUARD_PORT_AMPLIFIES (1u << 0) /* as a source */
+#define GUARD_PORT_ANSWERS   (1u << 1) /* as a destination: of what we have asked */
 
 /* Element of the array `guard_ports`, by port. Places: 0: nobody listens. */
 struct guard_port {
 	__u16 tcp_place, udp_place;
-	__u32 flags; /* GUARD_PORT_… as a source */
+	__u32 flags; /* GUARD_PORT_… */
 };
 
 #define GUARD_PLACE_ANY4 (1u << 0)
@@ -310,6 +311,7 @@ _Static_assert(sizeof(struct guard_service) == 128, "two cache lines");
 #define GUARD_HAS_RATES     (1u << 5) /* of sources or prefixes */
 #define GUARD_HAS_SERVICES  (1u << 6) /* rates of any kind, or cookies */
 #define GUARD_HAS_TALKERS   (1u << 7)
+#define GUARD_HAS_ALL_UDP   (1u << 8) /* rates of sources hold for what is for no service too */
 
 struct guard_settings {
 	__u32 mode;  /* enum guard_mode */

@@ -14,6 +14,8 @@ enum config_guard_mode { CONFIG_GUARD_OFF, CONFIG_GUARD_MONITOR, CONFIG_GUARD_EN
 
 enum config_syn_cookies { CONFIG_SYN_COOKIES_AUTO, CONFIG_SYN_COOKIES_OFF };
 
+enum config_udp_to { CONFIG_UDP_TO_LISTENERS, CONFIG_UDP_TO_ALL };
+
 /* A second, to our listeners; 0: no limit. */
 struct config_guard_rates {
 	uint32_t packets, syns, udp;
@@ -39,6 +41,7 @@ struct config_guard {
 	struct config_guard_geo geo;
 	struct config_guard_rates source; /* an IPv4 address, a /64 of IPv6 */
 	struct config_guard_rates prefix; /* a /24 of IPv4, a /48 of IPv6 */
+	enum config_udp_to udp_to;        /* where such rates hold for UDP */
 	uint32_t burst_ms;                /* 1s: so much of a rate may come at once */
 	uint32_t drops_malformed;         /* 1 */
 	uint16_t *amplification;          /* UDP source ports */

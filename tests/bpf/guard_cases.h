@@ -414,6 +414,32 @@ static void each_rate_holds_for_its_packets(void **state)
 	assert_int_equal(passed(syn, 20), 20);
 }
 
+static void udp_for_nobody_keeps_rates_where_it_shall(void **state)
+{
+	const uint32_t flags = GUARD_HAS_RATES | GUARD_HAS_SERVICES;
+	struct guard_port answers = {.flags = GUARD_PORT_ANSWERS};
+	struct frame udp = udp_frame(4000, 10), tcp = tcp_frame(ACK, false);
+
+	(void)state;
+	put16(udp.bytes + 14 + 20 + 2, 82);
+	put16(tcp.bytes + 14 + 20 + 2, 82);
+	for (int is_prefix = 0; is_prefix < 2; is_prefix++) {
+		forget_sources();
+		set(GUARD_ENFORCE, flags);
+		(is_prefix ? guard.settings.prefix
+			   : guard.settings.source)[GUARD_UDP] = guard_rate_of(1, 10000);
+		put("guard_settings", 0, &guard.settings);
+		assert_int_equal(passed(udp, 20), 20);
+		guard.settings.flags |= GUARD_HAS_ALL_UDP;
+		put("guard_settings", 0, &guard.settings);
+		assert_in_range(passed(udp, 20), 10, 12);
+		assert_int_equal(passed(tcp, 20), 20);
+	}
+	put16(udp.bytes + 14 + 20 + 2, 83);
+	put("guard_ports", 83, &answers);
+	assert_int_equal(passed(udp, 20), 20);
+}
+
 /* It is made when the guard is turned on. */
 static void without_their_table_sources_keep_no_rates(void **state)
 {
@@ -601,6 +627,7 @@ static void enter_network(void)
 		cmocka_unit_test(a_ban_ends_at_its_time),                     \
 		cmocka_unit_test(udp_from_abused_ports_is_refused),           \
 		cmocka_unit_test(each_rate_holds_for_its_packets),            \
+		cmocka_unit_test(udp_for_nobody_keeps_rates_where_it_shall),  \
 		cmocka_unit_test(without_their_table_sources_keep_no_rates),  \
 		cmocka_unit_test(a_listener_has_its_limits),                  \
 		cmocka_unit_test(syns_beyond_the_threshold_are_answered),     \

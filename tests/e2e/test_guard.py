@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard: lists, bans and rates, by the packet programs or, without them, as connections are accepted."""
 import concurrent.futures as threads
+import socket
 
 import pytest
 import scapy.all as scapy
@@ -8,7 +9,7 @@ import scapy.all as scapy
 from lib import ask
 from lib.configs import FRONT, PORT, listener, pool
 from lib.guard import NO_PRIVILEGES, config, reasons, served
-from lib.netns import BACKEND, CLIENT, CLIENT6, PROXY6, client_address
+from lib.netns import BACKEND, CLIENT, CLIENT6, PROXY, PROXY6, PROXY_BACK, client_address
 from lib.process import wait_until
 from lib.web import Web
 
@@ -118,6 +119,43 @@ def test_a_source_that_connects_too_often_is_held_back_alone(start, net):
     wait_until(lambda: not served(net, CLIENT, timeout=0.2), 20, "one connection too many")
     assert served(net, client_address(3), timeout=10)
     assert reasons(sluice)["source_syns"][0] > 0
+
+
+def send_udp(net, target, count, port=0):
+    with net.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((CLIENT, port))
+        for _ in range(count):
+            sock.sendto(b"x" * 100, target)
+
+
+def test_udp_to_a_listener_keeps_its_rates(net, sluice):
+    net.client.run("ip", "route", "replace", "10.99.0.1", "via", PROXY)
+    service = {"name": "dns", "mode": "dispatch", "bind": ["10.99.0.1:53/udp"], "pool": "main",
+               "dispatch": {"forward": "nat", "source": PROXY_BACK}, "guard": {"packets": 50}}
+    made = {"listeners": [service], "pools": [pool(f"{BACKEND}:5300", balance="maglev")],
+            "guard": {"mode": "enforce", "source": {"udp": 20}}, "acceleration": {"hook": "tc"}}
+    sluice.start(made)
+    send_udp(net, ("10.99.0.1", 53), 100)
+    wait_until(lambda: reasons(sluice)["source_udp"][0] >= 70, 10, "the source is held back")
+    made["guard"]["source"] = {}
+    sluice.reload(made)
+    send_udp(net, ("10.99.0.1", 53), 100)
+    wait_until(lambda: reasons(sluice)["service_packets"][0] >= 40, 10, "and the listener has its limit")
+
+
+def test_udp_for_no_listener_keeps_rates_if_told(net, sluice, named_origin):
+    made = config(named_origin("o", ORIGIN), source={"udp": 20})
+    sluice.start(made)
+    before = sluice.ctl_json("guard")["seen"]["packets"]
+    send_udp(net, (PROXY, 9999), 100)
+    wait_until(lambda: sluice.ctl_json("guard")["seen"]["packets"] >= before + 100, 10)
+    assert reasons(sluice)["source_udp"][0] == 0
+    made["guard"]["udp_to"] = "all"
+    sluice.reload(made)
+    send_udp(net, (PROXY, 40000), 100)  # an answer, for all that is known
+    send_udp(net, (PROXY, 9999), 100)
+    wait_until(lambda: reasons(sluice)["source_udp"][0] >= 70, 10, "the source is held back")
+    assert reasons(sluice)["source_udp"][0] <= 80
 
 
 def test_bad_lists_are_told_with_their_place(sluice, named_origin, tmp_path):

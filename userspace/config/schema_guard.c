@@ -17,6 +17,12 @@ static const struct word syn_cookie_words[] = {
 	{},
 };
 
+static const struct word udp_to_words[] = {
+	{"listeners", CONFIG_UDP_TO_LISTENERS},
+	{"all", CONFIG_UDP_TO_ALL},
+	{},
+};
+
 static const struct option rate_options[] = {
 	{.name = "packets",
 	 .type = &type_count,
@@ -122,6 +128,14 @@ static const struct option guard_options[] = {
 	 .members = &schema_rates,
 	 FIELD(config_guard, prefix),
 	 .help = "What a network may send: a /24 of IPv4, or a /48 of IPv6."},
+	{.name = "udp_to",
+	 .type = &type_word,
+	 FIELD(config_guard, udp_to),
+	 .words = udp_to_words,
+	 .default_text = "listeners",
+	 .help = "all: UDP that no listener is for keeps the rates of source and prefix too, but "
+		 "for ports where answers come to: the kernel's ephemeral ones, and those of "
+		 "forward: nat."},
 	{.name = "burst",
 	 .type = &type_duration,
 	 FIELD(config_guard, burst_ms),

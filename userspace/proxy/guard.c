@@ -297,6 +297,8 @@ static uint32_t flags_of(const struct config *config)
 		flags |= GUARD_HAS_PORTS;
 	if (has_any(&guard->source) || has_any(&guard->prefix))
 		flags |= GUARD_HAS_RATES | GUARD_HAS_SERVICES;
+	if (guard->udp_to == CONFIG_UDP_TO_ALL)
+		flags |= GUARD_HAS_ALL_UDP;
 	if (guard->syn_cookies == CONFIG_SYN_COOKIES_AUTO || limits_a_listener(config))
 		flags |= GUARD_HAS_SERVICES;
 	return flags;

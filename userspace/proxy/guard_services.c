@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "guard/limiter.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,16 +29,18 @@ static void set_address(const struct address *address, bool is_v6only, struct gu
 
 /* Return: false: the tables are full. */
 static bool add_place(struct guard_services *services, const struct config_listener *listener,
-		      const struct address *address, uint16_t port, uint16_t service)
+		      const struct config_bind *bind, uint16_t port, uint16_t service)
 {
 	struct guard_place *place = &services->places[services->nplaces];
+	struct guard_port *entry = &services->ports[port];
+	uint16_t *first = bind->is_udp ? &entry->udp_place : &entry->tcp_place;
 
 	if (services->nplaces == GUARD_PLACES_MAX)
 		return false;
-	set_address(address, listener->is_v6only, place);
+	set_address(&bind->address, listener->is_v6only, place);
 	place->service = service;
-	place->next = services->ports[port].tcp_place;
-	services->ports[port].tcp_place = (uint16_t)services->nplaces++;
+	place->next = *first;
+	*first = (uint16_t)services->nplaces++;
 	return true;
 }
 
@@ -46,11 +49,11 @@ static bool add_bind(struct guard_services *services, const struct config_listen
 {
 	bool has_room = true;
 
-	if (!address_is_ip(&bind->address) || bind->is_udp)
+	if (!address_is_ip(&bind->address))
 		return true;
 	for (uint32_t port = address_port(&bind->address); port <= bind->last_port && has_room;
 	     port++)
-		has_room = add_place(services, listener, &bind->address, (uint16_t)port, service);
+		has_room = add_place(services, listener, bind, (uint16_t)port, service);
 	return has_room;
 }
 
@@ -64,6 +67,47 @@ static void set_limits(const struct config *config, const struct config_listener
 	/* Nobody here could make a connection of one for an endpoint. */
 	if (guard->syn_cookies == CONFIG_SYN_COOKIES_AUTO && listener->mode != CONFIG_MODE_DISPATCH)
 		service->cookies = guard_rate_of(guard->syn_cookie_threshold, COOKIE_BURST_MS);
+}
+
+/* --- Ports that are known otherwise -------------------------------------------------------------
+ */
+
+struct guard_range guard_ephemeral_ports(void)
+{
+	struct guard_range range = {32768, 60999}; /* Linux's own, where it cannot be asked */
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned first, last;
+
+	if (!file)
+		return range;
+	if (fscanf(file, "%u %u", &first, &last) == 2 && first <= last && last <= UINT16_MAX)
+		range = (struct guard_range){(uint16_t)first, (uint16_t)last};
+	fclose(file);
+	return range;
+}
+
+static void mark(struct guard_services *services, uint32_t first, uint32_t last, uint32_t flags)
+{
+	for (uint32_t port = first; port <= last; port++)
+		services->ports[port].flags |= flags;
+}
+
+static void mark_ports(struct guard_services *services, const struct config *config)
+{
+	struct guard_range ephemeral = guard_ephemeral_ports();
+
+	for (size_t i = 0; i < config->guard.namplification; i++)
+		mark(services, config->guard.amplification[i], config->guard.amplification[i],
+		     GUARD_PORT_AMPLIFIES);
+	mark(services, ephemeral.first, ephemeral.last, GUARD_PORT_ANSWERS);
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct config_listener *listener = &config->listeners[i];
+		const struct config_port_range *range = &listener->dispatch.source_ports;
+
+		if (listener->mode == CONFIG_MODE_DISPATCH &&
+		    listener->dispatch.forward == CONFIG_FORWARD_NAT)
+			mark(services, range->first, range->last, GUARD_PORT_ANSWERS);
+	}
 }
 
 struct guard_services *guard_services_new(const struct config *config)
@@ -92,8 +136,7 @@ struct guard_services *guard_services_new(const struct config *config)
 	if (!has_room)
 		log_warn("guard: there are more listeners or ports than it knows: packets to the "
 			 "last ones keep no rates");
-	for (size_t i = 0; i < config->guard.namplification; i++)
-		services->ports[config->guard.amplification[i]].flags |= GUARD_PORT_AMPLIFIES;
+	mark_ports(services, config);
 	return services;
 }
 

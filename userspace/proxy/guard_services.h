@@ -8,6 +8,13 @@
 
 /* What listeners are to the packet programs. Return: NULL: out of memory. */
 struct guard_services *guard_services_new(const struct config *config) WARN_UNUSED;
+/* Where answers to what this machine asks come to. Both ends are in it. */
+struct guard_range {
+	uint16_t first, last;
+};
+
+struct guard_range guard_ephemeral_ports(void);
+
 void guard_services_free(struct guard_services *services); /* NULL is allowed */
 
 #endif
