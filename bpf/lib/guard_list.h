@@ -11,7 +11,8 @@ static __always_inline enum guard_why list4_look(__u32 address)
 {
 	enum guard_why why = GUARD_WHY_NONE;
 	const struct guard_line *line;
-	__u32 index = 0;
+	struct guard_search search;
+	__u32 index = 0, cell;
 	void *list = bpf_map_lookup_elem(&guard_list4, &index);
 
 	if (!list)
@@ -20,11 +21,15 @@ static __always_inline enum guard_why list4_look(__u32 address)
 	line = bpf_map_lookup_elem(list, &index);
 	if (!line)
 		return why;
-	index = guard_line_of(guard_cell_of(line, address), address, &why);
-	if (!index)
-		return why;
-	line = bpf_map_lookup_elem(list, &index);
-	return line ? guard_why_in(line, address) : GUARD_WHY_NONE;
+	cell = guard_cell_of(line, address);
+	if (!guard_search_begin(&search, cell, address))
+		return guard_why_from(cell);
+	for (int level = 0; level < GUARD_LEVELS_MAX; level++) {
+		line = bpf_map_lookup_elem(list, &search.line);
+		if (!line || guard_search_step(&search, line, &why))
+			return why;
+	}
+	return why;
 }
 
 static __always_inline enum guard_why list6_look(const __u64 address[2])

@@ -70,74 +70,118 @@ enum guard_why {
 
 /*
  * IPv4: an array of lines, the one element of the array of maps `guard_list4`: a new list is filled
- * in and put there at once. The first GUARD_CELL_LINES hold two cells each, one for the 64 networks
- * of 24 bits that begin with the same 18; the others two bits for each address of a network that
- * its cell marks as detailed. So an address costs at most two cache lines, whatever the number of
- * entries: 8 MiB and 64 bytes for each network of 24 bits that has longer prefixes.
+ * in and put there at once. The first GUARD_CELL_LINES hold sixteen cells each, one for each
+ * network of 18 bits. In it answers change at some of its 16384 addresses: a change is 14 bits of
+ * its address, and in two more the answer from there on. A cell of one answer says it; the changes
+ * of any other, of which the first is at its first address, stand in order in a line, beside those
+ * of others. More than fit into a line are the leaves of a tree of lines, in whose nodes are the
+ * addresses at which the lines below begin. (Ranges behind an index: DXR; Zec, Rizzo, Mikuc 2012.)
+ *
+ * So an address costs two cache lines, and one or two more where its cell has more than 32 or 1024
+ * changes; and a list 1 MiB, and 4 to 12 bytes for each entry that is longer than 18 bits.
  */
-struct guard_cell {
-	__u64 detailed;   /* networks with a line of their own */
-	__u32 first_line; /* of the first of them; the others follow */
-	__u32 padding;
-	__u64 networks[2]; /* two bits each, of those without */
-};
-
-#define GUARD_CELLS      (1u << 18)
-#define GUARD_CELL_LINES (GUARD_CELLS / 2)
+#define GUARD_CELLS        (1u << 18)
+#define GUARD_CELL_BITS    14 /* of an address in its cell */
+#define GUARD_LINE_CELLS   16
+#define GUARD_LINE_CHANGES 32
+#define GUARD_CELL_LINES   (GUARD_CELLS / GUARD_LINE_CELLS)
+#define GUARD_LEVELS_MAX   3          /* of a tree */
+#define GUARD_LINES_MAX    (1u << 20) /* a cell has 20 bits for a line */
+#define GUARD_NO_CHILD     0xffff     /* in a node: behind the last one */
 
 struct guard_line {
 	union {
-		struct guard_cell cells[2];
-		__u64 addresses[8]; /* two bits each */
+		__u32 cells[GUARD_LINE_CELLS];
+		__u16 changes[GUARD_LINE_CHANGES];
 	};
 };
 
 _Static_assert(sizeof(struct guard_line) == 64, "a cache line");
 
-static inline __u32 guard_count_bits(__u64 bits)
+/* @depth: lines from here to the changes, 1 to 3. @at, @count: of what is the cell's in the line.
+ */
+static inline __u32 guard_cell(__u32 line, __u32 at, __u32 count, __u32 depth)
 {
-	bits -= bits >> 1 & 0x5555555555555555ULL;
-	bits = (bits & 0x3333333333333333ULL) + (bits >> 2 & 0x3333333333333333ULL);
-	bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
-	return (__u32)(bits * 0x0101010101010101ULL >> 56);
+	return line | at << 20 | (count - 1) << 25 | depth << 30;
 }
 
 static inline __u32 guard_cell_line(__u32 address)
 {
-	return address >> 15;
+	return address >> GUARD_CELL_BITS >> 4;
 }
 
-static inline const struct guard_cell *guard_cell_of(const struct guard_line *line, __u32 address)
+static inline __u32 guard_cell_of(const struct guard_line *line, __u32 address)
 {
-	return &line->cells[address >> 14 & 1];
+	return line->cells[address >> GUARD_CELL_BITS & (GUARD_LINE_CELLS - 1)];
 }
 
-static inline __u32 guard_network_of(__u32 address)
+static inline __u16 guard_change(__u32 address, enum guard_why why)
 {
-	return address >> 8 & 63;
+	return (__u16)((address & ((1u << GUARD_CELL_BITS) - 1)) << 2 | why);
 }
 
-static inline enum guard_why guard_pair_of_bits(__u64 bits, __u32 place)
+static inline enum guard_why guard_why_from(__u32 change)
 {
-	return (enum guard_why)(bits >> 2 * (place & 31) & 3);
+	return (enum guard_why)(change & 3);
 }
 
-/* Return: the line of a detailed network; 0: it has none, and *@ret_why is set. */
-static inline __u32 guard_line_of(const struct guard_cell *cell, __u32 address,
-				  enum guard_why *ret_why)
-{
-	__u32 network = guard_network_of(address);
+/* Down a cell's tree: ->line is to be looked at. */
+struct guard_search {
+	__u32 line, at, count, depth;
+	__u32 below;  /* line of the first child's line */
+	__u32 change; /* that is looked for, without an answer */
+};
 
-	if (cell->detailed >> network & 1)
-		return cell->first_line +
-		       guard_count_bits(cell->detailed & ((1ULL << network) - 1));
-	*ret_why = guard_pair_of_bits(cell->networks[network >> 5], network);
+/* Return: whether there is anything to look for; otherwise the cell is the answer. */
+static inline int guard_search_begin(struct guard_search *search, __u32 cell, __u32 address)
+{
+	search->line = cell & (GUARD_LINES_MAX - 1);
+	search->at = cell >> 20 & 31;
+	search->count = (cell >> 25 & 31) + 1;
+	search->depth = cell >> 30;
+	search->below = search->line + 1;
+	search->change = guard_change(address, GUARD_WHY_NONE);
+	return search->depth != 0;
+}
+
+/* The last of @count changes from @at on that is not behind @change: the first is not. Only @count
+ * makes branches: half of those that the changes would make are guessed wrongly. */
+static inline __u32 guard_last_change(const struct guard_line *line, __u32 at, __u32 count,
+				      __u32 change)
+{
+	__s64 found = at, last = (__s64)at + count - 1;
+
+	for (__s64 step = GUARD_LINE_CHANGES / 2; step; step /= 2) {
+		__s64 next = found + step, left, ahead;
+
+		if (step >= count)
+			continue;
+		left = last - next;
+		ahead = (__s64)change - line->changes[next & (GUARD_LINE_CHANGES - 1)];
+		found += step & ~((left | ahead) >> 63);
+	}
+	return (__u32)found & (GUARD_LINE_CHANGES - 1);
+}
+
+/* @line: ->line. Return: whether *@ret_why is the answer; otherwise ->line is the next. */
+static inline int guard_search_step(struct guard_search *search, const struct guard_line *line,
+				    enum guard_why *ret_why)
+{
+	int is_leaf = search->depth <= 1;
+	__u32 place = guard_last_change(line, search->at, search->count,
+					search->change | (is_leaf ? 3 : 0));
+
+	if (is_leaf) {
+		*ret_why = guard_why_from(line->changes[place]);
+		return 1;
+	}
+	/* Behind a level's lines are those below; all but the last have as many as they can. */
+	search->line = search->below + place;
+	search->below += search->count + place * GUARD_LINE_CHANGES;
+	search->at = 0;
+	search->count = GUARD_LINE_CHANGES;
+	search->depth--;
 	return 0;
-}
-
-static inline enum guard_why guard_why_in(const struct guard_line *line, __u32 address)
-{
-	return guard_pair_of_bits(line->addresses[address >> 5 & 7], address);
 }
 
 /* IPv6: key of the trie that is the one element of `guard_list6`; its value is an enum guard_why in

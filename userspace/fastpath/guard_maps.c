@@ -125,10 +125,13 @@ static int new_lines(const struct guard_table *table, size_t nlines)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	size_t size = nlines * sizeof(struct guard_line);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "guard_lines", sizeof(uint32_t),
-				sizeof(struct guard_line), (uint32_t)nlines, &options);
 	struct guard_line *lines;
+	int fd;
 
+	if (nlines > GUARD_LINES_MAX)
+		return -E2BIG;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "guard_lines", sizeof(uint32_t),
+			    sizeof(struct guard_line), (uint32_t)nlines, &options);
 	if (fd < 0)
 		return -errno;
 	lines = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

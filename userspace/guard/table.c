@@ -240,99 +240,125 @@ static number last_at(const struct space *space, size_t i)
 	return i + 1 < space->count ? space->boundaries[i + 1].first - 1 : space->max;
 }
 
-/* --- IPv4: painting lines --------------------------------------------------------------------- */
+/* --- IPv4: lines ------------------------------------------------------------------------------ */
 
-/* Calls back for each range with an answer. */
-static void for_each4(const struct guard_table *table,
-		      void (*visit)(uint32_t first, uint32_t last, enum guard_why why,
-				    struct guard_line *lines),
-		      struct guard_line *lines)
+#define CELL_ADDRESSES (1u << GUARD_CELL_BITS)
+
+struct layout {
+	struct guard_line *lines; /* NULL: they are only counted */
+	uint32_t next;            /* line that nobody has yet */
+	uint32_t shared, used;    /* the line that small cells share, and its changes */
+};
+
+static void set_cell(struct layout *layout, uint32_t index, uint32_t cell)
 {
-	for (size_t i = 0; i < table->v4.count; i++) {
-		const struct boundary *at = &table->v4.boundaries[i];
+	if (layout->lines)
+		layout->lines[index / GUARD_LINE_CELLS].cells[index % GUARD_LINE_CELLS] = cell;
+}
 
-		if (at->why != GUARD_WHY_NONE)
-			visit((uint32_t)at->first, (uint32_t)last_at(&table->v4, i), at->why,
-			      lines);
+/* Return: the cell. */
+static uint32_t lay_into_line(struct layout *layout, const uint16_t *changes, uint32_t count)
+{
+	uint32_t at;
+
+	if (layout->used + count > GUARD_LINE_CHANGES) {
+		layout->shared = layout->next++;
+		layout->used = 0;
+	}
+	at = layout->used;
+	layout->used += count;
+	if (layout->lines)
+		memcpy(&layout->lines[layout->shared].changes[at], changes,
+		       count * sizeof(*changes));
+	return guard_cell(layout->shared, at, count, 1);
+}
+
+/* What is left of the last leaf repeats the last change. */
+static void fill_leaves(struct guard_line *leaves, uint32_t nleaves, const uint16_t *changes,
+			uint32_t count)
+{
+	for (uint32_t i = 0; i < nleaves * GUARD_LINE_CHANGES; i++)
+		leaves[i / GUARD_LINE_CHANGES].changes[i % GUARD_LINE_CHANGES] =
+			changes[i < count ? i : count - 1];
+}
+
+static void fill_nodes(struct guard_line *nodes, uint32_t nnodes, const struct guard_line *children,
+		       uint32_t nchildren)
+{
+	for (uint32_t i = 0; i < nnodes * GUARD_LINE_CHANGES; i++)
+		nodes[i / GUARD_LINE_CHANGES].changes[i % GUARD_LINE_CHANGES] =
+			i < nchildren ? children[i].changes[0] & (uint16_t)~3u : GUARD_NO_CHILD;
+}
+
+static uint32_t lines_for(uint32_t count)
+{
+	return (count + GUARD_LINE_CHANGES - 1) / GUARD_LINE_CHANGES;
+}
+
+/* The root, the nodes below it if there are any, the leaves. Return: the cell. */
+static uint32_t lay_into_tree(struct layout *layout, const uint16_t *changes, uint32_t count)
+{
+	uint32_t nleaves = lines_for(count);
+	uint32_t nnodes = nleaves > GUARD_LINE_CHANGES ? lines_for(nleaves) : 0;
+	uint32_t nchildren = nnodes ? nnodes : nleaves, root = layout->next;
+	struct guard_line *lines = layout->lines ? layout->lines + root : NULL;
+
+	layout->next += 1 + nnodes + nleaves;
+	if (lines) {
+		fill_leaves(lines + 1 + nnodes, nleaves, changes, count);
+		fill_nodes(lines + 1, nnodes, lines + 1 + nnodes, nleaves);
+		fill_nodes(lines, 1, lines + 1, nchildren);
+	}
+	return guard_cell(root, 0, nchildren, nnodes ? 3 : 2);
+}
+
+/* Cells, and boundaries beside them. */
+static void lay_out(const struct space *space, struct layout *layout)
+{
+	uint16_t changes[CELL_ADDRESSES];
+	size_t at = 0;
+
+	for (uint32_t index = 0; index < GUARD_CELLS; index++) {
+		uint32_t first = index * CELL_ADDRESSES, count = 1;
+
+		while (at + 1 < space->count && space->boundaries[at + 1].first <= first)
+			at++;
+		changes[0] = guard_change(0, space->boundaries[at].why);
+		for (; at + 1 < space->count &&
+		       space->boundaries[at + 1].first <= first + (CELL_ADDRESSES - 1);
+		     at++)
+			changes[count++] = guard_change((uint32_t)space->boundaries[at + 1].first,
+							space->boundaries[at + 1].why);
+		if (count == 1)
+			set_cell(layout, index, changes[0]);
+		else if (count <= GUARD_LINE_CHANGES)
+			set_cell(layout, index, lay_into_line(layout, changes, count));
+		else
+			set_cell(layout, index, lay_into_tree(layout, changes, count));
 	}
 }
 
-static struct guard_cell *cell_of(struct guard_line *lines, uint32_t address)
-{
-	return &lines[guard_cell_line(address)].cells[address >> 14 & 1];
-}
-
-static void mark_detailed(uint32_t first, uint32_t last, enum guard_why why,
-			  struct guard_line *lines)
-{
-	(void)why;
-	if (first & 0xff)
-		cell_of(lines, first)->detailed |= 1ULL << guard_network_of(first);
-	if ((last & 0xff) != 0xff)
-		cell_of(lines, last)->detailed |= 1ULL << guard_network_of(last);
-}
-
-/* Return: lines, cells included. */
-static size_t place_details(struct guard_line *lines)
-{
-	size_t next = GUARD_CELL_LINES;
-
-	for (size_t i = 0; i < GUARD_CELLS; i++) {
-		struct guard_cell *cell = &lines[i / 2].cells[i % 2];
-
-		cell->first_line = (uint32_t)next;
-		next += guard_count_bits(cell->detailed);
-	}
-	return next;
-}
-
-/* A network of 24 bits, all of it or some of its addresses. */
-static void paint_network(uint32_t first, uint32_t last, enum guard_why why,
-			  struct guard_line *lines)
-{
-	struct guard_cell *cell = cell_of(lines, first);
-	uint32_t network = guard_network_of(first);
-	enum guard_why unused;
-	uint32_t index = guard_line_of(cell, first, &unused);
-
-	if (!index) {
-		cell->networks[network >> 5] |= (uint64_t)why << 2 * (network & 31);
-		return;
-	}
-	for (uint32_t at = first & 0xff; at <= (last & 0xff); at++)
-		lines[index].addresses[at >> 5] |= (uint64_t)why << 2 * (at & 31);
-}
-
-static void paint(uint32_t first, uint32_t last, enum guard_why why, struct guard_line *lines)
-{
-	while (first >> 8 != last >> 8) {
-		paint_network(first, first | 0xff, why, lines);
-		first = (first | 0xff) + 1;
-	}
-	paint_network(first, last, why, lines);
-}
+static const struct layout empty_layout = {
+	.next = GUARD_CELL_LINES,
+	.used = GUARD_LINE_CHANGES,
+};
 
 size_t guard_table_lines(const struct guard_table *table)
 {
-	struct guard_line *lines;
-	size_t count;
+	struct layout layout = empty_layout;
 
 	if (table->v4.count == 1 && table->v4.boundaries[0].why == GUARD_WHY_NONE)
 		return 0;
-	lines = calloc(GUARD_CELL_LINES, sizeof(*lines));
-	if (!lines)
-		return 0;
-	for_each4(table, mark_detailed, lines);
-	count = place_details(lines);
-	free(lines);
-	return count;
+	lay_out(&table->v4, &layout);
+	return layout.next;
 }
 
 void guard_table_fill(const struct guard_table *table, struct guard_line *lines)
 {
-	for_each4(table, mark_detailed, lines);
-	(void)place_details(lines);
-	for_each4(table, paint, lines);
+	struct layout layout = empty_layout;
+
+	layout.lines = lines;
+	lay_out(&table->v4, &layout);
 }
 
 /* --- IPv6: networks --------------------------------------------------------------------------- */

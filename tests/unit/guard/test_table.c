@@ -37,13 +37,26 @@ static struct guard_table *table_of(struct guard_list *list, uint64_t now_s)
 }
 
 /* As the packet programs do. */
+static void put_address(uint32_t address, uint8_t ret[4])
+{
+	const uint32_t be = htonl(address);
+
+	memcpy(ret, &be, sizeof(be));
+}
+
 static enum guard_why look4(const struct guard_line *lines, uint32_t address)
 {
+	uint32_t cell = guard_cell_of(&lines[guard_cell_line(address)], address);
 	enum guard_why why = GUARD_WHY_NONE;
-	uint32_t line = guard_line_of(guard_cell_of(&lines[guard_cell_line(address)], address),
-				      address, &why);
+	struct guard_search search;
 
-	return line ? guard_why_in(&lines[line], address) : why;
+	if (!guard_search_begin(&search, cell, address))
+		return guard_why_from(cell);
+	for (int level = 0; level < GUARD_LEVELS_MAX; level++)
+		if (guard_search_step(&search, &lines[search.line], &why))
+			return why;
+	fail_msg("no answer for %08x", address);
+	return why;
 }
 
 static void assert_why(const struct guard_table *table, const char *text, enum guard_why expected)
@@ -129,6 +142,40 @@ static void expired_entries_are_left_out(void **state)
 	assert_int_equal(guard_table_next_expiry(table), 200);
 	guard_table_free(table);
 	guard_list_done(&list);
+}
+
+/* From no change in a network of 18 bits to one at each of its addresses, each of them asked. */
+static void crowded_networks_have_every_answer(void **state)
+{
+	static const uint32_t every[] = {16384, 5000, 1000, 513, 512, 511, 64, 33, 32, 31, 3, 2};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(every); i++) {
+		struct guard_entry entry = {.prefix = {.family = AF_INET, .bits = 32}};
+		struct guard_list list = {};
+		struct guard_table *table;
+		struct guard_line *lines;
+
+		for (uint32_t at = 1; at < 3 * 16384; at += every[i]) {
+			put_address(0x0a000000 + at, entry.prefix.ip);
+			entry.why = (uint8_t)(1 + at / every[i] % 3);
+			guard_list_add(&list, &entry);
+		}
+		table = table_of(&list, 0);
+		lines = calloc(guard_table_lines(table), sizeof(*lines));
+		assert_non_null(lines);
+		guard_table_fill(table, lines);
+		for (uint32_t at = 0; at < 4 * 16384; at++) {
+			bool is_listed = at % every[i] == 1 % every[i] && at >= 1 && at < 3 * 16384;
+			enum guard_why why = look4(lines, 0x0a000000 + at);
+
+			if (why != (is_listed ? 1 + at / every[i] % 3 : GUARD_WHY_NONE))
+				fail_msg("every %u: %u: %d", every[i], at, why);
+		}
+		free(lines);
+		guard_table_free(table);
+		guard_list_done(&list);
+	}
 }
 
 static void unix_addresses_are_in_no_list(void **state)
@@ -288,6 +335,7 @@ int main(void)
 		cmocka_unit_test(allow_wins_then_block_then_the_longest_place),
 		cmocka_unit_test(all_of_ipv6_is_none_of_ipv4),
 		cmocka_unit_test(expired_entries_are_left_out),
+		cmocka_unit_test(crowded_networks_have_every_answer),
 		cmocka_unit_test(unix_addresses_are_in_no_list),
 		cmocka_unit_test(every_look_says_what_the_list_says),
 	};
