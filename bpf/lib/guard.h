@@ -92,7 +92,7 @@ static __always_inline bool is_stray(const struct guard_settings *settings,
 static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 						     const struct guard_settings *settings,
 						     struct guard_view *view, struct packet *packet,
-						     bool *ret_is_answered)
+						     enum guard_count_index *ret_fate)
 {
 	struct guard_load load = {.packets = frame_segments(ctx)};
 	enum guard_reason reason = GUARD_FINE;
@@ -116,24 +116,18 @@ static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 		reason = service_take(service, &load);
 	if (reason != GUARD_FINE || !load.is_syn || !service_wants_cookie(service, &load, now))
 		return reason;
-	if (settings->mode == GUARD_ENFORCE && !frame_is_loopback(ctx))
-		*ret_is_answered = guard_answer_syn(ctx, view, packet);
-	guard_count(*ret_is_answered ? GUARD_COUNT_COOKIES : GUARD_COUNT_COOKIES_UNMADE, 1,
-		    frame_len(ctx));
+	*ret_fate = GUARD_COUNT_COOKIES_UNMADE;
+	if (settings->mode == GUARD_ENFORCE && !frame_is_loopback(ctx) &&
+	    guard_answer_syn(ctx, view, packet))
+		*ret_fate = GUARD_COUNT_COOKIES;
 	return GUARD_FINE;
 }
 
-static __always_inline enum guard_action guard_refuse(frame_context *ctx,
-						      const struct guard_settings *settings,
-						      enum guard_reason reason)
+static __always_inline enum guard_action guard_action_for(enum guard_count_index fate)
 {
-	bool is_dropped = settings->mode == GUARD_ENFORCE;
-
-	guard_count((is_dropped ? GUARD_COUNT_DROPPED : GUARD_COUNT_WOULD_DROP) + reason,
-		    frame_segments(ctx), frame_len(ctx));
-	if (settings->capture_until_ns)
-		guard_capture_frame(ctx, settings, reason, is_dropped);
-	return is_dropped ? GUARD_DROPS : GUARD_PASSES;
+	if (fate == GUARD_COUNT_COOKIES)
+		return GUARD_REPLIES;
+	return fate < GUARD_COUNT_WOULD_DROP ? GUARD_DROPS : GUARD_PASSES;
 }
 
 static __always_inline const struct guard_settings *guard_settings_of(void)
@@ -147,27 +141,34 @@ static __always_inline const struct guard_settings *guard_settings_of(void)
 __noinline int guard_judge(frame_context *ctx, struct packet *packet)
 {
 	const struct guard_settings *settings = guard_settings_of();
-	bool is_allowed = false, is_answered = false;
-	const struct guard_count *seen;
+	enum guard_count_index fate = GUARD_COUNT_PASSED;
+	__u32 len = frame_len(ctx); /* an answer has another */
+	const struct guard_count *count;
 	struct guard_view view = {};
 	enum guard_reason reason;
+	bool is_allowed = false;
 
 	if (!settings || !packet)
 		return GUARD_PASSES;
-	if (!guard_look((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
+	if (!guard_look((void *)(long)ctx->data, (void *)(long)ctx->data_end, len,
 			packet->l3_offset, &view))
 		return GUARD_PASSES;
-	seen = guard_count(GUARD_COUNT_SEEN, frame_segments(ctx), frame_len(ctx));
 	reason = judge_source(ctx, settings, &view, &is_allowed);
 	if (is_allowed)
-		guard_count(GUARD_COUNT_ALLOWED, frame_segments(ctx), frame_len(ctx));
+		fate = GUARD_COUNT_ALLOWED;
 	else if (reason == GUARD_FINE)
-		reason = judge_rates(ctx, settings, &view, packet, &is_answered);
-	if (settings->flags & GUARD_HAS_TALKERS && seen && seen->packets % GUARD_TALKER_SAMPLE == 0)
+		reason = judge_rates(ctx, settings, &view, packet, &fate);
+	if (reason != GUARD_FINE)
+		fate = (settings->mode == GUARD_ENFORCE ? GUARD_COUNT_DROPPED
+							: GUARD_COUNT_WOULD_DROP) +
+		       reason;
+	count = guard_count(fate, frame_segments(ctx), len);
+	if (settings->flags & GUARD_HAS_TALKERS && count &&
+	    count->packets % GUARD_TALKER_SAMPLE == 0)
 		talkers_note(&view, reason != GUARD_FINE);
-	if (is_answered)
-		return GUARD_REPLIES;
-	return reason == GUARD_FINE ? GUARD_PASSES : guard_refuse(ctx, settings, reason);
+	if (reason != GUARD_FINE && settings->capture_until_ns)
+		guard_capture_frame(ctx, settings, reason, settings->mode == GUARD_ENFORCE);
+	return guard_action_for(fate);
 }
 
 /* @packet: as parse_frame() has left it, whatever it said. */

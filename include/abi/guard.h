@@ -42,11 +42,11 @@ enum guard_reason {
 		GUARD_REASON_COUNT
 };
 
-/* What else is counted, behind the reasons. */
+/* What became of a packet: each is counted once, so that all of them are those that were seen. */
 enum guard_count_index {
 	GUARD_COUNT_DROPPED,                                               /* + reason */
 	GUARD_COUNT_WOULD_DROP = GUARD_COUNT_DROPPED + GUARD_REASON_COUNT, /* + reason */
-	GUARD_COUNT_SEEN = GUARD_COUNT_WOULD_DROP + GUARD_REASON_COUNT,
+	GUARD_COUNT_PASSED = GUARD_COUNT_WOULD_DROP + GUARD_REASON_COUNT,
 	GUARD_COUNT_ALLOWED,        /* passed by an allow list, unlooked at */
 	GUARD_COUNT_COOKIES,        /* SYNs that were answered with a cookie */
 	GUARD_COUNT_COOKIES_UNMADE, /* the kernel made none: left to the stack */

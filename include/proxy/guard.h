@@ -104,6 +104,7 @@ struct guard_facts {
 	const char *places_problem; /* "": none; the guard's */
 	bool has_cookies;
 	struct guard_count counts[GUARD_COUNTS];
+	struct guard_count seen; /* all of them */
 };
 
 void guard_describe(struct guard *guard, struct guard_facts *ret);

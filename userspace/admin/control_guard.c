@@ -46,7 +46,7 @@ static void status(struct guard *guard, struct strbuf *out)
 	reply_count(out, "networks_of_places", facts.places);
 	reply_text(out, "places_problem", facts.places_problem);
 	reply_count(out, "bans", facts.bans);
-	append_count(out, "seen", &facts.counts[GUARD_COUNT_SEEN]);
+	append_count(out, "seen", &facts.seen);
 	append_count(out, "allowed", &facts.counts[GUARD_COUNT_ALLOWED]);
 	append_count(out, "cookies", &facts.counts[GUARD_COUNT_COOKIES]);
 	append_count(out, "cookies_unmade", &facts.counts[GUARD_COUNT_COOKIES_UNMADE]);

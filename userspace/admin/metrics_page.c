@@ -240,7 +240,7 @@ static void add_guard(struct page *page, struct server *server)
 		    (labels_t[]){{"mode", guard_mode_name((enum guard_mode)mode)}, {NULL, NULL}},
 		    facts.mode == (enum guard_mode)mode);
 	add_reasons(page, &facts);
-	add(page, METRIC_GUARD_SEEN, NULL, facts.counts[GUARD_COUNT_SEEN].packets);
+	add(page, METRIC_GUARD_SEEN, NULL, facts.seen.packets);
 	add(page, METRIC_GUARD_ALLOWED, NULL, facts.counts[GUARD_COUNT_ALLOWED].packets);
 	add(page, METRIC_GUARD_COOKIES, NULL, facts.counts[GUARD_COUNT_COOKIES].packets);
 	add(page, METRIC_GUARD_NETWORKS, (labels_t[]){{"from", "files"}, {NULL, NULL}},

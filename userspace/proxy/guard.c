@@ -491,8 +491,11 @@ void guard_describe(struct guard *guard, struct guard_facts *ret)
 	pthread_rwlock_unlock(&guard->lock);
 	if (guard->maps)
 		guard_maps_counts(guard->maps, ret->counts);
-	for (size_t i = 0; i < GUARD_COUNTS; i++)
+	for (size_t i = 0; i < GUARD_COUNTS; i++) {
 		ret->counts[i].packets += atomic_load(&guard->counts[i]);
+		ret->seen.packets += ret->counts[i].packets;
+		ret->seen.bytes += ret->counts[i].bytes;
+	}
 }
 
 size_t guard_talkers(const struct guard *guard, struct guard_talker *ret, size_t cap)

@@ -84,6 +84,7 @@ bool guard_looks_at_connections(const struct guard *guard)
 bool guard_admits(struct guard *guard, const struct address *address)
 {
 	enum guard_reason reason = GUARD_REASON_COUNT;
+	enum guard_count_index fate;
 	bool is_allowed = false;
 	int mode;
 
@@ -94,14 +95,11 @@ bool guard_admits(struct guard *guard, const struct address *address)
 	if (guard->table)
 		reason = judge(guard, address, &is_allowed);
 	pthread_rwlock_unlock(&guard->lock);
-	atomic_fetch_add(&guard->counts[GUARD_COUNT_SEEN], 1);
-	if (is_allowed)
-		atomic_fetch_add(&guard->counts[GUARD_COUNT_ALLOWED], 1);
 	if (reason == GUARD_REASON_COUNT)
-		return true;
-	atomic_fetch_add(&guard->counts[(mode == GUARD_ENFORCE ? GUARD_COUNT_DROPPED
-							       : GUARD_COUNT_WOULD_DROP) +
-					reason],
-			 1);
-	return mode != GUARD_ENFORCE;
+		fate = is_allowed ? GUARD_COUNT_ALLOWED : GUARD_COUNT_PASSED;
+	else
+		fate = (mode == GUARD_ENFORCE ? GUARD_COUNT_DROPPED : GUARD_COUNT_WOULD_DROP) +
+		       reason;
+	atomic_fetch_add(&guard->counts[fate], 1);
+	return reason == GUARD_REASON_COUNT || mode != GUARD_ENFORCE;
 }
