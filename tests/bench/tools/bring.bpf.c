@@ -20,7 +20,7 @@ struct {
 	__type(value, __u32);
 } measured SEC(".maps");
 
-const volatile struct bring_rodata settings = {.nflows = 1};
+const volatile struct bring_rodata settings = {.nflows = 1, .headers = BRING_HEADERS_IPV4};
 __u8 frame[BRING_HEADERS] = {1}; /* may change between runs */
 
 static void write_headers(__u8 headers[BRING_HEADERS])
@@ -32,8 +32,8 @@ static void write_headers(__u8 headers[BRING_HEADERS])
 
 	for (int i = 0; i < BRING_HEADERS; i++)
 		headers[i] = frame[i];
-	__builtin_memcpy(headers + BRING_SOURCE_AT, &source, sizeof(source));
-	__builtin_memcpy(headers + BRING_PORT_AT, &port, sizeof(port));
+	__builtin_memcpy(headers + settings.source_at, &source, sizeof(source));
+	__builtin_memcpy(headers + settings.port_at, &port, sizeof(port));
 }
 
 SEC("tc")
@@ -46,7 +46,7 @@ int bring(struct __sk_buff *skb)
 	if (skb->len > size &&
 	    bpf_skb_adjust_room(skb, -(int)(skb->len - size), BPF_ADJ_ROOM_MAC, 0))
 		return TC_ACT_SHOT;
-	if (bpf_skb_store_bytes(skb, 0, headers, sizeof(headers), 0))
+	if (bpf_skb_store_bytes(skb, 0, headers, settings.headers, 0))
 		return TC_ACT_SHOT;
 	bpf_tail_call(skb, &measured, 0);
 	return TC_ACT_SHOT;

@@ -5,10 +5,9 @@
 /* What bring.bpf.c brings, and testrun.c tells it. Numbers in host order. */
 #include <linux/types.h>
 
-/* Ethernet, IPv4, TCP with timestamps; of UDP the last ones are payload. */
-#define BRING_HEADERS   (14 + 20 + 32)
-#define BRING_SOURCE_AT (14 + 12)
-#define BRING_PORT_AT   (14 + 20)
+/* Ethernet, IPv6 or IPv4, TCP with timestamps; of UDP the last ones are payload. */
+#define BRING_HEADERS      (14 + 40 + 32)
+#define BRING_HEADERS_IPV4 (14 + 20 + 32)
 
 /* Of which client a flow is. */
 struct bring_clients {
@@ -29,6 +28,8 @@ static inline __u16 bring_port(const struct bring_clients *clients, __u32 flow)
 /* Set before load. */
 struct bring_rodata {
 	__u32 nflows, size; /* size: of the whole frame */
+	__u32 headers;      /* bytes of them; one of the above */
+	__u32 source_at, port_at;
 	struct bring_clients clients;
 };
 

@@ -21,6 +21,8 @@
 
 #define ROUNDS   7
 #define SIZE     66
+#define SIZE6    86
+#define NETWORK6 0x20010db8u
 #define SERVICE  0x0aff0001u
 #define NBUCKETS (1u << 18)
 
@@ -32,6 +34,7 @@ enum with {
 	WITH_DEFECT = 1 << 3,    /* flags that nobody sends */
 	WITH_CHECKS = 1 << 4,    /* of defects */
 	WITH_TALKERS = 1 << 5,
+	WITH_IPV6 = 1 << 6,
 };
 
 static const struct scenario {
@@ -48,6 +51,12 @@ static const struct scenario {
 	{"drop by list, 1 entry", GUARD_ENFORCE, WITH_LIST, 1},
 	{"drop by list, 10000 entries", GUARD_ENFORCE, WITH_LIST, 10000},
 	{"drop by list, 500000 entries", GUARD_ENFORCE, WITH_LIST, 500000},
+	{"IPv6: pass, no list", GUARD_ENFORCE, WITH_IPV6 | WITH_CHECKS | WITH_TALKERS, 1},
+	{"IPv6: pass, 500000 others listed", GUARD_ENFORCE,
+	 WITH_IPV6 | WITH_CHECKS | WITH_TALKERS | WITH_STRANGERS, 500000},
+	{"IPv6: drop by list, 1 entry", GUARD_ENFORCE, WITH_IPV6 | WITH_LIST, 1},
+	{"IPv6: drop by list, 10000 entries", GUARD_ENFORCE, WITH_IPV6 | WITH_LIST, 10000},
+	{"IPv6: drop by list, 500000 entries", GUARD_ENFORCE, WITH_IPV6 | WITH_LIST, 500000},
 	{"source rate, 1 source", GUARD_ENFORCE, WITH_RATES, 1},
 	{"source rate, 500000 sources", GUARD_ENFORCE, WITH_RATES, 500000},
 };
@@ -55,41 +64,41 @@ static const struct scenario {
 /* Strewn over half of the addresses, so that each has a /24 of its own. */
 static const struct bring_clients clients = {.first = 0x20000000u, .stride = 4099};
 
-static void build_frame(struct testrun *run, bool has_defect)
+static void build_frame(struct testrun *run, unsigned with)
 {
-	struct tcphdr tcp = {.dest = htons(80), .doff = 8, .ack = !has_defect};
+	struct tcphdr tcp = {.dest = htons(80), .doff = 8, .ack = !(with & WITH_DEFECT)};
 
-	testrun_start_frame(run, SIZE, IPPROTO_TCP, SERVICE);
+	if (with & WITH_IPV6)
+		testrun_start_frame6(run, SIZE6, IPPROTO_TCP, NETWORK6);
+	else
+		testrun_start_frame(run, SIZE, IPPROTO_TCP, SERVICE);
 	memcpy(testrun_l4(run), &tcp, sizeof(tcp));
 }
 
-static void add(struct guard_list *list, __u32 address)
+/* An address, or of IPv6 a /64. */
+static void add(struct guard_list *list, __u32 number, bool is_ipv6)
 {
 	struct guard_entry entry = {.why = GUARD_WHY_BLOCK,
 				    .prefix = {.family = AF_INET, .bits = 32}};
-	__be32 be = htonl(address);
+	__be32 network = htonl(NETWORK6), be = htonl(number);
 
-	memcpy(entry.prefix.ip, &be, sizeof(be));
+	if (is_ipv6) {
+		entry.prefix.family = AF_INET6;
+		entry.prefix.bits = 64;
+		memcpy(entry.prefix.ip, &network, sizeof(network));
+	}
+	memcpy(entry.prefix.ip + (is_ipv6 ? 4 : 0), &be, sizeof(be));
 	guard_list_add(list, &entry);
 }
 
-/* Strangers are strewn over all networks. */
-static void load_list(const struct testrun *run, const struct scenario *scenario)
+static void load4(const struct testrun *run, const struct guard_table *table)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	struct guard_list list = {};
-	struct guard_table *table;
+	size_t nlines = guard_table_lines(table);
 	struct guard_line *lines;
-	size_t nlines;
-	int fd;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lines", 4, sizeof(*lines), (__u32)nlines,
+				&options);
 
-	for (__u32 i = 0; i < scenario->sources; i++)
-		add(&list, bring_client(&clients, i) + (scenario->with & WITH_LIST ? 0 : 2000));
-	if (guard_table_new(&list, 0, &table))
-		errx(1, "out of memory");
-	nlines = guard_table_lines(table);
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lines", 4, sizeof(*lines), (__u32)nlines,
-			    &options);
 	lines = mmap(NULL, nlines * sizeof(*lines), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (fd < 0 || lines == MAP_FAILED)
 		err(1, "list");
@@ -97,6 +106,43 @@ static void load_list(const struct testrun *run, const struct scenario *scenario
 	munmap(lines, nlines * sizeof(*lines));
 	testrun_put(run, "guard_list4", 0, &fd);
 	close(fd);
+}
+
+static int put6(const struct guard_key6 *key, enum guard_why why, void *context)
+{
+	__u32 value = why;
+
+	return bpf_map_update_elem(*(int *)context, key, &value, BPF_ANY);
+}
+
+static void load6(const struct testrun *run, const struct guard_table *table)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "trie", sizeof(struct guard_key6), 4,
+				(__u32)guard_table_count6(table), &options);
+
+	if (fd < 0 || guard_table_for_each6(table, put6, &fd))
+		err(1, "list");
+	testrun_put(run, "guard_list6", 0, &fd);
+	close(fd);
+}
+
+/* Strangers are strewn over all networks. */
+static void load_list(const struct testrun *run, const struct scenario *scenario)
+{
+	bool is_ipv6 = scenario->with & WITH_IPV6;
+	__u32 beside = scenario->with & WITH_LIST ? 0 : 2000;
+	struct guard_list list = {};
+	struct guard_table *table;
+
+	for (__u32 i = 0; i < scenario->sources; i++)
+		add(&list, bring_client(&clients, i) + beside, is_ipv6);
+	if (guard_table_new(&list, 0, &table))
+		errx(1, "out of memory");
+	if (is_ipv6)
+		load6(run, table);
+	else
+		load4(run, table);
 	guard_table_free(table);
 	guard_list_done(&list);
 }
@@ -129,7 +175,7 @@ static void prepare(const struct testrun *run, const struct scenario *scenario)
 	struct guard_settings settings = {.mode = scenario->mode, .seed = 7};
 
 	if (scenario->with & (WITH_LIST | WITH_STRANGERS)) {
-		settings.flags |= GUARD_HAS_LIST4;
+		settings.flags |= scenario->with & WITH_IPV6 ? GUARD_HAS_LIST6 : GUARD_HAS_LIST4;
 		load_list(run, scenario);
 	}
 	if (scenario->with & WITH_RATES) {
@@ -151,9 +197,9 @@ static void measure(const char *program, const char *bringer, const struct scena
 	double ns;
 
 	testrun_open(&run, program, bringer);
-	bpf_map__set_inner_map_fd(
-		bpf_object__find_map_by_name(run.measured, "guard_sources"), sources);
-	build_frame(&run, scenario->with & WITH_DEFECT);
+	bpf_map__set_inner_map_fd(bpf_object__find_map_by_name(run.measured, "guard_sources"),
+				  sources);
+	build_frame(&run, scenario->with);
 	testrun_load(&run, &clients, scenario->sources);
 	testrun_put(&run, "guard_sources", 0, &sources);
 	close(sources);

@@ -7,11 +7,11 @@
 #include <err.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define REPEAT 400000
-#define L4_AT  (ETH_HLEN + sizeof(struct iphdr))
 
 static struct bpf_object *open_object(const char *path)
 {
@@ -35,23 +35,46 @@ void testrun_close(struct testrun *run)
 
 /* --- Frames ----------------------------------------------------------------------------------- */
 
+static void start_ethernet(struct testrun *run, __u32 size, unsigned type)
+{
+	memset(run->frame, 0, sizeof(run->frame));
+	run->size = size;
+	run->is_ipv6 = type == ETH_P_IPV6;
+	run->frame[5] = 1;
+	run->frame[11] = 2;
+	run->frame[12] = (unsigned char)(type >> 8);
+	run->frame[13] = (unsigned char)type;
+}
+
 void testrun_start_frame(struct testrun *run, __u32 size, __u8 protocol, __u32 destination)
 {
 	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol};
 
-	memset(run->frame, 0, sizeof(run->frame));
-	run->size = size;
-	run->frame[5] = 1;
-	run->frame[11] = 2;
-	run->frame[12] = ETH_P_IP >> 8;
+	start_ethernet(run, size, ETH_P_IP);
 	ip.tot_len = htons((__u16)(size - ETH_HLEN));
 	ip.daddr = htonl(destination);
 	memcpy(run->frame + ETH_HLEN, &ip, sizeof(ip));
 }
 
+void testrun_start_frame6(struct testrun *run, __u32 size, __u8 protocol, __u32 network)
+{
+	struct ipv6hdr ip = {.version = 6, .hop_limit = 64, .nexthdr = protocol};
+
+	start_ethernet(run, size, ETH_P_IPV6);
+	ip.payload_len = htons((__u16)(size - ETH_HLEN - sizeof(ip)));
+	ip.saddr.s6_addr32[0] = htonl(network);
+	ip.daddr.s6_addr32[0] = htonl(network + 1);
+	memcpy(run->frame + ETH_HLEN, &ip, sizeof(ip));
+}
+
+static __u32 l4_at(const struct testrun *run)
+{
+	return ETH_HLEN + (run->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+}
+
 void *testrun_l4(struct testrun *run)
 {
-	return run->frame + L4_AT;
+	return run->frame + l4_at(run);
 }
 
 /* --- Maps ------------------------------------------------------------------------------------- */
@@ -110,7 +133,14 @@ void testrun_map_address(__u8 to[16], __u32 address)
 
 void testrun_load(struct testrun *run, const struct bring_clients *clients, __u32 nflows)
 {
-	struct bring_rodata settings = {.nflows = nflows, .size = run->size, .clients = *clients};
+	struct bring_rodata settings = {
+		.nflows = nflows,
+		.size = run->size,
+		.headers = run->is_ipv6 ? BRING_HEADERS : BRING_HEADERS_IPV4,
+		.source_at = ETH_HLEN + 12, /* IPv4's address, and IPv6's second word */
+		.port_at = l4_at(run),
+		.clients = *clients,
+	};
 
 	if (bpf_map__set_initial_value(find_map(run->bring, ".rodata"), &settings,
 				       sizeof(settings)) ||

@@ -10,6 +10,7 @@
 #include "bring.h"
 
 #include <bpf/libbpf.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define TESTRUN_FRAME_MAX 1514
@@ -18,6 +19,7 @@ struct testrun {
 	struct bpf_object *measured, *bring;
 	unsigned char frame[TESTRUN_FRAME_MAX];
 	__u32 size;
+	bool is_ipv6;
 	__u32 ifindex; /* that packets come from; 0: lo */
 };
 
@@ -29,6 +31,9 @@ void testrun_close(struct testrun *run);
 
 /* Ethernet and IPv4; the transport header is the caller's, from testrun_l4() on. */
 void testrun_start_frame(struct testrun *run, __u32 size, __u8 protocol, __u32 destination);
+/* The same of IPv6: the client's number is the second word of the source, behind @network; the
+ * destination is the network after it. */
+void testrun_start_frame6(struct testrun *run, __u32 size, __u8 protocol, __u32 network);
 void *testrun_l4(struct testrun *run);
 
 /* --- Maps of the program ---------------------------------------------------------------------- */
