@@ -31,11 +31,15 @@ def assert_served(net, source=None, target=FRONT):
 
 
 @pytest.fixture
-def cookies_on(net):
+def set_cookies(net):
     before = net.proxy.run("sysctl", "-n", "net.ipv4.tcp_syncookies").stdout.strip()
-    flood.set_syncookies(net, 2)
-    yield
+    yield lambda value: flood.set_syncookies(net, value)
     flood.set_syncookies(net, before)
+
+
+@pytest.fixture
+def cookies_on(set_cookies):
+    set_cookies(2)
 
 
 @pytest.fixture(params=["tc", "xdp"])
@@ -62,6 +66,30 @@ def test_clients_connect_through_a_flood_of_syns(net, sluice, named_origin, cook
         assert_served(net, target=(PROXY6, PORT))
         assert child.poll() is None, "the flood ended too soon"
         assert flood.half_open(net) <= 100
+
+
+def is_served(net):
+    """One attempt, whose first SYN counts: a second one comes after a second."""
+    try:
+        sock, _ = ask.opened(net.client, FRONT, timeout=0.8)
+        with sock:
+            return ask.echoes(sock)
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("syncookies", [0, 1], ids=["nothing", "the kernel's cookies"])
+def test_what_the_same_flood_does_without_the_guard(net, sluice, named_origin, set_cookies, syncookies):
+    """Beside the guard's: with no defence clients are shut out, so the flood is one; the kernel's cookies let them in
+    once its queue is full, which the guard keeps from filling."""
+    set_cookies(syncookies)
+    sluice.start(config(named_origin("o", ORIGIN), mode="off"))
+    with flood.way_back(net), flood.running(net, "syn", FRONT, 30, RATE) as child:
+        wait_until(lambda: flood.half_open(net) >= 50, 20, "the queue is full")
+        served = [is_served(net) for _ in range(10)].count(True)
+        assert child.poll() is None, "the flood ended too soon"
+    assert served <= 3 if syncookies == 0 else served >= 9, served
+    assert cookies(sluice) == 0
 
 
 def test_clients_connect_through_a_flood_of_udp(net, sluice, named_origin):
