@@ -9,9 +9,12 @@
  * Renews what a joined connection's socket acknowledges while it delivers its tail: it hears of
  * nothing that was sent since, and its peer drops segments whose acknowledgement is older than a
  * window (RFC 5961 section 5.2).
+ *
+ * Sends health checks the way that packets of their service take (lib/check_send.h).
  */
 #include "lib/flow.h"
 #include "lib/frame_tc.h"
+#include "lib/check_send.h"
 #include "lib/headers.h"
 #include "lib/translate.h"
 
@@ -93,19 +96,25 @@ static __always_inline int renew_ack(struct __sk_buff *skb, struct packet *packe
 	return TC_ACT_UNSPEC;
 }
 
-SEC("tc")
-int tc_egress(struct __sk_buff *skb)
+/* Verified by itself, for its stack. */
+__noinline int mend_segment(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 
-	if (!(skb->mark & (MARKS | FLOW_MARK_TAIL)))
-		return TC_ACT_UNSPEC;
 	frame_pull_headers(skb);
 	if (parse_frame((void *)(long)skb->data, (void *)(long)skb->data_end, frame_len(skb),
 			frame_is_gso(skb), &packet) != UNDECIDED ||
 	    packet.protocol != IPPROTO_TCP)
 		return TC_ACT_UNSPEC;
 	return skb->mark & FLOW_MARK_TAIL ? renew_ack(skb, &packet) : blank_syn(skb, &packet);
+}
+
+SEC("tc")
+int tc_egress(struct __sk_buff *skb)
+{
+	if (skb->mark & FLOW_MARK_CHECK)
+		return check_send(skb);
+	return skb->mark & (MARKS | FLOW_MARK_TAIL) ? mend_segment(skb) : TC_ACT_UNSPEC;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -3,7 +3,8 @@
 #define SLUICE_BPF_INGRESS_H
 
 /* The worker of both ingress hooks, from an arriving frame to its action: parse, guard, dispatch,
- * splice. */
+ * answers to health checks, splice. */
+#include "lib/check_take.h"
 #include "lib/dispatch.h"
 #include "lib/guard.h"
 #include "lib/icmp_error.h"
@@ -68,6 +69,8 @@ static __always_inline int ingress_frame(frame_context *ctx)
 		count_verdict(verdict);
 		return FRAME_PASS;
 	}
+	if (check_answers(ctx, &packet))
+		return FRAME_PASS;
 	return splice_packet(ctx, &packet, verdict);
 }
 

@@ -266,6 +266,8 @@ struct flow_nexthop {
 #define FLOW_MARK_NO_SACK       (1u << 25)
 /* Of the socket of a joined pair that delivers its tail: tc_egress renews what it acknowledges. */
 #define FLOW_MARK_TAIL (1u << 27)
+/* Of the socket of a health check: tc_egress sends its packets the way of dispatch's. */
+#define FLOW_MARK_CHECK (1u << 28)
 /* Of a packet that a program has made for a socket: no program looks at it again. */
 #define FLOW_MARK_COPY (1u << 26)
 

@@ -207,6 +207,11 @@ struct config_endpoint {
 	uint32_t line;
 };
 
+enum config_through {
+	CONFIG_THROUGH_TUNNEL, /* as packets of mode dispatch go; otherwise the same as: */
+	CONFIG_THROUGH_ADDRESS,
+};
+
 struct config_health_check {
 	enum config_health kind;
 	uint32_t interval_ms;                         /* 2s */
@@ -214,6 +219,7 @@ struct config_health_check {
 	uint32_t jitter_percent;                      /* 10: of the interval */
 	uint32_t rise, fall;                          /* 2, 3 */
 	uint16_t port;                                /* 0: the endpoint's */
+	enum config_through through;                  /* tunnel */
 	const char *http_path;                        /* "/" */
 	const char *http_host;                        /* NULL: the endpoint's name */
 	uint16_t http_status_first, http_status_last; /* 200..399 */

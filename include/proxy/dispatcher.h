@@ -35,6 +35,11 @@ void dispatcher_free(struct dispatcher *dispatcher);
 int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 		     struct upstream *upstream, struct strbuf *ret_errors) WARN_UNUSED;
 
+/* Before upstream_start(): which ways health checks take. @dispatcher lives as long as @upstream
+ * does; NULL is allowed. Return: 0; -ENOMEM. */
+int dispatcher_set_ways(const struct dispatcher *dispatcher, const struct config *config,
+			struct upstream *upstream) WARN_UNUSED;
+
 /* Endpoints have changed: the plan is made anew in a moment. NULL is allowed. */
 void dispatcher_refresh(struct dispatcher *dispatcher);
 

@@ -44,6 +44,17 @@ struct tls_client_context;
 void pool_set_tls(struct pool *pool, const struct tls_client_context *tls);
 const struct tls_client_context *pool_tls(const struct pool *pool);
 
+struct dispatch_checks;
+struct dispatch_way;
+
+/**
+ * How health checks get to its endpoints of each way's family (fastpath/dispatch_check.h): before
+ * it is in service. With none, as at first, they go to the endpoint's own address.
+ * @checks: borrowed for the pool's life. @ways: copied. Return: 0; -ENOMEM.
+ */
+int pool_set_ways(struct pool *pool, struct dispatch_checks *checks,
+		  const struct dispatch_way *ways, size_t count) WARN_UNUSED;
+
 /**
  * A DNS name's addresses have changed: the pool's endpoints for configured endpoint @index become
  * these. Known addresses keep their endpoint; those gone take no new connections.

@@ -167,6 +167,12 @@ static const struct option health_kind_option = {
 	.default_text = "off",
 };
 
+static const struct word through_words[] = {
+	{"tunnel", CONFIG_THROUGH_TUNNEL},
+	{"address", CONFIG_THROUGH_ADDRESS},
+	{},
+};
+
 static const struct option health_options[] = {
 	{.name = "tcp",
 	 .type = &type_mapping,
@@ -219,6 +225,17 @@ static const struct option health_options[] = {
 	 RANGE(1, 65535),
 	 .example = "8081",
 	 .help = "Port to check, where it is not the endpoint's own."},
+	{.name = "through",
+	 .type = &type_word,
+	 FIELD(config_health_check, through),
+	 .words = through_words,
+	 .default_text = "tunnel",
+	 .help = "Of mode dispatch with forward: ipip, gue or l2. tunnel: checks go as packets of "
+		 "the "
+		 "service do, so an endpoint that is without the listener's address, or does not "
+		 "take the tunnel's header off, is down. address: to the endpoint's own address, "
+		 "as "
+		 "everywhere else."},
 };
 
 static const struct schema schema_health = {

@@ -5,6 +5,7 @@
  * pinned by an earlier daemon; the one at XDP has the same.
  */
 #include "fastpath/ingress.h"
+#include "abi/dispatch_check.h"
 #include "core/log.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
@@ -77,6 +78,13 @@ static int load(struct tc_ingress_bpf *tc, const struct ingress_options *options
 	return err;
 }
 
+static int set_checks_size(struct tc_ingress_bpf *tc, const struct ingress_options *options)
+{
+	return options->dispatch_flows
+		       ? bpf_map__set_max_entries(tc->maps.checks, DISPATCH_CHECK_PORTS)
+		       : 0;
+}
+
 int ingress_load(struct ingress *ingress, const struct ingress_options *options)
 {
 	struct tc_ingress_bpf *tc = tc_ingress_bpf__open();
@@ -87,6 +95,8 @@ int ingress_load(struct ingress *ingress, const struct ingress_options *options)
 	ingress->tc = tc;
 	tc->rodata->bucket_mask = options->nbuckets - 1;
 	err = set_nexthops_size(tc, options);
+	if (!err)
+		err = set_checks_size(tc, options);
 	if (!err)
 		err = take_flow_maps(tc, options);
 	if (!err)

@@ -225,11 +225,14 @@ static int store_meta(const struct pin *pin, const struct flow_meta *meta)
 	return err;
 }
 
-/* Maps that libbpf makes for variables belong to the programs alone, and what the guard knows is
- * the configuration's: only connections outlive us. */
+/* Maps that libbpf makes for variables belong to the programs alone, what the guard knows is the
+ * configuration's, and checks are our sockets': only connections outlive us. */
 static bool is_shared(const struct bpf_map *map)
 {
-	return !bpf_map__is_internal(map) && strncmp(bpf_map__name(map), "guard_", 6) != 0;
+	const char *name = bpf_map__name(map);
+
+	return !bpf_map__is_internal(map) && strncmp(name, "guard_", 6) != 0 &&
+	       strcmp(name, "checks") != 0;
 }
 
 int pin_store(const struct pin *pin, const struct bpf_object *object, const struct flow_meta *meta)

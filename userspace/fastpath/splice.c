@@ -132,6 +132,9 @@ static int load_egress(struct splice *splice)
 	err = bpf_map__reuse_fd(egress->maps.buckets, ingress_map(&splice->ingress, "buckets"));
 	if (!err)
 		err = bpf_map__reuse_fd(egress->maps.pairs, ingress_map(&splice->ingress, "pairs"));
+	if (!err)
+		err = bpf_map__reuse_fd(egress->maps.checks,
+					ingress_map(&splice->ingress, "checks"));
 	return err ? err : tc_egress_bpf__load(egress);
 }
 

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "io/timer.h"
 #include "proxy/dispatch_plan.h"
+#include "proxy/dispatch_ways.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 struct dispatcher {
 	struct io_loop *loop;
 	struct dispatch *dispatch;
+	struct dispatch_checks *checks;
 	struct io_timer refresh;
 	/* In force, borrowed; NULL: there is none, or none any more. */
 	const struct config *config;
@@ -58,8 +60,10 @@ int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatc
 	dispatcher->loop = loop;
 	dispatcher->refresh.on_expire = on_refresh;
 	err = dispatch_new(programs, &dispatcher->dispatch);
+	if (!err)
+		err = dispatch_checks_new(programs, &dispatcher->checks);
 	if (err) {
-		free(dispatcher);
+		dispatcher_free(dispatcher);
 		return err;
 	}
 	*ret = dispatcher;
@@ -71,6 +75,7 @@ void dispatcher_free(struct dispatcher *dispatcher)
 	if (!dispatcher)
 		return;
 	dispatcher_stop(dispatcher);
+	dispatch_checks_free(dispatcher->checks);
 	dispatch_free(dispatcher->dispatch);
 	free(dispatcher);
 }
@@ -88,6 +93,12 @@ int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 	dispatcher->config = config;
 	dispatcher->upstream = upstream;
 	return 0;
+}
+
+int dispatcher_set_ways(const struct dispatcher *dispatcher, const struct config *config,
+			struct upstream *upstream)
+{
+	return dispatcher ? dispatch_ways_set(config, dispatcher->checks, upstream) : 0;
 }
 
 void dispatcher_refresh(struct dispatcher *dispatcher)

@@ -164,7 +164,9 @@ static int put_in_force(struct server *server, struct snapshot *snapshot, struct
 
 	if (err)
 		return err;
-	err = upstream_start(snapshot->upstream);
+	err = dispatcher_set_ways(server->dispatcher, snapshot->config, snapshot->upstream);
+	if (!err)
+		err = upstream_start(snapshot->upstream);
 	if (err) {
 		strbuf_printf(ret_errors, "cannot start health checks and DNS: %s\n",
 			      strerror(-err));

@@ -6,6 +6,7 @@
 #include "upstream/health.h"
 
 #include "core/rng.h"
+#include "fastpath/dispatch_check.h"
 #include "tls/context.h"
 #include "tls/pacer.h"
 #include "upstream/probe.h"
@@ -38,6 +39,7 @@ struct check {
 	struct probe probe;
 	uint64_t started_ms;
 	uint32_t row;
+	size_t way; /* of the probe, among the pool's */
 	bool is_probing;
 	bool is_listed; /* the pool still has the endpoint */
 	bool is_ending;
@@ -151,44 +153,89 @@ static void say_if_stopped(struct health *health)
 		health->on_stopped(health, health->context);
 }
 
+/* --- Probes: one, or one by each way ------------------------------------------------- */
+
+static void on_probe_done(struct probe *probe, bool is_ok, const char *reason);
+
+/* From @check->way on, that of the endpoint's family. Return: NULL: there is none left. */
+static const struct dispatch_way *find_way(struct check *check)
+{
+	const struct pool *pool = check->health->pool;
+	sa_family_t family = check->endpoint->address.sa.sa_family;
+
+	for (; check->way < pool->nways; check->way++)
+		if (pool->ways[check->way].service.sa.sa_family == family)
+			return &pool->ways[check->way];
+	return NULL;
+}
+
+/* @way: NULL: to the endpoint's own address. */
+static int start_probe(struct check *check, const struct dispatch_way *way)
+{
+	struct health *health = check->health;
+	int err;
+
+	check->probe = (struct probe){
+		.pool = pool_config(health->pool),
+		.tls = pool_tls(health->pool) ? pool_tls(health->pool) : health->tls,
+		.pacer = health->pacer,
+		.endpoint = check->endpoint,
+		.checks = health->pool->checks,
+		.way = way,
+		.on_done = on_probe_done,
+	};
+	err = probe_start(&check->probe, health->loop);
+	check->is_probing = !err;
+	return err;
+}
+
+/* An endpoint is well where it is well by every way. What we could not even try says nothing; the
+ * next interval may go better. */
+static void go_on(struct check *check, const char *reason)
+{
+	const struct dispatch_way *way;
+
+	check->way++;
+	way = find_way(check);
+	if (way && start_probe(check, way) == 0)
+		return;
+	if (!way)
+		take_result(check, true, reason);
+	schedule(check);
+}
+
 static void on_probe_done(struct probe *probe, bool is_ok, const char *reason)
 {
 	struct check *check = container_of(probe, struct check, probe);
 	struct health *health = check->health;
 
 	check->is_probing = false;
-	if (!check->is_ending) {
-		take_result(check, is_ok, reason);
-		schedule(check);
+	if (check->is_ending) {
+		check_free(check);
+		say_if_stopped(health);
 		return;
 	}
-	check_free(check);
-	say_if_stopped(health);
+	if (is_ok) {
+		go_on(check, reason);
+		return;
+	}
+	take_result(check, false, reason);
+	schedule(check);
 }
 
 static void on_due(struct io_timer *timer)
 {
 	struct check *check = container_of(timer, struct check, timer);
-	struct health *health = check->health;
 
-	check->started_ms = io_loop_now_ms(health->loop);
+	check->started_ms = io_loop_now_ms(check->health->loop);
 	if (is_in_maint(check)) {
 		check->row = 0;
 		schedule(check);
 		return;
 	}
-	check->probe = (struct probe){
-		.pool = pool_config(health->pool),
-		.tls = pool_tls(health->pool) ? pool_tls(health->pool) : health->tls,
-		.pacer = health->pacer,
-		.endpoint = check->endpoint,
-		.on_done = on_probe_done,
-	};
-	/* What we could not even try says nothing; the next interval may go better. */
-	if (probe_start(&check->probe, health->loop))
+	check->way = 0;
+	if (start_probe(check, find_way(check)))
 		schedule(check);
-	else
-		check->is_probing = true;
 }
 
 /* --- Which endpoints ------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
  * lock is taken by changes, by views that look again, and where somebody waits; never by an
  * ordinary pick.
  */
+#include "fastpath/dispatch_check.h"
 #include "upstream/upstream_internal.h"
 
 #include <errno.h>
@@ -58,6 +59,7 @@ static void pool_free(struct pool *pool)
 		pool_member_done(&pool->members[i]);
 	free(pool->members);
 	free(pool->sites);
+	free(pool->ways);
 	pool_line_unref(pool->line);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
@@ -126,6 +128,21 @@ void pool_set_tls(struct pool *pool, const struct tls_client_context *tls)
 const struct tls_client_context *pool_tls(const struct pool *pool)
 {
 	return pool->tls;
+}
+
+int pool_set_ways(struct pool *pool, struct dispatch_checks *checks,
+		  const struct dispatch_way *ways, size_t count)
+{
+	struct dispatch_way *copy = calloc(count ? count : 1, sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, ways, count * sizeof(*copy));
+	free(pool->ways);
+	pool->ways = copy;
+	pool->nways = count;
+	pool->checks = checks;
+	return 0;
 }
 
 uint32_t pool_waiting(const struct pool *pool)

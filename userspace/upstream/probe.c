@@ -7,6 +7,8 @@
  */
 #include "upstream/probe.h"
 
+#include "fastpath/dispatch.h"
+#include "fastpath/dispatch_check.h"
 #include "net/proxy_protocol.h"
 #include "net/socket.h"
 #include "tls/session.h"
@@ -15,6 +17,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- Verdicts ----------------------------------------------------------------------- */
 
@@ -35,7 +38,20 @@ void probe_pass(struct probe *probe, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(probe->reason, sizeof(probe->reason), fmt, args);
 	va_end(args);
-	end(probe, true, IO_CLOSE_FIN);
+	/* What a tunnel's end hears after we have closed does not reach it any more. */
+	end(probe, true, probe->tunnel_port ? IO_CLOSE_RESET : IO_CLOSE_FIN);
+}
+
+/* An endpoint may serve some of the addresses that it is to serve. */
+static void name_way(struct probe *probe)
+{
+	size_t len = strlen(probe->reason);
+	char service[ADDRESS_IP_SIZE];
+
+	if (probe->tunnel_port)
+		snprintf(probe->reason + len, sizeof(probe->reason) - len, " (%s by %s)",
+			 address_format_ip(&probe->way->service, service),
+			 dispatch_form_name(probe->way->form));
 }
 
 void probe_fail(struct probe *probe, const char *fmt, ...)
@@ -47,6 +63,7 @@ void probe_fail(struct probe *probe, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(probe->reason, sizeof(probe->reason), fmt, args);
 	va_end(args);
+	name_way(probe);
 	/* Whatever the endpoint still means to send, nobody will read it. */
 	end(probe, false, IO_CLOSE_RESET);
 }
@@ -201,6 +218,8 @@ static void on_closed(struct io_stream *stream)
 
 	if (probe->kind->done)
 		probe->kind->done(probe);
+	if (probe->tunnel_port)
+		dispatch_check_end(probe->checks, probe->tunnel_port);
 	probe->on_done(probe, probe->is_ok, probe->reason);
 }
 
@@ -239,18 +258,42 @@ static const struct probe_kind *kind_of(enum config_health kind)
 	}
 }
 
+static int take_way(struct probe *probe, int fd, const struct address *address)
+{
+	int port = probe->way ? dispatch_check_begin(probe->checks, fd, address, probe->way) : 0;
+
+	if (port < 0)
+		return port;
+	probe->tunnel_port = (uint16_t)port;
+	return 0;
+}
+
+/* Return: the descriptor; -errno. */
+static int open_socket(struct probe *probe, const struct address *address)
+{
+	struct socket_connect_options options = {};
+	int fd, err;
+
+	if (probe->pool->source_address.len)
+		options.source = &probe->pool->source_address;
+	fd = socket_for_connect(address, &options);
+	err = fd < 0 ? fd : take_way(probe, fd, address);
+	if (!err)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 int probe_start(struct probe *probe, struct io_loop *loop)
 {
 	const struct config_pool *pool = probe->pool;
-	struct socket_connect_options options = {};
 	struct address address = probe->endpoint->address;
 	int fd;
 
 	if (pool->health.port)
 		address_set_port(&address, pool->health.port);
-	if (pool->source_address.len)
-		options.source = &pool->source_address;
-	fd = socket_for_connect(&address, &options);
+	fd = open_socket(probe, &address);
 	if (fd < 0)
 		return fd;
 	probe->kind = kind_of(pool->health.kind);

@@ -29,6 +29,8 @@ extern const struct probe_kind probe_tcp, probe_tls, probe_http;
 
 #define PROBE_REASON_SIZE 128
 
+struct dispatch_checks;
+struct dispatch_way;
 struct tls_client_context;
 struct tls_pacer;
 
@@ -38,6 +40,8 @@ struct probe {
 	const struct tls_client_context *tls; /* borrowed; NULL: no handshake */
 	struct tls_pacer *pacer;              /* borrowed; with @tls */
 	struct endpoint *endpoint;            /* borrowed */
+	struct dispatch_checks *checks;       /* borrowed; with @way */
+	const struct dispatch_way *way;       /* borrowed; NULL: to the endpoint's own address */
 	/* Last: nothing of the probe is in use any more. */
 	void (*on_done)(struct probe *probe, bool is_ok, const char *reason);
 
@@ -46,6 +50,7 @@ struct probe {
 	void *state; /* the kind's */
 	struct io_stream stream;
 	struct io_timer timer;
+	uint16_t tunnel_port; /* dispatch_check_begin(); 0: it goes as any connection */
 	bool is_connected;
 	bool is_passing; /* passes once everything is sent */
 	bool is_over;

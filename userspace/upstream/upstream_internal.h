@@ -33,6 +33,9 @@ struct pool {
 	size_t nsites;           /* 0: the pool does not go by places */
 	const char *zone;
 	const struct tls_client_context *tls; /* NULL: plain */
+	struct dispatch_checks *checks;       /* with @ways */
+	struct dispatch_way *ways;            /* of health checks; none: to the address itself */
+	size_t nways;
 	struct upstream_events events;
 	_Atomic uint32_t refs;
 	_Atomic uint32_t generation; /* written under @lock */

@@ -11,10 +11,11 @@ import threading
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 TUNSETIFF = 0x400454CA
 GUE_PORT = 6080
+UDP_NO_CHECK6_RX = 102
 
 
 class Decapsulator:
-    """IPIP and GUE (variant 1) over IPv4 that arrive in @namespace come out of a device there."""
+    """IPIP and GUE (variant 1) that arrive in @namespace come out of a device there."""
 
     def __init__(self, namespace, device="tun0"):
         with namespace.entered():
@@ -22,8 +23,13 @@ class Decapsulator:
             fcntl.ioctl(self._tun, TUNSETIFF,
                         struct.pack("16sH", device.encode(), IFF_TUN | IFF_NO_PI))
             self._ipip = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IPIP)
+            self._ipip6 = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_IPV6)
             self._gue = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._gue6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self._gue.bind(("0.0.0.0", GUE_PORT))
+        self._gue6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        self._gue6.setsockopt(socket.IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
+        self._gue6.bind(("::", GUE_PORT))
         namespace.run("ip", "link", "set", device, "up")
         self._wake, self._end = socket.socketpair()
         self.packets = {"ipip": 0, "gue": 0}
@@ -31,21 +37,22 @@ class Decapsulator:
         self._thread.start()
 
     def _run(self):
+        socks = [self._ipip, self._ipip6, self._gue, self._gue6]
         while True:
-            ready, _, _ = select.select([self._ipip, self._gue, self._wake], [], [])
+            ready, _, _ = select.select([*socks, self._wake], [], [])
             if self._wake in ready:
                 return
             for sock in ready:
-                kind = "ipip" if sock is self._ipip else "gue"
+                kind = "ipip" if sock in (self._ipip, self._ipip6) else "gue"
                 packet = sock.recv(65536)
-                outer = (packet[0] & 15) * 4 if kind == "ipip" else 0
+                outer = (packet[0] & 15) * 4 if sock is self._ipip else 0  # IPv6's is off already
                 self.packets[kind] += 1
                 os.write(self._tun, packet[outer:])
 
     def close(self):
         self._end.close()
         self._thread.join()
-        for sock in (self._ipip, self._gue, self._wake):
+        for sock in (self._ipip, self._ipip6, self._gue, self._gue6, self._wake):
             sock.close()
         with contextlib.suppress(OSError):
             os.close(self._tun)

@@ -2,6 +2,7 @@
 /* The schedule of checks and what results do; the probes, timers and the clock are the test's. */
 #include "upstream/health.h"
 
+#include "fastpath/dispatch_check.h"
 #include "upstream/probe.h"
 #include "upstream/upstream_internal.h"
 #include "upstream_fixture.h"
@@ -258,6 +259,79 @@ static void stop_waits_for_the_probe_in_flight(void **state)
 	assert_int_equal(now_is(), ENDPOINT_HEALTH_UNKNOWN);
 }
 
+/* --- By ways ------------------------------------------------------------------------ */
+
+static void give_ways(void)
+{
+	struct dispatch_way ways[3] = {{.form = DISPATCH_IPIP}, {.form = DISPATCH_GUE}, {}};
+
+	assert_int_equal(address_parse_ip(slice_from_str("198.51.100.1"), 0, &ways[0].service), 0);
+	assert_int_equal(address_parse_ip(slice_from_str("2001:db8::1"), 0, &ways[1].service), 0);
+	assert_int_equal(address_parse_ip(slice_from_str("198.51.100.2"), 0, &ways[2].service), 0);
+	assert_int_equal(pool_set_ways(pool, NULL, ways, 3), 0);
+}
+
+static const char *service_of(const struct probe *of)
+{
+	static char text[ADDRESS_IP_SIZE];
+
+	return of->way ? address_format_ip(&of->way->service, text) : "none";
+}
+
+static void begin(void)
+{
+	fake_now_ms = timer->expires_ms;
+	timer->on_expire(timer);
+}
+
+static void each_way_of_the_endpoints_family_is_tried(void **state)
+{
+	(void)state;
+	give_ways();
+	begin();
+	assert_string_equal(service_of(probe), "198.51.100.1");
+	answer(true);
+	assert_string_equal(service_of(probe), "198.51.100.2");
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UNKNOWN);
+	answer(true);
+	assert_null(probe);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UP);
+}
+
+static void one_way_that_fails_is_enough(void **state)
+{
+	(void)state;
+	give_ways();
+	begin();
+	answer(true);
+	answer(false);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_DOWN);
+	begin();
+	assert_string_equal(service_of(probe), "198.51.100.1");
+	answer(false);
+	assert_null(probe);
+	assert_non_null(timer);
+	assert_int_equal(nprobes, 3);
+}
+
+static void a_way_that_cannot_be_tried_says_nothing(void **state)
+{
+	(void)state;
+	give_ways();
+	begin();
+	start_error = -EMFILE;
+	timer = NULL;
+	answer(true);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UNKNOWN);
+	assert_non_null(timer);
+	start_error = 0;
+	begin();
+	assert_string_equal(service_of(probe), "198.51.100.1");
+	answer(true);
+	answer(true);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UP);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -272,6 +346,9 @@ int main(void)
 		TEST(maint_is_not_checked),
 		TEST(check_that_cannot_begin_says_nothing),
 		TEST(stop_waits_for_the_probe_in_flight),
+		TEST(each_way_of_the_endpoints_family_is_tried),
+		TEST(one_way_that_fails_is_enough),
+		TEST(a_way_that_cannot_be_tried_says_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
