@@ -52,6 +52,9 @@ struct applying {
 	uint32_t nslots;
 	struct dispatch_tables tables;
 	const char *why;
+	/* To be put back if it fails. */
+	uint64_t service_ids[DISPATCH_SERVICES_MAX];
+	struct dispatch_server_ids_before server_ids;
 };
 
 const char *dispatch_form_name(enum dispatch_form form)
@@ -188,6 +191,14 @@ static int fill_ring(struct applying *applying, size_t i, const uint16_t *reals)
 				  &applying->slots[applying->nslots], &virtual->ring_size);
 }
 
+static int put_server_ids(struct applying *applying, size_t i, const uint16_t *reals)
+{
+	applying->why = "the table of QUIC's server ids has no room";
+	return dispatch_server_ids_put(fd_of(applying->dispatch, "dispatch_server_ids"),
+				       &applying->plan->services[i], applying->places[i], reals,
+				       &applying->server_ids);
+}
+
 static int take_service(struct applying *applying, size_t i)
 {
 	size_t count = applying->plan->services[i].nendpoints;
@@ -197,9 +208,7 @@ static int take_service(struct applying *applying, size_t i)
 	if (!err)
 		err = fill_ring(applying, i, reals);
 	if (!err)
-		err = dispatch_server_ids_put(fd_of(applying->dispatch, "dispatch_server_ids"),
-					      &applying->plan->services[i], applying->places[i],
-					      reals);
+		err = put_server_ids(applying, i, reals);
 	if (!err)
 		applying->nslots += ring_size_of(&applying->plan->services[i]);
 	free(reals);
@@ -264,25 +273,6 @@ static int put_tables(const struct applying *applying)
 	return err;
 }
 
-/* The programs read it without a lock, so what is new is there before the half changes. */
-static int put_in_force(const struct applying *applying)
-{
-	struct dispatch *dispatch = applying->dispatch;
-	struct dispatch_settings *settings = &dispatch->settings;
-	uint32_t rate = applying->plan->new_flow_rate ? applying->plan->new_flow_rate
-						      : DEFAULT_RATE;
-	int err;
-
-	settings->new_flows = guard_rate_of(rate, RATE_BURST_MS);
-	settings->halves[applying->half].vip_mask = applying->tables.vip_mask;
-	err = dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, settings);
-	if (err)
-		return err;
-	settings->half = applying->half;
-	settings->is_on = applying->plan->nservices > 0;
-	return dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, settings);
-}
-
 /* --- A plan ------------------------------------------------------------------------------------
  */
 
@@ -296,6 +286,39 @@ static void expand_seed(uint64_t seed, struct dispatch_hash_key *ret)
 		word = (word ^ word >> 27) * 0x94d049bb133111ebULL;
 		ret->word[i] = (uint32_t)(word >> 32);
 	}
+}
+
+/* The programs read it without a lock, so what is new is there before the half changes. */
+static int put_settings(struct dispatch *dispatch, struct dispatch_settings *settings,
+			uint32_t half, bool is_on)
+{
+	int fd = fd_of(dispatch, "dispatch_settings");
+	int err = dispatch_map_put(fd, 0, settings);
+
+	settings->half = half;
+	settings->is_on = is_on;
+	if (!err)
+		err = dispatch_map_put(fd, 0, settings);
+	if (err && dispatch_map_put(fd, 0, &dispatch->settings) < 0)
+		return err; /* the seed may be that of the plan that failed, until the next one */
+	return err;
+}
+
+static int put_in_force(const struct applying *applying)
+{
+	struct dispatch *dispatch = applying->dispatch;
+	const struct dispatch_plan *plan = applying->plan;
+	struct dispatch_settings settings = dispatch->settings;
+	int err;
+
+	expand_seed(plan->ring_seed, &settings.ring);
+	settings.new_flows = guard_rate_of(plan->new_flow_rate ? plan->new_flow_rate : DEFAULT_RATE,
+					   RATE_BURST_MS);
+	settings.halves[applying->half].vip_mask = applying->tables.vip_mask;
+	err = put_settings(dispatch, &settings, applying->half, plan->nservices > 0);
+	if (!err)
+		dispatch->settings = settings;
+	return err;
 }
 
 static uint32_t count_runs(const struct dispatch_plan *plan)
@@ -338,9 +361,6 @@ static int apply(struct applying *applying)
 	struct dispatch *dispatch = applying->dispatch;
 	int err = prepare(applying);
 
-	if (err)
-		return err;
-	dispatch_reals_begin(dispatch->endpoints, count_runs(applying->plan));
 	for (size_t i = 0; !err && i < applying->plan->nservices; i++)
 		err = take_service(applying, i);
 	if (err)
@@ -357,6 +377,16 @@ static int apply(struct applying *applying)
 	return 0;
 }
 
+/* The plan before, of which the other half has all the rest, is in force alone. */
+static void undo(struct applying *applying)
+{
+	struct dispatch *dispatch = applying->dispatch;
+
+	dispatch_server_ids_restore(fd_of(dispatch, "dispatch_server_ids"), &applying->server_ids);
+	dispatch_reals_abort(dispatch->endpoints);
+	memcpy(dispatch->service_ids, applying->service_ids, sizeof(dispatch->service_ids));
+}
+
 int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 		   const char **ret_why)
 {
@@ -370,10 +400,14 @@ int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 
 	if (err)
 		return err;
-	expand_seed(plan->ring_seed, &dispatch->settings.ring);
+	memcpy(applying.service_ids, dispatch->service_ids, sizeof(applying.service_ids));
+	dispatch_reals_begin(dispatch->endpoints, count_runs(plan));
 	err = apply(&applying);
-	if (err)
+	if (err) {
+		undo(&applying);
 		*ret_why = applying.why;
+	}
+	dispatch_server_ids_before_done(&applying.server_ids);
 	dispatch_tables_done(&applying.tables);
 	free(applying.places);
 	free(applying.services);

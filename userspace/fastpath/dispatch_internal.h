@@ -66,9 +66,21 @@ void dispatch_address(const struct address *address, uint8_t ret[16]);
  * --------------------------------------------------------
  */
 
-/* @fd: of the map. @place: of the service; @reals: of its endpoints. Return: 0; -errno. */
+/* What the map had where a plan has put something else. */
+struct dispatch_server_ids_before {
+	struct dispatch_server_id_before *all;
+	size_t count, cap;
+};
+
+/* @fd: of the map. @place: of the service; @reals: of its endpoints. @before: what is changed is
+ * added to it, whether or not all goes well. Return: 0; -errno. */
 int dispatch_server_ids_put(int fd, const struct dispatch_service *service, uint16_t place,
-			    const uint16_t *reals) WARN_UNUSED;
+			    const uint16_t *reals,
+			    struct dispatch_server_ids_before *before) WARN_UNUSED;
+
+/* As it was. */
+void dispatch_server_ids_restore(int fd, const struct dispatch_server_ids_before *before);
+void dispatch_server_ids_before_done(struct dispatch_server_ids_before *before);
 
 /* Removes what @plan, whose services are at @places, does not have. */
 void dispatch_server_ids_trim(int fd, const struct dispatch_plan *plan, const uint16_t *places);
@@ -116,6 +128,8 @@ int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_serv
 			uint16_t *ret_real, const char **ret_why) WARN_UNUSED;
 /* Those that were not taken since begin are gone. */
 void dispatch_reals_end(struct dispatch_reals *reals);
+/* Or, in its place: those that were taken are as they were at begin. */
+void dispatch_reals_abort(struct dispatch_reals *reals);
 /* Of one in force. Return: 0: there is none. */
 uint16_t dispatch_reals_find(const struct dispatch_reals *reals, uint64_t service_id,
 			     uint64_t endpoint_id);

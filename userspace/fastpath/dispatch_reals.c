@@ -19,12 +19,21 @@
 #define LAST_PORT     32767
 #define ENDPOINTS     (DISPATCH_ENDPOINTS_MAX + 1u)
 
+/* What a plan changes of an endpoint. */
+struct before {
+	__be16 port;
+	uint16_t service;
+	bool is_live;
+	uint8_t state;
+};
+
 struct dispatch_reals {
 	struct dispatch_real_tables tables;
 	uint32_t wanted_runs;
 	uint16_t heads[HEADS], next[ENDPOINTS]; /* by the ids of service and endpoint; 0: end */
 	uint16_t used;                          /* places that ever were in use */
 	bool is_taken[ENDPOINTS];               /* by the plan that is being put in force */
+	struct before before[ENDPOINTS];        /* of those that it has taken */
 	uint16_t run_refs[DISPATCH_RUN_PLACES];
 };
 
@@ -317,6 +326,8 @@ int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_serv
 	if (!index)
 		return -ENOSPC;
 	real = &reals->tables.reals[index];
+	reals->before[index] = (struct before){real->port, real->service, is_live(real),
+					       real->state};
 	if (!is_live(real))
 		err = bring_up(reals, service, real, ret_why);
 	else if (real->nexthop == NOWHERE)
@@ -340,18 +351,39 @@ void dispatch_reals_begin(struct dispatch_reals *reals, uint32_t nruns)
 	memset(reals->is_taken, 0, sizeof(reals->is_taken));
 }
 
+static void let_go(struct dispatch_reals *reals, struct dispatch_real *real)
+{
+	__atomic_store_n(&real->state, DISPATCH_REAL_GONE, __ATOMIC_RELEASE);
+	drop_runs(reals, real);
+	if (real->nexthop != NOWHERE)
+		nexthops_put(reals->tables.nexthops, real->nexthop);
+	real->nexthop = NOWHERE;
+}
+
 void dispatch_reals_end(struct dispatch_reals *reals)
 {
 	for (uint16_t index = 1; index <= reals->used; index++) {
 		struct dispatch_real *real = &reals->tables.reals[index];
 
-		if (reals->is_taken[index] || !is_live(real))
+		if (!reals->is_taken[index] && is_live(real))
+			let_go(reals, real);
+	}
+}
+
+void dispatch_reals_abort(struct dispatch_reals *reals)
+{
+	for (uint16_t index = 1; index <= reals->used; index++) {
+		struct dispatch_real *real = &reals->tables.reals[index];
+		const struct before *before = &reals->before[index];
+
+		if (!reals->is_taken[index])
 			continue;
-		__atomic_store_n(&real->state, DISPATCH_REAL_GONE, __ATOMIC_RELEASE);
-		drop_runs(reals, real);
-		if (real->nexthop != NOWHERE)
-			nexthops_put(reals->tables.nexthops, real->nexthop);
-		real->nexthop = NOWHERE;
+		real->port = before->port;
+		real->service = before->service;
+		if (before->is_live)
+			__atomic_store_n(&real->state, before->state, __ATOMIC_RELEASE);
+		else
+			let_go(reals, real);
 	}
 }
 
