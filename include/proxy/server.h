@@ -73,6 +73,7 @@ struct server_facts {
 	uint64_t loaded_wall_us;    /* when the configuration was */
 	uint32_t config_generation; /* 1 after start, one more with each reload */
 	uint32_t reload_failures;
+	const char *pending; /* what of the configuration is not in force yet; "": all is */
 	uint32_t workers;
 	const char *io_backend; /* "io_uring" or "epoll" */
 	uint64_t connections_active;

@@ -38,7 +38,7 @@ class Edge:
         assert self.status()["place"] == place, self.sluice.process.stderr()
 
     def reload(self, geo, **guard):
-        self.sluice.reload(self.config(geo, **guard))
+        return self.sluice.reload(self.config(geo, **guard))
 
     def status(self):
         return self.sluice.ctl_json("guard")
@@ -83,7 +83,7 @@ def test_a_reload_changes_the_places_and_takes_them_back(edge, net):
     edge.reload({"block": {"country": ["DE"]}})
     edge.wait_networks(1)
     assert served(net, CLIENT) and not served(net, GERMAN, timeout=1)
-    edge.reload({})
+    assert "not in force yet" not in edge.reload({})
     assert edge.status()["networks_of_places"] == 0
     assert served(net, CLIENT) and served(net, GERMAN)
 
@@ -91,8 +91,9 @@ def test_a_reload_changes_the_places_and_takes_them_back(edge, net):
 def test_places_that_a_reload_brings_are_in_force_soon(edge, net):
     edge.start({})
     assert served(net, CLIENT)
-    edge.reload({"block": {"asn": ["AS64500"]}})
+    assert "not in force yet: guard.geo" in edge.reload({"block": {"asn": ["AS64500"]}})
     edge.wait_networks(1)
+    assert edge.sluice.ctl_json("status")["config"]["pending"] == ""
     assert served(net, CLIENT) and not served(net, KOREAN, timeout=1)
 
 

@@ -16,6 +16,7 @@ static void on_reload(struct admin *admin, struct strbuf *out)
 		reply_ok_begin(out);
 		reply_count(out, "generation", facts.config_generation);
 		reply_text(out, "warnings", text.text);
+		reply_text(out, "pending", facts.pending);
 		reply_ok_end(out);
 	}
 	strbuf_done(&text);

@@ -73,6 +73,7 @@ static void append_config(struct server *server, const struct server_facts *fact
 	reply_count(out, "generation", facts->config_generation);
 	append_time(out, "loaded_at", facts->loaded_wall_us);
 	reply_count(out, "reload_failures", facts->reload_failures);
+	reply_text(out, "pending", facts->pending);
 	reply_end(out, '{');
 }
 

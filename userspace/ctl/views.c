@@ -93,6 +93,8 @@ void view_status(const json_t *result, const struct ctl_screen *screen, struct s
 		  member_text(config, "path"), (unsigned)member_count(config, "generation"),
 		  member_text(config, "loaded_at"),
 		  (unsigned)member_count(config, "reload_failures"));
+	if (*member_text(config, "pending"))
+		add_linef(out, screen, "not in force", "%s", member_text(config, "pending"));
 	add_linef(out, screen, "connections", "%s open, %s in all",
 		  text_count(member_count(result, "connections_active"), active),
 		  text_count(member_count(result, "connections_total"), total));
@@ -453,6 +455,8 @@ void view_reload(const json_t *result, const struct ctl_screen *screen, struct s
 		      (unsigned)member_count(result, "generation"));
 	strbuf_printf(out, "%s%s%s", table_colour_begin(screen, TABLE_WARN),
 		      member_text(result, "warnings"), table_colour_end(screen, TABLE_WARN));
+	if (*member_text(result, "pending"))
+		strbuf_printf(out, "not in force yet: %s\n", member_text(result, "pending"));
 }
 
 void view_metrics(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)

@@ -260,6 +260,16 @@ void geography_watch_start(struct geography_watch *watch)
 		io_timer_start(watch->server->loop, &watch->tick, LOOK_MS);
 }
 
+const char *geography_watch_pending(const struct geography_watch *watch)
+{
+	const struct server *server = watch->server;
+
+	return server->snapshot && wants_places(watch)
+		       ? "guard.geo: its networks are being gathered, and those before hold until "
+			 "then"
+		       : "";
+}
+
 void geography_watch_free(struct geography_watch *watch)
 {
 	if (!watch)

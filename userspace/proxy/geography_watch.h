@@ -28,6 +28,9 @@ int geography_watch_prepare(struct geography_watch *watch, const struct snapshot
  * networks are gathered on another thread, and those before hold until then. */
 void geography_watch_start(struct geography_watch *watch);
 
+/* What of the configuration is not in force yet: static text; "": all is. */
+const char *geography_watch_pending(const struct geography_watch *watch);
+
 /* When no snapshot is left: a look under way holds one. NULL is allowed. */
 void geography_watch_free(struct geography_watch *watch);
 

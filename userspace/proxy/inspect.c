@@ -3,6 +3,7 @@
 #include "proxy/inspect.h"
 #include "core/clock.h"
 #include "proxy/adopted.h"
+#include "proxy/geography_watch.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ void server_describe(struct server *server, struct server_facts *ret)
 		.loaded_wall_us = snapshot ? snapshot->loaded_wall_us : 0,
 		.config_generation = snapshot ? snapshot->generation : 0,
 		.reload_failures = server->reload_failures,
+		.pending = geography_watch_pending(server->geography),
 		.workers = server->nworkers,
 		.io_backend = io_backend_name(server->io_backend),
 		.connections_active = atomic_load(&server->shared.active) + server->nadopted,

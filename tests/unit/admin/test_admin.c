@@ -363,7 +363,7 @@ static void reload(struct fixture *fixture)
 	fixture->reload_text = "workers: needs a restart\n";
 	expect(fixture, fd, "{\"v\":1,\"command\":\"reload\"}\n",
 	       "{\"v\":1,\"ok\":true,\"result\":{\"generation\":2,"
-	       "\"warnings\":\"workers: needs a restart\\u000a\"}}\n");
+	       "\"warnings\":\"workers: needs a restart\\u000a\",\"pending\":\"\"}}\n");
 	fixture->reload_result = -EINVAL;
 	fixture->reload_text = "f:1:2: bad\n";
 	expect(fixture, fd, "{\"v\":1,\"command\":\"reload\"}\n",

@@ -234,6 +234,8 @@ static void orders_are_confirmed(void **state)
 	      0, "app 10.0.0.1:80: drain, weight 1, 9 active\n");
 	check(view_reload, "{\"generation\":2,\"warnings\":\"workers: needs a restart\\n\"}", 0,
 	      "configuration loaded, generation 2\nworkers: needs a restart\n");
+	check(view_reload, "{\"generation\":3,\"warnings\":\"\",\"pending\":\"guard.geo: later\"}",
+	      0, "configuration loaded, generation 3\nnot in force yet: guard.geo: later\n");
 	check(view_metrics, "{\"text\":\"a 1\\n\"}", 0, "a 1\n");
 	check(view_version, "{\"version\":\"9.9.9\",\"protocol\":1}", 0,
 	      "sluiced   9.9.9 (control protocol 1)\nsluicectl " SLUICE_VERSION "\n");
