@@ -2,6 +2,7 @@
 #ifndef SLUICE_FASTPATH_MACHINE_H
 #define SLUICE_FASTPATH_MACHINE_H
 
+#include "core/address.h"
 #include "core/compiler.h"
 
 #include <stdbool.h>
@@ -27,6 +28,18 @@ void machine_for_each_device(void (*visit)(const struct machine_device *device, 
 /* Loads the programs and lets them go. Return: 0; -errno. */
 int machine_try_tc(void);
 int machine_try_xdp(void);
+
+struct machine_way {
+	char device[16]; /* IF_NAMESIZE */
+	uint32_t mtu;
+	bool is_local;      /* to this machine */
+	bool is_routed;     /* by a gateway */
+	bool has_neighbour; /* the link layer address is known; if not, it is asked for */
+};
+
+/* How packets get from here to an address; its port is not used. Return: 0; -ENETUNREACH; -errno.
+ */
+int machine_find_way(const struct address *to, struct machine_way *ret) WARN_UNUSED;
 
 /* Whether the kernel has what the sockmap rung is made of. Needs CAP_BPF. */
 bool machine_has_sockmap(void);

@@ -3,9 +3,11 @@
 import json
 import subprocess
 
-from lib.configs import simple
+import pytest
+
+from lib.configs import pool, simple
 from lib.daemon import Sluiced
-from lib.netns import BACKEND
+from lib.netns import BACKEND, PROXY_BACK
 from lib.paths import SLUICECTL
 
 # Still root by name, so that files stay readable; the kernel goes by capabilities.
@@ -73,3 +75,36 @@ def test_a_daemon_that_may_not_splice_says_so_and_relays(net, sluice, named_orig
     _, found = doctor(net, sluice.socket_path, UNPRIVILEGED)
     assert found["daemon", "acceleration"]["level"] == "missing"
     assert "sluice_splice_available 0" in sluice.ctl("metrics")
+
+
+@pytest.fixture
+def usual_ports(net):
+    """What Linux gives out unless told otherwise."""
+    name = "net.ipv4.ip_local_port_range"
+    before = net.proxy.run("sysctl", "-n", name).stdout.strip()
+    net.proxy.run("sysctl", "-qw", f"{name}=32768 60999")
+    yield
+    net.proxy.run("sysctl", "-qw", f"{name}={before}")
+
+
+def test_it_looks_at_the_ways_of_dispatch(net, sluice, usual_ports):
+    def config(forward, endpoint, **dispatch):
+        return {"listeners": [{"name": "s", "mode": "dispatch", "bind": "10.99.0.1:80", "pool": "main",
+                               "dispatch": {"forward": forward, **dispatch}}],
+                "pools": [pool(endpoint, balance="maglev")], "dispatch": {"max_flows": 4096}}
+
+    def look(forward, endpoint, **dispatch):
+        sluice.reload(config(forward, endpoint, **dispatch))
+        _, found = doctor(net, sluice.socket_path)
+        return {subject.split(" ", 1)[1]: f for (area, subject), f in found.items()
+                if area == "dispatch" and subject != "flows"}
+
+    sluice.start(config("l2", f"{BACKEND}:80"))
+    assert look("l2", f"{BACKEND}:80")[f"l2 {BACKEND}:80"]["level"] == "ok"
+    assert look("l2", "198.51.100.1:80")["l2 198.51.100.1:80"]["level"] == "missing"
+    found = look("ipip", f"{BACKEND}:80")[f"ipip {BACKEND}:80"]
+    assert found["level"] == "note" and "1480 bytes fit through p1" in found["text"]
+    found = look("nat", f"{BACKEND}:80", source=PROXY_BACK, source_ports="10000-11000")
+    assert {f["level"] for f in found.values()} == {"ok"}, found
+    found = look("nat", f"{BACKEND}:80", source="10.77.2.200", source_ports="30000-40000")
+    assert found["nat source"]["level"] == found["nat source_ports"]["level"] == "warn"

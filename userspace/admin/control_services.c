@@ -3,6 +3,8 @@
 #include "admin/admin_internal.h"
 #include "proxy/dispatcher.h"
 
+#include <stdio.h>
+
 struct view {
 	const struct dispatcher *dispatcher;
 	const struct dispatcher_service *service; /* whose endpoints are visited */
@@ -44,6 +46,20 @@ static void append_drops(const struct dispatch_service_counts *counts, struct st
 	reply_end(out, '{');
 }
 
+static void append_sources(const struct config_listener *listener, struct strbuf *out)
+{
+	const struct config_listener_dispatch *options = &listener->dispatch;
+	char text[ADDRESS_IP_SIZE];
+
+	reply_begin(out, "sources", '[');
+	for (size_t i = 0; i < options->nsources; i++)
+		reply_text(out, NULL, address_format_ip(&options->sources[i], text));
+	reply_end(out, '[');
+	snprintf(text, sizeof(text), "%u-%u", options->source_ports.first,
+		 options->source_ports.last);
+	reply_text(out, "source_ports", text);
+}
+
 static void append_service(const struct dispatcher_service *service, void *context)
 {
 	struct view *view = context;
@@ -57,6 +73,7 @@ static void append_service(const struct dispatcher_service *service, void *conte
 	reply_text(view->out, "address", config_bind_format(service->bind, bind));
 	reply_text(view->out, "forward", dispatch_form_name(service->form));
 	reply_text(view->out, "pool", service->listener->default_pool_name);
+	append_sources(service->listener, view->out);
 	append_traffic(&counts.traffic, view->out);
 	reply_count(view->out, "unlisted_flows", counts.unlisted);
 	append_drops(&counts, view->out);
@@ -70,6 +87,7 @@ void control_services(struct server *server, struct strbuf *out)
 {
 	struct view view = {.dispatcher = server_dispatcher(server), .out = out};
 
+	reply_count(out, "max_flows", server_config(server)->dispatch.max_flows);
 	reply_begin(out, "services", '[');
 	dispatcher_for_each(view.dispatcher, append_service, &view);
 	reply_end(out, '[');

@@ -70,20 +70,20 @@ void doctor_look_at_daemon(struct doctor *doctor, const json_t *status)
 	}
 }
 
-/* Return: what `status` says; NULL: no answer. */
-static json_t *ask_status(const struct ctl_options *options)
+/* Return: what the daemon says to @command; NULL: no answer. */
+static json_t *ask(const struct ctl_options *options, const char *command)
 {
-	json_t *request = json_pack("{s:s}", "command", "status"), *status = NULL;
+	json_t *request = json_pack("{s:s}", "command", command), *result = NULL;
 	struct client client = {.fd = -1};
 	struct strbuf error = {0};
 
 	if (client_open(options->socket, options->timeout_ms, &client) == 0 &&
-	    client_call(&client, request, &status, &error) < 0)
-		status = NULL;
+	    client_call(&client, request, &result, &error) < 0)
+		result = NULL;
 	client_close(&client);
 	json_decref(request);
 	strbuf_done(&error);
-	return status;
+	return result;
 }
 
 /* --- The report ---------------------------------------------------------------------------------
@@ -123,14 +123,17 @@ void doctor_render(const struct doctor *doctor, const struct ctl_screen *screen,
 
 static void look(struct doctor *doctor, const struct ctl_options *options)
 {
-	json_t *status = ask_status(options);
+	json_t *status = ask(options, "status");
+	json_t *services = status ? ask(options, "services") : NULL;
 
 	doctor_look_at_kernel(doctor);
 	doctor_look_at_programs(doctor);
 	doctor_look_at_devices(doctor);
 	doctor_look_at_limits(doctor);
 	doctor_look_at_daemon(doctor, status);
+	doctor_look_at_dispatch(doctor, services);
 	doctor_look_at_rungs(doctor);
+	json_decref(services);
 	json_decref(status);
 }
 

@@ -3,6 +3,7 @@
 #define SLUICE_CTL_DOCTOR_INTERNAL_H
 
 #include "ctl/ctl_internal.h"
+#include "fastpath/machine.h"
 
 /* `sluicectl doctor`: what this machine can do, and what to change for more. */
 
@@ -45,6 +46,26 @@ bool doctor_judge_sysctl(struct doctor *doctor, const char *name, const char *va
 void doctor_look_at_programs(struct doctor *doctor);
 void doctor_look_at_devices(struct doctor *doctor);
 void doctor_look_at_rungs(struct doctor *doctor);
+
+/* doctor_dispatch.c; @result: what `services` says, or NULL. */
+void doctor_look_at_dispatch(struct doctor *doctor, const json_t *result);
+
+#define DOCTOR_FLOW_BYTES 80 /* of dispatch's tables: fastpath/splice.h */
+
+/* Host order. */
+struct doctor_ports {
+	uint32_t first, last;
+};
+
+/* @way: NULL: there is none. */
+void doctor_judge_endpoint(struct doctor *doctor, const char *forward, const char *subject,
+			   bool is_ipv6, const struct machine_way *way);
+void doctor_judge_source(struct doctor *doctor, const char *subject, const char *source,
+			 const struct machine_way *way);
+/* @reserved: what net.ipv4.ip_local_reserved_ports says. */
+void doctor_judge_source_ports(struct doctor *doctor, const char *subject,
+			       const struct doctor_ports *used, const struct doctor_ports *local,
+			       const char *reserved);
 
 /* doctor.c */
 void doctor_look_at_daemon(struct doctor *doctor, const json_t *status);

@@ -75,6 +75,67 @@ static void daemon_that_relays_against_its_orders_misses_something(void **state)
 	json_decref(doctor.findings);
 }
 
+static void endpoints_of_dispatch_are_judged_by_the_way_to_them(void **state)
+{
+	static const struct machine_way link = {"eth0", 1500, false, false, true};
+	static const struct machine_way silent = {"eth0", 1500, false, false, false};
+	static const struct machine_way routed = {"eth0", 9000, false, true, true};
+	static const struct machine_way narrow = {"eth0", 1300, false, true, true};
+	static const struct machine_way ours = {"lo", 65536, true, false, true};
+	static const struct {
+		const char *forward;
+		bool is_ipv6;
+		const struct machine_way *way;
+		const char *level, *says;
+	} cases[] = {
+		{"nat", false, &link, "ok", "through eth0, MTU 1500"},
+		{"nat", false, NULL, "missing", "no way"},
+		{"ipip", false, &routed, "ok", "up to 8980 bytes"},
+		{"ipip", false, &link, "note", "up to 1480 bytes"},
+		{"gue", true, &link, "note", "up to 1452 bytes"},
+		{"gue", true, &narrow, "warn", "up to 1252 bytes"},
+		{"l2", false, &link, "ok", "on the link"},
+		{"l2", false, &silent, "warn", "nobody"},
+		{"l2", false, &routed, "missing", "gateway"},
+		{"ipip", false, &ours, "note", "this machine"},
+	};
+	struct doctor doctor = new_doctor();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		doctor_judge_endpoint(&doctor, cases[i].forward, "e", cases[i].is_ipv6,
+				      cases[i].way);
+		assert_string_equal(level_of(&doctor, i), cases[i].level);
+		assert_non_null(strstr(member_text(json_array_get(doctor.findings, i), "text"),
+				       cases[i].says));
+	}
+	json_decref(doctor.findings);
+}
+
+static void sources_of_nat_are_to_be_ours_alone(void **state)
+{
+	static const struct machine_way ours = {"lo", 65536, true, false, true};
+	static const struct machine_way others = {"eth0", 1500, false, false, true};
+	const struct doctor_ports used = {10000, 32767}, linux_range = {32768, 60999},
+				  wide = {1024, 65535};
+	struct doctor doctor = new_doctor();
+
+	(void)state;
+	doctor_judge_source(&doctor, "s", "10.0.0.9", &ours);
+	doctor_judge_source(&doctor, "s", "10.0.0.9", &others);
+	doctor_judge_source(&doctor, "s", "10.0.0.9", NULL);
+	doctor_judge_source_ports(&doctor, "s", &used, &linux_range, "");
+	doctor_judge_source_ports(&doctor, "s", &used, &wide, "");
+	doctor_judge_source_ports(&doctor, "s", &used, &wide, "10000-32767");
+	assert_string_equal(level_of(&doctor, 0), "ok");
+	assert_string_equal(level_of(&doctor, 1), "warn");
+	assert_string_equal(level_of(&doctor, 2), "warn");
+	assert_string_equal(level_of(&doctor, 3), "ok");
+	assert_string_equal(level_of(&doctor, 4), "warn");
+	assert_string_equal(level_of(&doctor, 5), "ok");
+	json_decref(doctor.findings);
+}
+
 static void report_groups_findings_and_shows_advice(void **state)
 {
 	struct doctor doctor = new_doctor();
@@ -104,6 +165,8 @@ int main(void)
 		cmocka_unit_test(worst_level_is_remembered),
 		cmocka_unit_test(sysctls_are_judged_by_their_value),
 		cmocka_unit_test(daemon_that_relays_against_its_orders_misses_something),
+		cmocka_unit_test(endpoints_of_dispatch_are_judged_by_the_way_to_them),
+		cmocka_unit_test(sources_of_nat_are_to_be_ours_alone),
 		cmocka_unit_test(report_groups_findings_and_shows_advice),
 	};
 
