@@ -86,15 +86,25 @@ static int keep_head(struct exchange *exchange, struct slice head)
 	return 0;
 }
 
+static enum exchange_end end_of(unsigned status)
+{
+	switch (status) {
+	case 414:
+	case 431:
+		return EXCHANGE_END_TOO_LARGE;
+	case 503:
+		return EXCHANGE_END_NO_MEMORY;
+	default:
+		return EXCHANGE_END_BAD_REQUEST;
+	}
+}
+
 static void refuse_defect(struct exchange *exchange)
 {
 	enum h1_defect defect = exchange->parser.defect;
 	unsigned status = h1_defect_status(defect);
-	bool is_size = status == 414 || status == 431;
 
-	exchange_refuse(exchange, status,
-			is_size ? EXCHANGE_END_TOO_LARGE : EXCHANGE_END_BAD_REQUEST,
-			h1_defect_text(defect));
+	exchange_refuse(exchange, status, end_of(status), h1_defect_text(defect));
 }
 
 static void on_part_of_head(struct http_client *client)
