@@ -11,6 +11,7 @@
  * timestamps there is nowhere to keep window scale and SACK, so such a connection has neither.
  */
 #include "lib/guard_look.h"
+#include "lib/handshake.h"
 #include "lib/headers.h"
 #include "lib/translate.h"
 
@@ -63,30 +64,18 @@ static __always_inline __s64 make_cookie(frame_context *ctx, struct packet *pack
 /* Return: the difference of the transport checksum; addresses and ports only change places. */
 static __always_inline __u32 answer_tcp(struct packet *packet, __s64 cookie)
 {
-	__u8 *l4 = packet_l4(packet);
-	struct tcphdr *tcp = packet_tcp(packet);
-	__u64 before = sum_words((const __u32 *)l4, L4_WORDS);
-	__be16 port = tcp->source;
-	__u32 mss = (__u32)(cookie >> 32);
+	const struct tcphdr *tcp = packet_tcp(packet);
+	const struct handshake_segment segment = {
+		.source = tcp->dest,
+		.destination = tcp->source,
+		.seq = (__u32)cookie,
+		.ack = bpf_ntohl(tcp->seq) + 1,
+		.window = bpf_htons(COOKIE_WINDOW),
+		.flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
+		.options.mss = (__u16)(cookie >> 32),
+	};
 
-	tcp->source = tcp->dest;
-	tcp->dest = port;
-	tcp->ack_seq = bpf_htonl(bpf_ntohl(tcp->seq) + 1);
-	tcp->seq = bpf_htonl((__u32)cookie);
-	l4[13] = TCP_FLAG_SYN | TCP_FLAG_ACK;
-	tcp->window = bpf_htons(COOKIE_WINDOW);
-	tcp->urg_ptr = 0;
-#pragma unroll
-	for (__u32 i = sizeof(*tcp); i < L4_MAX; i++)
-		if (i < packet->l4_len)
-			l4[i] = OPTION_NOP;
-	if (packet->l4_len >= sizeof(*tcp) + 4) {
-		l4[sizeof(*tcp)] = 2;
-		l4[sizeof(*tcp) + 1] = 4;
-		l4[sizeof(*tcp) + 2] = mss >> 8;
-		l4[sizeof(*tcp) + 3] = mss;
-	}
-	return sum_difference(before, sum_words((const __u32 *)l4, L4_WORDS));
+	return make_segment(packet, &segment);
 }
 
 /*

@@ -14,13 +14,6 @@
 
 #define GUARD_FINE GUARD_REASON_COUNT
 
-#define TCP_FLAG_FIN 0x01
-#define TCP_FLAG_SYN 0x02
-#define TCP_FLAG_RST 0x04
-#define TCP_FLAG_PSH 0x08
-#define TCP_FLAG_ACK 0x10
-#define TCP_FLAG_URG 0x20
-
 #define IPV4_OFFSET bpf_htons(0x1fff)
 
 struct guard_view {

@@ -40,6 +40,13 @@
 #define IPV6_FRAGMENT_LEN 8
 #define ECN_MASK          0x03
 
+#define TCP_FLAG_FIN 0x01
+#define TCP_FLAG_SYN 0x02
+#define TCP_FLAG_RST 0x04
+#define TCP_FLAG_PSH 0x08
+#define TCP_FLAG_ACK 0x10
+#define TCP_FLAG_URG 0x20
+
 /* Where the options that we change can begin at most. */
 #define TIMESTAMP_LAST      (L4_MAX - 10)
 #define SACK_LAST           (L4_MAX - 10)
@@ -48,7 +55,9 @@
 enum tcp_option {
 	OPTION_END,
 	OPTION_NOP,
-	OPTION_SACK_PERMITTED = 4,
+	OPTION_MSS,
+	OPTION_SCALE,
+	OPTION_SACK_PERMITTED,
 	OPTION_SACK,
 	OPTION_TIMESTAMPS = 8,
 };

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_HANDSHAKE_H
+#define SLUICE_BPF_HANDSHAKE_H
+
+/* Makes a segment of a handshake, or around one, of a segment that has arrived: SYN cookies of
+ * either kind, in the copy of a packet's headers. */
+#include "lib/checksum.h"
+#include "lib/parse.h"
+
+#define TCP_FLAGS_AT 13
+#define FOUR_NOPS    0x01010101
+
+/* Options of a SYN as far as there is room: for the first 4 bytes, for all 12. */
+struct syn_options {
+	__u16 mss; /* 0: none of all */
+	bool has_sack, has_scale;
+	__u8 scale;
+};
+
+#define SYN_OPTIONS_LEN 12
+
+struct handshake_segment {
+	__be16 source, destination;
+	__u32 seq, ack;
+	__be16 window;
+	__u8 flags;
+	struct syn_options options;
+};
+
+static __always_inline void put_syn_options(__u8 *l4, __u32 l4_len,
+					    const struct syn_options *options)
+{
+	__u8 *at = l4 + sizeof(struct tcphdr);
+
+	if (!options->mss || l4_len < sizeof(struct tcphdr) + 4)
+		return;
+	at[0] = OPTION_MSS;
+	at[1] = 4;
+	at[2] = options->mss >> 8;
+	at[3] = (__u8)options->mss;
+	if (l4_len < sizeof(struct tcphdr) + SYN_OPTIONS_LEN)
+		return;
+	if (options->has_sack) {
+		at[4] = OPTION_SACK_PERMITTED;
+		at[5] = 2;
+	}
+	if (options->has_scale) {
+		at[7] = OPTION_SCALE;
+		at[8] = 3;
+		at[9] = options->scale;
+	}
+}
+
+/* What the segment's header has behind the options is NOPs. Return: the difference of the header.
+ */
+static __always_inline __u32 make_segment(struct packet *packet,
+					  const struct handshake_segment *segment)
+{
+	__u8 *l4 = packet_l4(packet);
+	struct tcphdr *tcp = packet_tcp(packet);
+	__u64 before = sum_words((const __u32 *)l4, L4_WORDS);
+
+	tcp->source = segment->source;
+	tcp->dest = segment->destination;
+	tcp->seq = bpf_htonl(segment->seq);
+	tcp->ack_seq = bpf_htonl(segment->ack);
+	l4[TCP_FLAGS_AT - 1] = (__u8)(packet->l4_len / 4 << 4);
+	l4[TCP_FLAGS_AT] = segment->flags;
+	tcp->window = segment->window;
+	tcp->urg_ptr = 0;
+#pragma unroll
+	for (__u32 i = sizeof(*tcp); i < L4_MAX; i += 4)
+		if (i < packet->l4_len)
+			*(__u32 *)(l4 + i) = FOUR_NOPS;
+	put_syn_options(l4, packet->l4_len, &segment->options);
+	return sum_difference(before, sum_words((const __u32 *)l4, L4_WORDS));
+}
+
+#endif
