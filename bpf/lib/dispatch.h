@@ -4,6 +4,7 @@
 
 /* Mode dispatch at either hook, behind the guard: what is for a service of ours, or answers for
  * one, is sent on here; all else goes on its way. */
+#include "lib/dispatch_cookie.h"
 #include "lib/dispatch_fragment.h"
 #include "lib/dispatch_icmp.h"
 
@@ -48,7 +49,7 @@ __noinline int dispatch_packet(frame_context *ctx, struct packet *packet)
 	if (!vip)
 		return DISPATCH_PASSES;
 	why = dispatch_judge(ctx, packet, vip, &work);
-	if (packet->is_fragment)
+	if (packet->is_fragment || why == DISPATCH_TO_COOKIE)
 		set_found(packet, &work);
 	return dispatch_end(&work, why);
 }
@@ -91,6 +92,7 @@ __noinline int dispatch_aims(struct packet *packet)
 static __always_inline int dispatch_frame(frame_context *ctx, struct packet *packet)
 {
 	const struct dispatch_settings *settings = dispatch_settings_of();
+	int action;
 
 	if (!settings || !settings->is_on || frame_is_tagged(ctx, packet) || frame_is_loopback(ctx))
 		return DISPATCH_PASSES;
@@ -100,7 +102,8 @@ static __always_inline int dispatch_frame(frame_context *ctx, struct packet *pac
 		return dispatch_pieces(ctx, packet);
 	if (packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return dispatch_icmp(ctx, packet);
-	return dispatch_packet(ctx, packet);
+	action = dispatch_packet(ctx, packet);
+	return action == DISPATCH_COOKIE ? dispatch_cookie(ctx, packet) : action;
 }
 
 #endif

@@ -66,4 +66,18 @@ static __always_inline void count_unlisted(__u32 service)
 		count->unlisted++;
 }
 
+/* A SYN that was answered with one, or a flow that one has begun. */
+static __always_inline void count_cookie(__u32 service, bool is_flow)
+{
+	struct dispatch_service_count *count = bpf_map_lookup_elem(&dispatch_service_counts,
+								   &service);
+
+	if (!count)
+		return;
+	if (is_flow)
+		count->cookie_flows++;
+	else
+		count->cookies++;
+}
+
 #endif

@@ -11,6 +11,7 @@
 #define DISPATCH_FINE       DISPATCH_DROP_COUNT
 #define DISPATCH_LEAVES     (DISPATCH_DROP_COUNT + 1) /* nothing of ours: others go on */
 #define DISPATCH_LEFT_TO_TC (DISPATCH_DROP_COUNT + 2)
+#define DISPATCH_TO_COOKIE  (DISPATCH_DROP_COUNT + 3) /* untouched, for dispatch_cookie() */
 
 struct dispatch_work {
 	const struct dispatch_settings *settings;
@@ -27,6 +28,8 @@ struct dispatch_work {
 
 /* Said where the packet is not dispatch's: no action of either hook. */
 #define DISPATCH_PASSES (-2)
+/* The same of DISPATCH_TO_COOKIE. */
+#define DISPATCH_COOKIE (-4)
 
 /* --- Its way through dispatch ----------------------------------------------------------------- */
 
@@ -58,6 +61,8 @@ static __always_inline int dispatch_end(const struct dispatch_work *work, enum d
 		return DISPATCH_PASSES;
 	if (why == DISPATCH_LEFT_TO_TC)
 		return FRAME_PASS;
+	if (why == DISPATCH_TO_COOKIE)
+		return DISPATCH_COOKIE;
 	if (why != DISPATCH_FINE) {
 		count_dropped(work->service_index, why, work->load.packets);
 		return FRAME_DROP;

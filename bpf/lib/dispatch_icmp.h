@@ -54,11 +54,11 @@ static __always_inline enum dispatch_drop answer_echo(frame_context *ctx, struct
 /* --- Errors ----------------------------------------------------------------------------------- */
 
 static __always_inline enum dispatch_drop icmp_store(frame_context *ctx, struct packet *packet,
-						     const struct icmp_way *way)
+						     const struct icmp_way *way, __u32 seq_delta)
 {
 	struct checksum_differences differences = {};
 
-	if (!translate_icmp(packet, way, 0, &differences))
+	if (!translate_icmp(packet, way, seq_delta, &differences))
 		return DISPATCH_DROP_TTL_EXPIRED;
 	if (frame_store(ctx, packet, ICMP_CHECKSUM_AT, differences.pseudo, differences.l4,
 			differences.l3))
@@ -86,7 +86,8 @@ static __always_inline enum dispatch_drop nat_forward_error(frame_context *ctx,
 	if (why == DISPATCH_FINE)
 		why = icmp_store(ctx, packet,
 				 &(struct icmp_way){run->source, real->address, nat->source_port,
-						    nat->endpoint_port});
+						    nat->endpoint_port},
+				 -nat_difference(nat));
 	if (why == DISPATCH_FINE)
 		work->action = frame_forward(ctx, packet, nexthop);
 	return why;
@@ -107,7 +108,8 @@ static __always_inline enum dispatch_drop nat_return_error(frame_context *ctx,
 		return DISPATCH_LEFT_TO_TC;
 	why = icmp_store(ctx, packet,
 			 &(struct icmp_way){work->service->address, nat->client, nat->service_port,
-					    nat->client_port});
+					    nat->client_port},
+			 0);
 	if (why == DISPATCH_FINE)
 		work->action = frame_send_back(ctx, nat->ifindex, nat->macs);
 	return why;

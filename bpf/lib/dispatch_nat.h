@@ -8,6 +8,7 @@
  */
 #include "lib/dispatch_flow.h"
 #include "lib/dispatch_send.h"
+#include "lib/guard_maps.h"
 #include "lib/translate.h"
 
 #define NAT_TRIES 32 /* of ports in a row, from one that the flow's hash says */
@@ -22,6 +23,12 @@ static __always_inline struct dispatch_nat *nat_at(__u32 index)
 static __always_inline const struct dispatch_run *run_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&dispatch_runs, &index);
+}
+
+/* What the endpoint's numbers are ahead of those that the client knows. */
+static __always_inline __u32 nat_difference(const struct dispatch_nat *nat)
+{
+	return nat->cookie == DISPATCH_COOKIE_JOINED ? nat->cookie_number : 0;
 }
 
 static __always_inline bool nat_is_of(const struct dispatch_nat *nat,
@@ -156,6 +163,7 @@ static __always_inline void nat_fill(struct dispatch_nat *nat, const struct disp
 	nat->endpoint_port = real->port ? real->port : packet->key.destination_port;
 	nat->service = work->service_index;
 	nat->real = work->real_index;
+	nat->cookie = DISPATCH_COOKIE_NONE;
 }
 
 /* Return: NULL: all that were tried are taken. */
@@ -179,19 +187,56 @@ static __always_inline struct dispatch_nat *nat_take(struct dispatch_work *work,
 	return nat;
 }
 
-/* Only a SYN begins a flow of TCP: nobody knows the port of one that is under way. */
+/* Verified by itself, for the stack of who asks. Return: whether a cookie was sent not long ago. */
+__noinline int are_cookies_due(__u32 service, __u32 now_s)
+{
+	const struct dispatch_cookie_use *use = bpf_map_lookup_elem(&dispatch_cookies, &service);
+
+	return use && use->sent_s && now_s - use->sent_s <= DISPATCH_COOKIE_LIFE_S;
+}
+
+/* Verified by itself, likewise. Return: whether the guard that is not there yet would want one:
+ * between two daemons a flood does not wait. A guard that is there has a seed. */
+__noinline int are_cookies_held(__u32 service, __u32 now_s)
+{
+	const struct dispatch_cookie_use *use = bpf_map_lookup_elem(&dispatch_cookies, &service);
+	const struct guard_settings *guard;
+	__u32 zero = 0;
+
+	if (!use || !use->wanted_s || now_s - use->wanted_s > DISPATCH_COOKIE_HOLD_S)
+		return false;
+	guard = bpf_map_lookup_elem(&guard_settings, &zero);
+	return guard && !guard->seed;
+}
+
+/* Only a SYN begins a flow of TCP, or what brings a cookie: nobody knows the port of one that is
+ * under way. Return: FINE, or why not. */
+static __always_inline enum dispatch_drop may_begin(const struct packet *packet,
+						    const struct dispatch_work *work,
+						    const struct tcphdr *tcp)
+{
+	if (work->protocol != IPPROTO_TCP)
+		return DISPATCH_FINE;
+	if (tcp->syn && !tcp->ack)
+		return packet->wants_cookie || are_cookies_held(work->service_index, work->now_s)
+			       ? DISPATCH_TO_COOKIE
+			       : DISPATCH_FINE;
+	if (!tcp->ack || tcp->syn || tcp->rst)
+		return DISPATCH_DROP_NO_FLOW;
+	return are_cookies_due(work->service_index, work->now_s) ? DISPATCH_TO_COOKIE
+								 : DISPATCH_DROP_NO_FLOW;
+}
+
 static __always_inline struct dispatch_nat *nat_begin(frame_context *ctx,
 						      struct dispatch_work *work,
 						      struct packet *packet,
 						      enum dispatch_drop *ret_why)
 {
-	const struct tcphdr *tcp = packet_tcp(packet);
 	const struct dispatch_real *real;
-
 	struct dispatch_nat *nat = NULL;
 
-	*ret_why = DISPATCH_DROP_NO_FLOW;
-	if (work->protocol == IPPROTO_TCP && (!tcp->syn || tcp->ack))
+	*ret_why = may_begin(packet, work, packet_tcp(packet));
+	if (*ret_why != DISPATCH_FINE)
 		return NULL;
 	work->real_index = choose_real(ctx, work, packet);
 	real = work->real_index ? real_at(work->real_index) : NULL;
@@ -216,7 +261,7 @@ static __always_inline void tell_lost(struct packet *packet, const struct dispat
 	struct dispatch_lost record = {
 		.event = {.kind = FLOW_EVENT_DISPATCH_LOST, .seq = bpf_ntohl(tcp->ack_seq)},
 		.key = packet->key,
-		.ack = bpf_ntohl(tcp->seq) + packet->payload + sizeof(*tcp) - tcp->doff * 4 +
+		.ack = bpf_ntohl(tcp->seq) + packet->payload + packet->l4_len - tcp->doff * 4 +
 		       tcp->fin,
 	};
 
@@ -279,6 +324,19 @@ static __always_inline void nat_note_way(frame_context *ctx, struct dispatch_nat
 	known[2] = macs[2];
 }
 
+/* To a SYN that is not the flow's: that is over, or its endpoint has not said anything yet. Where
+ * cookies have no part in it, such a flow goes on as another one, with its port. */
+static __always_inline bool nat_gives_way(const struct dispatch_nat *nat,
+					  const struct packet *packet, const struct tcphdr *tcp)
+{
+	if (!nat->cookie && !packet->wants_cookie)
+		return false;
+	if (!tcp->syn || tcp->ack)
+		return false;
+	return nat_is_over(nat->claim.flags) || (nat->cookie == DISPATCH_COOKIE_ASKED &&
+						 nat->cookie_seq != (__u16)bpf_ntohl(tcp->seq));
+}
+
 /* Return: NULL with *@ret_why. */
 static __always_inline struct dispatch_nat *nat_get(frame_context *ctx, struct packet *packet,
 						    struct dispatch_work *work,
@@ -286,7 +344,8 @@ static __always_inline struct dispatch_nat *nat_get(frame_context *ctx, struct p
 {
 	struct dispatch_nat *nat = nat_find(work, packet);
 
-	if (nat && real_is_of(real_at(nat->real), work))
+	if (nat && real_is_of(real_at(nat->real), work) &&
+	    !nat_gives_way(nat, packet, packet_tcp(packet)))
 		return nat;
 	if (nat)
 		nat->claim.word = 0;
@@ -309,6 +368,8 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 	}
 	work->nat = nat;
 	work->real_index = nat->real;
+	if (nat->cookie)
+		return DISPATCH_TO_COOKIE;
 	real = real_at(work->real_index);
 	run = run_at(nat->run);
 	nexthop = real ? nexthop_at(real->nexthop) : NULL;
@@ -391,6 +452,8 @@ static __always_inline enum dispatch_drop nat_return(frame_context *ctx, struct 
 	nat = work->nat;
 	if (load_headers(ctx, packet, true))
 		return DISPATCH_DROP_MALFORMED;
+	if (nat->cookie)
+		return DISPATCH_TO_COOKIE;
 	if (!frame_can_send(ctx, packet, work->settings->flags & DISPATCH_SENDS_XDP))
 		return DISPATCH_LEFT_TO_TC;
 	nat_note_down(nat, work, packet);

@@ -184,6 +184,12 @@ static __always_inline long frame_copy_to_stack(frame_context *skb)
 	return r;
 }
 
+/* Makes room behind a packet of @len bytes that may be shorter by now. */
+static __always_inline long frame_reach(frame_context *skb, __u32 len)
+{
+	return skb->len < len ? bpf_skb_change_tail(skb, len, 0) : 0;
+}
+
 /*
  * To a socket of this machine. The stack takes a packet from `lo` if it brings its route along, as
  * one that was sent there does; one from a device gets it here, by its destination, which is an
@@ -249,16 +255,25 @@ static __always_inline bool frame_can_reply(frame_context *skb, const struct pac
 	return true;
 }
 
-/* To where a frame with these link layer addresses came from. */
-static __always_inline int frame_send_back(frame_context *skb, __u32 ifindex, const __u8 *macs)
+static __always_inline long turn_macs(frame_context *skb, const __u8 *macs)
 {
 	__u8 turned[2 * ETH_ALEN];
 
 	__builtin_memcpy(turned, macs + ETH_ALEN, ETH_ALEN);
 	__builtin_memcpy(turned + ETH_ALEN, macs, ETH_ALEN);
-	if (bpf_skb_store_bytes(skb, 0, turned, sizeof(turned), 0))
-		return TC_ACT_SHOT;
-	return bpf_redirect(ifindex, 0);
+	return bpf_skb_store_bytes(skb, 0, turned, sizeof(turned), 0);
+}
+
+/* To where a frame with these link layer addresses came from. */
+static __always_inline int frame_send_back(frame_context *skb, __u32 ifindex, const __u8 *macs)
+{
+	return turn_macs(skb, macs) ? TC_ACT_SHOT : bpf_redirect(ifindex, 0);
+}
+
+/* The same with a copy; the frame itself is still ours. */
+static __always_inline long frame_copy_back(frame_context *skb, __u32 ifindex, const __u8 *macs)
+{
+	return turn_macs(skb, macs) ? -1 : bpf_clone_redirect(skb, ifindex, 0);
 }
 
 /* Back to where it came from: its headers are turned already. */

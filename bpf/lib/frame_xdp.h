@@ -127,6 +127,21 @@ static __always_inline long frame_copy_to_stack(frame_context *xdp)
 	return -1;
 }
 
+static __always_inline long frame_reach(frame_context *xdp, __u32 len)
+{
+	(void)xdp;
+	(void)len;
+	return -1;
+}
+
+static __always_inline long frame_copy_back(frame_context *xdp, __u32 ifindex, const __u8 *macs)
+{
+	(void)xdp;
+	(void)ifindex;
+	(void)macs;
+	return -1;
+}
+
 static __always_inline int frame_forward(frame_context *xdp, const struct packet *packet,
 					 const struct flow_nexthop *nexthop)
 {

@@ -116,6 +116,10 @@ static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 		reason = service_take(service, &load);
 	if (reason != GUARD_FINE || !load.is_syn || !service_wants_cookie(service, &load, now))
 		return reason;
+	if (settings->mode == GUARD_ENFORCE && service->flags & GUARD_SERVICE_DISPATCHED) {
+		packet->wants_cookie = true;
+		return GUARD_FINE;
+	}
 	*ret_fate = GUARD_COUNT_COOKIES_UNMADE;
 	if (settings->mode == GUARD_ENFORCE && !frame_is_loopback(ctx) &&
 	    guard_answer_syn(ctx, view, packet))

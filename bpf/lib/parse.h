@@ -76,12 +76,19 @@ struct packet {
 			__u32 timestamp_at, sack_at, sack_permitted_at;
 			__u32 option_at; /* where find_options() is */
 		};
-		/* Of a fragment, and what dispatch has found for it. */
+		/* What dispatch has found: for a fragment, or a flow that a cookie began. */
 		struct {
 			__u32 fragment_id;
 			__u32 nat;
 			__u16 service, real;
 			__u32 is_answer; /* from an endpoint */
+		};
+		/* Options of a SYN, as dispatch reads them. */
+		struct {
+			__u32 syn_mss;
+			__u32 syn_scale; /* DISPATCH_NO_SCALE: none */
+			__u32 syn_has_sack;
+			__u32 syn_at; /* where cookie_read_syn() is */
 		};
 	};
 	__u16 vip; /* where dispatch has found the destination */
@@ -90,7 +97,7 @@ struct packet {
 	bool is_fragment; /* of IPv4, the first one or a later one; for dispatch of IPv6 too */
 	__u8 l4_at;       /* of the ports: not 0 where a fragment header lies before them */
 	bool has_whole_checksum; /* said by frame_judge_checksum() */
-	__u8 padding[1];         /* none is hidden: all of it is handed to find_options() */
+	bool wants_cookie;       /* the guard's word, of a SYN: dispatch answers it */
 };
 
 _Static_assert(sizeof(struct packet) == 208, "no hidden padding");

@@ -20,7 +20,7 @@
  * This layout is the ABI between a daemon and what an earlier one has left pinned: any change of
  * it, or of what a field means, raises DISPATCH_ABI_VERSION.
  */
-#define DISPATCH_ABI_VERSION 2
+#define DISPATCH_ABI_VERSION 3
 
 #define DISPATCH_SERVICES_MAX  1024
 #define DISPATCH_ENDPOINTS_MAX 32767 /* of all services */
@@ -61,6 +61,7 @@ enum dispatch_algorithm {
 	X(NO_FLOW, "no_flow")           /* NAT: a TCP segment of a flow that is not known */ \
 	X(NO_PORT, "no_port")           /* NAT: every source port that was tried is taken */ \
 	X(RATE, "rate")                 /* NAT: more new flows than new_flow_rate */         \
+	X(NO_COOKIE, "no_cookie")       /* NAT: see below, "SYN cookies" */                  \
 	X(NEXTHOP_GONE, "nexthop_gone") /* no way to the endpoint */                         \
 	X(TTL_EXPIRED, "ttl_expired")                                                        \
 	X(TOO_BIG, "too_big")     /* its sender is told what fits */                         \
@@ -302,6 +303,14 @@ _Static_assert(sizeof(struct dispatch_run) == 64, "a cache line");
 
 #define DISPATCH_NAT_BRIEF_S 60 /* of flows that have not opened yet, or have ended */
 
+/* Whether a flow of NAT was begun by a SYN cookie: its endpoint counts from another number than its
+ * client was told. */
+enum dispatch_cookie_state {
+	DISPATCH_COOKIE_NONE,
+	DISPATCH_COOKIE_ASKED,  /* the endpoint has been sent a SYN */
+	DISPATCH_COOKIE_JOINED, /* and has answered */
+};
+
 /* When an element was used last, and for how long it is kept: changed as one word where it is
  * taken, by compare-and-swap. 0: free. */
 union dispatch_claim {
@@ -319,12 +328,18 @@ struct dispatch_nat {
 	union dispatch_claim claim;
 	__u8 client[16];
 	__be16 client_port, service_port, endpoint_port, source_port;
-	__u16 service, real, run, padding;
+	__u16 service, real, run;
+	__u8 cookie;         /* enum dispatch_cookie_state */
+	__u8 cookie_options; /* ASKED: dispatch_cookie_options(); JOINED: two window scales, the
+				client's in the lower half, DISPATCH_NO_SCALE: none */
 	/* Answers go back the way that the client's last packet came: from that device, with its
 	 * link layer addresses turned round. */
 	__u32 ifindex;
-	__u8 macs[12]; /* as they stood in it: ours, its sender's */
-	__u64 padding2;
+	__u8 macs[12];        /* as they stood in it: ours, its sender's */
+	__u32 cookie_number;  /* ASKED: the cookie; JOINED: the endpoint's numbers less the client's
+			       */
+	__u16 cookie_seq;     /* of the client's SYN, the lower half */
+	__be16 cookie_window; /* of the ACK that brought the cookie */
 };
 
 _Static_assert(sizeof(struct dispatch_nat) == 64, "a cache line");
@@ -360,6 +375,40 @@ static inline int dispatch_is_free(const union dispatch_claim *claim, __u32 now_
 	return !claim->word || now_s - claim->seen_s > claim->timeout_s;
 }
 
+/* --- SYN cookies -------------------------------------------------------------------------------*/
+
+/*
+ * Of NAT with TCP, while the guard says so: a SYN is answered with a number that says all that is
+ * to be known of it, and no flow is entered before an ACK brings that number back. In it are, from
+ * the highest bit on, one of the epoch, five of options, and 26 of a hash of the flow, the client's
+ * number, and the epoch, which hides the options too. A SYN with data, and an ACK of no known flow
+ * whose number is not ours, are dropped (NO_COOKIE).
+ *
+ * An epoch has a key of its own. The daemon renews the one of the epoch after next while its place
+ * is nobody's; without a daemon keys come round again, but epochs do not.
+ */
+#define DISPATCH_COOKIE_EPOCH_BITS 36 /* ns: 69 s; a cookie is good for that and the next */
+#define DISPATCH_COOKIE_KEYS       4
+#define DISPATCH_COOKIE_LIFE_S     128 /* dispatch_seconds(): two epochs */
+#define DISPATCH_COOKIE_HASH_BITS  26
+#define DISPATCH_COOKIE_HOLD_S     5 /* that they are sent without a guard, while a daemon starts */
+#define DISPATCH_NO_SCALE          15
+
+struct dispatch_cookie_key {
+	__u64 word[2]; /* of SipHash-2-4 */
+};
+
+/* Element of the array `dispatch_cookies`, by service. Writers: the programs. */
+struct dispatch_cookie_use {
+	__u32 sent_s;   /* dispatch_seconds() of the last cookie; 0: there was none */
+	__u32 wanted_s; /* when the guard last wanted one */
+};
+
+static inline __u32 dispatch_cookie_epoch(__u64 now_ns)
+{
+	return (__u32)(now_ns >> DISPATCH_COOKIE_EPOCH_BITS);
+}
+
 /* --- Settings and counts -----------------------------------------------------------------------*/
 
 struct dispatch_half {
@@ -380,6 +429,7 @@ struct dispatch_settings {
 	struct guard_rate new_flows;     /* of a CPU */
 	struct dispatch_hash_key secret; /* of the tables: random */
 	struct dispatch_hash_key ring;   /* of the choice: the same on every node */
+	struct dispatch_cookie_key cookie_keys[DISPATCH_COOKIE_KEYS]; /* by epoch */
 };
 
 /* Element of the per-CPU array `dispatch_real_counts`. Writers: the programs. */
@@ -393,6 +443,8 @@ struct dispatch_real_count {
 struct dispatch_service_count {
 	struct dispatch_real_count traffic;
 	__u64 unlisted; /* new flows that went by the ring without an entry */
+	__u64 cookies;  /* SYNs that were answered with one */
+	__u64 cookie_flows;
 	__u64 drops[DISPATCH_DROP_COUNT];
 };
 

@@ -49,7 +49,7 @@ enum guard_count_index {
 	GUARD_COUNT_PASSED = GUARD_COUNT_WOULD_DROP + GUARD_REASON_COUNT,
 	GUARD_COUNT_ALLOWED,        /* passed by an allow list, unlooked at */
 	GUARD_COUNT_COOKIES,        /* SYNs that were answered with a cookie */
-	GUARD_COUNT_COOKIES_UNMADE, /* the kernel made none: left to the stack */
+	GUARD_COUNT_COOKIES_UNMADE, /* monitored, or the kernel made none */
 	GUARD_COUNTS,
 };
 
@@ -329,11 +329,14 @@ struct guard_place {
 	__u16 next; /* place with the same port; 0: none */
 };
 
+#define GUARD_SERVICE_DISPATCHED (1u << 0) /* cookies are dispatch's to send */
+
 /* Element of the array `guard_services`. The programs write from ->full on. */
 struct guard_service {
 	struct guard_rate packets, syns;
 	struct guard_rate cookies; /* SYNs beyond it are answered with cookies; cost 0: never */
-	__u32 padding[10];
+	__u32 flags;               /* GUARD_SERVICE_… */
+	__u32 padding[9];
 	__u32 full_packets, full_syns, full_cookies;
 	__u32 padding2;
 	__u64 cookies_until_ns; /* CLOCK_MONOTONIC: until then they are */

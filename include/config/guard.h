@@ -53,7 +53,8 @@ struct config_guard {
 
 /* Of a listener, from all sources together. */
 struct config_listener_guard {
-	uint32_t packets, syns; /* a second; 0: no limit */
+	uint32_t packets, syns;        /* a second; 0: no limit */
+	uint32_t syn_cookie_threshold; /* 0: the guard's */
 };
 
 #endif

@@ -92,6 +92,10 @@ void dispatch_free(struct dispatch *dispatch);
 int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 		   const char **ret_why) WARN_UNUSED;
 
+/* Draws the key of SYN cookies that will be in use after the next one; at least once a
+ * DISPATCH_COOKIE_EPOCH_BITS. Return: 0; -errno. */
+int dispatch_renew_cookies(struct dispatch *dispatch) WARN_UNUSED;
+
 /* Since the programs were loaded first. Sums over all CPUs. */
 struct dispatch_traffic {
 	uint64_t packets, bytes;                   /* from clients, forwarded; bytes of frames */
@@ -102,7 +106,9 @@ struct dispatch_traffic {
 struct dispatch_service_counts {
 	struct dispatch_traffic traffic;
 	uint64_t drops[DISPATCH_DROP_COUNT];
-	uint64_t unlisted; /* new flows that went by the ring without an entry */
+	uint64_t unlisted;     /* new flows that went by the ring without an entry */
+	uint64_t cookies;      /* SYNs that were answered with a cookie */
+	uint64_t cookie_flows; /* that one has begun */
 };
 
 /* Return: 0; -ENOENT: no such service is in force. */

@@ -859,6 +859,7 @@ static void set_sizes(const struct bpf_object *object)
 		{"dispatch_ranges", DISPATCH_HALVES * DISPATCH_RANGES_MAX},
 		{"dispatch_services", DISPATCH_HALVES * DISPATCH_SERVICES_MAX},
 		{"dispatch_service_counts", DISPATCH_SERVICES_MAX},
+		{"dispatch_cookies", DISPATCH_SERVICES_MAX},
 		{"dispatch_reals", REALS},
 		{"dispatch_real_counts", REALS},
 		{"dispatch_lines", LINES},
@@ -886,7 +887,7 @@ static void enter_network(void)
 	assert_int_equal(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	assert_int_equal(system("ip link set lo up && ip link add d0 type veth peer name d1 && "
-				"ip link set d0 up"),
+				"ip link set d0 up && ip link set d1 up"),
 			 0);
 	fixture.ifindex = if_nametoindex("d0");
 }

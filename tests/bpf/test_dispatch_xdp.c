@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dispatch at XDP, packet by packet.
+#include "dispatch_cookie_cases.h"
 #include "dispatch_fragment_cases.h"
 #include "dispatch_icmp_cases.h"
 #include "dispatch_quic_cases.h"
@@ -43,7 +44,8 @@ static int unload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {DISPATCH_TESTS, DISPATCH_ICMP_TESTS,
-					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS};
+					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
+					   DISPATCH_COOKIE_TESTS};
 
 	return cmocka_run_group_tests(tests, load, unload);
 }

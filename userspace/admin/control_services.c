@@ -76,6 +76,8 @@ static void append_service(const struct dispatcher_service *service, void *conte
 	append_sources(service->listener, view->out);
 	append_traffic(&counts.traffic, view->out);
 	reply_count(view->out, "unlisted_flows", counts.unlisted);
+	reply_count(view->out, "cookies", counts.cookies);
+	reply_count(view->out, "cookie_flows", counts.cookie_flows);
 	append_drops(&counts, view->out);
 	reply_begin(view->out, "endpoints", '[');
 	pool_for_each(service->pool, append_endpoint, view);

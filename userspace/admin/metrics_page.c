@@ -53,6 +53,10 @@
 	  "Packets of an endpoint that were sent on to clients; of nat alone")                     \
 	X(DISPATCH_UNLISTED, "dispatch_unlisted_flows_total", "counter",                           \
 	  "New flows beyond dispatch.new_flow_rate, which got no entry")                           \
+	X(DISPATCH_COOKIES, "dispatch_syn_cookies_total", "counter",                               \
+	  "SYNs to a service that were answered with a cookie")                                    \
+	X(DISPATCH_COOKIE_FLOWS, "dispatch_syn_cookie_flows_total", "counter",                     \
+	  "New flows of mode dispatch that began with a cookie brought back")                      \
 	X(DISPATCH_DROPPED, "dispatch_dropped_packets_total", "counter",                           \
 	  "Packets to a service that were dropped, by reason")                                     \
 	X(SPLICE_CONNECTIONS, "splice_connections_total", "counter",                               \
@@ -281,6 +285,8 @@ static void add_service(const struct dispatcher_service *service, void *context)
 
 	dispatcher_count(page->dispatcher, service, &counts);
 	add(page, METRIC_DISPATCH_UNLISTED, labels, counts.unlisted);
+	add(page, METRIC_DISPATCH_COOKIES, labels, counts.cookies);
+	add(page, METRIC_DISPATCH_COOKIE_FLOWS, labels, counts.cookie_flows);
 	for (int i = 0; i < DISPATCH_DROP_COUNT; i++)
 		add(page, METRIC_DISPATCH_DROPPED,
 		    (labels_t[]){labels[0],

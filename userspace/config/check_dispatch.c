@@ -146,6 +146,21 @@ static void check_source_families(struct checker *checker, const struct config_l
 		}
 }
 
+/* --- SYN cookies -------------------------------------------------------------------------------*/
+
+static void check_cookies(struct checker *checker, const struct config_listener *listener,
+			  const struct node *node)
+{
+	const struct node *at = node_member_or_self(node_member_or_self(node, "guard"),
+						    "syn_cookie_threshold");
+
+	if (listener->guard.syn_cookie_threshold &&
+	    listener->dispatch.forward != CONFIG_FORWARD_NAT)
+		diagnose(checker->diagnostics, at,
+			 "syn_cookie_threshold is for forward: nat, where answers come by us; "
+			 "expected none, or a limit of syns");
+}
+
 /* --- The pool ----------------------------------------------------------------------------------*/
 
 /* NULL: nothing. */
@@ -199,5 +214,6 @@ void check_dispatch(struct checker *checker, const struct config_listener *liste
 	check_addresses(checker, listener, family, node);
 	check_source_count(checker, listener, node);
 	check_source_families(checker, listener, family, node);
+	check_cookies(checker, listener, node);
 	check_pool(checker, listener, family, node);
 }

@@ -161,7 +161,7 @@ static const struct option guard_options[] = {
 	 .words = syn_cookie_words,
 	 .default_text = "auto",
 	 .help = "auto: SYNs beyond the threshold are answered by the packet program, with nothing "
-		 "kept; wants net.ipv4.tcp_syncookies = 2."},
+		 "kept; wants net.ipv4.tcp_syncookies = 2, but for listeners of mode dispatch."},
 	{.name = "syn_cookie_threshold",
 	 .type = &type_count,
 	 FIELD(config_guard, syn_cookie_threshold),
@@ -192,6 +192,13 @@ static const struct option listener_guard_options[] = {
 	 RANGE(0, RATE_MAX),
 	 .default_text = "0",
 	 .help = "Connections that are begun a second, likewise. 0: no limit."},
+	{.name = "syn_cookie_threshold",
+	 .type = &type_count,
+	 FIELD(config_listener_guard, syn_cookie_threshold),
+	 RANGE(0, RATE_MAX),
+	 .default_text = "0",
+	 .help = "SYNs a second from which on cookies are sent for this listener. 0: what the "
+		 "guard's own option says. In mode dispatch with forward: nat alone."},
 };
 
 const struct schema schema_listener_guard = {SCHEMA("guard of a listener", listener_guard_options)};

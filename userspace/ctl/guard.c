@@ -148,7 +148,9 @@ static void view_state(const json_t *result, const struct ctl_screen *screen, st
 		      (json_int_t)packets_of(result, "allowed"));
 	strbuf_printf(out, "SYN cookies   %" JSON_INTEGER_FORMAT " sent; %s\n",
 		      (json_int_t)packets_of(result, "cookies"),
-		      is_ready ? "ready" : "not from the threshold on (net.ipv4.tcp_syncookies)");
+		      is_ready ? "ready"
+			       : "from the threshold on in mode dispatch alone "
+				 "(net.ipv4.tcp_syncookies)");
 	view_reasons(result, screen, out);
 }
 

@@ -45,6 +45,7 @@ static void add_endpoint(struct table *table, const json_t *endpoint)
 	table_add(table, colour, state);
 	add_traffic(table, endpoint);
 	table_add(table, TABLE_PLAIN, "");
+	table_add(table, TABLE_PLAIN, "");
 }
 
 void view_services(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
@@ -58,6 +59,7 @@ void view_services(const json_t *result, const struct ctl_screen *screen, struct
 		{.title = "IN", .is_right = true},
 		{.title = "PACKETS OUT", .is_right = true},
 		{.title = "OUT", .is_right = true},
+		{.title = "COOKIES", .is_right = true},
 		{.title = "DROPPED", .is_shrinkable = true},
 	};
 	const json_t *service, *endpoint;
@@ -69,6 +71,7 @@ void view_services(const json_t *result, const struct ctl_screen *screen, struct
 		table_add(&table, TABLE_BOLD, member_text(service, "address"));
 		table_add(&table, TABLE_DIM, member_text(service, "forward"));
 		add_traffic(&table, service);
+		table_add_count(&table, member_count(service, "cookies"));
 		view_add_reasons(&table, json_object_get(service, "drops"));
 		for (size_t j = 0; (endpoint = member_element(service, "endpoints", j)); j++)
 			add_endpoint(&table, endpoint);

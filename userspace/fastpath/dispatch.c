@@ -4,6 +4,7 @@
  * into the half that is not in force, and put there by one store. Endpoints and their source ports
  * are in dispatch_reals.c, addresses and ports in dispatch_plan.c, rings in dispatch_ring.c.
  */
+#include "core/clock.h"
 #include "core/log.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
@@ -273,6 +274,17 @@ static int put_tables(const struct applying *applying)
 	return err;
 }
 
+int dispatch_renew_cookies(struct dispatch *dispatch)
+{
+	struct dispatch_settings *settings = &dispatch->settings;
+	uint32_t next = dispatch_cookie_epoch(clock_monotonic_ns()) + 2;
+	struct dispatch_cookie_key *key = &settings->cookie_keys[next % DISPATCH_COOKIE_KEYS];
+
+	if (getrandom(key, sizeof(*key), 0) != sizeof(*key))
+		return -errno;
+	return dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, settings);
+}
+
 /* --- A plan ------------------------------------------------------------------------------------
  */
 
@@ -457,6 +469,8 @@ int dispatch_count_service(struct dispatch *dispatch, uint64_t service_id,
 		return err;
 	ret->traffic = traffic_of(&count.traffic);
 	ret->unlisted = count.unlisted;
+	ret->cookies = count.cookies;
+	ret->cookie_flows = count.cookie_flows;
 	memcpy(ret->drops, count.drops, sizeof(ret->drops));
 	return 0;
 }
@@ -519,7 +533,9 @@ static int make_settings(struct dispatch *dispatch)
 		.line_mask = (uint32_t)(dispatch->lines.size / sizeof(struct dispatch_line)) - 1,
 		.run_mask = DISPATCH_RUN_PLACES - 1,
 	};
-	if (getrandom(&settings->secret, sizeof(settings->secret), 0) != sizeof(settings->secret))
+	if (getrandom(&settings->secret, sizeof(settings->secret), 0) != sizeof(settings->secret) ||
+	    getrandom(settings->cookie_keys, sizeof(settings->cookie_keys), 0) !=
+		    sizeof(settings->cookie_keys))
 		return -errno;
 	return dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, settings);
 }

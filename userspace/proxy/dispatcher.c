@@ -13,12 +13,14 @@
 
 /* Endpoints of a machine, or of a rack, change together. */
 #define SETTLE_MS 20
+/* Well within an epoch of cookies. */
+#define RENEW_MS 30000
 
 struct dispatcher {
 	struct io_loop *loop;
 	struct dispatch *dispatch;
 	struct dispatch_checks *checks;
-	struct io_timer refresh;
+	struct io_timer refresh, renew;
 	/* In force, borrowed; NULL: there is none, or none any more. */
 	const struct config *config;
 	struct upstream *upstream;
@@ -50,6 +52,16 @@ static void on_refresh(struct io_timer *timer)
 		log_error("dispatch: %s: endpoints stay as they were for the packet programs", why);
 }
 
+static void on_renew(struct io_timer *timer)
+{
+	struct dispatcher *dispatcher = container_of(timer, struct dispatcher, renew);
+	int err = dispatch_renew_cookies(dispatcher->dispatch);
+
+	if (err)
+		log_error("dispatch: SYN cookies keep the keys that they had: %s", strerror(-err));
+	io_timer_start(dispatcher->loop, &dispatcher->renew, RENEW_MS);
+}
+
 int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatcher **ret)
 {
 	struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
@@ -59,6 +71,7 @@ int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatc
 		return -ENOMEM;
 	dispatcher->loop = loop;
 	dispatcher->refresh.on_expire = on_refresh;
+	dispatcher->renew.on_expire = on_renew;
 	err = dispatch_new(programs, &dispatcher->dispatch);
 	if (!err)
 		err = dispatch_checks_new(programs, &dispatcher->checks);
@@ -92,6 +105,8 @@ int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 	}
 	dispatcher->config = config;
 	dispatcher->upstream = upstream;
+	if (!io_timer_is_pending(&dispatcher->renew))
+		io_timer_start(dispatcher->loop, &dispatcher->renew, RENEW_MS);
 	return 0;
 }
 
@@ -110,6 +125,7 @@ void dispatcher_refresh(struct dispatcher *dispatcher)
 void dispatcher_stop(struct dispatcher *dispatcher)
 {
 	io_timer_stop(dispatcher->loop, &dispatcher->refresh);
+	io_timer_stop(dispatcher->loop, &dispatcher->renew);
 	dispatcher->config = NULL;
 	dispatcher->upstream = NULL;
 }

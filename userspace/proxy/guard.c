@@ -384,18 +384,48 @@ static int read_syncookies(void)
 	return value;
 }
 
-static void say(const struct guard *guard, const struct config_guard *config)
+static bool has_tcp(const struct config_listener *listener)
 {
+	for (size_t b = 0; b < listener->nbinds; b++)
+		if (!listener->binds[b].is_udp)
+			return true;
+	return false;
+}
+
+static bool asks_kernel_for_cookies(const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (config->listeners[i].mode != CONFIG_MODE_DISPATCH)
+			return true;
+	return false;
+}
+
+static void say_without_cookies(const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (!guard_services_take_cookies(&config->listeners[i]) &&
+		    has_tcp(&config->listeners[i]))
+			log_info("guard: no SYN cookies for listener %s: its endpoints answer "
+				 "clients without us; guard.syns of the listener limits its SYNs",
+				 config->listeners[i].name);
+}
+
+static void say(const struct guard *guard, const struct config *config)
+{
+	const struct config_guard *guard_config = &config->guard;
 	int syncookies = read_syncookies();
 
-	if (config->mode == CONFIG_GUARD_OFF)
+	if (guard_config->mode == CONFIG_GUARD_OFF)
 		return;
 	log_info("guard: %s: %zu networks are listed; %s",
 		 guard_mode_name(atomic_load(&guard->mode)), guard->files.count,
 		 guard->maps ? "packets are judged by the packet programs"
 			     : "without packet programs lists, bans and the sources' rates of SYNs "
 			       "hold for connections as they are accepted, and nothing else does");
-	if (guard->maps && config->syn_cookies == CONFIG_SYN_COOKIES_AUTO && syncookies != 2)
+	if (!guard->maps || guard_config->syn_cookies != CONFIG_SYN_COOKIES_AUTO)
+		return;
+	say_without_cookies(config);
+	if (syncookies != 2 && asks_kernel_for_cookies(config))
 		log_warn(
 			"guard: net.ipv4.tcp_syncookies is %d: SYN cookies are sent only while a "
 			"listener's queue is full; 'sysctl -w net.ipv4.tcp_syncookies=2' lets them "
@@ -427,7 +457,7 @@ int guard_apply(struct guard *guard, const struct config *config, struct strbuf 
 			      strerror(-err));
 		return err;
 	}
-	say(guard, &config->guard);
+	say(guard, config);
 	if (!io_timer_is_pending(&guard->tend))
 		io_timer_start(guard->loop, &guard->tend, TEND_MS);
 	return 0;

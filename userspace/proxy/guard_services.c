@@ -57,16 +57,27 @@ static bool add_bind(struct guard_services *services, const struct config_listen
 	return has_room;
 }
 
+/* Where answers do not come by us, nobody could join an endpoint to who was sent a cookie. */
+bool guard_services_take_cookies(const struct config_listener *listener)
+{
+	return listener->mode != CONFIG_MODE_DISPATCH ||
+	       listener->dispatch.forward == CONFIG_FORWARD_NAT;
+}
+
 static void set_limits(const struct config *config, const struct config_listener *listener,
 		       struct guard_service *service)
 {
 	const struct config_guard *guard = &config->guard;
+	uint32_t threshold = listener->guard.syn_cookie_threshold
+				     ? listener->guard.syn_cookie_threshold
+				     : guard->syn_cookie_threshold;
 
 	service->packets = guard_rate_of(listener->guard.packets, guard->burst_ms);
 	service->syns = guard_rate_of(listener->guard.syns, guard->burst_ms);
-	/* Nobody here could make a connection of one for an endpoint. */
-	if (guard->syn_cookies == CONFIG_SYN_COOKIES_AUTO && listener->mode != CONFIG_MODE_DISPATCH)
-		service->cookies = guard_rate_of(guard->syn_cookie_threshold, COOKIE_BURST_MS);
+	if (guard->syn_cookies == CONFIG_SYN_COOKIES_AUTO && guard_services_take_cookies(listener))
+		service->cookies = guard_rate_of(threshold, COOKIE_BURST_MS);
+	if (listener->mode == CONFIG_MODE_DISPATCH)
+		service->flags = GUARD_SERVICE_DISPATCHED;
 }
 
 /* --- Ports that are known otherwise -------------------------------------------------------------

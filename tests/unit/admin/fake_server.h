@@ -116,6 +116,8 @@ void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatch
 		.traffic = {.packets = 30, .bytes = 3000, .flows = 3},
 		.drops = {[DISPATCH_DROP_RATE] = 8},
 		.unlisted = 2,
+		.cookies = 5,
+		.cookie_flows = 4,
 	};
 }
 

@@ -54,6 +54,10 @@ static void page_has_every_object(void **state)
 			      "service=\"192.0.2.53:53-54/udp\",endpoint=\"10.0.0.1:80\"} 80");
 	assert_has_line(page, "sluice_dispatch_unlisted_flows_total{listener=\"dns\","
 			      "service=\"192.0.2.53:53-54/udp\"} 2");
+	assert_has_line(page, "sluice_dispatch_syn_cookies_total{listener=\"dns\","
+			      "service=\"192.0.2.53:53-54/udp\"} 5");
+	assert_has_line(page, "sluice_dispatch_syn_cookie_flows_total{listener=\"dns\","
+			      "service=\"192.0.2.53:53-54/udp\"} 4");
 	assert_has_line(page, "sluice_listener_connections_accepted_total{listener=\"web\"} 10");
 	assert_has_line(page, "sluice_listener_connection_ends_total{listener=\"web\","
 			      "reason=\"done\"} 3");

@@ -80,6 +80,9 @@ static const struct {
 	 "towards the endpoints\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: gue, source: [10.0.0.1, 10.0.0.2]}") MAGLEV(""),
 	 "1:102: 2 source addresses in dispatch; forward: gue takes one at most\n"},
+	{DISPATCH("'10.1.0.1:80', guard: {syn_cookie_threshold: 5}", "{forward: l2}") MAGLEV(""),
+	 "1:90: syn_cookie_threshold is for forward: nat, where answers come by us; expected none, "
+	 "or a limit of syns\n"},
 	{DISPATCH("'10.1.0.1:80'", "{source: '::1'}") MAGLEV(""),
 	 "1:88: source has an address of another family than bind; expected the same\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") P,

@@ -110,16 +110,17 @@ static void services_show_endpoints_and_the_commonest_drop(void **state)
 	check(view_services,
 	      "{\"services\":[{\"listener\":\"dns\",\"address\":\"192.0.2.53:53/udp\","
 	      "\"forward\":\"nat\",\"flows\":3,\"packets_in\":30,\"bytes_in\":2048,"
-	      "\"packets_out\":29,\"bytes_out\":4096,\"drops\":{\"rate\":2,\"no_port\":7},"
+	      "\"packets_out\":29,\"bytes_out\":4096,\"cookies\":12,\"drops\":{\"rate\":2,\"no_"
+	      "port\":7},"
 	      "\"endpoints\":[{\"name\":\"10.0.0.1:53\",\"admin\":\"drain\",\"health\":\"up\","
 	      "\"flows\":3,\"packets_in\":30}]}]}",
 	      0,
 	      "LISTENER  ADDRESS            FORWARD  FLOWS  PACKETS IN       IN  PACKETS OUT      "
 	      "OUT"
-	      "  DROPPED\n"
+	      "  COOKIES  DROPPED\n"
 	      "dns       192.0.2.53:53/udp  nat          3          30  2.0 KiB           29  4.0 "
 	      "KiB"
-	      "  9 no_port\n"
+	      "       12  9 no_port\n"
 	      "          10.0.0.1:53        drain        3          30      0 B            0      "
 	      "0 B"
 	      "\n");
