@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS    5
@@ -41,6 +42,8 @@ struct scenario {
 	bool is_known;   /* all flows have entries before it is measured */
 	bool is_limited; /* new flows get no entry */
 	bool is_others;  /* packets are for an address that is none of ours */
+	bool is_flooded; /* the guard wants cookies of SYNs, and ACKs may bring them */
+	bool is_ack;     /* which it brings none with */
 };
 
 static const struct bring_clients clients = {.first = 0x20000000u, .stride = 4099};
@@ -52,12 +55,13 @@ static void build_udp(struct testrun *run)
 	memcpy(testrun_l4(run), &udp, sizeof(udp));
 }
 
-/* With the place of options that are none. */
 static void build_tcp(struct testrun *run, bool is_syn)
 {
+	static const unsigned char options[] = {2, 4, 5, 0xb4, 1, 3, 3, 7, 1, 1, 4, 2};
 	struct tcphdr tcp = {.dest = htons(53), .doff = 8, .syn = is_syn, .ack = !is_syn};
 
 	memcpy(testrun_l4(run), &tcp, sizeof(tcp));
+	memcpy((char *)testrun_l4(run) + sizeof(tcp), options, sizeof(options));
 }
 
 static __u8 protocol_of(const struct scenario *scenario)
@@ -70,7 +74,7 @@ static void build_frame(struct testrun *run, const struct scenario *scenario)
 	testrun_start_frame(run, SIZE, protocol_of(scenario),
 			    scenario->is_others ? VIP + 100 : VIP);
 	if (scenario->is_tcp)
-		build_tcp(run, true);
+		build_tcp(run, !scenario->is_ack);
 	else
 		build_udp(run);
 }
@@ -182,6 +186,27 @@ static void put_reals(const struct testrun *run, const struct dispatch_settings 
 	}
 }
 
+/* All SYNs are beyond the threshold, and cookies good for the two minutes after this. */
+static void want_cookies(const struct testrun *run)
+{
+	const struct guard_settings settings = {
+		.mode = GUARD_ENFORCE, .flags = GUARD_HAS_SERVICES, .seed = 1};
+	const struct guard_port port = {.tcp_place = 1};
+	const struct guard_place place = {.flags = GUARD_PLACE_ANY4};
+	const struct guard_service service = {.cookies = {.cost = 2, .burst = 1},
+					      .flags = GUARD_SERVICE_DISPATCHED};
+	struct dispatch_cookie_use use;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	use.wanted_s = use.sent_s = dispatch_seconds((__u64)now.tv_sec * 1000000000u);
+	testrun_put(run, "dispatch_cookies", SERVICE, &use);
+	testrun_put(run, "guard_ports", 53, &port);
+	testrun_put(run, "guard_places", 1, &place);
+	testrun_put(run, "guard_services", 0, &service);
+	testrun_put(run, "guard_settings", 0, &settings);
+}
+
 static void fill(const struct testrun *run, const struct scenario *scenario)
 {
 	struct dispatch_settings settings = settings_of(scenario);
@@ -204,6 +229,8 @@ static void fill(const struct testrun *run, const struct scenario *scenario)
 	put_ring(run);
 	testrun_put(run, "nexthops", 0, &nexthop);
 	testrun_put(run, "dispatch_settings", 0, &settings);
+	if (scenario->is_flooded)
+		want_cookies(run);
 }
 
 static void set_sizes(struct testrun *run, const struct scenario *scenario)
@@ -216,6 +243,7 @@ static void set_sizes(struct testrun *run, const struct scenario *scenario)
 		{"dispatch_ranges", DISPATCH_HALVES * DISPATCH_RANGES_MAX},
 		{"dispatch_services", DISPATCH_HALVES * DISPATCH_SERVICES_MAX},
 		{"dispatch_service_counts", DISPATCH_SERVICES_MAX},
+		{"dispatch_cookies", DISPATCH_SERVICES_MAX},
 		{"dispatch_reals", ENDPOINTS + 1},
 		{"dispatch_real_counts", ENDPOINTS + 1},
 		{"dispatch_runs", RUNS},
@@ -310,6 +338,17 @@ int main(int argc, char **argv)
 		 .flows = 1000000,
 		 .is_limited = true},
 		{.form = DISPATCH_L2, .what = "new, l2, entry, of 10000000", .flows = 10000000},
+		{.form = DISPATCH_NAT,
+		 .what = "SYN answered with a cookie, of 1000000",
+		 .flows = 1000000,
+		 .is_tcp = true,
+		 .is_flooded = true},
+		{.form = DISPATCH_NAT,
+		 .what = "ACK without a good cookie, of 1000000",
+		 .flows = 1000000,
+		 .is_tcp = true,
+		 .is_flooded = true,
+		 .is_ack = true},
 	};
 	static const __u32 counts[] = {1, 10000, 1000000};
 	const char *const arguments[] = {argv[1], argc > 2 ? argv[2] : NULL,
