@@ -4,13 +4,17 @@
 
 /* Mode dispatch at either hook, behind the guard: what is for a service of ours, or answers for
  * one, is sent on here; all else goes on its way. */
+#include "lib/dispatch_answer.h"
 #include "lib/dispatch_cookie.h"
+#include "lib/dispatch_dnat.h"
 #include "lib/dispatch_fragment.h"
 #include "lib/dispatch_icmp.h"
 
 static __always_inline enum dispatch_drop serve(frame_context *ctx, struct packet *packet,
 						struct dispatch_work *work)
 {
+	if (work->service->form == DISPATCH_DNAT)
+		return DISPATCH_GOES_ON;
 	if (load_headers(ctx, packet, work->service->form == DISPATCH_NAT))
 		return DISPATCH_DROP_MALFORMED;
 	if (!find_line(work, packet))
@@ -49,21 +53,45 @@ __noinline int dispatch_packet(frame_context *ctx, struct packet *packet)
 	if (!vip)
 		return DISPATCH_PASSES;
 	why = dispatch_judge(ctx, packet, vip, &work);
-	if (packet->is_fragment || why == DISPATCH_TO_COOKIE)
+	if (packet->is_fragment || why == DISPATCH_TO_COOKIE || why == DISPATCH_GOES_ON)
 		set_found(packet, &work);
 	return dispatch_end(&work, why);
 }
 
-/* Whether or not XDP leaves the first one to TC, which then does the same again. */
-static __always_inline int dispatch_pieces(frame_context *ctx, struct packet *packet)
+/* What is for one of ours, in one piece or the first of several. */
+static __always_inline int dispatch_served(frame_context *ctx, struct packet *packet)
+{
+	int action = dispatch_packet(ctx, packet);
+
+	if (action != DISPATCH_GO_ON)
+		return action;
+	real_find(ctx, packet);
+	return dnat_packet(ctx, packet);
+}
+
+static __always_inline int dispatch_icmp_served(frame_context *ctx, struct packet *packet)
+{
+	int action = dispatch_icmp(ctx, packet);
+
+	if (action != DISPATCH_GO_ON)
+		return action;
+	real_find(ctx, packet);
+	return error_forward(ctx, packet);
+}
+
+/* Whether or not XDP leaves the first one to TC, which then does the same again. @is_aimed: at one
+ * of ours. */
+static __always_inline int dispatch_pieces(frame_context *ctx, struct packet *packet, bool is_aimed)
 {
 	__u8 protocol = packet->protocol;
 	int action = dispatch_fragment(ctx, packet);
 
 	if (action == DISPATCH_FIRST) {
-		action = dispatch_packet(ctx, packet);
+		action = is_aimed ? dispatch_served(ctx, packet) : answer_packet(ctx, packet);
 		if (packet->real)
 			dispatch_leave_note(packet);
+	} else if (action == DISPATCH_GO_ON) {
+		action = packet->is_answer ? answer_piece(ctx, packet) : dnat_piece(ctx, packet);
 	}
 	packet->protocol = protocol;
 	return action;
@@ -88,6 +116,14 @@ __noinline int dispatch_aims(struct packet *packet)
 	return 1;
 }
 
+/* What is for others, and may come from an endpoint whose gateway we are. */
+static __always_inline int dispatch_returned(frame_context *ctx, struct packet *packet)
+{
+	if (packet_is_fragment(packet))
+		return dispatch_pieces(ctx, packet, false);
+	return packet_is_icmp(packet) ? answer_error(ctx, packet) : answer_packet(ctx, packet);
+}
+
 /* @packet: as parse_frame() has left it. Frames with a tag are left to the VLAN's own device. */
 static __always_inline int dispatch_frame(frame_context *ctx, struct packet *packet)
 {
@@ -97,12 +133,14 @@ static __always_inline int dispatch_frame(frame_context *ctx, struct packet *pac
 	if (!settings || !settings->is_on || frame_is_tagged(ctx, packet) || frame_is_loopback(ctx))
 		return DISPATCH_PASSES;
 	if (!dispatch_aims(packet))
-		return DISPATCH_PASSES;
+		return settings->halves[settings->half & 1].flags & DISPATCH_HALF_RETURNS
+			       ? dispatch_returned(ctx, packet)
+			       : DISPATCH_PASSES;
 	if (packet_is_fragment(packet))
-		return dispatch_pieces(ctx, packet);
-	if (packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
-		return dispatch_icmp(ctx, packet);
-	action = dispatch_packet(ctx, packet);
+		return dispatch_pieces(ctx, packet, true);
+	if (packet_is_icmp(packet))
+		return dispatch_icmp_served(ctx, packet);
+	action = dispatch_served(ctx, packet);
 	return action == DISPATCH_COOKIE ? dispatch_cookie(ctx, packet) : action;
 }
 

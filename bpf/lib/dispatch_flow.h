@@ -12,6 +12,7 @@
 #define DISPATCH_LEAVES     (DISPATCH_DROP_COUNT + 1) /* nothing of ours: others go on */
 #define DISPATCH_LEFT_TO_TC (DISPATCH_DROP_COUNT + 2)
 #define DISPATCH_TO_COOKIE  (DISPATCH_DROP_COUNT + 3) /* untouched, for dispatch_cookie() */
+#define DISPATCH_GOES_ON    (DISPATCH_DROP_COUNT + 4) /* the next function does, with ->service */
 
 struct dispatch_work {
 	const struct dispatch_settings *settings;
@@ -30,27 +31,38 @@ struct dispatch_work {
 #define DISPATCH_PASSES (-2)
 /* The same of DISPATCH_TO_COOKIE. */
 #define DISPATCH_COOKIE (-4)
+/* The same of one that another function goes on with. */
+#define DISPATCH_GO_ON (-5)
 
 /* --- Its way through dispatch ----------------------------------------------------------------- */
 
-/* @packet: ->vip is set; a pointer argument of a function that is verified by itself may be NULL.
- * Return: the destination; NULL: the packet passes. */
+/* @packet: a pointer argument of a function that is verified by itself may be NULL. Return: false:
+ * the packet passes. */
+static __always_inline bool work_begin(frame_context *ctx, const struct packet *packet,
+				       struct dispatch_work *work)
+{
+	work->settings = dispatch_settings_of();
+	if (!packet || !work->settings)
+		return false;
+	work->protocol = packet->protocol;
+	work->now_ns = clock_coarse_ns();
+	work->now_s = dispatch_seconds(work->now_ns);
+	work->load.packets = frame_segments(ctx);
+	work->load.bytes = frame_len(ctx);
+	return true;
+}
+
+/* @packet: ->vip is set. Return: the destination; NULL: the packet passes. */
 static __always_inline const struct dispatch_vip *dispatch_begin(frame_context *ctx,
 								 const struct packet *packet,
 								 struct dispatch_work *work)
 {
 	__u32 index;
 
-	work->settings = dispatch_settings_of();
-	if (!packet || !work->settings)
+	if (!work_begin(ctx, packet, work))
 		return NULL;
 	index = packet->vip;
 	work->half = index / DISPATCH_VIP_PLACES;
-	work->protocol = packet->protocol;
-	work->now_ns = clock_coarse_ns();
-	work->now_s = dispatch_seconds(work->now_ns);
-	work->load.packets = frame_segments(ctx);
-	work->load.bytes = frame_len(ctx);
 	return bpf_map_lookup_elem(&dispatch_vips, &index);
 }
 
@@ -63,6 +75,8 @@ static __always_inline int dispatch_end(const struct dispatch_work *work, enum d
 		return FRAME_PASS;
 	if (why == DISPATCH_TO_COOKIE)
 		return DISPATCH_COOKIE;
+	if (why == DISPATCH_GOES_ON)
+		return DISPATCH_GO_ON;
 	if (why != DISPATCH_FINE) {
 		count_dropped(work->service_index, why, work->load.packets);
 		return FRAME_DROP;

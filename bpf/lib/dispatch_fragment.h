@@ -191,6 +191,10 @@ static __always_inline enum dispatch_drop judge_later(frame_context *ctx, struct
 	work->real_index = note->real;
 	work->hash = note->hash;
 	work->load.is_answer = note->is_answer;
+	if (work->service->form == DISPATCH_DNAT) {
+		set_found(packet, work);
+		return DISPATCH_GOES_ON;
+	}
 	return work->service->form == DISPATCH_NAT ? follow_nat(ctx, packet, work, note->nat)
 						   : direct_send(ctx, packet, work);
 }
@@ -201,8 +205,9 @@ __noinline int dispatch_fragment(frame_context *ctx, struct packet *packet)
 	struct dispatch_work work = {};
 	bool is_first = false, is_good;
 
-	if (!dispatch_begin(ctx, packet, &work))
+	if (!work_begin(ctx, packet, &work))
 		return DISPATCH_PASSES;
+	work.half = work.settings->half & 1;
 	is_good = packet->is_ipv6 ? look_at_ipv6_fragment(ctx, packet, &is_first)
 				  : look_at_ipv4_fragment(ctx, packet, &is_first);
 	if (!is_good)

@@ -7,7 +7,6 @@
  * of ours. An error goes to the endpoint that has the flow which it quotes; one about what we have
  * sent to an endpoint with NAT, to the client. Path MTU discovery lives on them.
  */
-#include "lib/dispatch_direct.h"
 #include "lib/dispatch_nat.h"
 #include "lib/icmp_error.h"
 
@@ -115,18 +114,6 @@ static __always_inline enum dispatch_drop nat_return_error(frame_context *ctx,
 	return why;
 }
 
-/* A flow that has no entry is where it would go: another node may have had it. */
-static __always_inline enum dispatch_drop direct_forward_error(frame_context *ctx,
-							       struct packet *packet,
-							       struct dispatch_work *work)
-{
-	work->real_index = known_real(work);
-	if (!work->real_index)
-		work->real_index = ring_real(work, packet);
-	packet->payload -= packet->l4_len;
-	return direct_send(ctx, packet, work);
-}
-
 static __always_inline enum dispatch_drop serve_error(frame_context *ctx, struct packet *packet,
 						      const struct dispatch_vip *vip,
 						      struct dispatch_work *work)
@@ -135,10 +122,12 @@ static __always_inline enum dispatch_drop serve_error(frame_context *ctx, struct
 
 	if (why != DISPATCH_FINE)
 		return why;
-	if (!find_line(work, packet))
-		return DISPATCH_DROP_NO_ENDPOINT;
-	return work->service->form == DISPATCH_NAT ? nat_forward_error(ctx, packet, work)
-						   : direct_forward_error(ctx, packet, work);
+	if (work->service->form != DISPATCH_NAT) {
+		packet->service = (__u16)work->service_index;
+		return DISPATCH_GOES_ON;
+	}
+	return find_line(work, packet) ? nat_forward_error(ctx, packet, work)
+				       : DISPATCH_DROP_NO_ENDPOINT;
 }
 
 /* What is quoted was sent by the address that the error has come to. */

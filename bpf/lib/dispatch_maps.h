@@ -99,6 +99,14 @@ struct {
 	__type(value, __u32);
 } dispatch_server_ids SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct dispatch_address);
+	__type(value, struct dispatch_answerer);
+} dispatch_answerers SEC(".maps");
+
 /* Ticks (abi/guard.h) until which each CPU's rate of new flows is used up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -16,16 +16,13 @@
 
 typedef struct __sk_buff frame_context;
 
-/* <sys/socket.h> is not for this target. */
-#define AF_INET  2
-#define AF_INET6 10
-
 /* Behind us others may have programs of their own. */
 #define FRAME_PASS TC_ACT_UNSPEC
 #define FRAME_DROP TC_ACT_SHOT
 
 #define FRAME_CAN_COPY        true
 #define FRAME_READS_CHECKSUMS false
+#define FRAME_ASKS_NEIGHBOURS true
 
 static __always_inline void frame_pull_headers(frame_context *skb)
 {
@@ -218,14 +215,20 @@ static __always_inline int frame_forward(frame_context *skb, const struct packet
 	return bpf_redirect_neigh(nexthop->ifindex, &neighbour, sizeof(neighbour), 0);
 }
 
-/* Whether a segment of it is too big for its way. @packet: with its TCP header. */
-static __always_inline bool frame_exceeds(frame_context *skb, const struct packet *packet,
-					  __u32 mtu)
+/* Of a segment of it, from the network header on. @packet: with its TCP header. */
+static __always_inline __u32 frame_segment_len(frame_context *skb, const struct packet *packet)
 {
 	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	__u32 payload = skb->gso_size ? skb->gso_size : packet->payload;
 
-	return l3_len + packet->l4_len + payload > mtu;
+	return l3_len + packet->l4_len + payload;
+}
+
+/* Whether a segment of it is too big for its way. */
+static __always_inline bool frame_exceeds(frame_context *skb, const struct packet *packet,
+					  __u32 mtu)
+{
+	return frame_segment_len(skb, packet) > mtu;
 }
 
 static __always_inline bool frame_can_forward(frame_context *skb, const struct packet *packet,

@@ -17,6 +17,7 @@ typedef struct xdp_md frame_context;
 
 #define FRAME_CAN_COPY        false
 #define FRAME_READS_CHECKSUMS true /* to tell whether they are whole */
+#define FRAME_ASKS_NEIGHBOURS false
 
 static __always_inline void frame_pull_headers(frame_context *xdp)
 {
@@ -75,13 +76,16 @@ static __always_inline long frame_untag(frame_context *xdp, struct packet *packe
 static __always_inline long frame_store(frame_context *xdp, struct packet *packet,
 					__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
 {
-	__u32 l4_len = packet->l4_len;
+	__u32 l4_len;
 
 	(void)l3;
+	change_transport_checksum(packet, checksum_at, fold_sum((__u64)pseudo + l4));
+	/* Just before it is used: on the way a register may be kept on the stack, and the verifier
+	 * (6.1) then forgets what it has been compared with. */
+	l4_len = packet->l4_len;
 	barrier_var(l4_len);
 	if (l4_len > L4_MAX)
 		return -1;
-	change_transport_checksum(packet, checksum_at, fold_sum((__u64)pseudo + l4));
 	if (packet->is_ipv6)
 		return bpf_xdp_store_bytes(xdp, packet->l3_offset, packet->headers,
 					   L3_MAX + l4_len);
@@ -153,6 +157,13 @@ static __always_inline int frame_forward(frame_context *xdp, const struct packet
 	if (bpf_xdp_store_bytes(xdp, 0, &ethernet, sizeof(ethernet)))
 		return XDP_DROP;
 	return bpf_redirect(nexthop->ifindex, 0);
+}
+
+static __always_inline __u32 frame_segment_len(frame_context *xdp, const struct packet *packet)
+{
+	(void)xdp;
+	return packet->l4_len + packet->payload +
+	       (packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 }
 
 /* What does is left to TC. */

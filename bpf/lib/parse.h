@@ -22,6 +22,10 @@
 
 #include "abi/flow.h"
 
+/* <sys/socket.h> is not for this target. */
+#define AF_INET  2
+#define AF_INET6 10
+
 /* Said by a step that leaves the packet to the next one. */
 #define UNDECIDED FLOW_VERDICT_COUNT
 
@@ -76,7 +80,8 @@ struct packet {
 			__u32 timestamp_at, sack_at, sack_permitted_at;
 			__u32 option_at; /* where find_options() is */
 		};
-		/* What dispatch has found: for a fragment, or a flow that a cookie began. */
+		/* What dispatch has found: for a fragment, of form DNAT, or a flow that a cookie
+		 * began. */
 		struct {
 			__u32 fragment_id;
 			__u32 nat;
@@ -101,6 +106,11 @@ struct packet {
 };
 
 _Static_assert(sizeof(struct packet) == 208, "no hidden padding");
+
+static __always_inline bool packet_is_icmp(const struct packet *packet)
+{
+	return packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
 
 static __always_inline struct iphdr *packet_ipv4(struct packet *packet)
 {

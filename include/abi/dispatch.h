@@ -11,7 +11,8 @@
  * Mode dispatch: the packet programs choose an endpoint for each flow and send its packets there.
  *
  *   address ─► dispatch_vips ─► dispatch_ranges ─► dispatch_services ─► dispatch_lines: known?
- *                  └► dispatch_runs ─► dispatch_nats     (answers)           └► dispatch_rings
+ *      │           └► dispatch_runs ─► dispatch_nats     (answers)           └► dispatch_rings
+ *      └ none; its sender's ─► dispatch_answerers        (answers of DNAT)
  *
  * What the plan says (vips, ranges, services, rings) is there twice, in halves: the daemon fills
  * the half that is not in force and then changes one number. Endpoints, runs, and all that flows
@@ -30,15 +31,15 @@
 /*
  * How a packet gets to its endpoint.
  * NAT: both addresses are changed; answers come back to the source address that we chose.
- * NAT_KEEP_SOURCE: the destination is changed; answers come by us, the endpoints' gateway.
+ * DNAT: the destination is changed; answers come by us, the endpoints' gateway.
  * IPIP, GUE: within a packet of the same family, or within UDP (GUE variant 1); answers go to the
  * client without us, as with L2: unchanged, to the endpoint's link layer address.
  */
-#define DISPATCH_FORMS(X)                     \
-	X(NAT, "nat")                         \
-	X(NAT_KEEP_SOURCE, "nat_keep_source") \
-	X(IPIP, "ipip")                       \
-	X(GUE, "gue")                         \
+#define DISPATCH_FORMS(X) \
+	X(NAT, "nat")     \
+	X(DNAT, "dnat")   \
+	X(IPIP, "ipip")   \
+	X(GUE, "gue")     \
 	X(L2, "l2")
 
 enum dispatch_form {
@@ -216,6 +217,31 @@ struct dispatch_real {
 
 _Static_assert(sizeof(struct dispatch_real) == 64, "a cache line");
 
+/*
+ * Value of the hash `dispatch_answerers`, whose key is the address of endpoints of form DNAT: what
+ * comes from these ports of it answers for a service. Writer: the daemon, which replaces a value as
+ * a whole.
+ */
+#define DISPATCH_ANSWERS_MAX 16
+
+struct dispatch_address {
+	__u8 bytes[16];
+};
+
+struct dispatch_answer {
+	__u16 first, last;   /* ports of the endpoint, host order */
+	__be16 service_port; /* 0: the packet's own */
+	__u16 real;          /* 0: the end */
+	__u8 protocol;
+	__u8 padding[3];
+};
+
+struct dispatch_answerer {
+	struct dispatch_answer answer[DISPATCH_ANSWERS_MAX];
+};
+
+_Static_assert(sizeof(struct dispatch_answerer) == 192, "three cache lines");
+
 /* Key of the hash `dispatch_server_ids`, whose value is the real's index (__u32): what connection
  * ids of QUIC say of their server. Writer: the daemon. */
 struct dispatch_server_id {
@@ -360,7 +386,7 @@ struct dispatch_fragment {
 	__u32 nat;  /* NAT: index into `dispatch_nats` */
 	__u32 seen_s;
 	__u16 service, real;
-	__u8 is_answer; /* NAT: it came from the endpoint */
+	__u8 is_answer; /* NAT, DNAT: it came from the endpoint */
 	__u8 padding[3];
 };
 
@@ -411,9 +437,11 @@ static inline __u32 dispatch_cookie_epoch(__u64 now_ns)
 
 /* --- Settings and counts -----------------------------------------------------------------------*/
 
+#define DISPATCH_HALF_RETURNS (1u << 0) /* has services of form DNAT, whose answers come by us */
+
 struct dispatch_half {
 	__u32 vip_mask; /* places in use, less one */
-	__u32 padding;
+	__u32 flags;    /* DISPATCH_HALF_… */
 };
 
 #define DISPATCH_SENDS_XDP (1u << 0) /* every device sends what XDP redirects to it */

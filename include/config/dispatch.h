@@ -12,6 +12,7 @@
 /* How packets get to endpoints; enum dispatch_form says what each does. */
 #define CONFIG_FORWARDS(X) \
 	X(NAT, "nat")      \
+	X(DNAT, "dnat")    \
 	X(IPIP, "ipip")    \
 	X(GUE, "gue")      \
 	X(L2, "l2")

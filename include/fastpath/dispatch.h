@@ -28,8 +28,8 @@ struct splice;
 struct dispatch_endpoint {
 	uint64_t id;            /* stable, unique within its service; not 0. The ring goes by it:
 				   make it from what every node knows (the endpoint's name) */
-	struct address address; /* IP, the service's family; port 0: the packet's. With IPIP, GUE
-				   and L2 the port is not used */
+	struct address address; /* IP, the service's family; port 0: the packet's, as DNAT wants it
+				   of a range. With IPIP, GUE and L2 the port is not used */
 	uint32_t weight;        /* 0..65535; 0: draining: no new flows, but it keeps those it has */
 	uint8_t server_id[DISPATCH_SERVER_ID_MAX]; /* of QUIC; the first server_id_len bytes */
 };
@@ -85,9 +85,10 @@ void dispatch_free(struct dispatch *dispatch);
 /**
  * Puts @plan in force: all services at once, between two packets. Some milliseconds a service whose
  * endpoints have changed, and one grace period of RCU.
- * Return: 0; -EINVAL with *@ret_why: the plan cannot be (two services overlap, a ring size is no
- * prime, a family is mixed); -ENOSPC with *@ret_why: a table has no room; -ENOMEM; -errno. Then the
- * plan before stays in force. *@ret_why: static text.
+ * Return: 0; -EINVAL with *@ret_why: the plan cannot be (two services overlap, or with DNAT share
+ * an endpoint's address and port; a ring size is no prime, a family is mixed); -ENOSPC with
+ * *@ret_why: a table has no room; -ENOMEM; -errno. Then the plan before stays in force. *@ret_why:
+ * static text.
  */
 int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 		   const char **ret_why) WARN_UNUSED;

@@ -867,6 +867,7 @@ static void set_sizes(const struct bpf_object *object)
 		{"dispatch_nats", NATS},
 		{"dispatch_fragments", DISPATCH_FRAGMENTS_MAX},
 		{"dispatch_server_ids", 16},
+		{"dispatch_answerers", 16},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)

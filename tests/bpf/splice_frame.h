@@ -17,12 +17,15 @@
 
 #define FRAME_MAX 3400
 
-/* Who sends to whom. What arrives on IN leaves, translated, on the OUT of the same direction. */
+/* Who sends to whom. What arrives on IN leaves, translated, on the OUT of the same direction; with
+ * form DNAT, UP_IN on UP_KEPT_OUT, and DOWN_KEPT_IN on DOWN_OUT. */
 enum leg {
-	UP_IN,    /* client to proxy */
-	DOWN_IN,  /* backend to proxy */
-	UP_OUT,   /* proxy to backend */
-	DOWN_OUT, /* proxy to client */
+	UP_IN,        /* client to proxy */
+	DOWN_IN,      /* backend to proxy */
+	DOWN_KEPT_IN, /* backend to client */
+	UP_OUT,       /* proxy to backend */
+	UP_KEPT_OUT,  /* client to backend */
+	DOWN_OUT,     /* proxy to client */
 };
 
 enum tcp_flag {
@@ -59,10 +62,9 @@ static const struct {
 	uint8_t source, destination;
 	uint16_t source_port, destination_port;
 } leg_ends[] = {
-	[UP_IN] = {2, 1, 40000, 80},
-	[UP_OUT] = {3, 4, 50000, 8080},
-	[DOWN_IN] = {4, 3, 8080, 50000},
-	[DOWN_OUT] = {1, 2, 80, 40000},
+	[UP_IN] = {2, 1, 40000, 80},          [UP_OUT] = {3, 4, 50000, 8080},
+	[UP_KEPT_OUT] = {2, 4, 40000, 8080},  [DOWN_IN] = {4, 3, 8080, 50000},
+	[DOWN_KEPT_IN] = {4, 2, 8080, 40000}, [DOWN_OUT] = {1, 2, 80, 40000},
 };
 
 static void address_of(uint8_t last, bool is_ipv6, uint8_t ret[16])

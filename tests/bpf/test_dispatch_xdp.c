@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dispatch at XDP, packet by packet.
 #include "dispatch_cookie_cases.h"
+#include "dispatch_dnat_cases.h"
 #include "dispatch_fragment_cases.h"
 #include "dispatch_icmp_cases.h"
 #include "dispatch_quic_cases.h"
@@ -22,6 +23,7 @@ static int load(void **state)
 {
 	(void)state;
 	enter_network();
+	add_routes();
 	skeleton = xdp_ingress_bpf__open();
 	if (!skeleton)
 		return -1;
@@ -43,9 +45,9 @@ static int unload(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {DISPATCH_TESTS, DISPATCH_ICMP_TESTS,
+	const struct CMUnitTest tests[] = {DISPATCH_TESTS,          DISPATCH_ICMP_TESTS,
 					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
-					   DISPATCH_COOKIE_TESTS};
+					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS};
 
 	return cmocka_run_group_tests(tests, load, unload);
 }

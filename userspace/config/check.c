@@ -302,4 +302,5 @@ void check_config(struct checker *checker)
 	check_pools(checker);
 	check_pool_use(checker);
 	check_binds(checker);
+	check_answers(checker);
 }

@@ -122,6 +122,7 @@ static void check_source_count(struct checker *checker, const struct config_list
 		[CONFIG_FORWARD_NAT] = {1, SOURCES_MAX,
 					"forward: nat wants one to eight addresses "
 					"of ours towards the endpoints"},
+		[CONFIG_FORWARD_DNAT] = {0, 0, "forward: dnat keeps the client's"},
 		[CONFIG_FORWARD_IPIP] = {0, 1, "forward: ipip takes one at most"},
 		[CONFIG_FORWARD_GUE] = {0, 1, "forward: gue takes one at most"},
 		[CONFIG_FORWARD_L2] = {0, 0, "forward: l2 keeps the client's"},

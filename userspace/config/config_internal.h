@@ -360,6 +360,8 @@ void check_config(struct checker *checker);
 void check_pools(struct checker *checker);
 void check_pool_use(struct checker *checker);
 void check_binds(struct checker *checker);
+/* Whether answers of dispatch.forward: dnat can be told apart: check_answers.c. */
+void check_answers(struct checker *checker);
 
 /* Reports where option @small_name of @node is above the other one. */
 void check_at_most(struct checker *checker, const struct node *node, const char *small_name,

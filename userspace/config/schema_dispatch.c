@@ -22,9 +22,10 @@ static const struct option listener_dispatch_options[] = {
 	 .words = forward_words,
 	 .default_text = "nat",
 	 .help = "How a packet gets to its endpoint. nat: with source and destination changed, and "
-		 "the answer back by us. The others leave it as it is, and the endpoint, which has "
-		 "the listener's address, answers the client itself: ipip and gue put a header in "
-		 "front, l2 sends it to the endpoint's link layer address."},
+		 "the answer back by us. dnat: the same with the client's address kept, for "
+		 "endpoints whose gateway we are. The others leave it as it is, and the endpoint, "
+		 "which has the listener's address, answers the client itself: ipip and gue put a "
+		 "header in front, l2 sends it to the endpoint's link layer address."},
 	{.name = "source",
 	 .type = &type_ip,
 	 LIST(config_listener_dispatch, sources),

@@ -52,6 +52,7 @@ struct applying {
 	uint16_t *slots;                   /* of all rings */
 	uint32_t nslots;
 	struct dispatch_tables tables;
+	struct dispatch_answers answers;
 	const char *why;
 	/* To be put back if it fails. */
 	uint64_t service_ids[DISPATCH_SERVICES_MAX];
@@ -211,6 +212,8 @@ static int take_service(struct applying *applying, size_t i)
 	if (!err)
 		err = put_server_ids(applying, i, reals);
 	if (!err)
+		err = dispatch_answers_add(&applying->answers, &applying->plan->services[i], reals);
+	if (!err)
 		applying->nslots += ring_size_of(&applying->plan->services[i]);
 	free(reals);
 	return err;
@@ -271,6 +274,9 @@ static int put_tables(const struct applying *applying)
 		err = put_elements(fd_of(dispatch, "dispatch_services"),
 				   half * DISPATCH_SERVICES_MAX, applying->services,
 				   sizeof(*applying->services), DISPATCH_SERVICES_MAX);
+	if (!err)
+		err = dispatch_answers_put(fd_of(dispatch, "dispatch_answerers"),
+					   &applying->answers);
 	return err;
 }
 
@@ -327,6 +333,7 @@ static int put_in_force(const struct applying *applying)
 	settings.new_flows = guard_rate_of(plan->new_flow_rate ? plan->new_flow_rate : DEFAULT_RATE,
 					   RATE_BURST_MS);
 	settings.halves[applying->half].vip_mask = applying->tables.vip_mask;
+	settings.halves[applying->half].flags = applying->answers.count ? DISPATCH_HALF_RETURNS : 0;
 	err = put_settings(dispatch, &settings, applying->half, plan->nservices > 0);
 	if (!err)
 		dispatch->settings = settings;
@@ -377,6 +384,7 @@ static int apply(struct applying *applying)
 		err = take_service(applying, i);
 	if (err)
 		return err;
+	dispatch_answers_sort(&applying->answers);
 	applying->why = "the packet programs' tables cannot be written";
 	err = put_tables(applying);
 	if (!err)
@@ -385,6 +393,7 @@ static int apply(struct applying *applying)
 		return err;
 	dispatch_server_ids_trim(fd_of(dispatch, "dispatch_server_ids"), applying->plan,
 				 applying->places);
+	dispatch_answers_trim(fd_of(dispatch, "dispatch_answerers"), &applying->answers);
 	dispatch_reals_end(dispatch->endpoints);
 	return 0;
 }
@@ -421,6 +430,7 @@ int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 	}
 	dispatch_server_ids_before_done(&applying.server_ids);
 	dispatch_tables_done(&applying.tables);
+	dispatch_answers_done(&applying.answers);
 	free(applying.places);
 	free(applying.services);
 	free(applying.slots);

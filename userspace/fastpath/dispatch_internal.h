@@ -85,6 +85,36 @@ void dispatch_server_ids_before_done(struct dispatch_server_ids_before *before);
 /* Removes what @plan, whose services are at @places, does not have. */
 void dispatch_server_ids_trim(int fd, const struct dispatch_plan *plan, const uint16_t *places);
 
+/* --- Answers by us: form DNAT (dispatch_answers.c)
+ * --------------------------------------------------------
+ */
+
+struct dispatch_placed_answer {
+	struct dispatch_address address; /* the endpoint's */
+	struct dispatch_answer answer;
+	const struct dispatch_service *service; /* borrowed */
+};
+
+/* Of all endpoints of a plan. Zero is empty. */
+struct dispatch_answers {
+	struct dispatch_placed_answer *all;
+	size_t count, cap;
+};
+
+/* Those of a service, if it is of form DNAT. @reals: of its endpoints; NULL: not known yet.
+ * Return: 0; -ENOMEM. */
+int dispatch_answers_add(struct dispatch_answers *answers, const struct dispatch_service *service,
+			 const uint16_t *reals) WARN_UNUSED;
+/* Drops what is there twice of one service. */
+void dispatch_answers_sort(struct dispatch_answers *answers);
+/* @answers: sorted. Return: why they cannot be told apart; NULL: they can. */
+const char *dispatch_answers_collide(const struct dispatch_answers *answers);
+/* @fd: of the map. @answers: sorted, with reals. Return: 0; -errno. */
+int dispatch_answers_put(int fd, const struct dispatch_answers *answers) WARN_UNUSED;
+/* Removes what @answers, sorted, does not have. */
+void dispatch_answers_trim(int fd, const struct dispatch_answers *answers);
+void dispatch_answers_done(struct dispatch_answers *answers);
+
 /* --- Rings (dispatch_ring.c) --------------------------------------------------------------------
  */
 

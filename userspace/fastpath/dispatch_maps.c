@@ -37,6 +37,7 @@ int dispatch_maps_size(struct bpf_object *object, uint32_t flows)
 		{"dispatch_nats", flows},
 		{"dispatch_fragments", DISPATCH_FRAGMENTS_MAX},
 		{"dispatch_server_ids", DISPATCH_ENDPOINTS_MAX},
+		{"dispatch_answerers", 2 * DISPATCH_ENDPOINTS_MAX}, /* a plan's, and the next's */
 	};
 	int err = 0;
 

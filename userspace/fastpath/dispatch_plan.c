@@ -58,10 +58,20 @@ static const char *why_sources_cannot_be(const struct dispatch_service *service)
 	return NULL;
 }
 
+/* Of several ports at one the answers would be of any. */
+static const char *why_endpoint_ports_cannot_be(const struct dispatch_service *service)
+{
+	bool is_range = service->last_port && service->last_port != address_port(&service->address);
+
+	for (size_t i = 0; i < service->nendpoints && is_range && service->form == DISPATCH_DNAT;
+	     i++)
+		if (address_port(&service->endpoints[i].address))
+			return "form dnat keeps the ports of a range";
+	return NULL;
+}
+
 static const char *why_not_yet(const struct dispatch_service *service)
 {
-	if (service->form == DISPATCH_NAT_KEEP_SOURCE)
-		return "form nat_keep_source is not there yet";
 	if (service->algorithm == DISPATCH_LEAST_LOADED)
 		return "choice by load is not there yet";
 	return NULL;
@@ -87,6 +97,8 @@ static const char *why_service_cannot_be(const struct dispatch_service *service)
 	why = why_not_yet(service);
 	if (!why)
 		why = why_ports_cannot_be(service);
+	if (!why)
+		why = why_endpoint_ports_cannot_be(service);
 	return why ? why : why_sources_cannot_be(service);
 }
 
@@ -153,6 +165,20 @@ static const char *why_services_collide(const struct dispatch_plan *plan)
 	return why;
 }
 
+static const char *why_answers_collide(const struct dispatch_plan *plan)
+{
+	struct dispatch_answers answers = {};
+	const char *why = NULL;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < plan->nservices; i++)
+		err = dispatch_answers_add(&answers, &plan->services[i], NULL);
+	dispatch_answers_sort(&answers);
+	why = err ? "out of memory" : dispatch_answers_collide(&answers);
+	dispatch_answers_done(&answers);
+	return why;
+}
+
 int dispatch_plan_check(const struct dispatch_plan *plan, const char **ret_why)
 {
 	const char *why = plan->nservices > DISPATCH_SERVICES_MAX ? "too many services" : NULL;
@@ -161,6 +187,8 @@ int dispatch_plan_check(const struct dispatch_plan *plan, const char **ret_why)
 		why = why_service_cannot_be(&plan->services[i]);
 	if (!why)
 		why = why_services_collide(plan);
+	if (!why)
+		why = why_answers_collide(plan);
 	if (!why)
 		return 0;
 	*ret_why = why;

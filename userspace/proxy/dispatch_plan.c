@@ -159,9 +159,8 @@ static uint32_t seconds_of(uint32_t ms)
 enum dispatch_form dispatch_plan_form(const struct config_listener *listener)
 {
 	static const enum dispatch_form forms[] = {
-		[CONFIG_FORWARD_NAT] = DISPATCH_NAT,
-		[CONFIG_FORWARD_IPIP] = DISPATCH_IPIP,
-		[CONFIG_FORWARD_GUE] = DISPATCH_GUE,
+		[CONFIG_FORWARD_NAT] = DISPATCH_NAT,   [CONFIG_FORWARD_DNAT] = DISPATCH_DNAT,
+		[CONFIG_FORWARD_IPIP] = DISPATCH_IPIP, [CONFIG_FORWARD_GUE] = DISPATCH_GUE,
 		[CONFIG_FORWARD_L2] = DISPATCH_L2,
 	};
 

@@ -96,6 +96,7 @@ static struct dispatch_settings settings_of(const struct scenario *scenario)
 		.abi_version = DISPATCH_ABI_VERSION,
 		.is_on = 1,
 		.halves[0].vip_mask = 15,
+		.halves[0].flags = scenario->form == DISPATCH_DNAT ? DISPATCH_HALF_RETURNS : 0,
 		.line_mask = lines_for(scenario->flows) - 1,
 		.run_mask = RUNS - 1,
 	};
@@ -169,6 +170,21 @@ static __u16 put_run(const struct testrun *run, const struct dispatch_settings *
 	return (__u16)index;
 }
 
+static void put_answers(const struct testrun *run, const struct dispatch_real *real, __u32 index,
+			const struct scenario *scenario)
+{
+	const struct dispatch_answerer answerer = {
+		.answer[0] = {.first = 5300,
+			      .last = 5300,
+			      .service_port = htons(53),
+			      .real = (__u16)index,
+			      .protocol = protocol_of(scenario)}};
+
+	if (bpf_map_update_elem(testrun_map(run, "dispatch_answerers"), real->address, &answerer,
+				BPF_ANY))
+		err(1, "dispatch_answerers");
+}
+
 static void put_reals(const struct testrun *run, const struct dispatch_settings *settings,
 		      const struct scenario *scenario)
 {
@@ -183,6 +199,7 @@ static void put_reals(const struct testrun *run, const struct dispatch_settings 
 		testrun_map_address(real.address, ENDPOINT + i);
 		real.run[0] = put_run(run, settings, scenario, i);
 		testrun_put(run, "dispatch_reals", i + 1, &real);
+		put_answers(run, &real, i + 1, scenario);
 	}
 }
 
@@ -251,6 +268,7 @@ static void set_sizes(struct testrun *run, const struct scenario *scenario)
 		{"dispatch_nats", scenario->form == DISPATCH_NAT ? ENDPOINTS * PORTS : 1},
 		{"dispatch_fragments", 64},
 		{"dispatch_server_ids", 1},
+		{"dispatch_answerers", ENDPOINTS},
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
@@ -306,8 +324,6 @@ static void measure_known(const char *const *arguments, __u32 flows)
 
 	scenario.what = what;
 	for (size_t form = 0; form < DISPATCH_FORM_COUNT; form++) {
-		if (form == DISPATCH_NAT_KEEP_SOURCE)
-			continue; /* nobody can ask for it yet */
 		scenario.form = (enum dispatch_form)form;
 		for (int is_tcp = 0; is_tcp < 2; is_tcp++) {
 			scenario.is_tcp = is_tcp;
@@ -326,8 +342,10 @@ static void enter_network(void)
 
 int main(int argc, char **argv)
 {
-	static const struct scenario others = {
-		.what = "pass", .form = DISPATCH_L2, .flows = 1, .is_others = true};
+	static const struct scenario others[] = {
+		{.what = "pass", .form = DISPATCH_L2, .flows = 1, .is_others = true},
+		{.what = "pass, beside dnat", .form = DISPATCH_DNAT, .flows = 1, .is_others = true},
+	};
 	static const struct scenario news[] = {
 		{.form = DISPATCH_L2,
 		 .what = "new, l2, no entry",
@@ -357,7 +375,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		errx(2, "dispatch PROGRAM.o BRING.o [TEXT]");
 	enter_network();
-	measure_wanted(arguments, &others);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		measure_wanted(arguments, &others[i]);
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		measure_known(arguments, counts[i]);
 	for (size_t i = 0; i < sizeof(news) / sizeof(news[0]); i++)

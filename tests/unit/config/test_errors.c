@@ -85,6 +85,16 @@ static const struct {
 	 "or a limit of syns\n"},
 	{DISPATCH("'10.1.0.1:80'", "{source: '::1'}") MAGLEV(""),
 	 "1:88: source has an address of another family than bind; expected the same\n"},
+	{DISPATCH("'10.1.0.1:80'", "{forward: dnat, source: 10.0.0.1}") MAGLEV(""),
+	 "1:103: 1 source addresses in dispatch; forward: dnat keeps the client's\n"},
+	{DISPATCH("['10.1.0.1:80', '10.1.0.2:80']", "{forward: dnat}") MAGLEV(""),
+	 "1:83: pool: \"p\" has an endpoint of which two services of forward: dnat would get "
+	 "answers from one port; expected another port for each, or another forward\n"},
+	{DISPATCH("['10.1.0.1:1-8', '10.1.0.2:8']",
+		  "{forward: dnat}") "pools: [{name: p, balance: maglev, endpoints: "
+				     "['10.0.0.1:8']}]\n",
+	 "1:83: pool: \"p\" has an endpoint of which two services of forward: dnat would get "
+	 "answers from one port; expected another port for each, or another forward\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") P,
 	 "1:66: pool: \"p\" has a balance that mode dispatch does not have; expected maglev or "
 	 "source\n"},

@@ -111,10 +111,17 @@ static void every_form_and_algorithm_has_its_word(void **state)
 	static const struct {
 		const char *text;
 		enum dispatch_form form;
+		const char *balance;
+		enum dispatch_algorithm algorithm;
 	} cases[] = {
-		{LISTENER("'10.1.0.1:80'", "{forward: ipip}"), DISPATCH_IPIP},
-		{LISTENER("'10.1.0.1:80'", "{forward: gue, gue_port: 99}"), DISPATCH_GUE},
-		{LISTENER("'10.1.0.1:80'", "{forward: l2}"), DISPATCH_L2},
+		{LISTENER("'10.1.0.1:80'", "{forward: ipip}"), DISPATCH_IPIP, "source",
+		 DISPATCH_SOURCE},
+		{LISTENER("'10.1.0.1:80'", "{forward: gue, gue_port: 99}"), DISPATCH_GUE, "maglev",
+		 DISPATCH_MAGLEV},
+		{LISTENER("'10.1.0.1:80'", "{forward: l2}"), DISPATCH_L2, "source",
+		 DISPATCH_SOURCE},
+		{LISTENER("'10.1.0.1:80'", "{forward: dnat}"), DISPATCH_DNAT, "source",
+		 DISPATCH_SOURCE},
 	};
 
 	(void)state;
@@ -123,11 +130,11 @@ static void every_form_and_algorithm_has_its_word(void **state)
 		struct fixture f;
 
 		snprintf(text, sizeof(text),
-			 "%spools: [{name: p, balance: source, endpoints: ['10.3.0.1:80']}]\n",
-			 cases[i].text);
+			 "%spools: [{name: p, balance: %s, endpoints: ['10.3.0.1:80']}]\n",
+			 cases[i].text, cases[i].balance);
 		load(&f, text);
 		assert_int_equal(f.plan.services[0].form, cases[i].form);
-		assert_int_equal(f.plan.services[0].algorithm, DISPATCH_SOURCE);
+		assert_int_equal(f.plan.services[0].algorithm, cases[i].algorithm);
 		assert_int_equal(f.plan.services[0].gue_port, i == 1 ? 99 : 6080);
 		done(&f);
 	}
