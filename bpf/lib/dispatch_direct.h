@@ -35,11 +35,12 @@ static __always_inline __u32 known_real(const struct dispatch_work *work)
 static __always_inline __u32 new_real(frame_context *ctx, const struct dispatch_work *work,
 				      struct packet *packet)
 {
-	__u32 real = choose_real(ctx, work, packet);
+	bool is_listed = may_enter(work);
+	__u32 real = choose_real(ctx, work, packet, is_listed);
 
 	if (!real)
 		return 0;
-	if (may_enter(work))
+	if (is_listed)
 		line_put(work->line, dispatch_entry_real(work->hash, real, work->now_s));
 	else
 		count_unlisted(work->service_index);

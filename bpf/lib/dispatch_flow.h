@@ -5,6 +5,7 @@
 /* A packet of a service while dispatch works on it, and the table of flows. */
 #include "lib/clock.h"
 #include "lib/dispatch_count.h"
+#include "lib/dispatch_load.h"
 #include "lib/dispatch_quic.h"
 
 /* What a step says beside enum dispatch_drop. */
@@ -190,8 +191,9 @@ static __always_inline bool real_is_of(const struct dispatch_real *real,
 	       (real->state == DISPATCH_REAL_UP || real->state == DISPATCH_REAL_DRAINING);
 }
 
+/* @is_listed: as slot_choose() says. */
 static __always_inline __u32 choose_real(frame_context *ctx, const struct dispatch_work *work,
-					 struct packet *packet)
+					 struct packet *packet, bool is_listed)
 {
 	const struct dispatch_virtual *service = work->service;
 	__u32 real = 0;
@@ -200,7 +202,7 @@ static __always_inline __u32 choose_real(frame_context *ctx, const struct dispat
 		real = real_of_connection(ctx, packet, work->service_index, service->server_id_len);
 	if (real && real_is_of(real_at(real), work))
 		return real;
-	return ring_real(work, packet);
+	return slot_choose(work->half, work->service_index, ring_hash(work, packet), is_listed);
 }
 
 #endif

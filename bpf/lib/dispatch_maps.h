@@ -107,6 +107,14 @@ struct {
 	__type(value, struct dispatch_answerer);
 } dispatch_answerers SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dispatch_load_of_real);
+} dispatch_loads SEC(".maps");
+
 /* Ticks (abi/guard.h) until which each CPU's rate of new flows is used up. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

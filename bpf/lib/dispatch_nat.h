@@ -238,7 +238,7 @@ static __always_inline struct dispatch_nat *nat_begin(frame_context *ctx,
 	*ret_why = may_begin(packet, work, packet_tcp(packet));
 	if (*ret_why != DISPATCH_FINE)
 		return NULL;
-	work->real_index = choose_real(ctx, work, packet);
+	work->real_index = choose_real(ctx, work, packet, true);
 	real = work->real_index ? real_at(work->real_index) : NULL;
 	*ret_why = DISPATCH_DROP_NO_ENDPOINT;
 	if (!real_is_of(real, work))

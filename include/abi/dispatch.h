@@ -250,6 +250,13 @@ struct dispatch_server_id {
 	__u32 padding;
 };
 
+/* Element of the array `dispatch_loads`, of a real with the same index: read by services that
+ * choose by load. Writers: the programs add new flows, the daemon writes what it has found. */
+struct dispatch_load_of_real {
+	__u32 flows;
+	__u32 weight;
+};
+
 /* --- Flows -------------------------------------------------------------------------------------*/
 
 /*

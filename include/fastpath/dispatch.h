@@ -97,6 +97,14 @@ int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
  * DISPATCH_COOKIE_EPOCH_BITS. Return: 0; -errno. */
 int dispatch_renew_cookies(struct dispatch *dispatch) WARN_UNUSED;
 
+/**
+ * Finds out which flows have ended, for services that choose by load; a part of the table of flows
+ * at once, some milliseconds.
+ * @now_ns: of CLOCK_MONOTONIC. Return: ms after which it wants to be called again; 0: not before
+ * the next plan.
+ */
+uint32_t dispatch_follow_loads(struct dispatch *dispatch, uint64_t now_ns) WARN_UNUSED;
+
 /* Since the programs were loaded first. Sums over all CPUs. */
 struct dispatch_traffic {
 	uint64_t packets, bytes;                   /* from clients, forwarded; bytes of frames */

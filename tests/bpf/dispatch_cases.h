@@ -862,6 +862,7 @@ static void set_sizes(const struct bpf_object *object)
 		{"dispatch_cookies", DISPATCH_SERVICES_MAX},
 		{"dispatch_reals", REALS},
 		{"dispatch_real_counts", REALS},
+		{"dispatch_loads", REALS},
 		{"dispatch_lines", LINES},
 		{"dispatch_runs", RUNS},
 		{"dispatch_nats", NATS},

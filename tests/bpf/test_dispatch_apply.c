@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Plans of mode dispatch in the packet programs, in a network namespace of its own, and what a
  * daemon that was killed leaves to the next one. */
+#include "core/clock.h"
 #include "core/compiler.h"
-#include "fastpath/dispatch.h"
+#include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
 #include "fastpath/pin.h"
 #include "io/loop.h"
@@ -303,6 +304,70 @@ static void plans_that_cannot_be_are_refused_and_change_nothing(void **state)
 	stop(&daemon);
 }
 
+/* Moves the last packets of all flows of an endpoint back, as if they had ended. */
+static void age_flows(const struct daemon *daemon, const char *endpoint, uint16_t seconds)
+{
+	int reals = ingress_map(&daemon->programs->ingress, "dispatch_reals");
+	int lines = ingress_map(&daemon->programs->ingress, "dispatch_lines");
+	const struct address address = parsed(endpoint);
+	struct dispatch_line line;
+	struct dispatch_real real;
+	uint8_t bytes[16];
+
+	dispatch_address(&address, bytes);
+	for (uint32_t i = 0; i < ingress_map_size(&daemon->programs->ingress, "dispatch_lines");
+	     i++) {
+		assert_int_equal(dispatch_map_get(lines, i, &line), 0);
+		for (int place = 0; place < DISPATCH_LINE_PLACES; place++) {
+			__u64 *entry = &line.entry[place];
+
+			assert_int_equal(dispatch_map_get(reals,
+							  dispatch_real_of_entry(*entry, *entry),
+							  &real),
+					 0);
+			if (*entry && memcmp(real.address, bytes, sizeof(bytes)) == 0)
+				*entry = (*entry & ~0xffffULL) | (uint16_t)(*entry - seconds);
+		}
+		assert_int_equal(dispatch_map_put(lines, i, &line), 0);
+	}
+}
+
+static unsigned count_at_first(const struct daemon *daemon, uint16_t port, uint16_t count)
+{
+	unsigned first = 0;
+
+	for (uint16_t i = 0; i < count; i++)
+		first += endpoint_of(daemon, (uint16_t)(port + i), TH_SYN) == 4;
+	return first;
+}
+
+/* By the ring alone, the first would have three flows of eight at the end. */
+static void flows_of_uneven_length_even_out_by_load(void **state)
+{
+	struct daemon daemon = {};
+	unsigned first, begun;
+
+	(void)state;
+	reset_plan();
+	service.form = DISPATCH_DNAT;
+	service.nsources = 0;
+	service.algorithm = DISPATCH_LEAST_LOADED;
+	start(&daemon);
+	assert_int_equal(dispatch_follow_loads(daemon.dispatch, clock_monotonic_ns()), 0);
+	apply(&daemon);
+	begun = 400 - count_at_first(&daemon, 1000, 400);
+	assert_in_range(begun, 190, 210);
+	age_flows(&daemon, FIRST, 20); /* those were short ones */
+	assert_in_range(dispatch_follow_loads(daemon.dispatch, clock_monotonic_ns()), 1, 1000);
+	first = count_at_first(&daemon, 2000, 200);
+	assert_in_range(first, 130, 170);
+	assert_in_range(dispatch_follow_loads(daemon.dispatch, clock_monotonic_ns()), 1, 1000);
+	first += count_at_first(&daemon, 3000, 400);
+	assert_in_range(first, 390, 410);
+	assert_in_range(begun + 600 - first, 380, 420);
+	stop(&daemon);
+}
+
 /* It does not come back: what it has opened goes with the process, as by SIGKILL. */
 static unsigned in_a_daemon_that_is_killed(void)
 {
@@ -429,6 +494,7 @@ int main(void)
 		cmocka_unit_test(endpoint_that_is_gone_loses_its_flows_until_it_comes_back),
 		cmocka_unit_test(choice_depends_on_the_endpoints_alone),
 		cmocka_unit_test(plans_that_cannot_be_are_refused_and_change_nothing),
+		cmocka_unit_test(flows_of_uneven_length_even_out_by_load),
 		cmocka_unit_test(next_daemon_takes_over_flows_and_endpoints),
 		cmocka_unit_test(answers_leave_at_xdp_while_every_device_sends),
 	};

@@ -4,6 +4,7 @@
 #include "dispatch_dnat_cases.h"
 #include "dispatch_fragment_cases.h"
 #include "dispatch_icmp_cases.h"
+#include "dispatch_load_cases.h"
 #include "dispatch_quic_cases.h"
 #include "xdp_ingress.skel.h"
 
@@ -47,7 +48,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {DISPATCH_TESTS,          DISPATCH_ICMP_TESTS,
 					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
-					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS};
+					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS,
+					   DISPATCH_LOAD_TESTS};
 
 	return cmocka_run_group_tests(tests, load, unload);
 }

@@ -167,8 +167,10 @@ static void check_cookies(struct checker *checker, const struct config_listener 
 /* NULL: nothing. */
 static const char *why_pool_cannot_be(const struct config_pool *pool, int family)
 {
-	if (pool->balance != CONFIG_BALANCE_MAGLEV && pool->balance != CONFIG_BALANCE_SOURCE)
-		return "has a balance that mode dispatch does not have; expected maglev or source";
+	if (pool->balance != CONFIG_BALANCE_MAGLEV && pool->balance != CONFIG_BALANCE_SOURCE &&
+	    pool->balance != CONFIG_BALANCE_LEAST_CONN)
+		return "has a balance that mode dispatch does not have; expected maglev, source or "
+		       "least_conn";
 	if (pool->is_nearest)
 		return "has nearest, which mode dispatch does not do; expected none";
 	if (pool->tls.is_enabled)

@@ -36,8 +36,10 @@ struct dispatch {
 	const struct ingress *ingress; /* borrowed */
 	struct attach *attach;         /* borrowed; NULL: not watched yet */
 	struct dispatch_settings settings;
-	struct mapped reals, runs, nats, lines;
+	struct mapped reals, runs, nats, lines, loads;
 	struct dispatch_reals *endpoints;
+	struct dispatch_loads *counted;
+	bool chooses_by_load;                        /* some service in force does */
 	uint64_t service_ids[DISPATCH_SERVICES_MAX]; /* by place; 0: free */
 	struct dispatch_ring_builder rings[DISPATCH_SERVICES_MAX];
 };
@@ -176,6 +178,9 @@ static int take_endpoints(struct applying *applying, size_t i, uint16_t *reals)
 		err = dispatch_reals_take(applying->dispatch->endpoints, service,
 					  applying->places[i], &service->endpoints[n], &reals[n],
 					  &applying->why);
+	for (size_t n = 0; !err && n < service->nendpoints; n++)
+		dispatch_loads_weigh(applying->dispatch->counted, reals[n],
+				     service->endpoints[n].weight);
 	return err;
 }
 
@@ -375,6 +380,14 @@ static int prepare(struct applying *applying)
 				     &applying->why);
 }
 
+static bool has_choice_by_load(const struct dispatch_plan *plan)
+{
+	for (size_t i = 0; i < plan->nservices; i++)
+		if (plan->services[i].algorithm == DISPATCH_LEAST_LOADED)
+			return true;
+	return false;
+}
+
 static int apply(struct applying *applying)
 {
 	struct dispatch *dispatch = applying->dispatch;
@@ -395,6 +408,7 @@ static int apply(struct applying *applying)
 				 applying->places);
 	dispatch_answers_trim(fd_of(dispatch, "dispatch_answerers"), &applying->answers);
 	dispatch_reals_end(dispatch->endpoints);
+	dispatch->chooses_by_load = has_choice_by_load(applying->plan);
 	return 0;
 }
 
@@ -435,6 +449,13 @@ int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 	free(applying.services);
 	free(applying.slots);
 	return err;
+}
+
+uint32_t dispatch_follow_loads(struct dispatch *dispatch, uint64_t now_ns)
+{
+	if (!dispatch->chooses_by_load)
+		return 0;
+	return dispatch_loads_step(dispatch->counted, dispatch_seconds(now_ns));
 }
 
 /* --- Counts ------------------------------------------------------------------------------------
@@ -531,6 +552,9 @@ static int map_arrays(struct dispatch *dispatch)
 	if (!err)
 		err = map_array(dispatch, "dispatch_lines", sizeof(struct dispatch_line),
 				&dispatch->lines);
+	if (!err)
+		err = map_array(dispatch, "dispatch_loads", sizeof(struct dispatch_load_of_real),
+				&dispatch->loads);
 	return err;
 }
 
@@ -597,7 +621,13 @@ static int start(struct dispatch *dispatch, struct nexthops *nexthops)
 	tables.nlines = (uint32_t)(dispatch->lines.size / sizeof(struct dispatch_line));
 	tables.key = &dispatch->settings.secret;
 	dispatch->endpoints = dispatch_reals_new(&tables);
-	return dispatch->endpoints ? 0 : -ENOMEM;
+	dispatch->counted = dispatch_loads_new(
+		&(struct dispatch_load_tables){.loads = dispatch->loads.elements,
+					       .lines = tables.lines,
+					       .nats = tables.nats,
+					       .nlines = tables.nlines,
+					       .nnats = tables.nnats});
+	return dispatch->endpoints && dispatch->counted ? 0 : -ENOMEM;
 }
 
 int dispatch_new(struct splice *programs, struct dispatch **ret)
@@ -635,11 +665,13 @@ void dispatch_free(struct dispatch *dispatch)
 	if (dispatch->attach)
 		attach_watch_sending(dispatch->attach, NULL, NULL);
 	dispatch_reals_free(dispatch->endpoints);
+	dispatch_loads_free(dispatch->counted);
 	for (size_t place = 0; place < DISPATCH_SERVICES_MAX; place++)
 		dispatch_ring_done(&dispatch->rings[place]);
 	unmap(&dispatch->reals);
 	unmap(&dispatch->runs);
 	unmap(&dispatch->nats);
 	unmap(&dispatch->lines);
+	unmap(&dispatch->loads);
 	free(dispatch);
 }

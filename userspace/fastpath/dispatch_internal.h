@@ -115,6 +115,27 @@ int dispatch_answers_put(int fd, const struct dispatch_answers *answers) WARN_UN
 void dispatch_answers_trim(int fd, const struct dispatch_answers *answers);
 void dispatch_answers_done(struct dispatch_answers *answers);
 
+/* --- Flows of each endpoint (dispatch_loads.c)
+ * --------------------------------------------------------
+ */
+
+struct dispatch_loads;
+
+/* The tables, shared with the programs; borrowed. */
+struct dispatch_load_tables {
+	struct dispatch_load_of_real *loads; /* DISPATCH_ENDPOINTS_MAX + 1 */
+	const struct dispatch_line *lines;
+	const struct dispatch_nat *nats;
+	uint32_t nlines, nnats;
+};
+
+/* Return: NULL: out of memory. */
+struct dispatch_loads *dispatch_loads_new(const struct dispatch_load_tables *tables) WARN_UNUSED;
+void dispatch_loads_free(struct dispatch_loads *loads); /* NULL is allowed */
+void dispatch_loads_weigh(struct dispatch_loads *loads, uint16_t real, uint32_t weight);
+/* Reads a part of the table of flows. @now_s: dispatch_seconds(). Return: ms until the next. */
+uint32_t dispatch_loads_step(struct dispatch_loads *loads, uint32_t now_s);
+
 /* --- Rings (dispatch_ring.c) --------------------------------------------------------------------
  */
 

@@ -32,6 +32,7 @@ int dispatch_maps_size(struct bpf_object *object, uint32_t flows)
 		{"dispatch_cookies", DISPATCH_SERVICES_MAX},
 		{"dispatch_reals", DISPATCH_ENDPOINTS_MAX + 1},
 		{"dispatch_real_counts", DISPATCH_ENDPOINTS_MAX + 1},
+		{"dispatch_loads", DISPATCH_ENDPOINTS_MAX + 1},
 		{"dispatch_runs", DISPATCH_RUN_PLACES},
 		{"dispatch_lines", lines_for(flows)},
 		{"dispatch_nats", flows},

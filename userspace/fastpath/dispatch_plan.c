@@ -70,13 +70,6 @@ static const char *why_endpoint_ports_cannot_be(const struct dispatch_service *s
 	return NULL;
 }
 
-static const char *why_not_yet(const struct dispatch_service *service)
-{
-	if (service->algorithm == DISPATCH_LEAST_LOADED)
-		return "choice by load is not there yet";
-	return NULL;
-}
-
 /* NULL: nothing. */
 static const char *why_service_cannot_be(const struct dispatch_service *service)
 {
@@ -94,9 +87,7 @@ static const char *why_service_cannot_be(const struct dispatch_service *service)
 		return "a server id of QUIC is longer than eight bytes";
 	if (service->tcp_timeout_s > TIMEOUT_MAX || service->udp_timeout_s > TIMEOUT_MAX)
 		return "a timeout is longer than 32767 seconds";
-	why = why_not_yet(service);
-	if (!why)
-		why = why_ports_cannot_be(service);
+	why = why_ports_cannot_be(service);
 	if (!why)
 		why = why_endpoint_ports_cannot_be(service);
 	return why ? why : why_sources_cannot_be(service);

@@ -167,6 +167,13 @@ enum dispatch_form dispatch_plan_form(const struct config_listener *listener)
 	return forms[listener->dispatch.forward];
 }
 
+static enum dispatch_algorithm algorithm_of(const struct config_pool *pool)
+{
+	if (pool->balance == CONFIG_BALANCE_LEAST_CONN)
+		return DISPATCH_LEAST_LOADED;
+	return pool->balance == CONFIG_BALANCE_SOURCE ? DISPATCH_SOURCE : DISPATCH_MAGLEV;
+}
+
 static struct dispatch_service describe(const struct config_listener *listener,
 					const struct config_bind *bind,
 					const struct config_pool *pool)
@@ -179,8 +186,7 @@ static struct dispatch_service describe(const struct config_listener *listener,
 		.last_port = bind->last_port,
 		.protocol = bind->is_udp ? IPPROTO_UDP : IPPROTO_TCP,
 		.form = dispatch_plan_form(listener),
-		.algorithm = pool->balance == CONFIG_BALANCE_SOURCE ? DISPATCH_SOURCE
-								    : DISPATCH_MAGLEV,
+		.algorithm = algorithm_of(pool),
 		.ring_size = pool->maglev_table_size,
 		.tcp_timeout_s = seconds_of(options->tcp_timeout_ms),
 		.udp_timeout_s = seconds_of(options->udp_timeout_ms),

@@ -2,6 +2,7 @@
 /* Keeps the plan of mode dispatch what configuration and endpoints make of it: dispatch_plan.c says
  * what that is, fastpath/dispatch.h puts it in force. */
 #include "proxy/dispatcher.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "io/timer.h"
 #include "proxy/dispatch_plan.h"
@@ -20,7 +21,7 @@ struct dispatcher {
 	struct io_loop *loop;
 	struct dispatch *dispatch;
 	struct dispatch_checks *checks;
-	struct io_timer refresh, renew;
+	struct io_timer refresh, renew, loads;
 	/* In force, borrowed; NULL: there is none, or none any more. */
 	const struct config *config;
 	struct upstream *upstream;
@@ -62,6 +63,19 @@ static void on_renew(struct io_timer *timer)
 	io_timer_start(dispatcher->loop, &dispatcher->renew, RENEW_MS);
 }
 
+static void follow_loads(struct dispatcher *dispatcher)
+{
+	uint32_t next_ms = dispatch_follow_loads(dispatcher->dispatch, clock_monotonic_ns());
+
+	if (next_ms)
+		io_timer_start(dispatcher->loop, &dispatcher->loads, next_ms);
+}
+
+static void on_loads(struct io_timer *timer)
+{
+	follow_loads(container_of(timer, struct dispatcher, loads));
+}
+
 int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatcher **ret)
 {
 	struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
@@ -72,6 +86,7 @@ int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatc
 	dispatcher->loop = loop;
 	dispatcher->refresh.on_expire = on_refresh;
 	dispatcher->renew.on_expire = on_renew;
+	dispatcher->loads.on_expire = on_loads;
 	err = dispatch_new(programs, &dispatcher->dispatch);
 	if (!err)
 		err = dispatch_checks_new(programs, &dispatcher->checks);
@@ -107,6 +122,8 @@ int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 	dispatcher->upstream = upstream;
 	if (!io_timer_is_pending(&dispatcher->renew))
 		io_timer_start(dispatcher->loop, &dispatcher->renew, RENEW_MS);
+	if (!io_timer_is_pending(&dispatcher->loads))
+		follow_loads(dispatcher);
 	return 0;
 }
 
@@ -126,6 +143,7 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 {
 	io_timer_stop(dispatcher->loop, &dispatcher->refresh);
 	io_timer_stop(dispatcher->loop, &dispatcher->renew);
+	io_timer_stop(dispatcher->loop, &dispatcher->loads);
 	dispatcher->config = NULL;
 	dispatcher->upstream = NULL;
 }

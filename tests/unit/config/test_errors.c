@@ -96,8 +96,8 @@ static const struct {
 	 "1:83: pool: \"p\" has an endpoint of which two services of forward: dnat would get "
 	 "answers from one port; expected another port for each, or another forward\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") P,
-	 "1:66: pool: \"p\" has a balance that mode dispatch does not have; expected maglev or "
-	 "source\n"},
+	 "1:66: pool: \"p\" has a balance that mode dispatch does not have; expected maglev, "
+	 "source or least_conn\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") MAGLEV(", proxy_protocol: v2"),
 	 "1:66: pool: \"p\" has proxy_protocol, which mode dispatch does not do; expected none\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") MAGLEV(", nearest: true"),

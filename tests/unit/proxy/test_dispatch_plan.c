@@ -120,8 +120,8 @@ static void every_form_and_algorithm_has_its_word(void **state)
 		 DISPATCH_MAGLEV},
 		{LISTENER("'10.1.0.1:80'", "{forward: l2}"), DISPATCH_L2, "source",
 		 DISPATCH_SOURCE},
-		{LISTENER("'10.1.0.1:80'", "{forward: dnat}"), DISPATCH_DNAT, "source",
-		 DISPATCH_SOURCE},
+		{LISTENER("'10.1.0.1:80'", "{forward: dnat}"), DISPATCH_DNAT, "least_conn",
+		 DISPATCH_LEAST_LOADED},
 	};
 
 	(void)state;
