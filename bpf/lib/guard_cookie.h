@@ -36,9 +36,9 @@ static __always_inline void fill_tuple(struct packet *packet, struct bpf_sock_tu
 static __always_inline __s64 make_cookie(frame_context *ctx, struct packet *packet)
 {
 	struct bpf_sock_tuple tuple = {};
-	__u32 l4_len = packet->l4_len;
 	struct bpf_sock *sk;
 	__s64 cookie = -1;
+	__u32 l4_len;
 
 	fill_tuple(packet, &tuple);
 	sk = bpf_skc_lookup_tcp(ctx, &tuple,
@@ -46,6 +46,9 @@ static __always_inline __s64 make_cookie(frame_context *ctx, struct packet *pack
 				(__u64)BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return -1;
+	/* Read where it is used: kept on the stack, the verifier (6.1) forgets what it has been
+	 * compared with. */
+	l4_len = *(volatile __u32 *)&packet->l4_len;
 	if (l4_len >= sizeof(struct tcphdr)) {
 		barrier_var(l4_len);
 		if (l4_len <= L4_MAX)
