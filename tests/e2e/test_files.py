@@ -4,17 +4,18 @@ import contextlib
 import gzip
 import hashlib
 import os
+import socket
 import subprocess
 import time
 
 import pytest
 
-from lib import curl
-from lib.configs import listener, pool
+from lib import curl, openssl
+from lib.configs import FRONT, listener, pool
 from lib.netns import BACKEND
 from lib.pki import Authority
 from lib.process import wait_until
-from lib.web import Client, body_of
+from lib.web import Client, Reader, body_of
 
 SMALL, LARGE = b"hello, file\n", body_of(3_000_000)
 
@@ -250,3 +251,24 @@ def test_more_files_than_are_kept_open(serve, site):
     ask = serve()
     got = ask("/f[0-1499]", "--fail", "--output", "/dev/null")
     assert got.first == ""
+
+
+@pytest.mark.parametrize("version", [openssl.TLS_1_2, openssl.TLS_1_3])
+@pytest.mark.parametrize("size", [300_000, 3_000_000])
+def test_a_client_that_sends_no_more_gets_the_answers_end(net, serve, tmp_path, version, size):
+    """Slow to read, so that the end of the answer is queued when the exchange is over."""
+    row = Authority(tmp_path).issue("files.test").row()
+    serve(listener_options={"tls": {"certificates": [row]}})
+    sock = net.client.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    sock.connect(FRONT)
+    with openssl.Client(sock, version) as client:
+        head = f"GET /large.bin HTTP/1.1\r\nHost: f\r\nRange: bytes=0-{size - 1}\r\n\r\n"
+        client.sendall(head.encode())
+        client.say_goodbye()
+        time.sleep(0.5)
+        reader = Reader(client)
+        assert b" 206 " in reader.line()
+        assert reader.fields()
+        assert reader.exactly(size) == LARGE[:size]
+        assert reader.to_end() == b"" and client.has_said_goodbye

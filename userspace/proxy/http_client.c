@@ -73,6 +73,15 @@ static void linger(struct http_client *client)
 	end_if_taken(client);
 }
 
+/* It sends no more, but may still have to take what we have said. */
+static void end_behind_client(struct http_client *client)
+{
+	if (stream_of(client)->queued)
+		linger(client);
+	else
+		close_client(client, CONNECTION_END_DONE);
+}
+
 /* --- Requests ------------------------------------------------------------------- */
 
 /* The head outlives the buffer that it came in. */
@@ -192,7 +201,7 @@ static void await_request(struct http_client *client)
 	if (input_bytes(&client->input).len)
 		use_input(client);
 	else if (client->has_ended)
-		close_client(client, CONNECTION_END_DONE);
+		end_behind_client(client);
 }
 
 /* At the round's end, so that a row of requests in one buffer is no recursion. */
@@ -250,10 +259,10 @@ void http_client_on_recv(struct http_client *client, struct io_buf *buf, int sta
 			exchange_on_client_end(client->exchange);
 		else if (client->phase == HTTP_CLIENT_LINGER)
 			end_if_taken(client);
+		else if (client->phase == HTTP_CLIENT_IDLE)
+			end_behind_client(client);
 		else
-			close_client(client, client->phase == HTTP_CLIENT_IDLE
-						     ? CONNECTION_END_DONE
-						     : CONNECTION_END_CLIENT_GONE);
+			close_client(client, CONNECTION_END_CLIENT_GONE);
 		return;
 	}
 	if (client->phase == HTTP_CLIENT_LINGER)
