@@ -19,7 +19,8 @@ struct io_buf {
 	struct io_buf *next; /* the holder's, for queues */
 	char *base;
 	uint32_t start, end, cap;
-	uint32_t id; /* the pool's */
+	uint32_t id;    /* the pool's */
+	uint8_t record; /* io/record.c's: a record of that type, by itself; 0: bytes */
 };
 
 /* An empty buffer with room for @cap bytes from the heap. Return: NULL: out of memory. */

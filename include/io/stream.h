@@ -96,15 +96,18 @@ void io_stream_unread(struct io_stream *stream, struct io_buf *buf);
  */
 void io_stream_send(struct io_stream *stream, struct io_buf *buf);
 
-/* Whether the bytes go on the wire as they are. */
-bool io_stream_can_send_file(const struct io_stream *stream);
+/* Whether the bytes go on the wire as they are, or as the kernel encrypts them. @left: of a file,
+ * in bytes: a short one may not be worth it. */
+bool io_stream_can_send_file(const struct io_stream *stream, uint64_t left);
 
 /**
  * Sends up to @len bytes of the file @fd without a copy, on a connected stream that can, and whose
  * queue is empty. What is not in the kernel's cache is waited for. on_sent tells when more can be
  * sent, or that nothing can. sendfile(2) knows no MSG_NOSIGNAL: the process ignores SIGPIPE.
+ * A layer may stop receiving with it, until io_stream_recv_start().
  * Return: bytes that the socket took; -EAGAIN: there was no room; another -errno; 0: the file ends
- * at @offset, and on_sent does not come.
+ * at @offset, and on_sent does not come; -EOPNOTSUPP: it cannot be sent so after all, and on_sent
+ * does not come.
  */
 ssize_t io_stream_send_file(struct io_stream *stream, int fd, uint64_t offset,
 			    size_t len) WARN_UNUSED;

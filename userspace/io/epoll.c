@@ -256,8 +256,11 @@ static void epoll_stream_send(struct io_stream *stream)
 {
 	while (stream->queued) {
 		uint32_t offered;
-		ssize_t sent = send_some(stream, &offered);
+		ssize_t sent;
 
+		if (unlikely(io_record_is_next(stream)) && !io_record_send_due(stream))
+			return;
+		sent = send_some(stream, &offered);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN) {

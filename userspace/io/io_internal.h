@@ -252,19 +252,39 @@ void io_stream_block(struct io_stream *stream);
 
 /* Puts @buf behind the queue, without sending. */
 void io_stream_append(struct io_stream *stream, struct io_buf *buf);
+/* And sends, unless something hinders that. */
+void io_stream_enqueue(struct io_stream *stream, struct io_buf *buf);
 
 #define IO_SEND_VECTORS 16
 struct iovec;
-/* Return: vectors filled from the head of the queue, at most IO_SEND_VECTORS. */
+/* Return: vectors filled from the head of the queue up to a record, at most IO_SEND_VECTORS. */
 unsigned io_stream_gather(const struct io_stream *stream, struct iovec *ret, uint32_t *ret_bytes);
 
 /* --- Layer: the stream's side of it ------------------------------ */
+
+static inline bool io_layer_is_holding(const struct io_stream *stream)
+{
+	return stream->layer && stream->layer->is_holding;
+}
 
 void io_layer_start(struct io_stream *stream);
 /* From the wire. */
 void io_layer_received(struct io_stream *stream, struct io_buf *buf);
 /* The stream is about to close in good order. */
 void io_layer_say_goodbye(struct io_stream *stream);
+
+/* --- Records that the kernel makes (record.c) -------------------- */
+
+static inline bool io_record_is_next(const struct io_stream *stream)
+{
+	return stream->queued && stream->send_head->record;
+}
+
+/* Sends those at the head of the queue, which is for the back ends. Return: whether bytes follow,
+ * to be sent in the ordinary way. */
+bool io_record_send_due(struct io_stream *stream);
+/* Whether a stream that closes in good order waits for its last one to go out. */
+bool io_record_holds_close(struct io_stream *stream);
 
 /* --- Pump: the stream's side of it ------------------------------- */
 

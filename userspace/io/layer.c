@@ -150,10 +150,24 @@ int io_layer_write(struct io_layer *layer, const void *bytes, size_t len)
 	return 0;
 }
 
+/* What io_stream_send() has taken off, as if a layer were to make it longer. */
+void io_layer_pass(struct io_layer *layer, struct io_buf *buf)
+{
+	layer->stream->overhead += buf->end - buf->start;
+	io_stream_enqueue(layer->stream, buf);
+}
+
+bool io_layer_is_heard(const struct io_layer *layer)
+{
+	return !io_stream_is_unheard(layer->stream);
+}
+
 void io_layer_flush(struct io_layer *layer)
 {
 	struct io_stream *stream = layer->stream;
 
+	if (stream->flags & STREAM_CLOSING)
+		io_stream_defer(stream); /* which may have waited for a record */
 	if (stream->queued && !stream->in_flight &&
 	    !(stream->flags & (STREAM_BLOCKED | STREAM_CLOSING)))
 		stream->loop->backend->stream_send(stream);

@@ -138,7 +138,7 @@ void io_stream_recv_start(struct io_stream *stream)
 	stream->flags |= STREAM_RECV_WANTED;
 	if (stream->flags & STREAM_RECV_ENDED)
 		stream->flags |= STREAM_RECV_END_DUE;
-	if (stream->unread || stream->flags & STREAM_RECV_ENDED)
+	if (stream->unread || stream->flags & STREAM_RECV_ENDED || io_layer_is_holding(stream))
 		io_stream_defer(stream);
 	stream->loop->backend->stream_recv(stream);
 }
@@ -281,6 +281,18 @@ void io_stream_block(struct io_stream *stream)
 	}
 }
 
+void io_stream_enqueue(struct io_stream *stream, struct io_buf *buf)
+{
+	stream->queued += buf->end - buf->start;
+	if (stream->flags & (STREAM_BLOCKED | STREAM_CONNECTING)) {
+		append_on_heap(stream, buf);
+		return;
+	}
+	io_stream_append(stream, buf);
+	if (!stream->in_flight)
+		stream->loop->backend->stream_send(stream);
+}
+
 void io_stream_send(struct io_stream *stream, struct io_buf *buf)
 {
 	uint32_t len = buf->end - buf->start;
@@ -295,14 +307,7 @@ void io_stream_send(struct io_stream *stream, struct io_buf *buf)
 		stream->layer->ops->on_send(stream->layer, buf);
 		return;
 	}
-	stream->queued += len;
-	if (stream->flags & (STREAM_BLOCKED | STREAM_CONNECTING)) {
-		append_on_heap(stream, buf);
-		return;
-	}
-	io_stream_append(stream, buf);
-	if (!stream->in_flight)
-		stream->loop->backend->stream_send(stream);
+	io_stream_enqueue(stream, buf);
 }
 
 unsigned io_stream_gather(const struct io_stream *stream, struct iovec *ret, uint32_t *ret_bytes)
@@ -310,7 +315,7 @@ unsigned io_stream_gather(const struct io_stream *stream, struct iovec *ret, uin
 	unsigned count = 0;
 
 	*ret_bytes = 0;
-	for (struct io_buf *buf = stream->send_head; buf && count < IO_SEND_VECTORS;
+	for (struct io_buf *buf = stream->send_head; buf && !buf->record && count < IO_SEND_VECTORS;
 	     buf = buf->next) {
 		uint32_t len = buf->end - buf->start;
 
@@ -370,7 +375,9 @@ void io_stream_tell_sent(struct io_stream *stream)
 
 void io_stream_got_room(struct io_stream *stream)
 {
-	if (stream->written_by)
+	if (unlikely(io_record_is_next(stream)) && !stream->in_flight)
+		stream->loop->backend->stream_send(stream);
+	else if (stream->written_by)
 		io_pump_writable(stream->written_by);
 	else if (!stream->queued)
 		io_stream_tell_sent(stream);
@@ -464,8 +471,10 @@ void io_stream_close(struct io_stream *stream, enum io_close_how how)
 	if (stream->layer && how == IO_CLOSE_FIN)
 		io_layer_say_goodbye(stream);
 	stream->flags |= STREAM_CLOSING;
-	if (how == IO_CLOSE_RESET)
+	if (how == IO_CLOSE_RESET) {
 		setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		stream->send_error = -ECONNABORTED;
+	}
 	list_remove(&stream->node);
 	if (stream->read_by)
 		io_pump_stream_closes(stream->read_by);
@@ -483,7 +492,7 @@ void io_stream_operation_ended(struct io_stream *stream)
 
 static void finish_close(struct io_stream *stream)
 {
-	if (stream->pending)
+	if (stream->pending || io_record_holds_close(stream))
 		return;
 	io_stream_drop_queue(stream);
 	while (stream->unread) {
@@ -516,6 +525,8 @@ static void run_due(struct io_task *task)
 		deliver_sent(stream);
 	if (stream->flags & STREAM_FIRST_DUE && !(stream->flags & STREAM_CLOSING))
 		deliver_first(stream);
+	if (unlikely(io_layer_is_holding(stream)) && io_layer_is_heard(stream->layer))
+		stream->layer->ops->kernel->on_heard(stream->layer);
 	deliver_unread(stream);
 	if (stream->flags & STREAM_RECV_END_DUE && !(stream->flags & STREAM_CLOSING))
 		deliver_end(stream);

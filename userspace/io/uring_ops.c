@@ -137,7 +137,7 @@ void uring_on_recv(struct uring_loop *uring, struct io_stream *stream,
  * it is taken (MSG_WAITALL): of a send that stops in the middle the kernel tells the bytes and
  * keeps the error, and the next one cannot tell a reset from a FIN.
  */
-void uring_stream_send(struct io_stream *stream)
+static void send_bytes(struct io_stream *stream)
 {
 	int flags = MSG_NOSIGNAL | (stream->flags & STREAM_BLOCKED ? 0 : MSG_DONTWAIT);
 	struct io_buf *head = stream->send_head;
@@ -159,6 +159,12 @@ void uring_stream_send(struct io_stream *stream)
 	io_uring_sqe_set_data64(sqe, uring_user_data(stream, URING_SEND));
 	stream->send_slot = uring_slot(uring, sqe);
 	stream->pending++;
+}
+
+void uring_stream_send(struct io_stream *stream)
+{
+	if (likely(!io_record_is_next(stream)) || io_record_send_due(stream))
+		send_bytes(stream);
 }
 
 /* Too late if the kernel has taken the submission: then the slot is another's, or read already. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Sends a file: what the kernel has in its cache by sendfile(2), as the client's socket has room,
- * unless the bytes are to be encrypted; else through buffers, as much as the client's queue may
- * hold, then more when that is empty.
+ * unless the bytes are to be encrypted and not by the kernel; else through buffers, as much as the
+ * client's queue may hold, then more when that is empty.
  */
 #include "proxy/file_body.h"
 
@@ -183,16 +183,19 @@ static bool is_cached(const struct file_body *body, size_t len)
 	return has_byte(fd, body->offset) && has_byte(fd, body->offset + len - 1);
 }
 
-/* on_room comes. */
-static void send_cached(struct file_body *body, size_t len)
+/* Return: whether to go on; otherwise on_room comes, or it is over. */
+static bool send_cached(struct file_body *body, size_t len)
 {
 	ssize_t sent = io_stream_send_file(exchange_client(body->exchange), body->entry->file.fd,
 					   body->offset, len);
 
+	if (sent == -EOPNOTSUPP)
+		return copy(body);
 	if (sent == 0)
 		cut_short(body);
 	else if (sent > 0)
 		(void)count(body, sent);
+	return false;
 }
 
 /* Return: whether to go on; otherwise on_room comes, or it is over. */
@@ -202,14 +205,11 @@ static bool send_more(struct file_body *body)
 	uint64_t left = body->end - body->offset;
 	size_t len = left < SENT_AT_ONCE ? (size_t)left : SENT_AT_ONCE;
 
-	if (len < SENDFILE_LEAST || !io_stream_can_send_file(client))
+	if (len < SENDFILE_LEAST || !io_stream_can_send_file(client, left))
 		return copy(body);
 	if (client->queued)
 		return false; /* what is before it goes first */
-	if (!is_cached(body, len))
-		return copy(body);
-	send_cached(body, len);
-	return false;
+	return is_cached(body, len) ? send_cached(body, len) : copy(body);
 }
 
 static void go_on(struct file_body *body)
