@@ -111,7 +111,7 @@ $(OUT)/sluiced: $(OUT)/main.o $(call archives,$(filter-out ctl,$(upto7)))
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_ALL)
 
-$(OUT)/sluicectl: $(call archives,ctl fastpath io core)
+$(OUT)/sluicectl: $(call archives,ctl fastpath tls io core)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS_ALL) -o $@ -Wl,--whole-archive $(OUT)/ctl.a -Wl,--no-whole-archive \
 		-Wl,--start-group $(filter-out %/ctl.a,$^) -Wl,--end-group $(LIBS_ALL)
@@ -169,6 +169,7 @@ WRAP_test_tls_allocations := aligned_alloc calloc malloc realloc strdup strndup
 WRAP_test_pacer := clock_monotonic_ns io_loop_defer_long io_loop_delivered_us io_loop_now_us
 WRAP_test_scarce := calloc malloc realloc strdup strndup
 WRAP_test_staples := clock_monotonic_ms ocsp_fetch ocsp_judge
+WRAP_test_kernel_tx := getsockopt ioctl sendmsg setsockopt
 WRAP_test_ticket_keys := clock_monotonic_ms
 WRAP_test_log := clock_monotonic_ms clock_wall_us
 WRAP_test_sockmap := getsockopt

@@ -42,6 +42,9 @@ enum config_proxy_header { CONFIG_PROXY_OFF, CONFIG_PROXY_V1, CONFIG_PROXY_V2 };
 enum config_health { CONFIG_HEALTH_OFF, CONFIG_HEALTH_TCP, CONFIG_HEALTH_TLS, CONFIG_HEALTH_HTTP };
 enum config_tls_profile { CONFIG_TLS_INTERMEDIATE, CONFIG_TLS_MODERN };
 enum config_tls_version { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+/* Whether the kernel encrypts long files. */
+enum config_ktls { CONFIG_KTLS_OFF, CONFIG_KTLS_AUTO };
+
 /* What a request's host must be, for who came by TLS. */
 enum config_host_check {
 	CONFIG_HOST_CHECK_OFF,
@@ -121,6 +124,7 @@ struct config_tls {
 	uint32_t handshake_timeout_ms;     /* 10s */
 	uint32_t early_data_bytes;         /* 0: none is taken */
 	enum config_host_check host_check; /* off; mode http */
+	enum config_ktls ktls;             /* auto: where the kernel can; mode http */
 	struct config_file key_log;        /* none; gives away every secret of every connection */
 	uint32_t line, column;
 };

@@ -112,6 +112,7 @@ struct tls_row {
 	bool is_enabled;
 	uint64_t full, resumed;
 	uint64_t early;                     /* of those resumed, with early data */
+	uint64_t kernel;                    /* whose sending went to the kernel */
 	uint64_t failed[TLS_FAILURE_COUNT]; /* by reason */
 };
 
@@ -306,6 +307,7 @@ struct connection_row {
 	char sni[256];
 	const char *tls_version, *tls_cipher; /* with the client; NULL: none */
 	bool is_tls_resumed;
+	bool is_tls_kernels;             /* what the client gets is encrypted by the kernel */
 	char tls_client[256];            /* the subject of its certificate; "": none */
 	const char *backend_tls_version; /* with the endpoint; NULL: none */
 };

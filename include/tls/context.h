@@ -43,6 +43,9 @@ void tls_server_context_fetch_staples(struct tls_server_context *context,
  * sessions that they resume. Before it is in use. */
 void tls_server_context_keep_chains(struct tls_server_context *context);
 
+/* Has long files encrypted by the kernel, as far as it can (tls/kernel.h). Before it is in use. */
+void tls_server_context_use_kernel(struct tls_server_context *context);
+
 /* NULL is allowed. It outlives the sessions that were made with it. */
 void tls_server_context_free(struct tls_server_context *context);
 

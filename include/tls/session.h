@@ -41,6 +41,8 @@ struct tls_start {
 	 * (with IO_CLOSE_FIN, so that the peer reads why). Not after io_stream_close().
 	 */
 	void (*on_ready)(struct io_stream *stream, const struct tls_result *result);
+	/* The kernel makes the records of what is sent, from now on. NULL: nobody wants to know. */
+	void (*on_kernel)(struct io_stream *stream);
 };
 
 /**
@@ -79,6 +81,9 @@ int tls_connect(const struct tls_client_context *context, const struct tls_targe
 /* Whether the handshake is not done yet: what has come so far is early data, and may be a copy of
  * what somebody else has sent before (RFC 8446 section 8). */
 bool tls_session_is_early(const struct tls_session *session);
+
+/* Whether the kernel makes the records of what is sent. */
+bool tls_session_is_kernels(const struct tls_session *session);
 
 /* Whether the certificate that we have shown is for @host, a name or an IP address. */
 bool tls_session_is_for(const struct tls_session *session, struct slice host);

@@ -62,6 +62,7 @@ static void append_row(const struct connection_row *row, struct strbuf *out)
 	reply_text(out, "tls_version", row->tls_version);
 	reply_text(out, "tls_cipher", row->tls_cipher);
 	reply_bool(out, "tls_resumed", row->is_tls_resumed);
+	reply_bool(out, "tls_kernel", row->is_tls_kernels);
 	reply_text(out, "tls_client", row->tls_client);
 	reply_text(out, "backend_tls_version", row->backend_tls_version);
 	reply_end(out, '{');

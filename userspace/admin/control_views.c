@@ -149,6 +149,7 @@ static void append_tls(const struct tls_row *row, struct strbuf *out)
 	reply_count(out, "full", row->full);
 	reply_count(out, "resumed", row->resumed);
 	reply_count(out, "early", row->early);
+	reply_count(out, "kernel", row->kernel);
 	reply_begin(out, "failed", '{');
 	for (unsigned i = TLS_FAILURE_NONE + 1; i < TLS_FAILURE_COUNT; i++)
 		reply_count(out, tls_failure_name((enum tls_failure)i), row->failed[i]);

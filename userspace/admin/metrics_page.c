@@ -103,6 +103,8 @@
 	  "TLS handshakes with clients that were completed")                                       \
 	X(LISTENER_EARLY, "listener_tls_early_data_total", "counter",                              \
 	  "Of these, those that came with early data")                                             \
+	X(LISTENER_KERNEL, "listener_tls_kernel_total", "counter",                                 \
+	  "Connections with TLS that the kernel began to encrypt for")                             \
 	X(LISTENER_TLS_FAILURES, "listener_tls_handshake_failures_total", "counter",               \
 	  "TLS handshakes with clients that failed, by reason")                                    \
 	X(CERTIFICATE_EXPIRY, "listener_certificate_expiry_timestamp_seconds", "gauge",            \
@@ -450,8 +452,10 @@ static void add_listener(const struct listener_row *row, void *context)
 		    row->ends[i]);
 	add_listener_requests(page, labels, row);
 	add_tls(page, METRIC_LISTENER_HANDSHAKES, METRIC_LISTENER_TLS_FAILURES, labels, &row->tls);
-	if (row->tls.is_enabled)
+	if (row->tls.is_enabled) {
 		add(page, METRIC_LISTENER_EARLY, labels, row->tls.early);
+		add(page, METRIC_LISTENER_KERNEL, labels, row->tls.kernel);
+	}
 	add_certificates(page, row);
 	prometheus_histogram(&page->samples[METRIC_SESSION_DURATION],
 			     families[METRIC_SESSION_DURATION].name, labels, row->session_time);

@@ -29,6 +29,12 @@ static const struct word host_check_words[] = {
 	{},
 };
 
+static const struct word ktls_words[] = {
+	{"off", CONFIG_KTLS_OFF},
+	{"auto", CONFIG_KTLS_AUTO},
+	{},
+};
+
 /* --- At listeners ------------------------------------------------------------------ */
 
 static const struct option certificate_options[] = {
@@ -158,6 +164,13 @@ static const struct option listener_tls_options[] = {
 	 .default_text = "off",
 	 .help = "Mode http: a request for a host that is not in the certificate that the client "
 		 "was shown, or, with sni, not the one that it asked for, is answered 421."},
+	{.name = "ktls",
+	 .type = &type_word,
+	 FIELD(config_tls, ktls),
+	 .words = ktls_words,
+	 .default_text = "auto",
+	 .help = "Mode http: auto has the kernel encrypt long files of routes with files, where it "
+		 "has kernel TLS (`modprobe tls`); off leaves them to OpenSSL."},
 	{.name = "client_auth",
 	 .type = &type_mapping,
 	 .members = &schema_client_auth,

@@ -4,6 +4,7 @@
 #include "ctl/doctor_internal.h"
 #include "fastpath/reuseport.h"
 #include "io/loop.h"
+#include "tls/kernel.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -109,6 +110,32 @@ static void look_at_reuseport(struct doctor *doctor)
 	reuseport_loads_free(loads);
 }
 
+static void look_at_tls(struct doctor *doctor)
+{
+	struct tls_kernel_abilities tls;
+	char ciphers[128] = "";
+	size_t len = 0;
+
+	tls_kernel_probe(&tls);
+	for (unsigned i = 0; i < TLS_KERNEL_CIPHER_COUNT; i++)
+		if (tls.has[i])
+			len += (size_t)snprintf(ciphers + len, sizeof(ciphers) - len, "%s%s",
+						len ? ", " : "",
+						tls_kernel_cipher_name((enum tls_kernel_cipher)i));
+	if (tls.error || !len)
+		doctor_add(doctor,
+			   &(struct doctor_finding){DOCTOR_NOTE, "kernel", "TLS",
+						    tls.error == -ENOENT ? "modprobe tls" : NULL},
+			   "not usable, files are encrypted in user space: %s",
+			   tls.error ? strerror(-tls.error) : "none of its ciphers is ours");
+	else
+		doctor_add(doctor, &(struct doctor_finding){DOCTOR_OK, "kernel", "TLS", NULL},
+			   "files can be encrypted by it: %s%s", ciphers,
+			   tls.can_update ? ""
+					  : "; a client that wants new keys is let go after "
+					    "its answer");
+}
+
 void doctor_look_at_kernel(struct doctor *doctor)
 {
 	look_at_version(doctor);
@@ -116,6 +143,7 @@ void doctor_look_at_kernel(struct doctor *doctor)
 	look_at_bpffs(doctor);
 	look_at_engine(doctor);
 	look_at_reuseport(doctor);
+	look_at_tls(doctor);
 	look_at_capabilities(doctor);
 }
 

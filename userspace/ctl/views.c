@@ -183,6 +183,7 @@ static void view_handshakes(const json_t *result, const struct ctl_screen *scree
 		{.title = "LISTENER", .is_shrinkable = true},
 		{.title = "FULL HANDSHAKES", .is_right = true},
 		{.title = "RESUMED", .is_right = true},
+		{.title = "KERNEL", .is_right = true},
 		{.title = "FAILED", .is_right = true},
 	};
 	const json_t *listener, *tls;
@@ -197,6 +198,7 @@ static void view_handshakes(const json_t *result, const struct ctl_screen *scree
 		table_add(&table, TABLE_BOLD, member_text(listener, "name"));
 		table_add_count(&table, member_count(tls, "full"));
 		table_add_count(&table, member_count(tls, "resumed"));
+		table_add_count(&table, member_count(tls, "kernel"));
 		table_add_count(&table, (uint64_t)sum_of_members(json_object_get(tls, "failed")));
 		count++;
 	}
@@ -379,8 +381,9 @@ static void add_tls(struct table *table, const json_t *row)
 {
 	char text[TEXT_VALUE_SIZE];
 
-	snprintf(text, sizeof(text), "%s%s", member_text(row, "tls_version"),
-		 json_is_true(json_object_get(row, "tls_resumed")) ? " resumed" : "");
+	snprintf(text, sizeof(text), "%s%s%s", member_text(row, "tls_version"),
+		 json_is_true(json_object_get(row, "tls_resumed")) ? " resumed" : "",
+		 json_is_true(json_object_get(row, "tls_kernel")) ? " kernel" : "");
 	add_or_dash(table, text);
 	add_or_dash(table, member_text(row, "tls_cipher"));
 }

@@ -46,6 +46,11 @@ static void on_client_ready(struct io_stream *stream, const struct tls_result *r
 	session_end(session, CONNECTION_END_CLIENT_TLS_FAILED, IO_CLOSE_FIN, IO_CLOSE_FIN);
 }
 
+static void on_client_kernel(struct io_stream *stream)
+{
+	counter_add(&container_of(stream, struct session, client)->counters->tls.kernel, 1);
+}
+
 /* What was looked at to find the route is the beginning of the handshake. */
 static void give_back_intake(struct session *session)
 {
@@ -59,6 +64,7 @@ void secure_client(struct session *session)
 		.pacer = session->worker->tls_pacer,
 		.timeout_ms = session->listener->config->tls.handshake_timeout_ms,
 		.on_ready = on_client_ready,
+		.on_kernel = on_client_kernel,
 	};
 
 	if (!session->listener->tls) {

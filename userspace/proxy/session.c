@@ -217,6 +217,8 @@ void session_describe(struct session *session, struct connection_row *ret)
 		.tls_version = session->client_tls.version,
 		.tls_cipher = session->client_tls.cipher,
 		.is_tls_resumed = session->client_tls.is_resumed,
+		.is_tls_kernels = session->client_session &&
+				  tls_session_is_kernels(session->client_session),
 		.age_ms = now_ms - session->accepted_us / 1000,
 	};
 	session_local(session, &ret->local);

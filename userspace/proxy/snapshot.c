@@ -170,6 +170,14 @@ static int add_listeners(struct snapshot *snapshot, const struct snapshot_option
 	return first_err;
 }
 
+static bool sends_long_files(const struct config_listener *listener)
+{
+	for (size_t i = 0; i < listener->nroutes; i++)
+		if (listener->routes[i].action.kind == CONFIG_ACTION_FILES)
+			return true;
+	return false;
+}
+
 static int make_listener_tls(const struct config_listener *listener, const char *path,
 			     const struct snapshot_options *options,
 			     struct tls_server_context **ret, struct strbuf *ret_errors)
@@ -183,6 +191,8 @@ static int make_listener_tls(const struct config_listener *listener, const char 
 		tls_server_context_fetch_staples(*ret, options->staples);
 	if (listener->forwarding.client_cert == CONFIG_CLIENT_CERT_CHAIN)
 		tls_server_context_keep_chains(*ret);
+	if (listener->tls.ktls == CONFIG_KTLS_AUTO && sends_long_files(listener))
+		tls_server_context_use_kernel(*ret);
 	return 0;
 }
 

@@ -78,6 +78,7 @@ static void add_tls(struct tls_counters *to, const struct tls_counters *from)
 	add(&to->full, &from->full);
 	add(&to->resumed, &from->resumed);
 	add(&to->early, &from->early);
+	add(&to->kernel, &from->kernel);
 	for (size_t i = 0; i < TLS_FAILURE_COUNT; i++)
 		add(&to->failed[i], &from->failed[i]);
 }
@@ -97,6 +98,7 @@ void tls_counters_read(const struct tls_counters *counters, struct tls_row *ret)
 	ret->full = counter_read(&counters->full);
 	ret->resumed = counter_read(&counters->resumed);
 	ret->early = counter_read(&counters->early);
+	ret->kernel = counter_read(&counters->kernel);
 	for (size_t i = 0; i < TLS_FAILURE_COUNT; i++)
 		ret->failed[i] = counter_read(&counters->failed[i]);
 }

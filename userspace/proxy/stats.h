@@ -18,6 +18,7 @@
 struct tls_counters {
 	struct counter full, resumed;             /* handshakes that were completed */
 	struct counter early;                     /* of these with early data */
+	struct counter kernel;                    /* and whose sending went to the kernel */
 	struct counter failed[TLS_FAILURE_COUNT]; /* by reason */
 };
 

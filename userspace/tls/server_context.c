@@ -25,6 +25,8 @@ struct tls_server_context {
 	unsigned char *alpn; /* in wire format; NULL: not answered */
 	unsigned nalpn;
 	bool takes_early; /* early data */
+	bool has_kernel;
+	struct tls_kernel_abilities kernel;
 };
 
 /* --- During handshakes: thread: any --------------------------------------------------- */
@@ -142,16 +144,24 @@ static void use_early_data(const struct config_tls *config, struct tls_server_co
 }
 
 /* One write a line: lines of several threads do not mix in a file that is appended to. */
-static void on_key_log(const SSL *ssl, const char *line)
+static void write_key_log(int fd, const char *line)
 {
-	const struct tls_context_extra *extra = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 	struct iovec parts[] = {
 		{.iov_base = (char *)(uintptr_t)line, .iov_len = strlen(line)},
 		{.iov_base = (char[]){"\n"}, .iov_len = 1},
 	};
 
-	if (writev(extra->key_log, parts, 2) < 0)
+	if (writev(fd, parts, 2) < 0)
 		return; /* a debugging aid: nothing depends on it */
+}
+
+static void on_key_log(const SSL *ssl, const char *line)
+{
+	const struct tls_context_extra *extra = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	if (extra->key_log >= 0)
+		write_key_log(extra->key_log, line);
+	tls_sending_note_key(SSL_get_app_data(ssl), line);
 }
 
 /* --- Making one ------------------------------------------------------------------------ */
@@ -393,6 +403,21 @@ void tls_server_context_fetch_staples(struct tls_server_context *context,
 void tls_server_context_keep_chains(struct tls_server_context *context)
 {
 	tls_kept_chain_use(context->ctx);
+}
+
+/* OpenSSL writes lines of the key log for that, which takes time in each handshake. */
+void tls_server_context_use_kernel(struct tls_server_context *context)
+{
+	tls_kernel_probe(&context->kernel);
+	context->has_kernel = !context->kernel.error;
+	if (context->has_kernel)
+		SSL_CTX_set_keylog_callback(context->ctx, on_key_log);
+}
+
+const struct tls_kernel_abilities *tls_server_context_kernel(
+	const struct tls_server_context *context)
+{
+	return context->has_kernel ? &context->kernel : NULL;
 }
 
 void tls_server_context_free(struct tls_server_context *context)

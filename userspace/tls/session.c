@@ -8,9 +8,8 @@
  *
  * Early data opens it before the handshake is done (early.c), which then is confirmed or ends it.
  *
- * Records are decrypted as their bytes come, and encrypted as they are sent: nothing of the owner's
- * waits here. Kernel TLS would begin where the session opens: the keys go to the socket, the layer
- * comes off the stream, and pumps may splice again.
+ * Records are decrypted as their bytes come, and encrypted as they are sent, by OpenSSL or at last
+ * by the kernel (kernel_tx.c): nothing of the owner's waits here.
  */
 #include "tls/session.h"
 #include "tls/tls_internal.h"
@@ -20,12 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A record cannot be read before all of it is there: the first ones of a burst fit into a segment
- * each, so that the client can begin; later ones are as large as they may be.
- */
-#define SMALL_RECORD 1369
-#define SMALL_BURST  (16 * SMALL_RECORD)
 #define LARGE_RECORD 16384
 #define IDLE_MS      1000
 
@@ -74,7 +67,6 @@ static void fail_by_openssl(struct tls_session *session)
 	tls_session_fail(session, failure, reason ? reason : "failed");
 }
 
-static void read_records(struct tls_session *session);
 static void end_reading(struct tls_session *session, int error);
 
 void tls_session_open(struct tls_session *session)
@@ -117,7 +109,7 @@ static void confirm(struct tls_session *session)
 	leave_handshake(session);
 	if (!session->is_open)
 		tls_session_open(session);
-	read_records(session);
+	tls_session_read(session);
 }
 
 static void fail_if_cut_off(struct tls_session *session)
@@ -170,6 +162,10 @@ static void on_timeout(struct io_timer *timer)
 {
 	struct tls_session *session = container_of(timer, struct tls_session, timer);
 
+	if (session->sending.is_kernels) {
+		io_layer_flush(&session->layer); /* the last record has waited */
+		return;
+	}
 	if (io_stream_is_closing(session->layer.stream))
 		return;
 	if (session->is_open)
@@ -206,15 +202,22 @@ static bool has_something(const struct tls_session *session)
 	return session->wire || SSL_has_pending(session->ssl);
 }
 
-/* Return: SSL_ERROR_NONE: @buf is full; else why there is no more. */
+/* Return: SSL_ERROR_NONE: @buf is full; else why there is no more. What stands behind a request
+ * that cannot be met is not taken: it could not be answered. */
 static int fill(struct tls_session *session, struct io_buf *buf)
 {
 	while (buf->end < buf->cap) {
-		size_t len;
+		size_t len = 0;
+		int error = SSL_ERROR_NONE;
 
 		ERR_clear_error();
 		if (SSL_read_ex(session->ssl, buf->base + buf->end, buf->cap - buf->end, &len) != 1)
-			return SSL_get_error(session->ssl, 0);
+			error = SSL_get_error(session->ssl, 0);
+		tls_sending_answer(session);
+		if (session->sending.is_silenced)
+			return SSL_ERROR_ZERO_RETURN;
+		if (error != SSL_ERROR_NONE)
+			return error;
 		buf->end += (uint32_t)len;
 		if (!has_something(session))
 			return SSL_ERROR_WANT_READ;
@@ -249,7 +252,7 @@ static int read_some(struct tls_session *session)
 }
 
 /* The peer may want an answer, to a KeyUpdate for one: it is written while we read. */
-static void read_records(struct tls_session *session)
+void tls_session_read(struct tls_session *session)
 {
 	struct io_stream *stream = session->layer.stream;
 	int error = has_something(session) ? SSL_ERROR_NONE : SSL_ERROR_WANT_READ;
@@ -274,8 +277,10 @@ static void on_wire(struct io_layer *layer, struct io_buf *buf)
 		return;
 	}
 	tls_wire_append(session, buf);
-	if (session->is_confirmed)
-		read_records(session);
+	if (tls_sending_holds_wire(session))
+		layer->is_holding = true;
+	else if (session->is_confirmed)
+		tls_session_read(session);
 	else
 		tls_pacer_ask(session->pacer, &session->turn);
 }
@@ -287,7 +292,7 @@ static void on_wire_end(struct io_layer *layer, int status)
 
 	session->has_wire_ended = true;
 	session->wire_status = status;
-	if (session->is_confirmed)
+	if (session->is_confirmed && !layer->is_holding)
 		end_by_wire(session);
 	else if (!session->is_over)
 		fail_if_cut_off(session);
@@ -302,7 +307,7 @@ static size_t record_size(struct tls_session *session)
 	if (now_ms - session->last_sent_ms > IDLE_MS)
 		session->burst = 0;
 	session->last_sent_ms = now_ms;
-	return session->burst < SMALL_BURST ? SMALL_RECORD : LARGE_RECORD;
+	return session->burst < TLS_SMALL_BURST ? TLS_SMALL_RECORD : LARGE_RECORD;
 }
 
 /* An answer to early data may go out before the client's end of the handshake has come. */
@@ -323,7 +328,7 @@ static int write_records(struct tls_session *session, const char *bytes, size_t 
 			return -EPROTO;
 		bytes += written;
 		len -= written;
-		if (session->burst < SMALL_BURST)
+		if (session->burst < TLS_SMALL_BURST)
 			session->burst += (uint32_t)written;
 	}
 	return 0;
@@ -342,8 +347,14 @@ static void end_both_ways(struct tls_session *session, int error)
 static void on_send(struct io_layer *layer, struct io_buf *buf)
 {
 	struct tls_session *session = session_of(layer);
-	int err = write_records(session, buf->base + buf->start, buf->end - buf->start);
+	int err = -EPIPE;
 
+	if (session->sending.is_kernels && !session->sending.is_silenced) {
+		io_layer_pass(layer, buf);
+		return;
+	}
+	if (!session->sending.is_silenced)
+		err = write_records(session, buf->base + buf->start, buf->end - buf->start);
 	io_buf_release(loop_of(session), buf);
 	if (err)
 		end_both_ways(session, err);
@@ -374,6 +385,7 @@ static void session_free(struct tls_session *session)
 {
 	tls_peer_forget(session);
 	SSL_free(session->ssl);
+	OPENSSL_cleanse(&session->sending, sizeof(session->sending));
 	free(session);
 }
 
@@ -393,6 +405,7 @@ static const struct io_layer_ops layer_ops = {
 	.on_send = on_send,
 	.on_shutdown = on_shutdown,
 	.on_close = on_close,
+	.kernel = &tls_kernel_ops,
 };
 
 static struct tls_session *session_new(SSL_CTX *ctx, const struct tls_start *start)
@@ -404,6 +417,7 @@ static struct tls_session *session_new(SSL_CTX *ctx, const struct tls_start *sta
 	session->layer.ops = &layer_ops;
 	session->pacer = start->pacer;
 	session->on_ready = start->on_ready;
+	session->on_kernel = start->on_kernel;
 	session->turn.on_turn = on_turn;
 	session->timer.on_expire = on_timeout;
 	session->ssl = SSL_new(ctx);
@@ -430,6 +444,8 @@ int tls_accept(const struct tls_server_context *context, struct io_stream *strea
 		return -ENOMEM;
 	session->is_server = true;
 	session->reads_early = tls_server_context_takes_early(context);
+	if (tls_server_context_kernel(context))
+		tls_sending_watch(session, tls_server_context_kernel(context));
 	SSL_set_accept_state(session->ssl);
 	attach(session, stream, start->timeout_ms);
 	*ret = session;

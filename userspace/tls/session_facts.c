@@ -10,6 +10,11 @@ bool tls_session_is_early(const struct tls_session *session)
 	return session->is_open && !session->is_confirmed;
 }
 
+bool tls_session_is_kernels(const struct tls_session *session)
+{
+	return session->sending.is_kernels;
+}
+
 bool tls_session_is_for(const struct tls_session *session, struct slice host)
 {
 	char name[256];

@@ -9,6 +9,7 @@
 #include "io/layer.h"
 #include "io/timer.h"
 #include "tls/context.h"
+#include "tls/kernel.h"
 #include "tls/pacer.h"
 #include "tls/session.h"
 
@@ -19,7 +20,7 @@
 /*
  * Who knows what: loader.c reads files, certificates.c has them by name, policy.c is what both
  * sides of a handshake share, server_context.c and client_context.c put it together; session.c is
- * one connection, wire.c its bytes, pacer.c its turn.
+ * one connection, wire.c its bytes, pacer.c its turn, kernel_tx.c its way into the kernel.
  */
 
 /* --- Files and complaints: loader.c ------------------------------------------------ */
@@ -158,6 +159,9 @@ struct tls_replays *tls_ticket_keys_replays(struct tls_ticket_keys *keys);
  * shown it earlier. */
 bool tls_server_context_answers_for(SSL *ssl, const char *host);
 bool tls_server_context_takes_early(const struct tls_server_context *context);
+/* Return: what may be asked of the kernel; NULL: nothing. */
+const struct tls_kernel_abilities *tls_server_context_kernel(
+	const struct tls_server_context *context);
 
 /* --- Contexts ----------------------------------------------------------------------- */
 
@@ -184,7 +188,65 @@ void tls_pacer_leave(struct tls_pacer *pacer, struct tls_turn *turn);
 
 struct io_loop *tls_pacer_loop(const struct tls_pacer *pacer);
 
+/* --- Sending by the kernel: kernel_tx.c, kernel_keys.c ------------------------------- */
+
+#define TLS_SECRET_MAX 48 /* a SHA-384 */
+
+struct tls_traffic_secret {
+	unsigned char bytes[TLS_SECRET_MAX];
+	size_t len; /* 0: none */
+};
+
+/* Embedded in a session. */
+struct tls_sending {
+	const struct tls_kernel_abilities *kernel; /* the context's; NULL: it is never asked */
+	bool is_kernels;                           /* the kernel makes the records */
+	bool is_refused;                           /* it does not want to */
+	bool is_silenced; /* the peer wants new keys, which the kernel does not take */
+	enum tls_kernel_cipher cipher;
+	struct tls_traffic_secret secret; /* TLS 1.3: that the keys are made from */
+	unsigned char nonce[8];           /* TLS 1.2 with AES-GCM: of the last record */
+	uint64_t records;                 /* under the present keys, until the kernel's first */
+	uint64_t sealed;                  /* by the kernel, under keys before these */
+	uint64_t taken_before;            /* tls_kernel_taken(), before its first */
+	uint64_t out_before;              /* the stream's bytes_out */
+	uint64_t farewell_ms;             /* since when the last record waits; loop time */
+};
+
+struct tls_session;
+
+/* Counts what OpenSSL sends, so that the kernel may go on. @kernel: outlives the session. */
+void tls_sending_watch(struct tls_session *session, const struct tls_kernel_abilities *kernel);
+/* A line of the key log. */
+void tls_sending_note_key(struct tls_session *session, const char *line);
+/* A record that OpenSSL has made. */
+void tls_sending_note_record(struct tls_session *session, const char *record, size_t len);
+/* After each read: meets a request for new keys, or is_silenced. */
+void tls_sending_answer(struct tls_session *session);
+/* Whether what has come is not to be looked at yet. */
+bool tls_sending_holds_wire(const struct tls_session *session);
+
+extern const struct io_layer_kernel_ops tls_kernel_ops;
+
+/* Return: false: the kernel has none such. */
+bool tls_kernel_cipher_of(const SSL *ssl, enum tls_kernel_cipher *ret);
+struct tls_kernel_key;
+/* The key for the next record. Return: 0; -EOPNOTSUPP; -ENOMEM. */
+int tls_kernel_key_make(const SSL *ssl, const struct tls_sending *sending,
+			struct tls_kernel_key *ret) WARN_UNUSED;
+/* Return: whether @line of the key log has the secret that a server sends with. */
+bool tls_traffic_secret_read(const char *line, struct tls_traffic_secret *ret);
+/* The one behind a KeyUpdate. Return: 0; -ENOMEM. */
+int tls_traffic_secret_update(const SSL *ssl, struct tls_traffic_secret *secret) WARN_UNUSED;
+
 /* --- Sessions ----------------------------------------------------------------------- */
+
+/*
+ * A record cannot be read before all of it is there: the first ones of a burst fit into a segment
+ * each, so that the client can begin; later ones are as large as they may be.
+ */
+#define TLS_SMALL_RECORD 1369
+#define TLS_SMALL_BURST  (16 * TLS_SMALL_RECORD)
 
 struct tls_session {
 	struct io_layer layer;
@@ -193,6 +255,8 @@ struct tls_session {
 	struct tls_turn turn;
 	struct io_timer timer;
 	void (*on_ready)(struct io_stream *stream, const struct tls_result *result);
+	void (*on_kernel)(struct io_stream *stream);
+	struct tls_sending sending;
 	struct io_buf *wire, **wire_tail; /* received, not yet taken by OpenSSL */
 	bool is_server;
 	bool reads_early;  /* early data may come, or come still */
@@ -208,7 +272,11 @@ struct tls_session {
 	struct tls_peer_kept *peer; /* peer.c's; NULL: nobody has asked for it */
 };
 
-/* --- Between session.c and early.c --------------------------------------------------------- */
+/* --- Between session.c, early.c and kernel_tx.c ------------------------------------------------
+ */
+
+/* What has come is looked at. */
+void tls_session_read(struct tls_session *session);
 
 /* The owner has it from now on. */
 void tls_session_open(struct tls_session *session);

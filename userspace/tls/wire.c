@@ -64,9 +64,13 @@ static int on_write(BIO *bio, const char *bytes, size_t len, size_t *ret_len)
 	struct tls_session *session = BIO_get_data(bio);
 
 	BIO_clear_retry_flags(bio);
+	*ret_len = len;
+	if (session->sending.is_kernels)
+		return 1; /* what it says is a record of the kernel's already */
+	if (session->is_confirmed && session->sending.kernel)
+		tls_sending_note_record(session, bytes, len);
 	if (io_layer_write(&session->layer, bytes, len) < 0)
 		return 0;
-	*ret_len = len;
 	return 1;
 }
 

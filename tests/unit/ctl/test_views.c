@@ -193,13 +193,13 @@ static void connections_say_how_many_are_not_shown(void **state)
 	      "\"listener\":\"web\",\"endpoint\":\"\",\"state\":\"client_hello\",\"rung\":"
 	      "\"relay\","
 	      "\"age_seconds\":0.25,\"idle_seconds\":0,\"bytes_in\":517,\"bytes_out\":0,"
-	      "\"tls_version\":\"TLSv1.3\",\"tls_cipher\":\"AES\",\"tls_resumed\":true,"
+	      "\"tls_version\":\"TLSv1.3\",\"tls_cipher\":\"AES\",\"tls_kernel\":true,"
 	      "\"tls_client\":\"CN=a\",\"sni\":\"\\u001b[2J\"}]}",
 	      0,
 	      "ID  CLIENT          LISTENER  ENDPOINT  STATE         RUNG     AGE  IDLE     IN  "
-	      "OUT  TLS              CIPHER  SNI   CLIENT CERTIFICATE\n"
+	      "OUT  TLS             CIPHER  SNI   CLIENT CERTIFICATE\n"
 	      "17  192.0.2.1:4711  web       -         client_hello  relay  250ms     -  517 B  0 "
-	      "B  TLSv1.3 resumed  AES     ?[2J  CN=a\n"
+	      "B  TLSv1.3 kernel  AES     ?[2J  CN=a\n"
 	      "1 of 3 open connections shown\n");
 }
 
@@ -208,7 +208,8 @@ static void listeners_with_tls_show_handshakes_and_certificates(void **state)
 	(void)state;
 	check(view_listeners,
 	      "{\"listeners\":[{\"name\":\"web\",\"mode\":\"tcp\",\"binds\":[\":443\"],"
-	      "\"tls\":{\"full\":7,\"resumed\":5,\"failed\":{\"timeout\":1,\"version\":2},"
+	      "\"tls\":{\"full\":7,\"resumed\":5,\"kernel\":2,\"failed\":{\"timeout\":1,"
+	      "\"version\":2},"
 	      "\"certificates\":[{\"file\":\"a.pem\",\"name\":\"a.test\",\"key\":\"ECDSA\","
 	      "\"expires_in_seconds\":0},{\"file\":\"b.pem\",\"name\":\"b.test\",\"key\":"
 	      "\"RSA\",\"expires_in_seconds\":864000}]}},"
@@ -218,8 +219,8 @@ static void listeners_with_tls_show_handshakes_and_certificates(void **state)
 	      "web       :443  tcp        0         0        0  0 B  0 B    -    -\n"
 	      "plain     :80   tcp        0         0        0  0 B  0 B    -    -\n"
 	      "\n"
-	      "LISTENER  FULL HANDSHAKES  RESUMED  FAILED\n"
-	      "web                     7        5       3\n"
+	      "LISTENER  FULL HANDSHAKES  RESUMED  KERNEL  FAILED\n"
+	      "web                     7        5       2       3\n"
 	      "\n"
 	      "LISTENER  CERTIFICATE  NAME    KEY    EXPIRES IN\n"
 	      "web       a.pem        a.test  ECDSA     expired\n"
