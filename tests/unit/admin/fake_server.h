@@ -138,9 +138,14 @@ struct guard *server_guard(const struct server *server)
 	static struct guard *guard;
 
 	(void)server;
-	if (!guard && guard_new(NULL, NULL, &guard))
+	if (!guard && guard_new(NULL, &guard))
 		abort();
 	return guard;
+}
+
+int server_set_guard_mode(struct server *server, enum guard_mode mode)
+{
+	return guard_set_mode(server_guard(server), mode, server_config(server));
 }
 
 /* --- Where addresses are --------------------------------------------------------------------- */
