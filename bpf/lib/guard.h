@@ -14,10 +14,17 @@
 #include "lib/guard_service.h"
 #include "lib/guard_talkers.h"
 
+/* Who answers a SYN by a cookie. */
+enum guard_cookie {
+	COOKIE_OF_NOBODY,
+	COOKIE_OF_KERNEL,
+	COOKIE_OF_DISPATCH,
+};
+
 enum guard_action {
 	GUARD_PASSES,
 	GUARD_DROPS,
-	GUARD_REPLIES, /* the frame is an answer: frame_reply() */
+	GUARD_ANSWERS, /* a SYN that guard_answer() may have an answer to */
 };
 
 static __always_inline struct guard_count *guard_count(__u32 index, __u32 packets, __u32 bytes)
@@ -91,8 +98,8 @@ static __always_inline bool is_stray(const struct guard_settings *settings,
 /* What holds for packets to our listeners, and for stray ones as far as it is the source's. */
 static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 						     const struct guard_settings *settings,
-						     struct guard_view *view, struct packet *packet,
-						     enum guard_count_index *ret_fate)
+						     struct guard_view *view,
+						     enum guard_cookie *ret_cookie)
 {
 	struct guard_load load = {.packets = frame_segments(ctx)};
 	enum guard_reason reason = GUARD_FINE;
@@ -114,24 +121,10 @@ static __always_inline enum guard_reason judge_rates(frame_context *ctx,
 		return reason;
 	if (reason == GUARD_FINE)
 		reason = service_take(service, &load);
-	if (reason != GUARD_FINE || !load.is_syn || !service_wants_cookie(service, &load, now))
-		return reason;
-	if (settings->mode == GUARD_ENFORCE && service->flags & GUARD_SERVICE_DISPATCHED) {
-		packet->wants_cookie = true;
-		return GUARD_FINE;
-	}
-	*ret_fate = GUARD_COUNT_COOKIES_UNMADE;
-	if (settings->mode == GUARD_ENFORCE && !frame_is_loopback(ctx) &&
-	    guard_answer_syn(ctx, view, packet))
-		*ret_fate = GUARD_COUNT_COOKIES;
-	return GUARD_FINE;
-}
-
-static __always_inline enum guard_action guard_action_for(enum guard_count_index fate)
-{
-	if (fate == GUARD_COUNT_COOKIES)
-		return GUARD_REPLIES;
-	return fate < GUARD_COUNT_WOULD_DROP ? GUARD_DROPS : GUARD_PASSES;
+	if (reason == GUARD_FINE && load.is_syn && service_wants_cookie(service, &load, now))
+		*ret_cookie = service->flags & GUARD_SERVICE_DISPATCHED ? COOKIE_OF_DISPATCH
+									: COOKIE_OF_KERNEL;
+	return reason;
 }
 
 static __always_inline const struct guard_settings *guard_settings_of(void)
@@ -141,41 +134,64 @@ static __always_inline const struct guard_settings *guard_settings_of(void)
 	return bpf_map_lookup_elem(&guard_settings, &zero);
 }
 
-/* Verified by itself, and with a stack of its own. Return: enum guard_action. */
-__noinline int guard_judge(frame_context *ctx, struct packet *packet)
+/* Each packet counts as one of them. */
+static __always_inline enum guard_count_index fate_of(const struct guard_settings *settings,
+						      enum guard_reason reason,
+						      enum guard_cookie cookie, bool is_allowed)
 {
-	const struct guard_settings *settings = guard_settings_of();
-	enum guard_count_index fate = GUARD_COUNT_PASSED;
-	__u32 len = frame_len(ctx); /* an answer has another */
-	const struct guard_count *count;
-	struct guard_view view = {};
-	enum guard_reason reason;
-	bool is_allowed = false;
-
-	if (!settings || !packet)
-		return GUARD_PASSES;
-	if (!guard_look((void *)(long)ctx->data, (void *)(long)ctx->data_end, len,
-			packet->l3_offset, &view))
-		return GUARD_PASSES;
-	reason = judge_source(ctx, settings, &view, &is_allowed);
-	if (is_allowed)
-		fate = GUARD_COUNT_ALLOWED;
-	else if (reason == GUARD_FINE)
-		reason = judge_rates(ctx, settings, &view, packet, &fate);
 	if (reason != GUARD_FINE)
-		fate = (settings->mode == GUARD_ENFORCE ? GUARD_COUNT_DROPPED
-							: GUARD_COUNT_WOULD_DROP) +
-		       reason;
-	count = guard_count(fate, frame_segments(ctx), len);
-	if (settings->flags & GUARD_HAS_TALKERS && count &&
-	    count->packets % GUARD_TALKER_SAMPLE == 0)
-		talkers_note(&view, reason != GUARD_FINE);
-	if (reason != GUARD_FINE && settings->capture_until_ns)
-		guard_capture_frame(ctx, settings, reason, settings->mode == GUARD_ENFORCE);
-	return guard_action_for(fate);
+		return reason + (settings->mode == GUARD_ENFORCE ? GUARD_COUNT_DROPPED
+								 : GUARD_COUNT_WOULD_DROP);
+	if (cookie == COOKIE_OF_KERNEL ||
+	    (cookie == COOKIE_OF_DISPATCH && settings->mode != GUARD_ENFORCE))
+		return GUARD_COUNT_COOKIES_UNMADE;
+	return is_allowed ? GUARD_COUNT_ALLOWED : GUARD_COUNT_PASSED;
 }
 
-/* @packet: as parse_frame() has left it, whatever it said. */
+/* @reason: GUARD_FINE: none. @is_open: guard_answer() counts it, by what becomes of it. */
+static __always_inline void guard_note(frame_context *ctx, const struct guard_settings *settings,
+				       struct guard_view *view, enum guard_reason reason,
+				       enum guard_count_index fate, bool is_open)
+{
+	const struct guard_count *count = guard_count(fate, is_open ? 0 : frame_segments(ctx),
+						      is_open ? 0 : frame_len(ctx));
+
+	if (settings->flags & GUARD_HAS_TALKERS && count &&
+	    count->packets % GUARD_TALKER_SAMPLE == 0)
+		talkers_note(view, reason != GUARD_FINE);
+	if (reason != GUARD_FINE && settings->capture_until_ns)
+		guard_capture_frame(ctx, settings, reason, settings->mode == GUARD_ENFORCE);
+}
+
+/* Verified by itself, and with a stack of its own. Sets ->l3_offset, and ->wants_cookie for
+ * dispatch. Return: enum guard_action. */
+__noinline int guard_judge(frame_context *ctx, struct packet *packet)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct guard_settings *settings = guard_settings_of();
+	enum guard_cookie cookie = COOKIE_OF_NOBODY;
+	bool is_allowed = false, is_answered;
+	struct guard_view view = {};
+	enum guard_count_index fate;
+	enum guard_reason reason;
+
+	if (!settings || !packet || !parse_ethernet(data, end, packet) ||
+	    !guard_look(data, end, frame_len(ctx), packet->l3_offset, &view))
+		return GUARD_PASSES;
+	reason = judge_source(ctx, settings, &view, &is_allowed);
+	if (reason == GUARD_FINE && !is_allowed)
+		reason = judge_rates(ctx, settings, &view, &cookie);
+	packet->wants_cookie = cookie == COOKIE_OF_DISPATCH && settings->mode == GUARD_ENFORCE;
+	is_answered = cookie == COOKIE_OF_KERNEL && settings->mode == GUARD_ENFORCE &&
+		      !frame_is_loopback(ctx);
+	fate = is_answered ? GUARD_COUNT_COOKIES : fate_of(settings, reason, cookie, is_allowed);
+	guard_note(ctx, settings, &view, reason, fate, is_answered);
+	if (is_answered)
+		return GUARD_ANSWERS;
+	return fate < GUARD_COUNT_WOULD_DROP ? GUARD_DROPS : GUARD_PASSES;
+}
+
+/* Before anything else is known of the packet: who is refused costs no more than that. */
 static __always_inline int guard_frame(frame_context *ctx, struct packet *packet)
 {
 	const struct guard_settings *settings = guard_settings_of();
@@ -183,6 +199,20 @@ static __always_inline int guard_frame(frame_context *ctx, struct packet *packet
 	if (!settings || settings->mode == GUARD_OFF)
 		return GUARD_PASSES;
 	return guard_judge(ctx, packet);
+}
+
+/* Verified by itself, and with a stack of its own. @packet: of a SYN that guard_frame() has said
+ * ANSWERS of, as parse_frame() has left it. Return: whether the frame is now the answer. */
+__noinline int guard_answer(frame_context *ctx, struct packet *packet)
+{
+	__u32 len = frame_len(ctx);
+	bool is_made;
+
+	if (!packet)
+		return 0;
+	is_made = guard_answer_syn(ctx, packet);
+	guard_count(is_made ? GUARD_COUNT_COOKIES : GUARD_COUNT_COOKIES_UNMADE, 1, len);
+	return is_made;
 }
 
 #endif

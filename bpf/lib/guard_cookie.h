@@ -82,18 +82,17 @@ static __always_inline __u32 answer_tcp(struct packet *packet, __s64 cookie)
 }
 
 /*
- * Return: whether the frame is now the answer, to be sent back. @view: of a SYN. Left to the stack
- * are SYNs with options in the network header, of fragments, or that bring data.
+ * Return: whether the frame is now the answer, to be sent back. @packet: a SYN. Left to the stack
+ * are SYNs that bring data and, for their ports are not known, those with options in the network
+ * header or of fragments.
  */
-static __always_inline bool guard_answer_syn(frame_context *ctx, const struct guard_view *view,
-					     struct packet *packet)
+static __always_inline bool guard_answer_syn(frame_context *ctx, struct packet *packet)
 {
 	struct tcphdr *tcp = packet_tcp(packet);
 	__s64 cookie;
 	__u32 l4, l3;
 
-	if (packet->protocol != IPPROTO_TCP || packet->payload ||
-	    packet->key.destination_port != view->destination_port ||
+	if (packet->protocol != IPPROTO_TCP || packet->payload || !packet->key.destination_port ||
 	    load_tcp_headers(ctx, packet) || !frame_can_reply(ctx, packet))
 		return false;
 	cookie = make_cookie(ctx, packet);

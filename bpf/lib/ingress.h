@@ -2,7 +2,7 @@
 #ifndef SLUICE_BPF_INGRESS_H
 #define SLUICE_BPF_INGRESS_H
 
-/* The worker of both ingress hooks, from an arriving frame to its action: parse, guard, dispatch,
+/* The worker of both ingress hooks, from an arriving frame to its action: guard, parse, dispatch,
  * answers to health checks, splice. */
 #include "lib/check_take.h"
 #include "lib/dispatch.h"
@@ -58,10 +58,12 @@ static __always_inline int ingress_frame(frame_context *ctx)
 	if (frame_is_copy(ctx))
 		return FRAME_PASS;
 	frame_pull_headers(ctx);
-	verdict = parse_packet(ctx, &packet);
 	guard = guard_frame(ctx, &packet);
-	if (guard != GUARD_PASSES)
-		return guard == GUARD_DROPS ? FRAME_DROP : reply_packet(ctx);
+	if (guard == GUARD_DROPS)
+		return FRAME_DROP;
+	verdict = parse_packet(ctx, &packet);
+	if (guard == GUARD_ANSWERS && guard_answer(ctx, &packet))
+		return reply_packet(ctx);
 	action = dispatch_frame(ctx, &packet);
 	if (action != DISPATCH_PASSES)
 		return action;
