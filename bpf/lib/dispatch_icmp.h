@@ -81,6 +81,7 @@ static __always_inline enum dispatch_drop nat_forward_error(frame_context *ctx,
 	work->real_index = nat->real;
 	if (!nexthop || !nexthop->ifindex)
 		return DISPATCH_DROP_NEXTHOP_GONE;
+	packet->payload -= packet->l4_len;
 	why = way_takes(ctx, packet, work, nexthop, 0);
 	if (why == DISPATCH_FINE)
 		why = icmp_store(ctx, packet,

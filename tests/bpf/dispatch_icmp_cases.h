@@ -108,6 +108,23 @@ static void errors_about_answers_reach_the_endpoint(void **state)
 	}
 }
 
+static void error_that_its_way_just_takes_reaches_the_endpoint(void **state)
+{
+	struct frame in, out;
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		reset(DISPATCH_NAT, IPPROTO_UDP, is_ipv6);
+		begin_flow(IPPROTO_UDP);
+		in = error_frame(UP_IN, DOWN_OUT, IPPROTO_UDP, 40);
+		fixture.nexthop.mtu = (uint32_t)in.len - ETH_HLEN;
+		put_nexthop();
+		out = error_frame(UP_OUT, DOWN_IN, IPPROTO_UDP, 40);
+		set_way_up(&out);
+		assert_becomes("an error", in, fixture.hook->redirect, &out);
+	}
+}
+
 static void errors_about_what_was_sent_reach_the_client(void **state)
 {
 	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
@@ -179,11 +196,12 @@ static void errors_about_others_packets_are_passed_untouched(void **state)
 	}
 }
 
-#define DISPATCH_ICMP_TESTS                                                        \
-	cmocka_unit_test(echo_to_a_service_is_answered),                           \
-		cmocka_unit_test(errors_about_answers_reach_the_endpoint),         \
-		cmocka_unit_test(errors_about_what_was_sent_reach_the_client),     \
-		cmocka_unit_test(errors_come_to_endpoints_that_answer_themselves), \
+#define DISPATCH_ICMP_TESTS                                                           \
+	cmocka_unit_test(echo_to_a_service_is_answered),                              \
+		cmocka_unit_test(errors_about_answers_reach_the_endpoint),            \
+		cmocka_unit_test(error_that_its_way_just_takes_reaches_the_endpoint), \
+		cmocka_unit_test(errors_about_what_was_sent_reach_the_client),        \
+		cmocka_unit_test(errors_come_to_endpoints_that_answer_themselves),    \
 		cmocka_unit_test(errors_about_others_packets_are_passed_untouched)
 
 #endif
