@@ -24,7 +24,8 @@ enum guard_cookie {
 enum guard_action {
 	GUARD_PASSES,
 	GUARD_DROPS,
-	GUARD_ANSWERS, /* a SYN that guard_answer() may have an answer to */
+	GUARD_ANSWERS, /* passes, if guard_answer() has no answer to this SYN */
+	GUARD_ASKS,    /* passes; dispatch shall answer this SYN with a cookie */
 };
 
 static __always_inline struct guard_count *guard_count(__u32 index, __u32 packets, __u32 bytes)
@@ -163,9 +164,19 @@ static __always_inline void guard_note(frame_context *ctx, const struct guard_se
 		guard_capture_frame(ctx, settings, reason, settings->mode == GUARD_ENFORCE);
 }
 
-/* Verified by itself, and with a stack of its own. Sets ->l3_offset, and ->wants_cookie for
- * dispatch. Return: enum guard_action. */
-__noinline int guard_judge(frame_context *ctx, struct packet *packet)
+static __always_inline enum guard_action action_for(enum guard_count_index fate,
+						    enum guard_cookie cookie)
+{
+	if (fate < GUARD_COUNT_WOULD_DROP)
+		return GUARD_DROPS;
+	if (fate == GUARD_COUNT_COOKIES)
+		return GUARD_ANSWERS;
+	return fate == GUARD_COUNT_PASSED && cookie == COOKIE_OF_DISPATCH ? GUARD_ASKS
+									  : GUARD_PASSES;
+}
+
+/* Verified by itself, and with a stack of its own. Return: enum guard_action. */
+__noinline int guard_judge(frame_context *ctx)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	const struct guard_settings *settings = guard_settings_of();
@@ -174,31 +185,29 @@ __noinline int guard_judge(frame_context *ctx, struct packet *packet)
 	struct guard_view view = {};
 	enum guard_count_index fate;
 	enum guard_reason reason;
+	__u32 l3_offset;
 
-	if (!settings || !packet || !parse_ethernet(data, end, packet) ||
-	    !guard_look(data, end, frame_len(ctx), packet->l3_offset, &view))
+	if (!settings || !parse_ethernet(data, end, &l3_offset) ||
+	    !guard_look(data, end, frame_len(ctx), l3_offset, &view))
 		return GUARD_PASSES;
 	reason = judge_source(ctx, settings, &view, &is_allowed);
 	if (reason == GUARD_FINE && !is_allowed)
 		reason = judge_rates(ctx, settings, &view, &cookie);
-	packet->wants_cookie = cookie == COOKIE_OF_DISPATCH && settings->mode == GUARD_ENFORCE;
 	is_answered = cookie == COOKIE_OF_KERNEL && settings->mode == GUARD_ENFORCE &&
 		      !frame_is_loopback(ctx);
 	fate = is_answered ? GUARD_COUNT_COOKIES : fate_of(settings, reason, cookie, is_allowed);
 	guard_note(ctx, settings, &view, reason, fate, is_answered);
-	if (is_answered)
-		return GUARD_ANSWERS;
-	return fate < GUARD_COUNT_WOULD_DROP ? GUARD_DROPS : GUARD_PASSES;
+	return action_for(fate, cookie);
 }
 
 /* Before anything else is known of the packet: who is refused costs no more than that. */
-static __always_inline int guard_frame(frame_context *ctx, struct packet *packet)
+static __always_inline int guard_frame(frame_context *ctx)
 {
 	const struct guard_settings *settings = guard_settings_of();
 
 	if (!settings || settings->mode == GUARD_OFF)
 		return GUARD_PASSES;
-	return guard_judge(ctx, packet);
+	return guard_judge(ctx);
 }
 
 /* Verified by itself, and with a stack of its own. @packet: of a SYN that guard_frame() has said

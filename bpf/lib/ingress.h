@@ -48,22 +48,16 @@ __noinline int splice_packet(frame_context *ctx, struct packet *packet, enum flo
 	return verdict_drops(verdict) ? FRAME_DROP : FRAME_PASS;
 }
 
-/* Return: the hook's action. */
-static __always_inline int ingress_frame(frame_context *ctx)
+/* What the guard has let in. Return: the hook's action. */
+static __always_inline int forward_frame(frame_context *ctx, enum guard_action guard)
 {
-	enum flow_verdict verdict;
 	struct packet packet = {};
-	int guard, action;
+	enum flow_verdict verdict = parse_packet(ctx, &packet);
+	int action;
 
-	if (frame_is_copy(ctx))
-		return FRAME_PASS;
-	frame_pull_headers(ctx);
-	guard = guard_frame(ctx, &packet);
-	if (guard == GUARD_DROPS)
-		return FRAME_DROP;
-	verdict = parse_packet(ctx, &packet);
 	if (guard == GUARD_ANSWERS && guard_answer(ctx, &packet))
 		return reply_packet(ctx);
+	packet.wants_cookie = guard == GUARD_ASKS;
 	action = dispatch_frame(ctx, &packet);
 	if (action != DISPATCH_PASSES)
 		return action;
@@ -74,6 +68,18 @@ static __always_inline int ingress_frame(frame_context *ctx)
 	if (check_answers(ctx, &packet))
 		return FRAME_PASS;
 	return splice_packet(ctx, &packet, verdict);
+}
+
+/* Return: the hook's action. */
+static __always_inline int ingress_frame(frame_context *ctx)
+{
+	enum guard_action guard;
+
+	if (frame_is_copy(ctx))
+		return FRAME_PASS;
+	frame_pull_headers(ctx);
+	guard = guard_frame(ctx);
+	return guard == GUARD_DROPS ? FRAME_DROP : forward_frame(ctx, guard);
 }
 
 #endif

@@ -153,22 +153,23 @@ static __always_inline __be32 unmap_ipv4(const __u8 *address)
 	return ipv4;
 }
 
-/* Return: the EtherType behind at most one tag; 0 if the frame is too short. */
+/* Return: the EtherType behind at most one tag, and where what it says begins; 0 if the frame is
+ * too short. */
 static __always_inline __be16 parse_ethernet(const void *data, const void *end,
-					     struct packet *packet)
+					     __u32 *ret_l3_offset)
 {
 	const struct ethhdr *ethernet = data;
 	const __be16 *tag = (const void *)(ethernet + 1);
 
 	if ((const void *)(ethernet + 1) > end)
 		return 0;
-	packet->l3_offset = ETH_HLEN;
+	*ret_l3_offset = ETH_HLEN;
 	if (ethernet->h_proto != bpf_htons(ETH_P_8021Q) &&
 	    ethernet->h_proto != bpf_htons(ETH_P_8021AD))
 		return ethernet->h_proto;
 	if ((const void *)(tag + 2) > end)
 		return 0;
-	packet->l3_offset += VLAN_TAG_LEN;
+	*ret_l3_offset += VLAN_TAG_LEN;
 	return tag[1];
 }
 
@@ -261,7 +262,7 @@ static __always_inline enum flow_verdict parse_frame(const void *data, const voi
 						     __u32 frame_len, bool is_gso,
 						     struct packet *packet)
 {
-	__be16 type = parse_ethernet(data, end, packet);
+	__be16 type = parse_ethernet(data, end, &packet->l3_offset);
 	const void *l3 = data + packet->l3_offset;
 	__u32 left = frame_len - packet->l3_offset;
 	const void *l4;
