@@ -334,22 +334,12 @@ static __always_inline struct dispatch_nat *cookie_enter(struct dispatch_work *w
 							 const struct packet *packet,
 							 enum dispatch_drop *ret_why)
 {
-	const struct dispatch_real *real;
 	struct dispatch_nat *nat;
 
 	work->real_index = ring_real(work, packet);
-	real = work->real_index ? real_at(work->real_index) : NULL;
-	*ret_why = DISPATCH_DROP_NO_ENDPOINT;
-	if (!real_is_of(real, work))
-		return NULL;
-	*ret_why = DISPATCH_DROP_RATE;
-	if (!may_enter(work))
-		return NULL;
-	*ret_why = DISPATCH_DROP_NO_PORT;
-	nat = nat_take(work, packet, real);
+	nat = nat_enter(work, packet, ret_why);
 	if (!nat)
 		return NULL;
-	count_flow(work->service_index, work->real_index);
 	count_cookie(work->service_index, true);
 	*ret_why = DISPATCH_FINE;
 	return nat;

@@ -227,19 +227,14 @@ static __always_inline enum dispatch_drop may_begin(const struct packet *packet,
 								 : DISPATCH_DROP_NO_FLOW;
 }
 
-static __always_inline struct dispatch_nat *nat_begin(frame_context *ctx,
-						      struct dispatch_work *work,
-						      struct packet *packet,
+/* ->real_index: who shall have the flow; 0: nobody. Return: NULL with *@ret_why. */
+static __always_inline struct dispatch_nat *nat_enter(struct dispatch_work *work,
+						      const struct packet *packet,
 						      enum dispatch_drop *ret_why)
 {
-	const struct dispatch_real *real;
-	struct dispatch_nat *nat = NULL;
+	const struct dispatch_real *real = work->real_index ? real_at(work->real_index) : NULL;
+	struct dispatch_nat *nat;
 
-	*ret_why = may_begin(packet, work, packet_tcp(packet));
-	if (*ret_why != DISPATCH_FINE)
-		return NULL;
-	work->real_index = choose_real(ctx, work, packet, true);
-	real = work->real_index ? real_at(work->real_index) : NULL;
 	*ret_why = DISPATCH_DROP_NO_ENDPOINT;
 	if (!real_is_of(real, work))
 		return NULL;
@@ -251,6 +246,18 @@ static __always_inline struct dispatch_nat *nat_begin(frame_context *ctx,
 	if (nat)
 		count_flow(work->service_index, work->real_index);
 	return nat;
+}
+
+static __always_inline struct dispatch_nat *nat_begin(frame_context *ctx,
+						      struct dispatch_work *work,
+						      struct packet *packet,
+						      enum dispatch_drop *ret_why)
+{
+	*ret_why = may_begin(packet, work, packet_tcp(packet));
+	if (*ret_why != DISPATCH_FINE)
+		return NULL;
+	work->real_index = choose_real(ctx, work, packet, true);
+	return nat_enter(work, packet, ret_why);
 }
 
 /* The daemon sends the RST: it has another length than the segment. Source: RFC 9293 section
