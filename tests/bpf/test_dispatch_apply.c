@@ -448,12 +448,23 @@ static void assert_soon(const struct daemon *daemon, bool may_send)
 	assert_int_equal(programs_may_send(daemon), may_send);
 }
 
+/* Since 6.3. Before, no veth is thought to send. */
+static bool kernel_tells_of_xdp(void)
+{
+	struct device_xdp facts;
+
+	device_xdp_query(if_nametoindex("d0"), &facts);
+	return facts.is_told;
+}
+
 /* A veth sends what its far end can take: with a program there, or GRO. A bridge sends nothing. */
 static void answers_leave_at_xdp_while_every_device_sends(void **state)
 {
 	struct daemon daemon = {};
 
 	(void)state;
+	if (!kernel_tells_of_xdp())
+		skip();
 	reset_plan();
 	start_at(&daemon, SPLICE_HOOK_XDP);
 	apply(&daemon);
