@@ -26,9 +26,9 @@
 
 /* --- Failures --------------------------------------------------------------------------------- */
 
-static int nsteps;        /* of the kernel's, so far */
-static int failing;       /* the step that fails; 0: none */
-static int server_ids_fd; /* of other maps, dispatch_map_put() is counted */
+static int nsteps;                      /* of the kernel's, so far */
+static int failing;                     /* the step that fails; 0: none */
+static int server_ids_fd, answerers_fd; /* of other maps, dispatch_map_put() is counted */
 
 int __real_dispatch_map_put(int fd, uint32_t index, const void *value);
 int __wrap_dispatch_map_put(int fd, uint32_t index, const void *value);
@@ -54,7 +54,7 @@ int __wrap_dispatch_map_put(int fd, uint32_t index, const void *value)
 int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 {
 	errno = ENOMEM;
-	return fd == server_ids_fd && fails_here()
+	return (fd == server_ids_fd || fd == answerers_fd) && fails_here()
 		       ? -1
 		       : __real_bpf_map_update_elem(fd, key, value, flags);
 }
@@ -92,6 +92,7 @@ static int set_up(void **state)
 		fail_msg("%s", why);
 	assert_int_equal(dispatch_new(daemon.programs, &daemon.dispatch), 0);
 	server_ids_fd = ingress_map(&daemon.programs->ingress, "dispatch_server_ids");
+	answerers_fd = ingress_map(&daemon.programs->ingress, "dispatch_answerers");
 	*state = &daemon;
 	return 0;
 }
@@ -113,6 +114,7 @@ struct image {
 	struct dispatch_real *reals;
 	struct dispatch_run *runs;
 	uint32_t of_server[256]; /* the second service's reals by server id; 0: none */
+	struct dispatch_answerer answerers[256]; /* by the last byte of 10.5.0.0/24; zero: none */
 };
 
 static int map_of(const struct daemon *daemon, const char *name)
@@ -133,6 +135,11 @@ static void *copy_array(const struct daemon *daemon, const char *name, size_t si
 
 #define NREALS (DISPATCH_ENDPOINTS_MAX + 1u)
 
+static struct dispatch_address answerer_key(unsigned last)
+{
+	return (struct dispatch_address){.bytes = {[10] = 0xff, 0xff, 10, 5, 0, (uint8_t)last}};
+}
+
 static struct image take_image(const struct daemon *daemon, uint32_t service)
 {
 	struct image image = {
@@ -148,6 +155,11 @@ static struct image take_image(const struct daemon *daemon, uint32_t service)
 
 		(void)bpf_map_lookup_elem(map_of(daemon, "dispatch_server_ids"), &key,
 					  &image.of_server[id]);
+	}
+	for (unsigned last = 0; last < 256; last++) {
+		const struct dispatch_address key = answerer_key(last);
+
+		(void)bpf_map_lookup_elem(answerers_fd, &key, &image.answerers[last]);
 	}
 	return image;
 }
@@ -176,6 +188,7 @@ static void assert_same(const struct image *a, const struct image *b)
 			assert_memory_equal(&a->runs[i], &b->runs[i], sizeof(*a->runs));
 	}
 	assert_memory_equal(a->of_server, b->of_server, sizeof(a->of_server));
+	assert_memory_equal(a->answerers, b->answerers, sizeof(a->answerers));
 	assert_memory_equal(&a->settings.ring, &b->settings.ring, sizeof(a->settings.ring));
 	assert_int_equal(a->settings.half, b->settings.half);
 }
@@ -191,8 +204,8 @@ static struct address parsed(const char *text)
 }
 
 static struct address sources[1];
-static struct dispatch_endpoint web[3], quic[3], spare[1];
-static struct dispatch_service services[3];
+static struct dispatch_endpoint web[3], quic[3], spare[1], gated[3];
+static struct dispatch_service services[4];
 static struct dispatch_plan plan;
 
 #define QUIC_PLACE 1 /* of the second service: they are placed in their order */
@@ -234,11 +247,22 @@ static void make_plan(void)
 						.ring_size = 251,
 						.endpoints = spare,
 						.nendpoints = 1};
-	plan = (struct dispatch_plan){.services = services, .nservices = 3, .ring_seed = 1};
+	gated[0] = (struct dispatch_endpoint){
+		.id = 41, .address = parsed("10.5.0.1:8080"), .weight = 1};
+	gated[1] = (struct dispatch_endpoint){
+		.id = 42, .address = parsed("10.5.0.2:8080"), .weight = 1};
+	services[3] = (struct dispatch_service){.id = 5,
+						.address = parsed("10.1.0.5:80"),
+						.protocol = IPPROTO_TCP,
+						.form = DISPATCH_DNAT,
+						.ring_size = 251,
+						.endpoints = gated,
+						.nendpoints = 2};
+	plan = (struct dispatch_plan){.services = services, .nservices = 4, .ring_seed = 1};
 }
 
-/* Of all that can change something: ports, weights, endpoints that come and go, ids of servers, a
- * service in another one's place, the seed. */
+/* Of all that can change something: ports, weights, endpoints that come and go, ids of servers,
+ * addresses that answers come from, a service in another one's place, the seed. */
 static void change_plan(void)
 {
 	web[0].weight = 0;
@@ -252,6 +276,12 @@ static void change_plan(void)
 	services[1].nendpoints = 3;
 	services[2].id = 4;
 	services[2].address = parsed("10.1.0.4:80");
+	address_set_port(&gated[0].address, 8081);
+	gated[1] = (struct dispatch_endpoint){
+		.id = 43, .address = parsed("10.5.0.3:8080"), .weight = 1};
+	gated[2] = (struct dispatch_endpoint){
+		.id = 44, .address = parsed("10.5.0.4:8080"), .weight = 1};
+	services[3].nendpoints = 3;
 	plan.ring_seed = 2;
 }
 
@@ -344,6 +374,63 @@ static void source_ports_of_a_plan_without_room_are_free_at_once(void **state)
 	image_done(&before);
 }
 
+static struct dispatch_address key_of_nobody(uint32_t n)
+{
+	struct dispatch_address key = {.bytes = {0xfd}};
+
+	memcpy(&key.bytes[12], &n, sizeof(n));
+	return key;
+}
+
+/* Addresses that are in no plan, until so many places are left. Return: how many. */
+static uint32_t fill_answerers(uint32_t left)
+{
+	static const struct dispatch_answerer answerer;
+	struct dispatch_address key;
+	uint32_t count = 0;
+
+	for (;; count++) {
+		key = key_of_nobody(count);
+		if (bpf_map_update_elem(answerers_fd, &key, &answerer, BPF_ANY) < 0)
+			break;
+	}
+	assert_int_equal(errno, E2BIG);
+	for (; left; left--) {
+		key = key_of_nobody(--count);
+		assert_int_equal(bpf_map_delete_elem(answerers_fd, &key), 0);
+	}
+	return count;
+}
+
+/* The first of two new addresses still has a place. */
+static void a_plan_without_room_for_answers_has_changed_nothing(void **state)
+{
+	const struct daemon *daemon = *state;
+	struct image before, after;
+	const char *why = "";
+
+	make_plan();
+	assert_int_equal(apply(daemon), 0);
+	before = take_image(daemon, QUIC_PLACE);
+	assert_int_not_equal(before.answerers[1].answer[0].real, 0);
+	assert_true(fill_answerers(1) > DISPATCH_ENDPOINTS_MAX);
+	change_plan();
+	assert_int_equal(dispatch_apply(daemon->dispatch, &plan, &why), -E2BIG);
+	assert_string_equal(why, "the table of endpoints of form dnat has no room");
+	after = take_image(daemon, QUIC_PLACE);
+	assert_same(&before, &after);
+	image_done(&after);
+	services[3].nendpoints = 2; /* one new address has a place */
+	assert_int_equal(apply(daemon), 0);
+	after = take_image(daemon, QUIC_PLACE);
+	assert_int_equal(after.answerers[2].answer[0].real, 0);
+	assert_int_not_equal(after.answerers[3].answer[0].real, 0);
+	services[3].nendpoints = 3; /* what was in no plan is gone with it */
+	assert_int_equal(apply(daemon), 0);
+	image_done(&after);
+	image_done(&before);
+}
+
 static int enter_namespace(void **state)
 {
 	(void)state;
@@ -359,6 +446,8 @@ int main(void)
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			source_ports_of_a_plan_without_room_are_free_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_plan_without_room_for_answers_has_changed_nothing,
+						set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, enter_namespace, NULL);

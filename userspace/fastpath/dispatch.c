@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
+#include "fastpath/map_journal.h"
 #include "guard/limiter.h"
 
 #include <bpf/bpf.h>
@@ -58,7 +59,7 @@ struct applying {
 	const char *why;
 	/* To be put back if it fails. */
 	uint64_t service_ids[DISPATCH_SERVICES_MAX];
-	struct dispatch_server_ids_before server_ids;
+	struct map_journal journal;
 };
 
 const char *dispatch_form_name(enum dispatch_form form)
@@ -201,9 +202,9 @@ static int fill_ring(struct applying *applying, size_t i, const uint16_t *reals)
 static int put_server_ids(struct applying *applying, size_t i, const uint16_t *reals)
 {
 	applying->why = "the table of QUIC's server ids has no room";
-	return dispatch_server_ids_put(fd_of(applying->dispatch, "dispatch_server_ids"),
-				       &applying->plan->services[i], applying->places[i], reals,
-				       &applying->server_ids);
+	return dispatch_server_ids_put(&applying->journal,
+				       fd_of(applying->dispatch, "dispatch_server_ids"),
+				       &applying->plan->services[i], applying->places[i], reals);
 }
 
 static int take_service(struct applying *applying, size_t i)
@@ -262,6 +263,17 @@ static int put_elements(int fd, uint32_t first, const void *elements, size_t siz
 	return err;
 }
 
+static int put_answers(struct applying *applying)
+{
+	int err = dispatch_answers_put(&applying->journal,
+				       fd_of(applying->dispatch, "dispatch_answerers"),
+				       &applying->answers);
+
+	if (err == -E2BIG)
+		applying->why = "the table of endpoints of form dnat has no room";
+	return err;
+}
+
 static int put_tables(const struct applying *applying)
 {
 	const struct dispatch *dispatch = applying->dispatch;
@@ -279,9 +291,6 @@ static int put_tables(const struct applying *applying)
 		err = put_elements(fd_of(dispatch, "dispatch_services"),
 				   half * DISPATCH_SERVICES_MAX, applying->services,
 				   sizeof(*applying->services), DISPATCH_SERVICES_MAX);
-	if (!err)
-		err = dispatch_answers_put(fd_of(dispatch, "dispatch_answerers"),
-					   &applying->answers);
 	return err;
 }
 
@@ -401,6 +410,8 @@ static int apply(struct applying *applying)
 	applying->why = "the packet programs' tables cannot be written";
 	err = put_tables(applying);
 	if (!err)
+		err = put_answers(applying);
+	if (!err)
 		err = put_in_force(applying);
 	if (err)
 		return err;
@@ -417,7 +428,9 @@ static void undo(struct applying *applying)
 {
 	struct dispatch *dispatch = applying->dispatch;
 
-	dispatch_server_ids_restore(fd_of(dispatch, "dispatch_server_ids"), &applying->server_ids);
+	if (map_journal_undo(&applying->journal) < 0)
+		log_warn("dispatch: the tables of server ids and of form dnat are not whole until "
+			 "the next plan");
 	dispatch_reals_abort(dispatch->endpoints);
 	memcpy(dispatch->service_ids, applying->service_ids, sizeof(dispatch->service_ids));
 }
@@ -442,7 +455,7 @@ int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 		undo(&applying);
 		*ret_why = applying.why;
 	}
-	dispatch_server_ids_before_done(&applying.server_ids);
+	map_journal_done(&applying.journal);
 	dispatch_tables_done(&applying.tables);
 	dispatch_answers_done(&applying.answers);
 	free(applying.places);

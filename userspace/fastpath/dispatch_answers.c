@@ -5,6 +5,7 @@
  * all but that is pure.
  */
 #include "fastpath/dispatch_internal.h"
+#include "fastpath/map_journal.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -123,18 +124,22 @@ const char *dispatch_answers_collide(const struct dispatch_answers *answers)
 	return NULL;
 }
 
-int dispatch_answers_put(int fd, const struct dispatch_answers *answers)
+int dispatch_answers_put(struct map_journal *journal, int fd,
+			 const struct dispatch_answers *answers)
 {
-	for (size_t first = 0, end; first < answers->count; first = end) {
+	int err = 0;
+
+	for (size_t first = 0, end; !err && first < answers->count; first = end) {
+		const struct dispatch_address *address = &answers->all[first].address;
 		struct dispatch_answerer answerer = {};
 
 		end = end_of(answers, first);
 		for (size_t i = first; i < end; i++)
 			answerer.answer[i - first] = answers->all[i].answer;
-		if (bpf_map_update_elem(fd, &answers->all[first].address, &answerer, BPF_ANY) < 0)
-			return -errno;
+		err = map_journal_put(journal, fd, slice_of(address, sizeof(*address)),
+				      slice_of(&answerer, sizeof(answerer)));
 	}
-	return 0;
+	return err;
 }
 
 static bool is_listed(const struct dispatch_answers *answers, const struct dispatch_address *key)

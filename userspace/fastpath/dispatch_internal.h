@@ -11,6 +11,7 @@
 
 struct bpf_object;
 struct ingress;
+struct map_journal;
 struct nexthops;
 struct pin;
 
@@ -66,21 +67,10 @@ void dispatch_address(const struct address *address, uint8_t ret[16]);
  * --------------------------------------------------------
  */
 
-/* What the map had where a plan has put something else. */
-struct dispatch_server_ids_before {
-	struct dispatch_server_id_before *all;
-	size_t count, cap;
-};
-
-/* @fd: of the map. @place: of the service; @reals: of its endpoints. @before: what is changed is
- * added to it, whether or not all goes well. Return: 0; -errno. */
-int dispatch_server_ids_put(int fd, const struct dispatch_service *service, uint16_t place,
-			    const uint16_t *reals,
-			    struct dispatch_server_ids_before *before) WARN_UNUSED;
-
-/* As it was. */
-void dispatch_server_ids_restore(int fd, const struct dispatch_server_ids_before *before);
-void dispatch_server_ids_before_done(struct dispatch_server_ids_before *before);
+/* @fd: of the map. @place: of the service; @reals: of its endpoints. Return: 0; -errno. */
+int dispatch_server_ids_put(struct map_journal *journal, int fd,
+			    const struct dispatch_service *service, uint16_t place,
+			    const uint16_t *reals) WARN_UNUSED;
 
 /* Removes what @plan, whose services are at @places, does not have. */
 void dispatch_server_ids_trim(int fd, const struct dispatch_plan *plan, const uint16_t *places);
@@ -110,7 +100,8 @@ void dispatch_answers_sort(struct dispatch_answers *answers);
 /* @answers: sorted. Return: why they cannot be told apart; NULL: they can. */
 const char *dispatch_answers_collide(const struct dispatch_answers *answers);
 /* @fd: of the map. @answers: sorted, with reals. Return: 0; -errno. */
-int dispatch_answers_put(int fd, const struct dispatch_answers *answers) WARN_UNUSED;
+int dispatch_answers_put(struct map_journal *journal, int fd,
+			 const struct dispatch_answers *answers) WARN_UNUSED;
 /* Removes what @answers, sorted, does not have. */
 void dispatch_answers_trim(int fd, const struct dispatch_answers *answers);
 void dispatch_answers_done(struct dispatch_answers *answers);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which endpoint a server id of QUIC is of: the map that bpf/lib/dispatch_quic.h asks. */
 #include "fastpath/dispatch_internal.h"
+#include "fastpath/map_journal.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct dispatch_server_id key_of(const struct dispatch_service *service, uint16_t place,
@@ -16,73 +15,20 @@ static struct dispatch_server_id key_of(const struct dispatch_service *service, 
 	return key;
 }
 
-/* --- Put, and put back ------------------------------------------------------------------------ */
-
-struct dispatch_server_id_before {
-	struct dispatch_server_id key;
-	uint32_t real; /* 0: there was none */
-};
-
-static int remember(struct dispatch_server_ids_before *before, const struct dispatch_server_id *key,
-		    uint32_t real)
-{
-	size_t cap = before->cap ? 2 * before->cap : 16;
-	struct dispatch_server_id_before *all = before->all;
-
-	if (before->count == before->cap) {
-		all = realloc(all, cap * sizeof(*all));
-		if (!all)
-			return -ENOMEM;
-		before->all = all;
-		before->cap = cap;
-	}
-	all[before->count++] = (struct dispatch_server_id_before){.key = *key, .real = real};
-	return 0;
-}
-
-static int put(int fd, const struct dispatch_server_id *key, uint32_t real,
-	       struct dispatch_server_ids_before *before)
-{
-	uint32_t old = 0;
-	int err;
-
-	(void)bpf_map_lookup_elem(fd, key, &old); /* or there is none */
-	if (old == real)
-		return 0;
-	err = remember(before, key, old);
-	if (!err && bpf_map_update_elem(fd, key, &real, BPF_ANY) < 0)
-		err = -errno;
-	return err;
-}
-
-int dispatch_server_ids_put(int fd, const struct dispatch_service *service, uint16_t place,
-			    const uint16_t *reals, struct dispatch_server_ids_before *before)
+int dispatch_server_ids_put(struct map_journal *journal, int fd,
+			    const struct dispatch_service *service, uint16_t place,
+			    const uint16_t *reals)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && service->server_id_len && i < service->nendpoints; i++) {
 		struct dispatch_server_id key = key_of(service, place, &service->endpoints[i]);
+		uint32_t real = reals[i];
 
-		err = put(fd, &key, reals[i], before);
+		err = map_journal_put(journal, fd, slice_of(&key, sizeof(key)),
+				      slice_of(&real, sizeof(real)));
 	}
 	return err;
-}
-
-void dispatch_server_ids_restore(int fd, const struct dispatch_server_ids_before *before)
-{
-	for (size_t i = before->count; i-- > 0;) {
-		const struct dispatch_server_id_before *one = &before->all[i];
-
-		if (one->real)
-			(void)bpf_map_update_elem(fd, &one->key, &one->real, BPF_ANY);
-		else
-			(void)bpf_map_delete_elem(fd, &one->key);
-	}
-}
-
-void dispatch_server_ids_before_done(struct dispatch_server_ids_before *before)
-{
-	free(before->all);
 }
 
 /* --- What is not planned any more ------------------------------------------------------------- */
