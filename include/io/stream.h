@@ -86,6 +86,9 @@ void io_stream_recv_stop(struct io_stream *stream);
 /* Whether bytes of the peer would arrive: they are asked for, and there is a buffer for them. */
 bool io_stream_is_receiving(const struct io_stream *stream);
 
+/* Whether they are asked for, and there is no buffer: the peer is not to blame for silence. */
+bool io_stream_lacks_buffer(const struct io_stream *stream);
+
 /* Bytes that were read from the socket by other means come back as if just received. */
 void io_stream_unread(struct io_stream *stream, struct io_buf *buf);
 

@@ -167,6 +167,11 @@ bool io_stream_is_receiving(const struct io_stream *stream)
 	return io_stream_may_recv(stream) && !list_is_linked(&stream->node);
 }
 
+bool io_stream_lacks_buffer(const struct io_stream *stream)
+{
+	return io_stream_may_recv(stream) && list_is_linked(&stream->node);
+}
+
 void io_stream_recv_drop(struct io_stream *stream)
 {
 	stream->flags |= STREAM_RECV_DROPPED;

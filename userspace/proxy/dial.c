@@ -3,6 +3,7 @@
  * tries themselves are dial_open.c's. */
 #include "proxy/dial.h"
 #include "core/log.h"
+#include "core/scarcity.h"
 #include "proxy/worker.h"
 
 #include <errno.h>
@@ -87,17 +88,12 @@ static void wait_for_resources(struct dial *dial)
 
 /* --- Tries ------------------------------------------------------------------------ */
 
-static bool will_pass(int error)
-{
-	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
-}
-
 /* Ours to answer for, so it is not held against the endpoint. */
 static void on_no_socket(struct dial *dial, int error)
 {
 	log_warn("pool %s: endpoint %s: no socket to connect with: %s", dial_pool(dial)->name,
 		 dial->endpoint->name, strerror(-error));
-	if (will_pass(error)) {
+	if (is_scarcity(error)) {
 		wait_for_resources(dial);
 		return;
 	}

@@ -38,6 +38,10 @@ static void on_connect_timeout(struct io_timer *timer)
 {
 	struct dial *dial = container_of(timer, struct dial, timer);
 
+	if (io_stream_lacks_buffer(dial->stream)) {
+		dial->ops->on_failed(dial, DIAL_NO_MEMORY);
+		return;
+	}
 	if (dial->stream->layer)
 		dial->tls.failure = TLS_FAILURE_TIMEOUT;
 	dial_fail(dial, -ETIMEDOUT, IO_CLOSE_RESET);
@@ -120,7 +124,10 @@ void dial_on_handshake(struct dial *dial, const struct tls_result *result)
 	}
 	log_warn("pool %s: endpoint %s: TLS handshake: %s", dial_pool(dial)->name,
 		 dial->endpoint->name, result->reason);
-	dial_fail(dial, -EPROTO, IO_CLOSE_FIN);
+	if (result->failure == TLS_FAILURE_NO_MEMORY)
+		dial->ops->on_failed(dial, DIAL_NO_MEMORY);
+	else
+		dial_fail(dial, -EPROTO, IO_CLOSE_FIN);
 }
 
 /* The timer of the connect goes on; the handshake's own only stands behind it. */

@@ -2,6 +2,7 @@
 /* The response's way to the client: interim ones, the head, the body in the framing that the client
  * understands, and the end of both messages. */
 #include "config/variable.h"
+#include "core/scarcity.h"
 #include "http/connection.h"
 #include "http/forwarded.h"
 #include "http/h1_write.h"
@@ -43,10 +44,14 @@ static void fail(struct exchange_leg *leg, unsigned status, enum exchange_end en
 
 /* A connection that was kept may have been closed while the request was on its way: then another
  * one is tried. */
-static void on_gone(struct exchange_leg *leg)
+static void on_gone(struct exchange_leg *leg, int status)
 {
 	bool is_mute = !leg->answer.buf;
 
+	if (is_scarcity(status)) {
+		fail(leg, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		return;
+	}
 	if (!leg->is_reused && is_mute)
 		pool_view_report_reset(leg->dial.pool_view, leg->dial.endpoint);
 	if (is_mute && exchange_try_again(leg, leg->is_reused ? EXCHANGE_STALE : EXCHANGE_RESET))
@@ -381,7 +386,7 @@ void exchange_on_answer(struct exchange_leg *leg, struct io_buf *buf, int status
 
 	if (!buf) {
 		if (!exchange->is_answer_begun)
-			on_gone(leg);
+			on_gone(leg, status);
 		else if (status < 0)
 			exchange_abort(exchange, EXCHANGE_END_ANSWER_CUT, NULL);
 		else
@@ -411,9 +416,10 @@ void exchange_on_answer_sent(struct exchange *exchange)
 		io_stream_recv_start(&backend->stream);
 }
 
+/* What it says may be in its socket, and we have no buffer for it. */
 static void report_late(struct exchange_leg *leg)
 {
-	if (leg && leg->is_head_sent)
+	if (leg && leg->is_head_sent && !io_stream_lacks_buffer(&leg->backend->stream))
 		pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, true);
 }
 

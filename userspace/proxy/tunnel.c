@@ -10,6 +10,7 @@
  */
 #include "proxy/tunnel.h"
 
+#include "core/scarcity.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -49,6 +50,8 @@ static void reset(struct tunnel *tunnel, enum connection_end end)
 
 static enum connection_end reset_by(const struct tunnel *tunnel, const struct io_stream *side)
 {
+	if (is_scarcity(side->status) || is_scarcity(tunnel->send_error))
+		return CONNECTION_END_NO_MEMORY;
 	/* A FIN where TLS had more to say: the other side must not take it for the end. */
 	if (side->status == -ECONNABORTED)
 		return side == tunnel->client ? CONNECTION_END_CLIENT_TRUNCATED

@@ -53,6 +53,16 @@ enum tls_failure tls_failure_of(unsigned long error)
 	}
 }
 
+/* The first one is what all others come from. There is none where the stream's queue took no more,
+ * which it does as long as there is memory; an internal one is what mostly comes of too little. */
+bool tls_errors_are_own(void)
+{
+	unsigned long first = ERR_peek_error();
+	int reason = ERR_GET_REASON(first);
+
+	return !first || reason == ERR_R_MALLOC_FAILURE || reason == ERR_R_INTERNAL_ERROR;
+}
+
 /* Reasons above this number stand for the alerts of the peer. */
 bool tls_error_is_alert(unsigned long error)
 {

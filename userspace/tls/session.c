@@ -12,6 +12,7 @@
  * by the kernel (kernel_tx.c): nothing of the owner's waits here.
  */
 #include "tls/session.h"
+#include "core/scarcity.h"
 #include "tls/tls_internal.h"
 
 #include <errno.h>
@@ -61,6 +62,10 @@ static void fail_by_openssl(struct tls_session *session)
 	enum tls_failure failure = tls_failure_of(error);
 	const char *reason = ERR_reason_error_string(error);
 
+	if (tls_errors_are_own()) {
+		failure = TLS_FAILURE_NO_MEMORY;
+		reason = "out of memory, or an error of our own";
+	}
 	ERR_clear_error();
 	if (failure == TLS_FAILURE_CERTIFICATE && verdict != X509_V_OK)
 		reason = X509_verify_cert_error_string(verdict);
@@ -119,7 +124,9 @@ static void fail_if_cut_off(struct tls_session *session)
 	if (session->is_open)
 		end_by_wire(session);
 	else
-		tls_session_fail(session, TLS_FAILURE_GONE,
+		tls_session_fail(session,
+				 is_scarcity(session->wire_status) ? TLS_FAILURE_NO_MEMORY
+								   : TLS_FAILURE_GONE,
 				 session->wire_status ? strerror(-session->wire_status)
 						      : "closed during the handshake");
 }
@@ -180,11 +187,14 @@ static void on_timeout(struct io_timer *timer)
 static void end_reading(struct tls_session *session, int error)
 {
 	unsigned long reason = ERR_peek_last_error();
+	bool is_own = tls_errors_are_own();
 	int status = -EBADMSG;
 
 	ERR_clear_error();
 	if (error == SSL_ERROR_ZERO_RETURN)
 		status = 0;
+	else if (is_own)
+		status = -ENOMEM;
 	else if (tls_error_is_alert(reason))
 		status = -ECONNRESET;
 	tls_wire_release(session);
@@ -325,7 +335,7 @@ static int write_records(struct tls_session *session, const char *bytes, size_t 
 
 		ERR_clear_error();
 		if (write_record(session, bytes, len < limit ? len : limit, &written) != 1)
-			return -EPROTO;
+			return tls_errors_are_own() ? -ENOMEM : -EPROTO;
 		bytes += written;
 		len -= written;
 		if (session->burst < TLS_SMALL_BURST)

@@ -155,7 +155,7 @@ static void say_if_stopped(struct health *health)
 
 /* --- Probes: one, or one by each way ------------------------------------------------- */
 
-static void on_probe_done(struct probe *probe, bool is_ok, const char *reason);
+static void on_probe_done(struct probe *probe, enum probe_verdict verdict, const char *reason);
 
 /* From @check->way on, that of the endpoint's family. Return: NULL: there is none left. */
 static const struct dispatch_way *find_way(struct check *check)
@@ -204,7 +204,7 @@ static void go_on(struct check *check, const char *reason)
 	schedule(check);
 }
 
-static void on_probe_done(struct probe *probe, bool is_ok, const char *reason)
+static void on_probe_done(struct probe *probe, enum probe_verdict verdict, const char *reason)
 {
 	struct check *check = container_of(probe, struct check, probe);
 	struct health *health = check->health;
@@ -215,11 +215,12 @@ static void on_probe_done(struct probe *probe, bool is_ok, const char *reason)
 		say_if_stopped(health);
 		return;
 	}
-	if (is_ok) {
+	if (verdict == PROBE_PASSED) {
 		go_on(check, reason);
 		return;
 	}
-	take_result(check, false, reason);
+	if (verdict == PROBE_FAILED)
+		take_result(check, false, reason);
 	schedule(check);
 }
 

@@ -7,6 +7,7 @@
 #include "upstream/pool_view_internal.h"
 
 #include "core/hash.h"
+#include "core/scarcity.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -407,11 +408,9 @@ void pool_view_release(struct pool_view *view, struct endpoint *endpoint)
 /* What went wrong on our side says nothing about the endpoint. */
 static bool is_endpoints_fault(int error)
 {
+	if (is_scarcity(error))
+		return false;
 	switch (error) {
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOBUFS:
-	case -ENOMEM:
 	case -EADDRNOTAVAIL:
 	case -EADDRINUSE:
 	case -EACCES:

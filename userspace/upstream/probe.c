@@ -7,6 +7,7 @@
  */
 #include "upstream/probe.h"
 
+#include "core/scarcity.h"
 #include "fastpath/dispatch.h"
 #include "fastpath/dispatch_check.h"
 #include "net/proxy_protocol.h"
@@ -21,10 +22,10 @@
 
 /* --- Verdicts ----------------------------------------------------------------------- */
 
-static void end(struct probe *probe, bool is_ok, enum io_close_how how)
+static void end(struct probe *probe, enum probe_verdict verdict, enum io_close_how how)
 {
 	probe->is_over = true;
-	probe->is_ok = is_ok;
+	probe->verdict = verdict;
 	io_timer_stop(probe->stream.loop, &probe->timer);
 	io_stream_close(&probe->stream, how);
 }
@@ -39,7 +40,7 @@ void probe_pass(struct probe *probe, const char *fmt, ...)
 	vsnprintf(probe->reason, sizeof(probe->reason), fmt, args);
 	va_end(args);
 	/* What a tunnel's end hears after we have closed does not reach it any more. */
-	end(probe, true, probe->tunnel_port ? IO_CLOSE_RESET : IO_CLOSE_FIN);
+	end(probe, PROBE_PASSED, probe->tunnel_port ? IO_CLOSE_RESET : IO_CLOSE_FIN);
 }
 
 /* An endpoint may serve some of the addresses that it is to serve. */
@@ -65,7 +66,19 @@ void probe_fail(struct probe *probe, const char *fmt, ...)
 	va_end(args);
 	name_way(probe);
 	/* Whatever the endpoint still means to send, nobody will read it. */
-	end(probe, false, IO_CLOSE_RESET);
+	end(probe, PROBE_FAILED, IO_CLOSE_RESET);
+}
+
+void probe_fail_by(struct probe *probe, const char *step, int error)
+{
+	if (probe->is_over)
+		return;
+	if (!is_scarcity(error)) {
+		probe_fail(probe, "%s: %s", step, strerror(-error));
+		return;
+	}
+	snprintf(probe->reason, sizeof(probe->reason), "%s: %s", step, strerror(-error));
+	end(probe, PROBE_SAYS_NOTHING, IO_CLOSE_RESET);
 }
 
 static const char *what_passed(const struct probe *probe)
@@ -142,10 +155,12 @@ static void on_ready(struct io_stream *stream, const struct tls_result *result)
 {
 	struct probe *probe = container_of(stream, struct probe, stream);
 
-	if (result->failure)
+	if (result->failure == TLS_FAILURE_NO_MEMORY)
+		probe_fail_by(probe, "TLS handshake", -ENOMEM);
+	else if (result->failure)
 		probe_fail(probe, "TLS handshake: %s", result->reason);
 	else if (begin(probe))
-		probe_fail(probe, "out of memory");
+		probe_fail_by(probe, "send", -ENOMEM);
 }
 
 /* Return: 0; -errno. */
@@ -172,7 +187,7 @@ static void on_connect(struct io_stream *stream, int status)
 	if (probe->is_over)
 		return;
 	if (status) {
-		probe_fail(probe, "connect: %s", strerror(-status));
+		probe_fail_by(probe, "connect", status);
 		return;
 	}
 	probe->is_connected = true;
@@ -180,7 +195,7 @@ static void on_connect(struct io_stream *stream, int status)
 	if (!status)
 		status = probe->tls ? shake_hands(probe) : begin(probe);
 	if (status)
-		probe_fail(probe, "%s", strerror(-status));
+		probe_fail_by(probe, "send", status);
 }
 
 static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
@@ -197,7 +212,7 @@ static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
 	if (!is_heard)
 		return;
 	if (status)
-		probe_fail(probe, "receive: %s", strerror(-status));
+		probe_fail_by(probe, "receive", status);
 	else
 		probe->kind->on_eof(probe);
 }
@@ -207,7 +222,7 @@ static void on_sent(struct io_stream *stream, int status)
 	struct probe *probe = container_of(stream, struct probe, stream);
 
 	if (status)
-		probe_fail(probe, "send: %s", strerror(-status));
+		probe_fail_by(probe, "send", status);
 	else if (probe->is_passing)
 		probe_pass(probe, "%s", what_passed(probe));
 }
@@ -220,7 +235,7 @@ static void on_closed(struct io_stream *stream)
 		probe->kind->done(probe);
 	if (probe->tunnel_port)
 		dispatch_check_end(probe->checks, probe->tunnel_port);
-	probe->on_done(probe, probe->is_ok, probe->reason);
+	probe->on_done(probe, probe->verdict, probe->reason);
 }
 
 static const struct io_stream_ops stream_ops = {
@@ -234,6 +249,10 @@ static void on_timeout(struct io_timer *timer)
 {
 	struct probe *probe = container_of(timer, struct probe, timer);
 
+	if (io_stream_lacks_buffer(&probe->stream)) {
+		probe_fail_by(probe, "receive", -ENOBUFS);
+		return;
+	}
 	probe_fail(probe, "%s within %u ms",
 		   probe->is_connected ? "no complete answer" : "no connection",
 		   probe->pool->health.timeout_ms);

@@ -29,6 +29,12 @@ extern const struct probe_kind probe_tcp, probe_tls, probe_http;
 
 #define PROBE_REASON_SIZE 128
 
+enum probe_verdict {
+	PROBE_FAILED,
+	PROBE_PASSED,
+	PROBE_SAYS_NOTHING, /* for lack of memory or descriptors of ours */
+};
+
 struct dispatch_checks;
 struct dispatch_way;
 struct tls_client_context;
@@ -43,7 +49,7 @@ struct probe {
 	struct dispatch_checks *checks;       /* borrowed; with @way */
 	const struct dispatch_way *way;       /* borrowed; NULL: to the endpoint's own address */
 	/* Last: nothing of the probe is in use any more. */
-	void (*on_done)(struct probe *probe, bool is_ok, const char *reason);
+	void (*on_done)(struct probe *probe, enum probe_verdict verdict, const char *reason);
 
 	/* The probe's. */
 	const struct probe_kind *kind;
@@ -54,7 +60,7 @@ struct probe {
 	bool is_connected;
 	bool is_passing; /* passes once everything is sent */
 	bool is_over;
-	bool is_ok;
+	enum probe_verdict verdict;
 	char reason[PROBE_REASON_SIZE];
 };
 
@@ -65,7 +71,7 @@ struct probe {
  */
 int probe_start(struct probe *probe, struct io_loop *loop) WARN_UNUSED;
 
-/* on_done comes soon, with is_ok false. */
+/* on_done comes soon, with PROBE_FAILED. */
 void probe_cancel(struct probe *probe);
 
 /* --- For the kinds ------------------------------------------------------------------ */
@@ -77,5 +83,7 @@ int probe_send(struct probe *probe, struct slice bytes) WARN_UNUSED;
 void probe_pass(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
 void probe_pass_when_sent(struct probe *probe);
 void probe_fail(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
+/* @error: -errno, of @step. Where it is a lack of our own, it says nothing of the endpoint. */
+void probe_fail_by(struct probe *probe, const char *step, int error);
 
 #endif

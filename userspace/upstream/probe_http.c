@@ -82,7 +82,7 @@ static void feed_body(struct probe *probe, struct slice bytes)
 		probe_fail(probe, "body is not HTTP");
 		break;
 	default:
-		probe_fail(probe, "out of memory");
+		probe_fail_by(probe, "receive", -ENOMEM);
 	}
 }
 
@@ -123,7 +123,9 @@ static void read_head(struct probe *probe)
 		http->interim += len;
 		begin_head(http);
 	}
-	if (err == -EPROTO)
+	if (err == -EPROTO && http->parser.defect == H1_DEFECT_NO_MEMORY)
+		probe_fail_by(probe, "receive", -ENOMEM);
+	else if (err == -EPROTO)
 		probe_fail(probe, "bad answer: %s", h1_defect_text(http->parser.defect));
 	else if (!err)
 		on_head(probe, slice_skip(bytes, len));
@@ -141,7 +143,7 @@ static void http_on_bytes(struct probe *probe, struct slice bytes)
 	}
 	strbuf_append(&http->head, bytes);
 	if (http->head.is_failed)
-		probe_fail(probe, "out of memory");
+		probe_fail_by(probe, "receive", -ENOMEM);
 	else
 		read_head(probe);
 }

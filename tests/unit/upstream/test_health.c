@@ -59,17 +59,17 @@ void __wrap_probe_cancel(struct probe *cancelled)
 	assert_ptr_equal(cancelled, probe);
 }
 
-static void answer(bool is_ok)
+static void answer(enum probe_verdict verdict)
 {
 	struct probe *answered = probe;
 
 	assert_non_null(answered);
 	probe = NULL;
-	answered->on_done(answered, is_ok, is_ok ? "fine" : "broken");
+	answered->on_done(answered, verdict, verdict == PROBE_PASSED ? "fine" : "broken");
 }
 
-/* Lets the check begin, and end with @is_ok. */
-static void check(bool is_ok)
+/* Lets the check begin, and end with @verdict. */
+static void end_check(enum probe_verdict verdict)
 {
 	struct io_timer *due = timer;
 
@@ -77,7 +77,12 @@ static void check(bool is_ok)
 	fake_now_ms = due->expires_ms;
 	timer = NULL;
 	due->on_expire(due);
-	answer(is_ok);
+	answer(verdict);
+}
+
+static void check(bool is_ok)
+{
+	end_check(is_ok ? PROBE_PASSED : PROBE_FAILED);
 }
 
 static struct config_endpoint endpoints[1];
@@ -240,6 +245,20 @@ static void check_that_cannot_begin_says_nothing(void **state)
 	assert_non_null(timer);
 }
 
+static void check_without_memory_says_nothing(void **state)
+{
+	(void)state;
+	end_check(PROBE_SAYS_NOTHING);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UNKNOWN);
+	check(true);
+	check(false);
+	check(false);
+	end_check(PROBE_SAYS_NOTHING);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UP);
+	check(false); /* the third in a row */
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_DOWN);
+}
+
 static void on_stopped(struct health *stopped, void *context)
 {
 	assert_ptr_equal(stopped, health);
@@ -345,6 +364,7 @@ int main(void)
 		TEST(long_probe_does_not_stretch_the_interval),
 		TEST(maint_is_not_checked),
 		TEST(check_that_cannot_begin_says_nothing),
+		TEST(check_without_memory_says_nothing),
 		TEST(stop_waits_for_the_probe_in_flight),
 		TEST(each_way_of_the_endpoints_family_is_tried),
 		TEST(one_way_that_fails_is_enough),

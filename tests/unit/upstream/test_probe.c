@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -149,6 +150,21 @@ static int listen_on_loopback(struct address *ret)
 	return fd;
 }
 
+/* --- Memory ------------------------------------------------------------------------- */
+
+static unsigned buffers_left; /* that can still be had */
+
+struct io_buf *__real_io_buf_new(struct io_loop *loop, uint32_t size);
+struct io_buf *__wrap_io_buf_new(struct io_loop *loop, uint32_t size);
+
+struct io_buf *__wrap_io_buf_new(struct io_loop *loop, uint32_t size)
+{
+	if (!buffers_left)
+		return NULL;
+	buffers_left--;
+	return __real_io_buf_new(loop, size);
+}
+
 /* --- The probe ---------------------------------------------------------------------- */
 
 static struct io_loop *loop;
@@ -158,13 +174,14 @@ static struct tls_client_context *tls;
 static struct tls_pacer *pacer;
 
 static struct {
-	bool is_done, is_ok;
+	bool is_done, is_ok, says_nothing;
 	char reason[PROBE_REASON_SIZE];
 } verdict;
 
 static int set_up(void **state)
 {
 	(void)state;
+	buffers_left = UINT_MAX;
 	loop = fixture_loop();
 	assert_int_equal(tls_client_context_new(NULL, "", &tls, NULL), 0);
 	pacer = tls_pacer_new(loop, 1);
@@ -187,11 +204,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void on_done(struct probe *probe, bool is_ok, const char *reason)
+static void on_done(struct probe *probe, enum probe_verdict ended, const char *reason)
 {
 	(void)probe;
 	verdict.is_done = true;
-	verdict.is_ok = is_ok;
+	verdict.is_ok = ended == PROBE_PASSED;
+	verdict.says_nothing = ended == PROBE_SAYS_NOTHING;
 	snprintf(verdict.reason, sizeof(verdict.reason), "%s", reason);
 	io_loop_stop(loop);
 }
@@ -316,6 +334,29 @@ static void no_source_address_of_ours_is_no_verdict(void **state)
 	endpoint.address = fixture_address("127.0.0.1:1");
 	config.source_address = fixture_address("192.0.2.77:0");
 	assert_true(probe_start(&probe, loop) < 0);
+}
+
+static void no_memory_for_what_goes_first_is_no_verdict(void **state)
+{
+	struct server server = {.behaviour = SERVER_SILENT};
+
+	(void)state;
+	config.proxy_protocol = CONFIG_PROXY_V2;
+	buffers_left = 0;
+	assert_false(probe_server(&server));
+	assert_true(verdict.says_nothing);
+	assert_string_equal(verdict.reason, "send: Cannot allocate memory");
+}
+
+static void no_memory_for_a_request_is_no_verdict(void **state)
+{
+	struct server server = {.behaviour = SERVER_SILENT};
+
+	(void)state;
+	config.proxy_protocol = CONFIG_PROXY_V2;
+	buffers_left = 1;
+	assert_false(probe_server(&server));
+	assert_true(verdict.says_nothing);
 }
 
 /* --- HTTP --------------------------------------------------------------------------- */
@@ -481,6 +522,8 @@ int main(void)
 		TEST(proxy_header_v2_says_local),
 		TEST(proxy_header_v1_names_the_real_ends),
 		TEST(no_source_address_of_ours_is_no_verdict),
+		TEST(no_memory_for_what_goes_first_is_no_verdict),
+		TEST(no_memory_for_a_request_is_no_verdict),
 		TEST(get_is_what_servers_expect),
 		TEST(host_can_be_given),
 		TEST(answers_give_their_verdicts),
