@@ -60,6 +60,10 @@ void socket_release_ack(int fd);
  */
 bool socket_heard_fin(int fd, uint64_t taken);
 
+/* Bytes (and a FIN) that the kernel has taken and the peer has not acknowledged; of a unix socket,
+ * not read. 0 where it cannot be told. */
+uint32_t socket_unacknowledged(int fd);
+
 int socket_peer(int fd, struct address *ret) WARN_UNUSED;
 int socket_local(int fd, struct address *ret) WARN_UNUSED;
 

@@ -158,7 +158,8 @@ static const struct option listener_options[] = {
 	 FIELD(config_listener, idle_timeout_ms),
 	 RANGE(0, 30 * DAY),
 	 .default_text = "1h",
-	 .help = "A connection without a byte either way for so long is closed; 0: never."},
+	 .help = "A connection without a byte either way for so long is closed, unless a peer "
+		 "still takes what waits for it; 0: never."},
 	{.name = "keepalive",
 	 .type = &type_duration,
 	 FIELD(config_listener, keepalive_ms),

@@ -132,6 +132,8 @@ void exchange_on_request(struct exchange *exchange);
 void exchange_on_client_end(struct exchange *exchange);
 void exchange_on_answer_sent(struct exchange *exchange);
 void exchange_on_timeout(struct exchange *exchange);
+/* exchange_request.c: how long a pause of whoever is waited for may be; 0: any. */
+uint32_t exchange_patience(const struct exchange *exchange);
 /* Whether more of the request's body is wanted now; it comes too slowly. */
 bool exchange_awaits_client(const struct exchange *exchange);
 void exchange_on_slow_client(struct exchange *exchange);

@@ -184,8 +184,10 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 		exchange->response.is_persistent = false;
 	}
 	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
-	if (client->queued > exchange_buffer_limit(exchange))
+	if (client->queued > exchange_buffer_limit(exchange)) {
 		io_stream_recv_stop(&exchange->leg->backend->stream);
+		uptake_begin(&exchange->client->answers, client);
+	}
 	exchange_finish_if_done(exchange);
 }
 
@@ -406,6 +408,14 @@ void exchange_on_answer(struct exchange_leg *leg, struct io_buf *buf, int status
 
 /* --- From the client's side ----------------------------------------------------- */
 
+/* The backend, which may have been kept waiting, has its time from now on. */
+static void hear_on(struct exchange *exchange)
+{
+	if (exchange->is_answer_begun)
+		http_client_allow(exchange->client, exchange_patience(exchange));
+	io_stream_recv_start(&exchange->leg->backend->stream);
+}
+
 void exchange_on_answer_sent(struct exchange *exchange)
 {
 	struct http_backend *backend = exchange->leg->backend;
@@ -413,37 +423,5 @@ void exchange_on_answer_sent(struct exchange *exchange)
 	if (!exchange->is_over && exchange->source)
 		exchange->source->on_room(exchange->source);
 	else if (!exchange->is_over && backend && backend->is_connected && !exchange->down.is_done)
-		io_stream_recv_start(&backend->stream);
-}
-
-/* What it says may be in its socket, and we have no buffer for it. */
-static void report_late(struct exchange_leg *leg)
-{
-	if (leg && leg->is_head_sent && !io_stream_lacks_buffer(&leg->backend->stream))
-		pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, true);
-}
-
-/* The whole request is the backend's, or waits for one. */
-static void on_late(struct exchange *exchange)
-{
-	report_late(exchange->leg);
-	report_late(exchange->hedge);
-	exchange_end_hedge(exchange);
-	if (exchange->leg->is_head_sent && exchange_try_again(exchange->leg, EXCHANGE_LATE))
-		return;
-	exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
-}
-
-void exchange_on_timeout(struct exchange *exchange)
-{
-	if (exchange->is_over)
-		return;
-	if (exchange->is_answer_begun && exchange_client(exchange)->queued)
-		exchange_abort(exchange, EXCHANGE_END_CLIENT_STALLED, NULL);
-	else if (exchange->is_answer_begun)
-		exchange_abort(exchange, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
-	else if (!exchange->up.is_done && !exchange->gather.body.is_done)
-		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, NULL);
-	else
-		on_late(exchange);
+		hear_on(exchange);
 }

@@ -9,6 +9,7 @@
 #include "proxy/breaker.h"
 #include "proxy/dial.h"
 #include "proxy/input.h"
+#include "proxy/uptake.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@ struct exchange_leg {
 	struct h1_parser parser;        /* of it */
 	struct http_response *response; /* the exchange's; a hedge's own until that is chosen */
 	size_t answer_head;             /* bytes of the response's head, once it is whole */
+	struct uptake requests;         /* that wait for the backend */
 	uint64_t first_byte_us;
 	bool is_reused;    /* the backend has served others before */
 	bool is_head_sent; /* the request's; its body follows */

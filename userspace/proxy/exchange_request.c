@@ -69,10 +69,11 @@ void exchange_refuse_body(struct exchange *exchange, int err)
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
 }
 
-static uint32_t patience(const struct exchange *exchange)
+uint32_t exchange_patience(const struct exchange *exchange)
 {
-	return exchange->up.is_done ? exchange_pool(exchange)->http.response_timeout_ms
-				    : exchange_listener(exchange)->http.body_timeout_ms;
+	return exchange->up.is_done && !exchange->is_answer_begun
+		       ? exchange_pool(exchange)->http.response_timeout_ms
+		       : exchange_listener(exchange)->http.body_timeout_ms;
 }
 
 static void pass_on(struct exchange *exchange, struct io_buf *head)
@@ -102,9 +103,11 @@ static void pass_on(struct exchange *exchange, struct io_buf *head)
 		return;
 	}
 	client->input.buf = rest;
-	http_client_allow(client, patience(exchange));
-	if (backend->queued > exchange_buffer_limit(exchange))
+	http_client_allow(client, exchange_patience(exchange));
+	if (backend->queued > exchange_buffer_limit(exchange)) {
 		http_client_hold_back(client);
+		uptake_begin(&exchange->leg->requests, backend);
+	}
 }
 
 /* What HTTP/1.0 may leave out, 1.1 may not (RFC 9112 3.2). */
@@ -129,10 +132,11 @@ void exchange_send_request(struct exchange_leg *leg)
 		return;
 	}
 	leg->is_head_sent = true;
+	leg->requests = (struct uptake){};
 	leg->parser = (struct h1_parser){.limits = exchange->parser.limits};
 	if (exchange->up.is_done) {
 		io_stream_send(&leg->backend->stream, head);
-		http_client_allow(exchange->client, patience(exchange));
+		http_client_allow(exchange->client, exchange_patience(exchange));
 		return;
 	}
 	pass_on(exchange, head);

@@ -69,12 +69,14 @@ static void linger(struct http_client *client)
 	input_release(loop_of(client), &client->input);
 	io_stream_shutdown(stream_of(client));
 	io_stream_recv_start(stream_of(client));
+	if (!is_taken)
+		uptake_begin(&client->answers, stream_of(client));
 	http_client_allow(client, is_taken ? LINGER_MS : config_of(client)->body_timeout_ms);
 	end_if_taken(client);
 }
 
-/* It sends no more, but may still have to take what we have said. */
-static void end_behind_client(struct http_client *client)
+/* It is asked no more, but may still have to take what we have said. */
+static void end_behind_answer(struct http_client *client)
 {
 	if (stream_of(client)->queued)
 		linger(client);
@@ -195,13 +197,15 @@ static bool may_go_on(const struct http_client *client)
 static void await_request(struct http_client *client)
 {
 	client->phase = HTTP_CLIENT_IDLE;
+	if (stream_of(client)->queued)
+		uptake_begin(&client->answers, stream_of(client));
 	http_client_allow(client, config_of(client)->keepalive_timeout_ms);
 	if (input_bytes(&client->input).len < INPUT_ENOUGH)
 		io_stream_recv_start(stream_of(client));
 	if (input_bytes(&client->input).len)
 		use_input(client);
 	else if (client->has_ended)
-		end_behind_client(client);
+		end_behind_answer(client);
 }
 
 /* At the round's end, so that a row of requests in one buffer is no recursion. */
@@ -260,7 +264,7 @@ void http_client_on_recv(struct http_client *client, struct io_buf *buf, int sta
 		else if (client->phase == HTTP_CLIENT_LINGER)
 			end_if_taken(client);
 		else if (client->phase == HTTP_CLIENT_IDLE)
-			end_behind_client(client);
+			end_behind_answer(client);
 		else
 			close_client(client, CONNECTION_END_CLIENT_GONE);
 		return;
@@ -281,10 +285,26 @@ void http_client_on_sent(struct http_client *client, int status)
 		session_reset(client->session, CONNECTION_END_CLIENT_RESET);
 	else if (client->phase == HTTP_CLIENT_EXCHANGE)
 		exchange_on_answer_sent(client->exchange);
+	else if (client->phase == HTTP_CLIENT_IDLE)
+		http_client_allow(client, config_of(client)->keepalive_timeout_ms);
 	else if (client->phase == HTTP_CLIENT_LINGER) {
 		http_client_allow(client, LINGER_MS);
 		end_if_taken(client);
 	}
+}
+
+/* Its last answer waits for it: a slow client is not cut off from the rest of it, and one that
+ * takes none must not believe that this was all. */
+static void end_or_wait(struct http_client *client, enum connection_end end)
+{
+	struct io_stream *stream = stream_of(client);
+
+	if (!stream->queued)
+		close_client(client, end);
+	else if (uptake_goes_on(&client->answers, stream))
+		http_client_allow(client, config_of(client)->body_timeout_ms);
+	else
+		session_reset(client->session, CONNECTION_END_IDLE_TIMEOUT);
 }
 
 void http_client_on_timeout(struct http_client *client)
@@ -300,7 +320,7 @@ void http_client_on_timeout(struct http_client *client)
 	}
 	switch (client->phase) {
 	case HTTP_CLIENT_IDLE:
-		close_client(client, CONNECTION_END_IDLE_TIMEOUT);
+		end_or_wait(client, CONNECTION_END_IDLE_TIMEOUT);
 		break;
 	case HTTP_CLIENT_HEAD:
 		client->phase = HTTP_CLIENT_EXCHANGE;
@@ -310,7 +330,7 @@ void http_client_on_timeout(struct http_client *client)
 		exchange_on_timeout(client->exchange);
 		break;
 	case HTTP_CLIENT_LINGER:
-		close_client(client, CONNECTION_END_DONE);
+		end_or_wait(client, CONNECTION_END_DONE);
 		break;
 	case HTTP_CLIENT_TUNNEL:
 		break;
@@ -373,7 +393,7 @@ void http_client_describe(const struct http_client *client, struct connection_ro
 void http_client_drain(struct http_client *client)
 {
 	if (client->phase == HTTP_CLIENT_IDLE)
-		close_client(client, CONNECTION_END_DONE);
+		end_behind_answer(client);
 }
 
 /* --- Life ----------------------------------------------------------------------- */

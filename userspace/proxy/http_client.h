@@ -7,6 +7,7 @@
 #include "proxy/exchange.h"
 #include "proxy/input.h"
 #include "proxy/pace.h"
+#include "proxy/uptake.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ struct http_client {
 	struct io_task next;         /* the exchange is over: look for another request */
 	uint64_t deadline_ms;        /* loop time: when the present phase has taken too long */
 	struct pace sending, taking; /* of what it was asked for, of its answers */
+	struct uptake answers;       /* that wait for it */
 	enum http_client_phase phase;
 	char address[ADDRESS_IP_SIZE]; /* the client's IP, for what backends are told */
 	bool has_ended;                /* the client has said FIN */

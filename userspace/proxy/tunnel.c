@@ -163,6 +163,15 @@ uint64_t tunnel_last_activity_ms(const struct tunnel *tunnel)
 	return accelerated_ms > last_ms ? accelerated_ms : last_ms;
 }
 
+/* Both are looked at, so that neither's look is old. */
+static bool is_still_taken(struct tunnel *tunnel)
+{
+	bool by_client = uptake_goes_on(&tunnel->client_takes, tunnel->client);
+	bool by_backend = uptake_goes_on(&tunnel->backend_takes, tunnel->backend);
+
+	return by_client || by_backend;
+}
+
 /* The timer is not touched by traffic: when it fires it looks how long nothing has flowed. */
 static void on_timer(struct io_timer *timer)
 {
@@ -172,10 +181,12 @@ static void on_timer(struct io_timer *timer)
 
 	if (tunnel->reset_side)
 		reset(tunnel, reset_by(tunnel, tunnel->reset_side));
-	else if (since_ms >= idle_ms)
-		reset(tunnel, CONNECTION_END_IDLE_TIMEOUT);
-	else
+	else if (since_ms < idle_ms)
 		io_timer_start(loop_of(tunnel), timer, idle_ms - since_ms);
+	else if (is_still_taken(tunnel))
+		io_timer_start(loop_of(tunnel), timer, idle_ms);
+	else
+		reset(tunnel, CONNECTION_END_IDLE_TIMEOUT);
 }
 
 /* --- The beginning -------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "proxy/handoff.h"
 #include "proxy/inspect.h"
 #include "proxy/stats.h"
+#include "proxy/uptake.h"
 
 #include <stdint.h>
 
@@ -49,7 +50,8 @@ struct tunnel {
 	struct io_timer timer;     /* idle, or the wait for the last bytes before a reset */
 	struct io_timer ack_timer; /* held_ack.c's */
 	struct handoff handoff;
-	const struct io_stream *reset_side; /* was reset; its last bytes are on their way */
+	const struct io_stream *reset_side;        /* was reset; its last bytes are on their way */
+	struct uptake client_takes, backend_takes; /* what waits for them */
 	int send_error; /* -errno: one side takes no more, the other direction still flows */
 };
 

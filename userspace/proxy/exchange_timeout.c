@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/* An exchange whose time is up: who was waited for, and whether it goes on. A peer that takes what
+ * waits for it, however slowly, goes on; http_client.c's min_rate judges that. */
+#include "proxy/exchange.h"
+#include "proxy/http_backend.h"
+#include "proxy/http_client.h"
+#include "proxy/session.h"
+
+/* What it says may be in its socket, and we have no buffer for it. */
+static void report_late(struct exchange_leg *leg)
+{
+	if (leg && leg->is_head_sent && !io_stream_lacks_buffer(&leg->backend->stream))
+		pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, true);
+}
+
+/* The whole request is the backend's, or waits for one. */
+static void on_late(struct exchange *exchange)
+{
+	report_late(exchange->leg);
+	report_late(exchange->hedge);
+	exchange_end_hedge(exchange);
+	if (exchange->leg->is_head_sent && exchange_try_again(exchange->leg, EXCHANGE_LATE))
+		return;
+	exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+}
+
+static bool client_takes(struct exchange *exchange)
+{
+	struct io_stream *client = exchange_client(exchange);
+
+	return exchange->is_answer_begun && (client->queued || exchange->source) &&
+	       uptake_goes_on(&exchange->client->answers, client);
+}
+
+static bool backend_takes(struct exchange_leg *leg)
+{
+	return leg->is_head_sent && leg->backend && leg->backend->stream.queued &&
+	       uptake_goes_on(&leg->requests, &leg->backend->stream);
+}
+
+/* A backend that takes no more of the body is not the client's fault. */
+static bool awaits_client(const struct exchange *exchange)
+{
+	const struct http_backend *backend = exchange->leg->backend;
+
+	return !exchange->up.is_done && !exchange->gather.body.is_done &&
+	       !(backend && backend->stream.queued);
+}
+
+void exchange_on_timeout(struct exchange *exchange)
+{
+	if (exchange->is_over)
+		return;
+	if (client_takes(exchange) || backend_takes(exchange->leg)) {
+		http_client_allow(exchange->client, exchange_patience(exchange));
+		return;
+	}
+	if (exchange->is_answer_begun && (exchange_client(exchange)->queued || exchange->source))
+		exchange_abort(exchange, EXCHANGE_END_CLIENT_STALLED, NULL);
+	else if (exchange->is_answer_begun)
+		exchange_abort(exchange, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+	else if (awaits_client(exchange))
+		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, NULL);
+	else
+		on_late(exchange);
+}
