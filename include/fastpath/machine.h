@@ -35,11 +35,16 @@ struct machine_way {
 	bool is_local;      /* to this machine */
 	bool is_routed;     /* by a gateway */
 	bool has_neighbour; /* the link layer address is known; if not, it is asked for */
+	bool forwards;      /* what comes in by the device, and is for others, is passed on */
 };
 
 /* How packets get from here to an address; its port is not used. Return: 0; -ENETUNREACH; -errno.
  */
 int machine_find_way(const struct address *to, struct machine_way *ret) WARN_UNUSED;
+
+/* Whether what comes in by @device, and by any at all, is passed on if it is for others. */
+bool machine_device_forwards(const char *device, sa_family_t family);
+bool machine_forwards(sa_family_t family);
 
 /* Whether the kernel has what the sockmap rung is made of. Needs CAP_BPF. */
 bool machine_has_sockmap(void);

@@ -62,6 +62,24 @@ def test_endpoints_see_the_client_and_clients_the_service(net, sluice, named, ho
                      sluice.ctl("metrics"))
 
 
+@pytest.fixture
+def unforwarding(net):
+    net.proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    yield
+    net.proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+
+@HOOKS
+def test_it_says_that_answers_want_forwarding(net, sluice, named, unforwarding, hook):
+    sluice.start(config(named, hook=hook))
+    assert "listener service: forward: dnat: answers of endpoints will be lost" \
+        in sluice.process.stderr()
+    with pytest.raises(TimeoutError):
+        net.client.connect((VIP, 80), timeout=1)
+    net.proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    assert ask.names(net.client, (VIP, 80), 3)
+
+
 @HOOKS
 def test_bytes_are_right_both_ways(net, sluice, traffic_server, hook):
     server = traffic_server()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """sluicectl doctor: with and without privileges, with and without the daemon."""
+import contextlib
 import json
 import subprocess
 
@@ -87,6 +88,13 @@ def usual_ports(net):
     net.proxy.run("sysctl", "-qw", f"{name}={before}")
 
 
+@contextlib.contextmanager
+def unforwarding(net):
+    net.proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    yield
+    net.proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+
 def test_it_looks_at_the_ways_of_dispatch(net, sluice, usual_ports):
     def config(forward, endpoint, **dispatch):
         return {"listeners": [{"name": "s", "mode": "dispatch", "bind": "10.99.0.1:80", "pool": "main",
@@ -108,3 +116,6 @@ def test_it_looks_at_the_ways_of_dispatch(net, sluice, usual_ports):
     assert {f["level"] for f in found.values()} == {"ok"}, found
     found = look("nat", f"{BACKEND}:80", source="10.77.2.200", source_ports="30000-40000")
     assert found["nat source"]["level"] == found["nat source_ports"]["level"] == "warn"
+    assert look("dnat", f"{BACKEND}:80")[f"dnat {BACKEND}:80"]["level"] == "ok"
+    with unforwarding(net):
+        assert look("dnat", f"{BACKEND}:80")[f"dnat {BACKEND}:80"]["level"] == "missing"

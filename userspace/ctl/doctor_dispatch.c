@@ -62,6 +62,24 @@ static void judge_link(struct doctor *doctor, const char *subject, const struct 
 			   "on the link of %s", way->device);
 }
 
+/* The kernel is asked for the way of each, and has none for what it would not pass on itself. */
+static void judge_answers(struct doctor *doctor, const char *subject, const struct machine_way *way,
+			  bool is_ipv6)
+{
+	char advice[96];
+
+	snprintf(advice, sizeof(advice), "sysctl net.%s.conf.%s.forwarding=1, or %s",
+		 is_ipv6 ? "ipv6" : "ipv4", way->device,
+		 is_ipv6 ? "net.ipv6.conf.all.forwarding=1" : "net.ipv4.ip_forward=1");
+	doctor_add(doctor,
+		   &(struct doctor_finding){way->forwards ? DOCTOR_OK : DOCTOR_MISSING, AREA,
+					    subject, way->forwards ? NULL : advice},
+		   way->forwards ? "through %s, MTU %u, and answers go on from there"
+				 : "answers get no further than %s (MTU %u): this machine does not "
+				   "forward what comes in by it",
+		   way->device, way->mtu);
+}
+
 void doctor_judge_endpoint(struct doctor *doctor, const char *forward, const char *subject,
 			   bool is_ipv6, const struct machine_way *way)
 {
@@ -77,6 +95,8 @@ void doctor_judge_endpoint(struct doctor *doctor, const char *forward, const cha
 			   "is this machine: health checks do not go through the tunnel");
 	else if (strcmp(forward, "l2") == 0)
 		judge_link(doctor, subject, way);
+	else if (strcmp(forward, "dnat") == 0)
+		judge_answers(doctor, subject, way, is_ipv6);
 	else if (growth)
 		judge_size(doctor, subject, way, growth);
 	else

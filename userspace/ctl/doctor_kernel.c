@@ -168,7 +168,7 @@ static const struct sysctl {
 	 "enough for bursts", "bursts of connections may find the backlog full",
 	 "sysctl net.core.somaxconn=4096"},
 	{"net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward", 0, DOCTOR_OK,
-	 "not needed either way: spliced packets do not pass it", NULL, NULL},
+	 "spliced packets do not pass it; answers of endpoints of dnat need it", NULL, NULL},
 	{"net.ipv4.conf.all.rp_filter", "/proc/sys/net/ipv4/conf/all/rp_filter", 0, DOCTOR_OK,
 	 "does not see spliced packets", NULL, NULL},
 };

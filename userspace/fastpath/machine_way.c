@@ -71,7 +71,9 @@ int machine_find_way(const struct address *to, struct machine_way *ret)
 	dispatch_address(to, destination);
 	err = route_query(sock, destination, destination, &route);
 	nl_socket_free(sock);
-	if (!err)
-		describe(&route, destination, ret);
-	return err;
+	if (err)
+		return err;
+	describe(&route, destination, ret);
+	ret->forwards = machine_device_forwards(ret->device, to->sa.sa_family);
+	return 0;
 }

@@ -4,6 +4,7 @@
 #include "proxy/dispatcher.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "fastpath/machine.h"
 #include "io/timer.h"
 #include "proxy/dispatch_plan.h"
 #include "proxy/dispatch_ways.h"
@@ -108,6 +109,19 @@ void dispatcher_free(struct dispatcher *dispatcher)
 	free(dispatcher);
 }
 
+/* Of form dnat, answers come by us to be passed on. */
+static void warn_of_forwarding(const struct config *config, const struct config_listener *listener)
+{
+	bool is_ipv6 = listener->binds[0].address.sa.sa_family == AF_INET6;
+
+	if (dispatch_plan_form(listener) == DISPATCH_DNAT &&
+	    !machine_forwards(is_ipv6 ? AF_INET6 : AF_INET))
+		log_warn("%s: listener %s: forward: dnat: answers of endpoints will be lost: no "
+			 "device of this machine forwards %s (sysctl %s)",
+			 config->path, listener->name, is_ipv6 ? "IPv6" : "IPv4",
+			 is_ipv6 ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward");
+}
+
 int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 		     struct upstream *upstream, struct strbuf *ret_errors)
 {
@@ -124,6 +138,9 @@ int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 		io_timer_start(dispatcher->loop, &dispatcher->renew, RENEW_MS);
 	if (!io_timer_is_pending(&dispatcher->loads))
 		follow_loads(dispatcher);
+	for (size_t i = 0; i < config->nlisteners; i++)
+		if (config->listeners[i].mode == CONFIG_MODE_DISPATCH)
+			warn_of_forwarding(config, &config->listeners[i]);
 	return 0;
 }
 

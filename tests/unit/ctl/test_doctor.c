@@ -77,11 +77,12 @@ static void daemon_that_relays_against_its_orders_misses_something(void **state)
 
 static void endpoints_of_dispatch_are_judged_by_the_way_to_them(void **state)
 {
-	static const struct machine_way link = {"eth0", 1500, false, false, true};
-	static const struct machine_way silent = {"eth0", 1500, false, false, false};
-	static const struct machine_way routed = {"eth0", 9000, false, true, true};
-	static const struct machine_way narrow = {"eth0", 1300, false, true, true};
-	static const struct machine_way ours = {"lo", 65536, true, false, true};
+	static const struct machine_way link = {"eth0", 1500, false, false, true, false};
+	static const struct machine_way silent = {"eth0", 1500, false, false, false, false};
+	static const struct machine_way routed = {"eth0", 9000, false, true, true, false};
+	static const struct machine_way narrow = {"eth0", 1300, false, true, true, false};
+	static const struct machine_way ours = {"lo", 65536, true, false, true, false};
+	static const struct machine_way gate = {"eth0", 1500, false, false, true, true};
 	static const struct {
 		const char *forward;
 		bool is_ipv6;
@@ -98,6 +99,8 @@ static void endpoints_of_dispatch_are_judged_by_the_way_to_them(void **state)
 		{"l2", false, &silent, "warn", "nobody"},
 		{"l2", false, &routed, "missing", "gateway"},
 		{"ipip", false, &ours, "note", "this machine"},
+		{"dnat", false, &gate, "ok", "answers go on"},
+		{"dnat", true, &link, "missing", "does not forward"},
 	};
 	struct doctor doctor = new_doctor();
 
@@ -114,8 +117,8 @@ static void endpoints_of_dispatch_are_judged_by_the_way_to_them(void **state)
 
 static void sources_of_nat_are_to_be_ours_alone(void **state)
 {
-	static const struct machine_way ours = {"lo", 65536, true, false, true};
-	static const struct machine_way others = {"eth0", 1500, false, false, true};
+	static const struct machine_way ours = {"lo", 65536, true, false, true, false};
+	static const struct machine_way others = {"eth0", 1500, false, false, true, false};
 	const struct doctor_ports used = {10000, 32767}, linux_range = {32768, 60999},
 				  wide = {1024, 65535};
 	struct doctor doctor = new_doctor();
