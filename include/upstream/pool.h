@@ -70,6 +70,33 @@ void pool_touch(struct pool *pool);
 void pool_for_each(struct pool *pool, void (*visit)(struct endpoint *endpoint, void *context),
 		   void *context);
 
+/* How near to its client the location is that a pick came to, in a pool that goes by places. */
+#define POOL_NEARNESS(X)                                           \
+	X(NEAREST, "nearest") /* none of the pool's is nearer */   \
+	X(FURTHER, "further") /* what is nearer could not serve */ \
+	X(UNKNOWN, "unknown") /* nobody knows where the client is */
+
+enum pool_nearness {
+#define X(name, text) POOL_##name,
+	POOL_NEARNESS(X)
+#undef X
+		POOL_NEARNESS_COUNT
+};
+
+const char *pool_nearness_name(enum pool_nearness nearness);
+
+struct pool_place {
+	bool is_known; /* false: of the endpoints without a location */
+	struct earth_point point;
+	uint64_t picks[POOL_NEARNESS_COUNT];
+};
+
+/* Every location of a pool that goes by places, of others none. A reload keeps the counts, but for
+ * what is picked in that moment. Thread: any. */
+void pool_for_each_place(const struct pool *pool,
+			 void (*visit)(const struct pool_place *place, void *context),
+			 void *context);
+
 /* By name or by the text of its address. Return: a reference; NULL if absent. Thread: any. */
 struct endpoint *pool_find(struct pool *pool, const char *name) WARN_UNUSED;
 

@@ -71,6 +71,27 @@ def test_each_request_goes_to_the_site_nearest_to_its_client(net, sluice, of_web
                       "192.0.2.7") == ["frankfurt", "new_york", "sydney", "new_york", "frankfurt"]
 
 
+def test_metrics_tell_of_places(net, sluice, of_webs, webs):
+    def picks(place, nearness):
+        sample = f'sluice_pool_place_picks_total{{pool="main",place="{place}",' \
+                 f'nearness="{nearness}"}} '
+        return [int(line[len(sample):]) for line in sluice.ctl("metrics").splitlines()
+                if line.startswith(sample)]
+
+    sluice.start(of_webs)
+    with Client(net) as client:
+        served(client, "192.0.2.7", "192.0.2.7", "192.0.2.200", UNKNOWN[0])
+        sluice.ctl("endpoint", "main", webs["frankfurt"].text, "maint")
+        served(client, "192.0.2.7")
+    places = [f"{place['latitude']:.10g},{place['longitude']:.10g}"
+              for place in SITES.values() if place]
+    assert picks(places[0], "nearest") == [2] and picks(places[0], "further") == [0]
+    assert picks(places[1], "nearest") == [1] and picks(places[1], "further") == [1]
+    assert sum(sum(picks(place, "unknown")) for place in [*places, "none"]) == 1
+    sluice.ctl("reload")
+    assert picks(places[0], "nearest") == [2]
+
+
 def test_requests_of_clients_that_nobody_knows_go_everywhere(net, sluice, of_webs):
     sluice.start(of_webs)
     with Client(net) as client:

@@ -134,6 +134,8 @@
 	  "Requests turned away by an open breaker")                                               \
 	X(MIRRORS, "mirror_requests_total", "counter",                                             \
 	  "Copies of requests for a pool that mirrors, by what became of them")                    \
+	X(POOL_PLACES, "pool_place_picks_total", "counter",                                        \
+	  "Endpoints picked, by location and by how near that is to the client")                   \
 	X(POOL_WAITING, "pool_queue_waiting", "gauge",                                             \
 	  "Connections that wait for an endpoint below its limit")                                 \
 	X(ENDPOINT_UP, "endpoint_up", "gauge", "0 if health checks found it down")                 \
@@ -534,6 +536,24 @@ static void add_mirrors(struct page *page, const struct pool_row *row)
 	}
 }
 
+static void add_place(const struct pool_place *place, void *context)
+{
+	struct page *page = context;
+	char point[64] = "none";
+
+	if (place->is_known)
+		snprintf(point, sizeof(point), "%.10g,%.10g", place->point.latitude,
+			 place->point.longitude);
+	for (size_t i = 0; i < POOL_NEARNESS_COUNT; i++) {
+		labels_t labels[] = {{"pool", page->pool},
+				     {"place", point},
+				     {"nearness", pool_nearness_name((enum pool_nearness)i)},
+				     {NULL, NULL}};
+
+		add(page, METRIC_POOL_PLACES, labels, place->picks[i]);
+	}
+}
+
 static void add_pool(const struct pool_row *row, void *context)
 {
 	labels_t labels[] = {{"pool", row->name}, {NULL, NULL}};
@@ -554,6 +574,7 @@ static void add_pool(const struct pool_row *row, void *context)
 	add(page, METRIC_POOL_WAITING, labels, row->waiting);
 	page->pool = row->name;
 	pool_for_each(row->pool, add_endpoint, page);
+	pool_for_each_place(row->pool, add_place, page);
 }
 
 static void join(struct page *page, struct strbuf *out)

@@ -94,7 +94,7 @@ struct pool *pool_new(const struct config_pool *config, const char *zone, struct
 	atomic_init(&pool->generation, 1);
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->line = previous ? pool_line_ref(previous->line) : pool_line_new();
-	if (!pool->line || pool_sites_make(pool) || pool_fill(pool, previous)) {
+	if (!pool->line || pool_sites_make(pool, previous) || pool_fill(pool, previous)) {
 		pool_free(pool);
 		return NULL;
 	}

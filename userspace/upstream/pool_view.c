@@ -374,6 +374,7 @@ int pool_view_pick(struct pool_view *view, const struct pool_request *request,
 		endpoint = draw(view, request, hash, NULL);
 	if (!endpoint)
 		return -EBUSY;
+	view_sites_count(view, request->place, endpoint);
 	*ret = endpoint_ref(endpoint);
 	return 0;
 }

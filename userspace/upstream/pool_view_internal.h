@@ -77,6 +77,12 @@ void view_sites_measure(struct pool_view *view, const struct earth_point *client
  * view has any of. Return: NULL: there is no further one. */
 struct view_site *view_sites_next(struct pool_view *view, const struct view_site *after);
 
+/* --- site_picks.c --------------------------------------------------------------- */
+
+/* @client: as view_sites_measure() was told. Nothing where the pool does not go by places. */
+void view_sites_count(struct pool_view *view, const struct earth_point *client,
+		      const struct endpoint *picked);
+
 /* --- pool_view.c ----------------------------------------------------------------- */
 
 /* Whether a pick would now succeed, or fail for good. */

@@ -30,7 +30,7 @@ static size_t find(const struct pool *pool, const struct earth_point *point)
 	return i;
 }
 
-int pool_sites_make(struct pool *pool)
+int pool_sites_make(struct pool *pool, const struct pool *previous)
 {
 	const struct config_pool *config = pool->config;
 
@@ -51,6 +51,8 @@ int pool_sites_make(struct pool *pool)
 		};
 	}
 	pool->nsites++; /* of those without a location: zero as it stands */
+	if (previous)
+		pool_site_picks_take_over(pool, previous);
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct pool_site {
 	bool is_known; /* false: of those without a location */
 	struct earth_point point;
 	struct earth_direction direction;
+	struct counter picks[POOL_NEARNESS_COUNT]; /* written by all workers */
 };
 
 struct pool {
@@ -56,11 +57,15 @@ void endpoint_inherit(struct endpoint *endpoint, const struct endpoint *from);
 
 /* --- Sites (sites.c) ------------------------------------------------------------ */
 
-/* Of the configuration. Return: 0; -ENOMEM. */
-int pool_sites_make(struct pool *pool) WARN_UNUSED;
+/* Of the configuration; counts come from @previous, or NULL. Return: 0; -ENOMEM. */
+int pool_sites_make(struct pool *pool, const struct pool *previous) WARN_UNUSED;
 
 /* Return: its index. The pool goes by places. */
 size_t pool_site_of(const struct pool *pool, const struct endpoint *endpoint);
+
+/* --- Picks by site (site_picks.c) ------------------------------------------------- */
+
+void pool_site_picks_take_over(struct pool *pool, const struct pool *previous);
 
 /* --- Members (pool_member.c) ------------------------------------------------------ */
 

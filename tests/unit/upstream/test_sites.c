@@ -136,6 +136,66 @@ static void nearest_site_serves(void **state)
 	}
 }
 
+struct sum {
+	uint64_t picks[POOL_NEARNESS_COUNT];
+	const struct pool_place *wanted;
+	size_t nplaces;
+};
+
+static void add_place(const struct pool_place *place, void *context)
+{
+	struct sum *sum = context;
+
+	sum->nplaces++;
+	if (place->is_known != sum->wanted->is_known ||
+	    (place->is_known && place->point.latitude != sum->wanted->point.latitude))
+		return;
+	memcpy(sum->picks, place->picks, sizeof(sum->picks));
+}
+
+static void assert_picks(const struct pool *of, const struct earth_point *point, uint64_t nearest,
+			 uint64_t further, uint64_t unknown)
+{
+	const struct pool_place wanted = {.is_known = point,
+					  .point = point ? *point : (struct earth_point){}};
+	struct sum sum = {.wanted = &wanted};
+
+	pool_for_each_place(of, add_place, &sum);
+	assert_int_equal(sum.nplaces, 4); /* three, and that of who has none */
+	assert_int_equal(sum.picks[POOL_NEAREST], nearest);
+	assert_int_equal(sum.picks[POOL_FURTHER], further);
+	assert_int_equal(sum.picks[POOL_UNKNOWN], unknown);
+}
+
+static void picks_are_counted_by_place(void **state)
+{
+	struct pool *next;
+
+	(void)state;
+	start(NULL);
+	for (unsigned i = 0; i < 3; i++)
+		serve(&berlin);
+	serve(&boston);
+	drain(0);
+	drain(1);
+	serve(&berlin);
+	drain(3);
+	drain(4);
+	serve(NULL);
+	assert_picks(pool, &frankfurt, 3, 0, 0);
+	assert_picks(pool, &new_york, 1, 1, 1);
+	assert_picks(pool, NULL, 0, 0, 0);
+	drain(2);
+	atomic_store(&find(4)->admin, ENDPOINT_READY);
+	pool_touch(pool);
+	serve(&boston);
+	assert_picks(pool, NULL, 0, 1, 0);
+	next = pool_new(&config, NULL, pool);
+	assert_picks(next, &frankfurt, 3, 0, 0);
+	assert_picks(next, &new_york, 1, 1, 1);
+	pool_unref(next);
+}
+
 static void next_nearest_follows_where_a_site_has_none(void **state)
 {
 	(void)state;
@@ -410,6 +470,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(nearest_site_serves),
+		TEST(picks_are_counted_by_place),
 		TEST(next_nearest_follows_where_a_site_has_none),
 		TEST(ejected_endpoints_site_is_back_in_time),
 		TEST(unknown_client_goes_anywhere),
