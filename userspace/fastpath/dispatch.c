@@ -4,20 +4,16 @@
  * into the half that is not in force, and put there by one store. Endpoints and their source ports
  * are in dispatch_reals.c, addresses and ports in dispatch_plan.c, rings in dispatch_ring.c.
  */
-#include "core/clock.h"
 #include "core/log.h"
-#include "fastpath/dispatch_internal.h"
-#include "fastpath/fastpath_internal.h"
+#include "fastpath/dispatch_state.h"
 #include "fastpath/map_journal.h"
 #include "guard/limiter.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define DEFAULT_RING        65537
@@ -26,24 +22,6 @@
 #define DEFAULT_GUE_PORT    6080
 #define DEFAULT_RATE        125000
 #define RATE_BURST_MS       100
-#define NO_PLACE            UINT16_MAX
-
-struct mapped {
-	void *elements;
-	size_t size;
-};
-
-struct dispatch {
-	const struct ingress *ingress; /* borrowed */
-	struct attach *attach;         /* borrowed; NULL: not watched yet */
-	struct dispatch_settings settings;
-	struct mapped reals, runs, nats, lines, loads;
-	struct dispatch_reals *endpoints;
-	struct dispatch_loads *counted;
-	bool chooses_by_load;                        /* some service in force does */
-	uint64_t service_ids[DISPATCH_SERVICES_MAX]; /* by place; 0: free */
-	struct dispatch_ring_builder rings[DISPATCH_SERVICES_MAX];
-};
 
 /* A plan on its way into the maps. */
 struct applying {
@@ -62,43 +40,8 @@ struct applying {
 	struct map_journal journal;
 };
 
-const char *dispatch_form_name(enum dispatch_form form)
-{
-	static const char *const names[] = {
-#define X(name, text) text,
-		DISPATCH_FORMS(X)
-#undef X
-	};
-
-	return names[form];
-}
-
-const char *dispatch_drop_name(enum dispatch_drop drop)
-{
-	static const char *const names[] = {
-#define X(name, text) text,
-		DISPATCH_DROPS(X)
-#undef X
-	};
-
-	return names[drop];
-}
-
-static int fd_of(const struct dispatch *dispatch, const char *name)
-{
-	return ingress_map(dispatch->ingress, name);
-}
-
 /* --- Services keep their places ----------------------------------------------------------------
  */
-
-static uint16_t place_of(const struct dispatch *dispatch, uint64_t id)
-{
-	for (uint16_t place = 0; place < DISPATCH_SERVICES_MAX; place++)
-		if (dispatch->service_ids[place] == id)
-			return place;
-	return NO_PLACE;
-}
 
 static bool is_planned(const struct dispatch_plan *plan, uint64_t id)
 {
@@ -294,17 +237,6 @@ static int put_tables(const struct applying *applying)
 	return err;
 }
 
-int dispatch_renew_cookies(struct dispatch *dispatch)
-{
-	struct dispatch_settings *settings = &dispatch->settings;
-	uint32_t next = dispatch_cookie_epoch(clock_monotonic_ns()) + 2;
-	struct dispatch_cookie_key *key = &settings->cookie_keys[next % DISPATCH_COOKIE_KEYS];
-
-	if (getrandom(key, sizeof(*key), 0) != sizeof(*key))
-		return -errno;
-	return dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, settings);
-}
-
 /* --- A plan ------------------------------------------------------------------------------------
  */
 
@@ -469,222 +401,4 @@ uint32_t dispatch_follow_loads(struct dispatch *dispatch, uint64_t now_ns)
 	if (!dispatch->chooses_by_load)
 		return 0;
 	return dispatch_loads_step(dispatch->counted, dispatch_seconds(now_ns));
-}
-
-/* --- Counts ------------------------------------------------------------------------------------
- */
-
-/* Sums what every CPU has counted: @count numbers. */
-static int sum_counts(int fd, uint32_t index, uint64_t *ret, size_t count)
-{
-	size_t ncpus = (size_t)libbpf_num_possible_cpus();
-	uint64_t *parts = calloc(ncpus * count, sizeof(*parts));
-	int err = parts ? dispatch_map_get(fd, index, parts) : -ENOMEM;
-
-	for (size_t i = 0; !err && i < ncpus * count; i++)
-		ret[i % count] += parts[i];
-	free(parts);
-	return err;
-}
-
-static struct dispatch_traffic traffic_of(const struct dispatch_real_count *count)
-{
-	return (struct dispatch_traffic){
-		.packets = count->packets,
-		.bytes = count->bytes,
-		.flows = count->flows,
-		.returned_packets = count->returned_packets,
-		.returned_bytes = count->returned_bytes,
-	};
-}
-
-int dispatch_count_service(struct dispatch *dispatch, uint64_t service_id,
-			   struct dispatch_service_counts *ret)
-{
-	uint16_t place = service_id ? place_of(dispatch, service_id) : NO_PLACE;
-	struct dispatch_service_count count = {};
-	int err;
-
-	if (place == NO_PLACE)
-		return -ENOENT;
-	err = sum_counts(fd_of(dispatch, "dispatch_service_counts"), place, (uint64_t *)&count,
-			 sizeof(count) / sizeof(uint64_t));
-	if (err)
-		return err;
-	ret->traffic = traffic_of(&count.traffic);
-	ret->unlisted = count.unlisted;
-	ret->cookies = count.cookies;
-	ret->cookie_flows = count.cookie_flows;
-	memcpy(ret->drops, count.drops, sizeof(ret->drops));
-	return 0;
-}
-
-int dispatch_count_endpoint(struct dispatch *dispatch, uint64_t service_id, uint64_t endpoint_id,
-			    struct dispatch_traffic *ret)
-{
-	uint16_t real = dispatch_reals_find(dispatch->endpoints, service_id, endpoint_id);
-	struct dispatch_real_count count = {};
-	int err;
-
-	if (!real)
-		return -ENOENT;
-	err = sum_counts(fd_of(dispatch, "dispatch_real_counts"), real, (uint64_t *)&count,
-			 sizeof(count) / sizeof(uint64_t));
-	if (!err)
-		*ret = traffic_of(&count);
-	return err;
-}
-
-/* --- Start and end -----------------------------------------------------------------------------
- */
-
-static int map_array(const struct dispatch *dispatch, const char *name, size_t element_size,
-		     struct mapped *ret)
-{
-	size_t size = ingress_map_size(dispatch->ingress, name) * element_size;
-	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_of(dispatch, name),
-			      0);
-
-	if (elements == MAP_FAILED)
-		return -errno;
-	*ret = (struct mapped){.elements = elements, .size = size};
-	return 0;
-}
-
-static int map_arrays(struct dispatch *dispatch)
-{
-	int err = map_array(dispatch, "dispatch_reals", sizeof(struct dispatch_real),
-			    &dispatch->reals);
-
-	if (!err)
-		err = map_array(dispatch, "dispatch_runs", sizeof(struct dispatch_run),
-				&dispatch->runs);
-	if (!err)
-		err = map_array(dispatch, "dispatch_nats", sizeof(struct dispatch_nat),
-				&dispatch->nats);
-	if (!err)
-		err = map_array(dispatch, "dispatch_lines", sizeof(struct dispatch_line),
-				&dispatch->lines);
-	if (!err)
-		err = map_array(dispatch, "dispatch_loads", sizeof(struct dispatch_load_of_real),
-				&dispatch->loads);
-	return err;
-}
-
-static int make_settings(struct dispatch *dispatch)
-{
-	struct dispatch_settings *settings = &dispatch->settings;
-
-	*settings = (struct dispatch_settings){
-		.abi_version = DISPATCH_ABI_VERSION,
-		.line_mask = (uint32_t)(dispatch->lines.size / sizeof(struct dispatch_line)) - 1,
-		.run_mask = DISPATCH_RUN_PLACES - 1,
-	};
-	if (getrandom(&settings->secret, sizeof(settings->secret), 0) != sizeof(settings->secret) ||
-	    getrandom(settings->cookie_keys, sizeof(settings->cookie_keys), 0) !=
-		    sizeof(settings->cookie_keys))
-		return -errno;
-	return dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, settings);
-}
-
-/* Of an earlier daemon: their flows are known by them. */
-static int read_services(struct dispatch *dispatch)
-{
-	struct dispatch_virtual virtual;
-	int fd = fd_of(dispatch, "dispatch_services"), err = 0;
-
-	for (uint32_t place = 0; !err && place < DISPATCH_SERVICES_MAX; place++) {
-		err = dispatch_map_get(fd, dispatch->settings.half * DISPATCH_SERVICES_MAX + place,
-				       &virtual);
-		if (!err)
-			dispatch->service_ids[place] = virtual.id;
-	}
-	return err;
-}
-
-/* An answer has no next hop that would say so. What is not written holds with the next plan. */
-static void on_sending(bool all_send, void *context)
-{
-	struct dispatch *dispatch = context;
-
-	dispatch->settings.flags = all_send ? DISPATCH_SENDS_XDP : 0;
-	if (dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, &dispatch->settings) < 0)
-		log_warn("dispatch: whether devices send for XDP cannot be told to the programs");
-}
-
-static int start(struct dispatch *dispatch, struct nexthops *nexthops)
-{
-	struct dispatch_real_tables tables = {.nexthops = nexthops};
-	int err = map_arrays(dispatch);
-
-	if (!err)
-		err = dispatch_map_get(fd_of(dispatch, "dispatch_settings"), 0,
-				       &dispatch->settings);
-	if (!err && dispatch->settings.abi_version != DISPATCH_ABI_VERSION)
-		err = make_settings(dispatch);
-	if (!err)
-		err = read_services(dispatch);
-	if (err)
-		return err;
-	tables.reals = dispatch->reals.elements;
-	tables.runs = dispatch->runs.elements;
-	tables.nats = dispatch->nats.elements;
-	tables.lines = dispatch->lines.elements;
-	tables.nnats = (uint32_t)(dispatch->nats.size / sizeof(struct dispatch_nat));
-	tables.nlines = (uint32_t)(dispatch->lines.size / sizeof(struct dispatch_line));
-	tables.key = &dispatch->settings.secret;
-	dispatch->endpoints = dispatch_reals_new(&tables);
-	dispatch->counted = dispatch_loads_new(
-		&(struct dispatch_load_tables){.loads = dispatch->loads.elements,
-					       .lines = tables.lines,
-					       .nats = tables.nats,
-					       .nlines = tables.nlines,
-					       .nnats = tables.nnats});
-	return dispatch->endpoints && dispatch->counted ? 0 : -ENOMEM;
-}
-
-int dispatch_new(struct splice *programs, struct dispatch **ret)
-{
-	struct dispatch *dispatch;
-	int err;
-
-	if (!programs->has_dispatch)
-		return -ENOTSUP;
-	dispatch = calloc(1, sizeof(*dispatch));
-	if (!dispatch)
-		return -ENOMEM;
-	dispatch->ingress = &programs->ingress;
-	err = start(dispatch, programs->nexthops);
-	if (err) {
-		dispatch_free(dispatch);
-		return err;
-	}
-	dispatch->attach = programs->attach;
-	attach_watch_sending(dispatch->attach, on_sending, dispatch);
-	*ret = dispatch;
-	return 0;
-}
-
-static void unmap(const struct mapped *mapped)
-{
-	if (mapped->elements)
-		munmap(mapped->elements, mapped->size);
-}
-
-void dispatch_free(struct dispatch *dispatch)
-{
-	if (!dispatch)
-		return;
-	if (dispatch->attach)
-		attach_watch_sending(dispatch->attach, NULL, NULL);
-	dispatch_reals_free(dispatch->endpoints);
-	dispatch_loads_free(dispatch->counted);
-	for (size_t place = 0; place < DISPATCH_SERVICES_MAX; place++)
-		dispatch_ring_done(&dispatch->rings[place]);
-	unmap(&dispatch->reals);
-	unmap(&dispatch->runs);
-	unmap(&dispatch->nats);
-	unmap(&dispatch->lines);
-	unmap(&dispatch->loads);
-	free(dispatch);
 }
