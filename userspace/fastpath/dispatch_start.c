@@ -3,20 +3,19 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "fastpath/dispatch_state.h"
+#include "fastpath/map_array.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 
-static int map_array(const struct dispatch *dispatch, const char *name, size_t element_size,
-		     struct mapped *ret)
+static int map_elements(const struct dispatch *dispatch, const char *name, size_t element_size,
+			struct mapped *ret)
 {
 	size_t size = ingress_map_size(dispatch->ingress, name) * element_size;
-	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_of(dispatch, name),
-			      0);
+	void *elements = map_array(fd_of(dispatch, name), size);
 
-	if (elements == MAP_FAILED)
+	if (!elements)
 		return -errno;
 	*ret = (struct mapped){.elements = elements, .size = size};
 	return 0;
@@ -24,21 +23,21 @@ static int map_array(const struct dispatch *dispatch, const char *name, size_t e
 
 static int map_arrays(struct dispatch *dispatch)
 {
-	int err = map_array(dispatch, "dispatch_reals", sizeof(struct dispatch_real),
-			    &dispatch->reals);
+	int err = map_elements(dispatch, "dispatch_reals", sizeof(struct dispatch_real),
+			       &dispatch->reals);
 
 	if (!err)
-		err = map_array(dispatch, "dispatch_runs", sizeof(struct dispatch_run),
-				&dispatch->runs);
+		err = map_elements(dispatch, "dispatch_runs", sizeof(struct dispatch_run),
+				   &dispatch->runs);
 	if (!err)
-		err = map_array(dispatch, "dispatch_nats", sizeof(struct dispatch_nat),
-				&dispatch->nats);
+		err = map_elements(dispatch, "dispatch_nats", sizeof(struct dispatch_nat),
+				   &dispatch->nats);
 	if (!err)
-		err = map_array(dispatch, "dispatch_lines", sizeof(struct dispatch_line),
-				&dispatch->lines);
+		err = map_elements(dispatch, "dispatch_lines", sizeof(struct dispatch_line),
+				   &dispatch->lines);
 	if (!err)
-		err = map_array(dispatch, "dispatch_loads", sizeof(struct dispatch_load_of_real),
-				&dispatch->loads);
+		err = map_elements(dispatch, "dispatch_loads", sizeof(struct dispatch_load_of_real),
+				   &dispatch->loads);
 	return err;
 }
 
@@ -149,8 +148,7 @@ int dispatch_new(struct splice *programs, struct dispatch **ret)
 
 static void unmap(const struct mapped *mapped)
 {
-	if (mapped->elements)
-		munmap(mapped->elements, mapped->size);
+	unmap_array(mapped->elements, mapped->size);
 }
 
 void dispatch_free(struct dispatch *dispatch)

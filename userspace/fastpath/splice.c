@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
+#include "fastpath/map_array.h"
 #include "fastpath/flow_table.h"
 #include "fastpath/guard_maps.h"
 #include "fastpath/raw_packet.h"
@@ -24,7 +25,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -136,14 +136,6 @@ static int load_egress(struct splice *splice)
 		err = bpf_map__reuse_fd(egress->maps.checks,
 					ingress_map(&splice->ingress, "checks"));
 	return err ? err : tc_egress_bpf__load(egress);
-}
-
-/* Return: NULL, with errno. */
-static void *map_array(int fd, size_t size)
-{
-	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	return elements == MAP_FAILED ? NULL : elements;
 }
 
 static int map_arrays(struct splice *splice)
@@ -380,10 +372,8 @@ void splice_free(struct splice *splice)
 	slots_free(splice->slots);
 	free(splice->owners);
 	free(splice->is_adopted);
-	if (splice->pairs)
-		munmap(splice->pairs, pairs_size(splice));
-	if (splice->buckets)
-		munmap(splice->buckets, buckets_size(splice));
+	unmap_array(splice->pairs, pairs_size(splice));
+	unmap_array(splice->buckets, buckets_size(splice));
 	pthread_mutex_destroy(&splice->table_lock);
 	guard_maps_free(splice->guard);
 	legs_bpf__destroy(splice->legs);
