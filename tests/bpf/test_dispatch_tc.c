@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dispatch at TC, packet by packet.
-#include "dispatch_cookie_cases.h"
-#include "dispatch_dnat_cases.h"
-#include "dispatch_fragment_cases.h"
-#include "dispatch_icmp_cases.h"
-#include "dispatch_load_cases.h"
-#include "dispatch_quic_cases.h"
+#include "dispatch_tests.h"
 #include "tc_ingress.skel.h"
 
 #include <linux/bpf.h>
@@ -18,38 +13,9 @@ static const struct dispatch_hook hook = {
 	.reply = TC_ACT_REDIRECT,
 };
 
-static struct tc_ingress_bpf *skeleton;
-
-static int load(void **state)
-{
-	(void)state;
-	enter_network();
-	add_routes();
-	skeleton = tc_ingress_bpf__open();
-	if (!skeleton)
-		return -1;
-	set_sizes(skeleton->obj);
-	fixture.hook = &hook;
-	fixture.object = skeleton->obj;
-	if (tc_ingress_bpf__load(skeleton))
-		return -1;
-	fixture.program_fd = bpf_program__fd(skeleton->progs.tc_ingress);
-	return 0;
-}
-
-static int unload(void **state)
-{
-	(void)state;
-	tc_ingress_bpf__destroy(skeleton);
-	return 0;
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {DISPATCH_TESTS,          DISPATCH_ICMP_TESTS,
-					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
-					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS,
-					   DISPATCH_LOAD_TESTS};
-
-	return cmocka_run_group_tests(tests, load, unload);
+	return run_dispatch_tests(&hook,
+				  &(struct ingress_program){.elf_bytes = tc_ingress_bpf__elf_bytes,
+							    .name = "tc_ingress"});
 }
