@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A whole server in this process: real loops and loopback sockets, the control loop run by the
  * test. Mostly here for ThreadSanitizer; what a peer sees is tested end to end. */
-#include "proxy/inspect.h"
 #include "proxy/server_internal.h"
+#include "unit/proxy/server_fixture.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,30 +19,15 @@
 #include <cmocka.h>
 
 struct fixture {
-	struct io_loop *loop;
-	struct server *server;
+	struct served served;
 	struct io_timer stop;
 	char directory[32], path[64];
 	int origin;
-	uint16_t origin_port, port;
+	uint16_t origin_port;
 	const char *pool_options;
 };
 
 static const char *backend_name;
-
-static int listen_on_loopback(uint16_t *ret_port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(listen(fd, 128), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	*ret_port = ntohs(address.sin_port);
-	return fd;
-}
 
 static void write_config(struct fixture *f, uint16_t origin_port, const char *extra)
 {
@@ -60,27 +45,19 @@ static void write_config(struct fixture *f, uint16_t origin_port, const char *ex
 
 static void on_stop(struct io_timer *timer)
 {
-	io_loop_stop(container_of(timer, struct fixture, stop)->loop);
+	io_loop_stop(container_of(timer, struct fixture, stop)->served.loop);
 }
 
 static void run_for(struct fixture *f, unsigned ms)
 {
 	f->stop.on_expire = on_stop;
-	io_timer_start(f->loop, &f->stop, ms);
-	assert_int_equal(io_loop_run(f->loop), 0);
-}
-
-static void find_port(const struct listener_row *row, void *context)
-{
-	((struct fixture *)context)->port = address_port(&row->binds[0]);
+	io_timer_start(f->served.loop, &f->stop, ms);
+	assert_int_equal(io_loop_run(f->served.loop), 0);
 }
 
 static int set_up(void **state)
 {
-	const struct io_options options = {.backend = IO_BACKEND_EPOLL};
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct strbuf errors = {};
-	struct config *config;
 
 	f->pool_options = "";
 	strcpy(f->directory, "/tmp/sluice-server-XXXXXX");
@@ -88,22 +65,9 @@ static int set_up(void **state)
 	snprintf(f->path, sizeof(f->path), "%s/sluice.yaml", f->directory);
 	f->origin = listen_on_loopback(&f->origin_port);
 	write_config(f, f->origin_port, "");
-	assert_int_equal(config_load(f->path, &config, &errors), 0);
-	assert_int_equal(io_loop_new(&options, &f->loop), 0);
-	assert_int_equal(server_start(config, f->loop, NULL, &f->server, &errors), 0);
-	server_for_each_listener(f->server, find_port, f);
-	strbuf_done(&errors);
+	serve_file(&f->served, f->path);
 	*state = f;
 	return 0;
-}
-
-static void on_drained(void *context)
-{
-	struct fixture *f = context;
-
-	server_free(f->server);
-	f->server = NULL;
-	io_loop_stop(f->loop);
 }
 
 static int tear_down(void **state)
@@ -111,13 +75,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 	char log[64];
 
-	if (f->server) {
-		server_drain(f->server, on_drained, f);
-		server_drain(f->server, on_drained, f);
-		assert_int_equal(io_loop_run(f->loop), 0);
-	}
-	assert_null(f->server);
-	io_loop_free(f->loop);
+	end_serving(&f->served);
 	close(f->origin);
 	unlink(f->path);
 	snprintf(log, sizeof(log), "%s/access.log", f->directory);
@@ -130,7 +88,7 @@ static int tear_down(void **state)
 static int connect_client(const struct fixture *f)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons(f->port),
+				      .sin_port = htons(f->served.port),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -202,12 +160,12 @@ static void connections_survive_reloads(void **state)
 	struct server_facts facts;
 
 	for (unsigned i = 0; i < 20; i++) {
-		assert_int_equal(server_reload(f->server, &errors), 0);
+		assert_int_equal(server_reload(f->served.server, &errors), 0);
 		run_for(f, 5);
 	}
 	assert_int_equal(send(client, "still here", 10, 0), 10);
 	expect_bytes(backend, "still here");
-	server_describe(f->server, &facts);
+	server_describe(f->served.server, &facts);
 	assert_int_equal(facts.config_generation, 21);
 	assert_int_equal(facts.connections_active, 1);
 	close(client);
@@ -242,7 +200,7 @@ static void a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoi
 
 	f->pool_options = ", source_address: 192.0.2.1, queue: {timeout: 1m}";
 	write_config(f, f->origin_port, "");
-	assert_int_equal(server_reload(f->server, &errors), 0);
+	assert_int_equal(server_reload(f->served.server, &errors), 0);
 	run_for(f, 20);
 	client = connect_client(f);
 	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -269,10 +227,10 @@ static void on_hold(struct io_message *message)
 /* What is posted from here on reaches a worker in one round. */
 static void hold_workers(struct fixture *f, struct hold *holds)
 {
-	for (uint32_t w = 0; w < f->server->nworkers; w++) {
+	for (uint32_t w = 0; w < f->served.server->nworkers; w++) {
 		holds[w].message.on_message = on_hold;
 		sem_init(&holds[w].go_on, 0, 0);
-		io_loop_post(f->server->workers[w]->loop, &holds[w].message);
+		io_loop_post(f->served.server->workers[w]->loop, &holds[w].message);
 	}
 	run_for(f, 20);
 }
@@ -286,18 +244,18 @@ static void a_second_drain_ends_those_too_that_wait_for_a_place(void **state)
 	int clients[8], backend;
 
 	write_config(f, f->origin_port, ", max_connections: 1");
-	assert_int_equal(server_reload(f->server, &errors), 0);
+	assert_int_equal(server_reload(f->served.server, &errors), 0);
 	run_for(f, 20);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		clients[i] = connect_client(f);
 	backend = accept_backend(f);
 	hold_workers(f, holds);
-	server_drain(f->server, on_drained, f);
-	server_drain(f->server, on_drained, f);
+	server_drain(f->served.server, on_drained, &f->served);
+	server_drain(f->served.server, on_drained, &f->served);
 	for (size_t i = 0; i < ARRAY_SIZE(holds); i++)
 		sem_post(&holds[i].go_on);
 	run_for(f, 3000);
-	assert_null(f->server);
+	assert_null(f->served.server);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		close(clients[i]);
 	close(backend);
@@ -311,9 +269,9 @@ static void bad_configuration_changes_nothing(void **state)
 	struct server_facts facts;
 
 	write_config(f, 1, ", colour: red");
-	assert_int_equal(server_reload(f->server, &errors), -EINVAL);
+	assert_int_equal(server_reload(f->served.server, &errors), -EINVAL);
 	assert_non_null(strstr(errors.text, "colour"));
-	server_describe(f->server, &facts);
+	server_describe(f->served.server, &facts);
 	assert_int_equal(facts.config_generation, 1);
 	assert_int_equal(facts.reload_failures, 1);
 	strbuf_done(&errors);
@@ -335,7 +293,7 @@ static void on_listed(const struct connection_row *rows, size_t count, uint64_t 
 	if (count)
 		snprintf(listed->state, sizeof(listed->state), "%s",
 			 connection_state_name(rows[0].state));
-	io_loop_stop(listed->fixture->loop);
+	io_loop_stop(listed->fixture->served.loop);
 }
 
 static void open_connections_are_listed(void **state)
@@ -346,8 +304,9 @@ static void open_connections_are_listed(void **state)
 
 	/* The backend has accepted before the worker knows that its connect is done. */
 	for (unsigned i = 0; i < 100 && strcmp(listed.state, "relay") != 0; i++) {
-		assert_int_equal(server_list_connections(f->server, 10, on_listed, &listed), 0);
-		assert_int_equal(io_loop_run(f->loop), 0);
+		assert_int_equal(server_list_connections(f->served.server, 10, on_listed, &listed),
+				 0);
+		assert_int_equal(io_loop_run(f->served.loop), 0);
 	}
 	assert_int_equal(listed.count, 1);
 	assert_string_equal(listed.state, "relay");

@@ -7,8 +7,7 @@
  * worker's thread allocates is counted: ours by the linker (it does not see what libraries do among
  * themselves), OpenSSL's by its own hook.
  */
-#include "proxy/inspect.h"
-#include "proxy/server.h"
+#include "unit/proxy/server_fixture.h"
 #include "unit/tls/pki.h"
 
 #include <arpa/inet.h>
@@ -112,10 +111,8 @@ static void openssl_free(void *ptr, const char *file, int line)
 
 struct fixture {
 	struct pki pki;
-	struct io_loop *loop; /* the control thread's; nothing here needs it but the end */
-	struct server *server;
+	struct served served;
 	int origin; /* listens */
-	uint16_t port;
 	char path[128];
 	SSL_CTX *ctx;
 	char *answer;
@@ -123,20 +120,6 @@ struct fixture {
 };
 
 static const char *backend_name;
-
-static int listen_on_loopback(uint16_t *ret_port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(listen(fd, 128), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	*ret_port = ntohs(address.sin_port);
-	return fd;
-}
 
 static void write_config(struct fixture *f, uint16_t origin_port)
 {
@@ -155,52 +138,27 @@ static void write_config(struct fixture *f, uint16_t origin_port)
 	fclose(file);
 }
 
-static void find_port(const struct listener_row *row, void *context)
-{
-	((struct fixture *)context)->port = address_port(&row->binds[0]);
-}
-
 static int set_up(void **state)
 {
-	const struct io_options options = {.backend = IO_BACKEND_EPOLL};
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct strbuf errors = {};
-	struct config *config;
 	uint16_t origin_port;
 
 	pki_init(&f->pki);
 	pki_issue(&f->pki, "a.test", "DNS:a.test");
 	f->origin = listen_on_loopback(&origin_port);
 	write_config(f, origin_port);
-	assert_int_equal(config_load(f->path, &config, &errors), 0);
-	assert_int_equal(io_loop_new(&options, &f->loop), 0);
-	assert_int_equal(server_start(config, f->loop, NULL, &f->server, &errors), 0);
-	server_for_each_listener(f->server, find_port, f);
-	strbuf_done(&errors);
+	serve_file(&f->served, f->path);
 	f->ctx = SSL_CTX_new(TLS_client_method());
 	f->answer = malloc(LARGEST);
 	*state = f;
 	return 0;
 }
 
-static void on_drained(void *context)
-{
-	struct fixture *f = context;
-
-	server_free(f->server);
-	f->server = NULL;
-	io_loop_stop(f->loop);
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	server_drain(f->server, on_drained, f);
-	server_drain(f->server, on_drained, f);
-	assert_int_equal(io_loop_run(f->loop), 0);
-	assert_null(f->server);
-	io_loop_free(f->loop);
+	end_serving(&f->served);
 	close(f->origin);
 	SSL_CTX_free(f->ctx);
 	free(f->answer);
@@ -214,7 +172,7 @@ static int tear_down(void **state)
 static SSL *connect_client(const struct fixture *f)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons(f->port),
+				      .sin_port = htons(f->served.port),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	SSL *ssl = SSL_new(f->ctx);

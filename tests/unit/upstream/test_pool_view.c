@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Picks, reports and queues of one thread, on a loop that is replaced by a clock of our own. */
-#include "fake_loop.h"
-#include "upstream/pool.h"
-#include "upstream/pool_view_internal.h"
-#include "upstream_fixture.h"
+#include "view_fixture.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* --- The set-up -------------------------------------------------------------------- */
 
 #define ENDPOINTS 4
-
-static struct config_endpoint endpoints[ENDPOINTS];
-static struct config_pool config;
-static struct pool *pool;
-static struct pool_view *view;
 
 static int set_up(void **state)
 {
@@ -24,56 +15,18 @@ static int set_up(void **state)
 	endpoints[1] = fixture_endpoint("192.0.2.2:80");
 	endpoints[2] = fixture_endpoint("192.0.2.3:80");
 	endpoints[3] = fixture_endpoint("192.0.2.4:80");
-	config = fixture_pool(endpoints, ENDPOINTS);
-	fake_now_ms = 1000000;
-	nposted = 0;
+	configure(ENDPOINTS);
 	return 0;
 }
 
-static void start(const char *zone)
-{
-	pool = pool_new(&config, zone, NULL);
-	assert_non_null(pool);
-	view = pool_view_new(pool, NULL);
-	assert_non_null(view);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	pool_view_free(view);
-	deliver();
-	pool_unref(pool);
-	return 0;
-}
-
-/* Index of the endpoint that is picked, or the error. The connection is kept. */
 static int pick_without(struct endpoint *const *tried, size_t ntried)
 {
-	struct pool_request request = {.tried = tried, .ntried = ntried};
-	struct endpoint *endpoint;
-	int err = pool_view_pick(view, &request, &endpoint);
-
-	if (err)
-		return err;
-	for (int i = 0; i < ENDPOINTS; i++)
-		if (address_equal(&endpoint->address, &endpoints[i].address))
-			return i;
-	return -ENOENT;
+	return pick_by(&(struct pool_request){.tried = tried, .ntried = ntried});
 }
 
 static int pick(void)
 {
 	return pick_without(NULL, 0);
-}
-
-static struct endpoint *find(size_t index)
-{
-	struct endpoint *endpoint = pool_find(pool, endpoints[index].name);
-
-	assert_non_null(endpoint);
-	endpoint_unref(endpoint); /* the pool's own reference is enough here */
-	return endpoint;
 }
 
 static void give_back(size_t index)

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Picks of a pool that goes by places: which site serves a client, and who follows it. */
-#include "fake_loop.h"
-#include "upstream/pool.h"
-#include "upstream/pool_view_internal.h"
-#include "upstream_fixture.h"
+#include "view_fixture.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Two in Frankfurt, one in New York, one in Sydney, one anywhere. */
@@ -15,11 +11,6 @@ static const struct earth_point frankfurt = {50.11, 8.68}, new_york = {40.71, -7
 				sydney = {-33.87, 151.21};
 static const struct earth_point berlin = {52.52, 13.40}, boston = {42.36, -71.06},
 				samoa = {-13.83, -171.77};
-
-static struct config_endpoint endpoints[ENDPOINTS];
-static struct config_pool config;
-static struct pool *pool;
-static struct pool_view *view;
 
 static struct config_endpoint endpoint_at(const char *address, const struct earth_point *location)
 {
@@ -38,56 +29,14 @@ static int set_up(void **state)
 	endpoints[2] = endpoint_at("192.0.2.3:80", &new_york);
 	endpoints[3] = endpoint_at("192.0.2.4:80", &sydney);
 	endpoints[4] = fixture_endpoint("192.0.2.5:80");
-	config = fixture_pool(endpoints, ENDPOINTS);
+	configure(ENDPOINTS);
 	config.is_nearest = true;
-	fake_now_ms = 1000000;
-	nposted = 0;
 	return 0;
-}
-
-static void start(const char *zone)
-{
-	pool = pool_new(&config, zone, NULL);
-	assert_non_null(pool);
-	view = pool_view_new(pool, NULL);
-	assert_non_null(view);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	pool_view_free(view);
-	deliver();
-	pool_unref(pool);
-	return 0;
-}
-
-/* Index of the endpoint that is picked, or the error. The connection is kept. */
-static int pick_by(const struct pool_request *request)
-{
-	struct endpoint *endpoint;
-	int err = pool_view_pick(view, request, &endpoint);
-
-	if (err)
-		return err;
-	for (int i = 0; i < ENDPOINTS; i++)
-		if (address_equal(&endpoint->address, &endpoints[i].address))
-			return i;
-	return -ENOENT;
 }
 
 static int pick(const struct earth_point *place)
 {
 	return pick_by(&(struct pool_request){.place = place});
-}
-
-static struct endpoint *find(size_t index)
-{
-	struct endpoint *endpoint = pool_find(pool, endpoints[index].name);
-
-	assert_non_null(endpoint);
-	endpoint_unref(endpoint); /* the pool's own reference is enough here */
-	return endpoint;
 }
 
 static void give_back(int index)

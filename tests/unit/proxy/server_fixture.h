@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_TESTS_UNIT_PROXY_SERVER_FIXTURE_H
+#define SLUICE_TESTS_UNIT_PROXY_SERVER_FIXTURE_H
+
+/* A server by a file of configuration, in this process. */
+#include "config/config.h"
+#include "core/strbuf.h"
+#include "io/loop.h"
+#include "proxy/inspect.h"
+#include "proxy/server.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+struct served {
+	struct io_loop *loop;
+	struct server *server;
+	uint16_t port; /* of the last listener's first address */
+};
+
+static inline int listen_on_loopback(uint16_t *ret_port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(fd, 128), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	*ret_port = ntohs(address.sin_port);
+	return fd;
+}
+
+static inline void find_port(const struct listener_row *row, void *context)
+{
+	((struct served *)context)->port = address_port(&row->binds[0]);
+}
+
+static inline void serve_file(struct served *served, const char *path)
+{
+	const struct io_options options = {.backend = IO_BACKEND_EPOLL};
+	struct strbuf errors = {};
+	struct config *config;
+
+	assert_int_equal(config_load(path, &config, &errors), 0);
+	assert_int_equal(io_loop_new(&options, &served->loop), 0);
+	assert_int_equal(server_start(config, served->loop, NULL, &served->server, &errors), 0);
+	server_for_each_listener(served->server, find_port, served);
+	strbuf_done(&errors);
+}
+
+static inline void on_drained(void *context)
+{
+	struct served *served = context;
+
+	server_free(served->server);
+	served->server = NULL;
+	io_loop_stop(served->loop);
+}
+
+/* The second order to drain does not wait. */
+static inline void end_serving(struct served *served)
+{
+	if (served->server) {
+		server_drain(served->server, on_drained, served);
+		server_drain(served->server, on_drained, served);
+		assert_int_equal(io_loop_run(served->loop), 0);
+	}
+	assert_null(served->server);
+	io_loop_free(served->loop);
+}
+
+#endif
