@@ -5,7 +5,6 @@ What is answered is right; what cannot be ends, and is not waited for; the daemo
 of it, and serves as before once there is memory again.
 """
 import contextlib
-import gzip
 import itertools
 import random
 import re
@@ -15,6 +14,7 @@ import time
 
 import pytest
 
+from lib.codings import unpacked
 from lib.configs import FRONT, listener, pool
 from lib.netns import BACKEND, PROXY
 from lib.origins import Origin, echo
@@ -26,6 +26,7 @@ from lib.web import Client, Reader, Web, answer, body_of, in_chunks
 TEXT = b"".join(b"%d bottles of beer on the wall\n" % i for i in range(3000))
 SECURE, PLAIN = (PROXY, 8443), (PROXY, 8001)
 PEERS = 5
+CODINGS = ["identity", "gzip", "br", "zstd"]
 # From the end of nearly every request to one now and then.
 RARITIES = (30, 150, 1000)
 SECONDS = 1.0
@@ -129,13 +130,6 @@ class Wrong(Exception):
     """What no lack of memory excuses."""
 
 
-def unpacked(message):
-    coding = message.get("content-encoding")
-    if coding == "gzip":
-        return gzip.decompress(message.body)
-    return None if coding else message.body
-
-
 class Peer(threading.Thread):
     """Asks this and that, one after another, and on the same connection while it lasts."""
 
@@ -147,6 +141,7 @@ class Peer(threading.Thread):
         self.good = 0
         self.failures = []
         self.wrong = None
+        self.codings = set()  # of right answers
         self.is_over = threading.Event()
         self.clients = {}
         self.last = ""
@@ -201,9 +196,13 @@ class Peer(threading.Thread):
                 raise EOFError(message.status)
             if message.status != 200:
                 raise Wrong(f"{path}: {message.first}")
-            body = unpacked(message)
-            if body is not None and body != expected:
+            try:
+                body = unpacked(message)
+            except ValueError as error:
+                raise Wrong(f"{path}: {message.get('content-encoding')}: {error}") from error
+            if body != expected:
                 raise Wrong(f"{path}: {len(body)} bytes of {len(expected)}")
+            self.codings.add(message.get("content-encoding") or "identity")
 
     def get(self):
         path = self.random.choice(["/size/70000", "/size/3000/chunked", "/site/text",
@@ -213,7 +212,7 @@ class Peer(threading.Thread):
 
     def get_packed(self):
         path = self.random.choice(["/text", "/chunked"])
-        coding = self.random.choice(["gzip", "gzip", "br", "zstd"])
+        coding = self.random.choice(CODINGS)
         self.ask(TEXT, path, fields=[("Accept-Encoding", coding)])
 
     def post(self):
@@ -268,7 +267,7 @@ def assert_nobody_is_blamed(sluice):
 
 
 def serve_in_scarcity(net, sluice, scarcity, authority, rarity, seed):
-    """Returns how many requests were answered, and how many were not."""
+    """Returns how many requests were answered, how many were not, and in which codings."""
     is_over = threading.Event()
     steward = threading.Thread(target=steer, args=(sluice, is_over))
     with clients(net, authority, seed) as peers:
@@ -279,7 +278,8 @@ def serve_in_scarcity(net, sluice, scarcity, authority, rarity, seed):
         steward.join()
     assert sluice.process.is_running(), f"seed {seed}: {sluice.process.stderr()}"
     assert_right(peers)
-    return sum(peer.good for peer in peers), sum(len(peer.failures) for peer in peers)
+    return (sum(peer.good for peer in peers), sum(len(peer.failures) for peer in peers),
+            set().union(*(peer.codings for peer in peers)))
 
 
 def rest(sluice):
@@ -301,12 +301,14 @@ def test_it_serves_on_when_allocations_fail(net, sluice, scarcity, config, autho
     assert_serves_all(net, authority)
     before = rest(sluice)
     good = failed = 0
+    codings = set()
     first = FIRST_SEED if scale == 1 else random.randrange(1 << 30)
     for seed in range(first, first + int(len(RARITIES) * scale)):
         served = serve_in_scarcity(net, sluice, scarcity, authority, RARITIES[seed % len(RARITIES)],
                                    seed)
         good, failed = good + served[0], failed + served[1]
-    assert scarcity.denied > 100 and good and failed
+        codings |= served[2]
+    assert scarcity.denied > 100 and good and failed and codings == set(CODINGS)
     assert_nobody_is_blamed(sluice)
     assert_serves_all(net, authority)
     sluice.ctl("reload")
