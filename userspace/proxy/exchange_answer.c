@@ -133,6 +133,13 @@ static void forget_head(struct exchange_leg *leg)
 	leg->parser = (struct h1_parser){.limits = leg->parser.limits};
 }
 
+/* What the client has not taken waits at the endpoint, until exchange_on_answer_sent(). */
+static void wait_for_client(const struct exchange *exchange)
+{
+	if (exchange_client(exchange)->queued > exchange_buffer_limit(exchange))
+		io_stream_recv_stop(&exchange->leg->backend->stream);
+}
+
 /* 1xx (RFC 9110 15.2): of no use to a client of HTTP/1.0. */
 static int pass_interim(struct exchange *exchange)
 {
@@ -144,6 +151,7 @@ static int pass_interim(struct exchange *exchange)
 		if (!buf)
 			return -ENOMEM;
 		io_stream_send(exchange_client(exchange), buf);
+		wait_for_client(exchange);
 	}
 	forget_head(exchange->leg);
 	return 0;
@@ -153,8 +161,7 @@ static int pass_interim(struct exchange *exchange)
 
 static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_buf *buf)
 {
-	struct io_stream *client = exchange_client(exchange);
-	struct body_sink sink = {.stream = client,
+	struct body_sink sink = {.stream = exchange_client(exchange),
 				 .head = head,
 				 .form = exchange->form,
 				 .has_chunks = exchange->has_chunks};
@@ -179,8 +186,7 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 		exchange->response.is_persistent = false;
 	}
 	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
-	if (client->queued > exchange_buffer_limit(exchange))
-		io_stream_recv_stop(&exchange->leg->backend->stream);
+	wait_for_client(exchange);
 	exchange_finish_if_done(exchange);
 }
 
