@@ -247,3 +247,30 @@ def test_who_does_not_read_costs_bounded_memory(net, sluice, keep, what):
             sock.close()
         for thread in threads:
             thread.join()
+
+
+# --- Requests sent ahead ---------------------------------------------------------
+AHEAD, BODY = 400, 256 * 1024
+
+
+def test_requests_sent_ahead_wait_for_who_does_not_read(net, sluice, web):
+    """Answers of our own are nobody's stream that could be paused: the next request has to wait."""
+    respond = {"match": {"path": "/"}, "respond": {"body": "x" * BODY}}
+    sluice.start({"listeners": [listener(mode="http", routes=[respond])], "pools": [pool(web)],
+                  **FRUGAL}, env=LITTLE_QUARANTINE)
+    before = sluice.process.memory_kib("Rss")
+    with Client(net) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * AHEAD)
+        client.sock.shutdown(socket.SHUT_WR)
+        wait_until(lambda: sluice.connections()[0]["bytes_in"] > 0, 10, "they are under way")
+        seen = []
+
+        def is_at_rest():
+            seen.append(sluice.connections()[0]["bytes_out"])
+            return len(seen) > 5 and seen[-1] == seen[-5]
+
+        wait_until(is_at_rest, 20, "nothing more is taken", 0.1)
+        assert sluice.process.memory_kib("Rss") - before < AHEAD * BODY / 1024 / 4
+        for _ in range(AHEAD):
+            assert len(client.answer().body) == BODY
+        assert client.is_closed()
