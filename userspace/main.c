@@ -262,10 +262,13 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 
 	if (err)
 		return err;
-	err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
+	err = admin_open(config, &daemon->admin, &errors);
 	if (!err)
-		err = admin_start(config, daemon->loop, daemon->server, &actions, &daemon->admin,
-				  &errors);
+		err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
+	if (!err)
+		admin_start(daemon->admin, daemon->loop, daemon->server, &actions);
+	else
+		admin_free(daemon->admin);
 	log_lines(err ? LOG_ERROR : LOG_WARN, "", errors.text);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));

@@ -100,6 +100,20 @@ class Notifications:
         self.socket.close()
 
 
+def test_a_second_daemon_by_mistake_ends_before_it_listens(sluice, make_daemon, origin):
+    """Ports are shared (SO_REUSEPORT): it would take connections of the first, and reset them."""
+    sluice.start(simple(origin))
+    second = make_daemon("second")
+    config = simple(origin) | {"admin": {"socket": str(sluice.socket_path)}}
+    config["listeners"][0]["bind"] = "203.0.113.9:8000"
+    second.launch(config)
+    assert second.process.wait(10) == 1
+    assert "admin.socket" in second.process.stderr()
+    assert "203.0.113.9" not in second.process.stderr()
+    second.process = None
+    assert sluice.ctl_json("status")["state"] == "serving"
+
+
 def test_a_service_manager_is_told(net, tmp_path, sluice, origin, keep):
     manager = keep(Notifications(tmp_path / "notify"))
     config = simple(origin)
