@@ -205,6 +205,18 @@ static void on_signal(struct io_watch *watch, uint32_t ready)
 	}
 }
 
+/* They are no end, and whoever sends one cannot know how far the start has come. SIGINT and SIGTERM
+ * may still end it. */
+static void hold_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 /* Before any thread: all of them shall leave these signals to the descriptor. */
 static int open_signals(void)
 {
@@ -349,6 +361,7 @@ int main(int argc, char **argv)
 	case ACTION_RUN:
 		break;
 	}
+	hold_signals();
 	config = load_or_exit(options.config);
 	configure_log(config, options.verbosity);
 	identity_raise_descriptor_limit();

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From start to end: readiness, draining, privileges."""
+import json
 import os
 import pathlib
 import pwd
@@ -15,7 +16,7 @@ from lib import ask, traffic
 from lib.configs import FRONT, pool, simple
 from lib.daemon import Sluiced
 from lib.netns import BACKEND, PROXY, PROXY_BACK
-from lib.process import wait_until
+from lib.process import control_answers, wait_until
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -98,6 +99,16 @@ class Notifications:
 
     def close(self):
         self.socket.close()
+
+
+def test_a_signal_that_comes_before_the_configuration_is_no_end(sluice, origin):
+    """A FIFO holds it where the file is read."""
+    os.mkfifo(sluice.config_path)
+    sluice.launch()
+    with open(sluice.config_path, "w", encoding="utf-8") as config:
+        sluice.process.signal(signal.SIGUSR1)
+        json.dump(sluice.complete(simple(origin)), config)
+    sluice.process.wait_ready(lambda: control_answers(sluice.socket_path))
 
 
 def test_a_second_daemon_by_mistake_ends_before_it_listens(sluice, make_daemon, origin):
