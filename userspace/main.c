@@ -205,6 +205,18 @@ static void on_signal(struct io_watch *watch, uint32_t ready)
 	}
 }
 
+/* They are no end, and whoever sends one cannot know how far the start has come. SIGINT and SIGTERM
+ * may still end it. */
+static void hold_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 /* Before any thread: all of them shall leave these signals to the descriptor. */
 static int open_signals(void)
 {
@@ -262,10 +274,13 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 
 	if (err)
 		return err;
-	err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
+	err = admin_open(config, &daemon->admin, &errors);
 	if (!err)
-		err = admin_start(config, daemon->loop, daemon->server, &actions, &daemon->admin,
-				  &errors);
+		err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
+	if (!err)
+		admin_start(daemon->admin, daemon->loop, daemon->server, &actions);
+	else
+		admin_free(daemon->admin);
 	log_lines(err ? LOG_ERROR : LOG_WARN, "", errors.text);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
@@ -346,6 +361,7 @@ int main(int argc, char **argv)
 	case ACTION_RUN:
 		break;
 	}
+	hold_signals();
 	config = load_or_exit(options.config);
 	configure_log(config, options.verbosity);
 	identity_raise_descriptor_limit();

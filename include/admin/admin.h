@@ -21,15 +21,20 @@ struct admin_actions {
 };
 
 /**
+ * Takes the sockets, so that a second daemon by mistake ends before it takes anybody's connections.
+ * Who connects waits for admin_start().
  * @config: borrowed for the call; the sockets' places are taken from it.
  * Return: 0; -errno with a line in @ret_errors.
  */
-int admin_start(const struct config *config, struct io_loop *loop, struct server *server,
-		const struct admin_actions *actions, struct admin **ret,
-		struct strbuf *ret_errors) WARN_UNUSED;
+int admin_open(const struct config *config, struct admin **ret,
+	       struct strbuf *ret_errors) WARN_UNUSED;
+
+void admin_start(struct admin *admin, struct io_loop *loop, struct server *server,
+		 const struct admin_actions *actions);
 
 /* Closes sockets and connections; @on_stopped follows once. Removes the socket's file. */
 void admin_stop(struct admin *admin, void (*on_stopped)(void *context), void *context);
+/* Of one that was never started, closes the sockets. NULL is allowed. */
 void admin_free(struct admin *admin);
 
 #endif

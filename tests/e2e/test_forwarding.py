@@ -2,6 +2,7 @@
 """What backends learn of the client, and whose word is taken for it."""
 import json
 import re
+import socket
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_who_is_not_trusted_is_not_believed(serve, sluice):
     assert field(got, "x-forwarded-proto") == "http"
     assert field(got, "forwarded") is None and field(got, "x-real-ip") is None
     assert logged(sluice)["client"].startswith(CLIENT + ":")
+
+
+def test_a_client_without_an_address_is_unknown(sluice, web, tmp_path):
+    """RFC 7239 section 6.2; there is no other word for it in X-Forwarded-For either."""
+    path = str(tmp_path / "in.sock")
+    sluice.start({"listeners": [listener(bind=f"unix:{path}", mode="http",
+                                         forwarding={"fields": "both"})], "pools": [pool(web)]})
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(10)
+        sock.connect(path)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+    assert web.seen[-1].get("x-forwarded-for") == "unknown"
+    assert web.seen[-1].get("forwarded") == "for=unknown;host=a;proto=http"
 
 
 @pytest.mark.parametrize("name, value", [

@@ -177,12 +177,11 @@ class Flood:
         self.sent = [0] * PEERS
         self.over = threading.Event()
 
-    def pour(self, index, sock):
-        piece = b"x" * (1 << 20)
+    def pour(self, index, sock, piece=b"x" * (1 << 20)):
         sock.settimeout(0.2)
         while self.sent[index] < EACH and not self.over.is_set():
             try:
-                self.sent[index] += sock.send(piece)
+                self.sent[index] += sock.send(piece[self.sent[index] % len(piece):])
             except TimeoutError:
                 pass
             except OSError:
@@ -205,7 +204,11 @@ def assert_bounded(sluice, before, flood):
     assert sluice.process.memory_kib("Rss") - before < LIMIT_KIB
 
 
-@pytest.mark.parametrize("what", ["answer", "request"])
+# A head that is the answer's is not yet under way: what bounds a body must bound these, too.
+INTERIM = (b"HTTP/1.1 103 Early Hints\r\nLink: </" + b"x" * 4000 + b">\r\n\r\n") * 250
+
+
+@pytest.mark.parametrize("what", ["answer", "interim", "request"])
 def test_who_does_not_read_costs_bounded_memory(net, sluice, keep, what):
     flood, count, lock = Flood(), iter(range(PEERS)), threading.Lock()
 
@@ -216,6 +219,9 @@ def test_who_does_not_read_costs_bounded_memory(net, sluice, keep, what):
             return
         with lock:
             index = next(count)
+        if what == "interim":
+            flood.pour(index, sock, INTERIM)
+            return
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % EACH)
         flood.pour(index, sock)
 
@@ -228,7 +234,7 @@ def test_who_does_not_read_costs_bounded_memory(net, sluice, keep, what):
     threads = []
     try:
         for index, sock in enumerate(clients):
-            if what == "answer":
+            if what != "request":
                 sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 continue
             sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % EACH)
@@ -241,3 +247,30 @@ def test_who_does_not_read_costs_bounded_memory(net, sluice, keep, what):
             sock.close()
         for thread in threads:
             thread.join()
+
+
+# --- Requests sent ahead ---------------------------------------------------------
+AHEAD, BODY = 400, 256 * 1024
+
+
+def test_requests_sent_ahead_wait_for_who_does_not_read(net, sluice, web):
+    """Answers of our own are nobody's stream that could be paused: the next request has to wait."""
+    respond = {"match": {"path": "/"}, "respond": {"body": "x" * BODY}}
+    sluice.start({"listeners": [listener(mode="http", routes=[respond])], "pools": [pool(web)],
+                  **FRUGAL}, env=LITTLE_QUARANTINE)
+    before = sluice.process.memory_kib("Rss")
+    with Client(net) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * AHEAD)
+        client.sock.shutdown(socket.SHUT_WR)
+        wait_until(lambda: sluice.connections()[0]["bytes_in"] > 0, 10, "they are under way")
+        seen = []
+
+        def is_at_rest():
+            seen.append(sluice.connections()[0]["bytes_out"])
+            return len(seen) > 5 and seen[-1] == seen[-5]
+
+        wait_until(is_at_rest, 20, "nothing more is taken", 0.1)
+        assert sluice.process.memory_kib("Rss") - before < AHEAD * BODY / 1024 / 4
+        for _ in range(AHEAD):
+            assert len(client.answer().body) == BODY
+        assert client.is_closed()

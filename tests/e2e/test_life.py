@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From start to end: readiness, draining, privileges."""
+import json
 import os
 import pathlib
 import pwd
@@ -15,7 +16,7 @@ from lib import ask, traffic
 from lib.configs import FRONT, pool, simple
 from lib.daemon import Sluiced
 from lib.netns import BACKEND, PROXY, PROXY_BACK
-from lib.process import wait_until
+from lib.process import control_answers, wait_until
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -98,6 +99,30 @@ class Notifications:
 
     def close(self):
         self.socket.close()
+
+
+def test_a_signal_that_comes_before_the_configuration_is_no_end(sluice, origin):
+    """A FIFO holds it where the file is read."""
+    os.mkfifo(sluice.config_path)
+    sluice.launch()
+    with open(sluice.config_path, "w", encoding="utf-8") as config:
+        sluice.process.signal(signal.SIGUSR1)
+        json.dump(sluice.complete(simple(origin)), config)
+    sluice.process.wait_ready(lambda: control_answers(sluice.socket_path))
+
+
+def test_a_second_daemon_by_mistake_ends_before_it_listens(sluice, make_daemon, origin):
+    """Ports are shared (SO_REUSEPORT): it would take connections of the first, and reset them."""
+    sluice.start(simple(origin))
+    second = make_daemon("second")
+    config = simple(origin) | {"admin": {"socket": str(sluice.socket_path)}}
+    config["listeners"][0]["bind"] = "203.0.113.9:8000"
+    second.launch(config)
+    assert second.process.wait(10) == 1
+    assert "admin.socket" in second.process.stderr()
+    assert "203.0.113.9" not in second.process.stderr()
+    second.process = None
+    assert sluice.ctl_json("status")["state"] == "serving"
 
 
 def test_a_service_manager_is_told(net, tmp_path, sluice, origin, keep):

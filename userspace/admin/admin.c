@@ -81,41 +81,70 @@ static int open_http(const struct config_admin *config, struct strbuf *errors)
 	return fd;
 }
 
-int admin_start(const struct config *config, struct io_loop *loop, struct server *server,
-		const struct admin_actions *actions, struct admin **ret, struct strbuf *ret_errors)
+/* Another daemon may have put its own there since ours was taken away. */
+static void remember_file(struct admin *admin)
+{
+	struct stat status;
+
+	if (stat(admin->socket_path, &status) < 0)
+		return;
+	admin->socket_device = status.st_dev;
+	admin->socket_inode = status.st_ino;
+}
+
+/* May be forbidden by now; the next start replaces it. */
+static void remove_file(const struct admin *admin)
+{
+	struct stat status;
+
+	if (admin->socket_path && lstat(admin->socket_path, &status) == 0 &&
+	    status.st_dev == admin->socket_device && status.st_ino == admin->socket_inode)
+		unlink(admin->socket_path);
+}
+
+static int open_ports(struct admin *admin, const struct config_admin *config, struct strbuf *errors)
+{
+	if (config->socket) {
+		admin->socket_path = strdup(config->socket);
+		if (!admin->socket_path)
+			return -ENOMEM;
+		admin->control.fd = open_control(config, errors);
+		if (admin->control.fd < 0)
+			return admin->control.fd;
+		remember_file(admin);
+	}
+	if (config->listen.len)
+		admin->http.fd = open_http(config, errors);
+	return config->listen.len && admin->http.fd < 0 ? admin->http.fd : 0;
+}
+
+int admin_open(const struct config *config, struct admin **ret, struct strbuf *ret_errors)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
-	int control_fd = -1, http_fd = -1, r = -ENOMEM;
+	int r;
 
 	if (!admin)
 		return -ENOMEM;
-	*admin = (struct admin){.loop = loop, .server = server, .actions = *actions};
-	if (config->admin.socket) {
-		admin->socket_path = strdup(config->admin.socket);
-		if (!admin->socket_path)
-			goto fail;
-		r = control_fd = open_control(&config->admin, ret_errors);
-		if (r < 0)
-			goto fail;
-	}
-	if (config->admin.listen.len) {
-		r = http_fd = open_http(&config->admin, ret_errors);
-		if (r < 0)
-			goto fail;
-	}
-	if (control_fd >= 0)
-		admin_port_open(&admin->control, admin, loop, control_fd, &control_protocol);
-	if (http_fd >= 0)
-		admin_port_open(&admin->http, admin, loop, http_fd, &http_protocol);
-	*ret = admin;
-	return 0;
-fail:
-	if (control_fd >= 0) {
-		close(control_fd);
-		unlink(admin->socket_path);
-	}
-	admin_free(admin);
+	admin->control.fd = admin->http.fd = -1;
+	r = open_ports(admin, &config->admin, ret_errors);
+	if (r < 0)
+		admin_free(admin);
+	else
+		*ret = admin;
 	return r;
+}
+
+void admin_start(struct admin *admin, struct io_loop *loop, struct server *server,
+		 const struct admin_actions *actions)
+{
+	admin->loop = loop;
+	admin->server = server;
+	admin->actions = *actions;
+	admin->is_started = true;
+	if (admin->control.fd >= 0)
+		admin_port_open(&admin->control, admin, loop, &control_protocol);
+	if (admin->http.fd >= 0)
+		admin_port_open(&admin->http, admin, loop, &http_protocol);
 }
 
 static void on_stopped(struct io_task *task)
@@ -138,9 +167,7 @@ static void on_control_stopped(struct admin_port *port)
 
 void admin_stop(struct admin *admin, void (*on_done)(void *context), void *context)
 {
-	if (admin->socket_path)
-		unlink(admin->socket_path); /* may be forbidden by now; the next start replaces it
-					     */
+	remove_file(admin);
 	admin->on_stopped = on_done;
 	admin->stop_context = context;
 	admin->stopped.on_run = on_stopped;
@@ -152,6 +179,13 @@ void admin_free(struct admin *admin)
 {
 	if (!admin)
 		return;
+	if (!admin->is_started) {
+		if (admin->control.fd >= 0)
+			close(admin->control.fd);
+		if (admin->http.fd >= 0)
+			close(admin->http.fd);
+		remove_file(admin);
+	}
 	free(admin->socket_path);
 	free(admin);
 }

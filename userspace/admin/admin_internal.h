@@ -60,8 +60,8 @@ struct admin_port {
 	bool is_open, is_stopping;
 };
 
-/* @fd: a listening socket; ownership passes. @port is zeroed. */
-void admin_port_open(struct admin_port *port, struct admin *admin, struct io_loop *loop, int fd,
+/* @port is zeroed but for fd, a listening socket; ownership passes. */
+void admin_port_open(struct admin_port *port, struct admin *admin, struct io_loop *loop,
 		     const struct admin_protocol *protocol);
 
 /* Ends in on_stopped, perhaps at once; a port that was never opened is stopped. */
@@ -86,6 +86,9 @@ struct admin {
 	struct admin_actions actions;
 	struct admin_port control, http;
 	char *socket_path; /* NULL: none, or an abstract name */
+	dev_t socket_device;
+	ino_t socket_inode;
+	bool is_started;
 	struct io_task stopped;
 	void (*on_stopped)(void *context);
 	void *stop_context;

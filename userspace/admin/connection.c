@@ -227,16 +227,15 @@ static const struct io_acceptor_ops acceptor_ops = {
 	.on_closed = on_acceptor_closed,
 };
 
-void admin_port_open(struct admin_port *port, struct admin *admin, struct io_loop *loop, int fd,
+void admin_port_open(struct admin_port *port, struct admin *admin, struct io_loop *loop,
 		     const struct admin_protocol *protocol)
 {
 	port->admin = admin;
 	port->loop = loop;
 	port->protocol = protocol;
-	port->fd = fd;
 	port->is_open = true;
 	list_init(&port->connections);
-	io_acceptor_start(&port->acceptor, loop, fd, &acceptor_ops);
+	io_acceptor_start(&port->acceptor, loop, port->fd, &acceptor_ops);
 	/* At the limit a client waits in the backlog; taken ahead, it would be closed. */
 	io_acceptor_set_one_by_one(&port->acceptor, true);
 }

@@ -3,6 +3,7 @@
 #include "proxy/access_log.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +23,8 @@ static int open_path(const char *path)
 
 	if (strcmp(path, stdout_path) == 0)
 		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	else
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	else /* a FIFO that nobody reads is an error, not something to wait for */
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
 	return fd >= 0 ? fd : -errno;
 }
 
@@ -232,21 +233,31 @@ static ssize_t write_some(const struct access_log *log, const char *bytes, size_
 	return write(log->fd, bytes, cut_for_pipe(bytes, len));
 }
 
+/* Whose reader is slow is not told of: the daemon's own log may go into the same pipe. */
+static void drop(struct access_log *log, size_t len, int error)
+{
+	atomic_fetch_add(&log->dropped, len);
+	if (error && error != EAGAIN)
+		log_warn("access log %s: %zu bytes are lost: %s", log->path, len, strerror(error));
+}
+
 void access_log_write(struct access_log *log, struct strbuf *lines)
 {
 	size_t done = 0;
+	int error = 0;
 
 	while (!lines->is_failed && done < lines->len) {
 		ssize_t n = write_some(log, lines->text + done, lines->len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		error = n < 0 ? errno : 0;
 		if (n <= 0)
 			break;
 		done += (size_t)n;
 	}
 	if (done < lines->len)
-		atomic_fetch_add(&log->dropped, lines->len - done);
+		drop(log, lines->len - done, error);
 	/* The memory is kept for the next round, unless a burst has made it large. */
 	lines->len = 0;
 	lines->is_failed = false;

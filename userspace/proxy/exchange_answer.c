@@ -138,6 +138,17 @@ static void forget_head(struct exchange_leg *leg)
 	leg->parser = (struct h1_parser){.limits = leg->parser.limits};
 }
 
+/* What the client has not taken waits at the endpoint, until exchange_on_answer_sent(). */
+static void wait_for_client(struct exchange *exchange)
+{
+	const struct io_stream *client = exchange_client(exchange);
+
+	if (client->queued <= exchange_buffer_limit(exchange))
+		return;
+	io_stream_recv_stop(&exchange->leg->backend->stream);
+	uptake_begin(&exchange->client->answers, client);
+}
+
 /* 1xx (RFC 9110 15.2): of no use to a client of HTTP/1.0. */
 static int pass_interim(struct exchange *exchange)
 {
@@ -149,6 +160,7 @@ static int pass_interim(struct exchange *exchange)
 		if (!buf)
 			return -ENOMEM;
 		io_stream_send(exchange_client(exchange), buf);
+		wait_for_client(exchange);
 	}
 	forget_head(exchange->leg);
 	return 0;
@@ -158,8 +170,7 @@ static int pass_interim(struct exchange *exchange)
 
 static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_buf *buf)
 {
-	struct io_stream *client = exchange_client(exchange);
-	struct body_sink sink = {.stream = client,
+	struct body_sink sink = {.stream = exchange_client(exchange),
 				 .head = head,
 				 .form = exchange->form,
 				 .has_chunks = exchange->has_chunks};
@@ -184,10 +195,7 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 		exchange->response.is_persistent = false;
 	}
 	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
-	if (client->queued > exchange_buffer_limit(exchange)) {
-		io_stream_recv_stop(&exchange->leg->backend->stream);
-		uptake_begin(&exchange->client->answers, client);
-	}
+	wait_for_client(exchange);
 	exchange_finish_if_done(exchange);
 }
 

@@ -165,13 +165,15 @@ int exchange_find_origin(struct exchange *exchange)
 
 static int add_hop(struct exchange *exchange)
 {
+	const struct http_client *client = exchange->client;
 	struct http_fields *fields = &exchange->request.fields;
 	enum config_forwarded how = forwarding_of(exchange)->fields;
 	const struct http_hop hop = {
-		.client = slice_from_str(exchange->client->address),
+		.client = address_is_ip(&client->session->client_address)
+				  ? slice_from_str(client->address)
+				  : (struct slice){},
 		.host = http_fields_value(fields, HTTP_FIELD_HOST),
-		.scheme = slice_from_str(exchange->client->session->listener->tls ? "https"
-										  : "http"),
+		.scheme = slice_from_str(client->session->listener->tls ? "https" : "http"),
 	};
 	int err = 0;
 

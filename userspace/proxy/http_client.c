@@ -28,6 +28,13 @@ static const struct config_http *config_of(const struct http_client *client)
 	return &client->session->listener->config->http;
 }
 
+/* Answers of requests that were sent ahead wait for the client, and no more than so many bytes. */
+static bool is_behind(const struct http_client *client)
+{
+	return stream_of(client)->queued >
+	       client->session->view->snapshot->config->limits.relay_buffer_bytes;
+}
+
 static void close_client(struct http_client *client, enum connection_end end)
 {
 	session_end(client->session, end, IO_CLOSE_FIN, IO_CLOSE_FIN);
@@ -174,6 +181,8 @@ static void use_input(struct http_client *client)
 {
 	if (client->phase == HTTP_CLIENT_EXCHANGE)
 		exchange_on_request(client->exchange);
+	else if (client->phase == HTTP_CLIENT_IDLE && is_behind(client))
+		http_client_hold_back(client); /* until http_client_on_sent() */
 	else if (input_bytes(&client->input).len)
 		read_request(client);
 	keep_rest(client);
@@ -263,10 +272,10 @@ void http_client_on_recv(struct http_client *client, struct io_buf *buf, int sta
 			exchange_on_client_end(client->exchange);
 		else if (client->phase == HTTP_CLIENT_LINGER)
 			end_if_taken(client);
-		else if (client->phase == HTTP_CLIENT_IDLE)
-			end_behind_answer(client);
-		else
+		else if (client->phase != HTTP_CLIENT_IDLE)
 			close_client(client, CONNECTION_END_CLIENT_GONE);
+		else if (!input_bytes(&client->input).len)
+			end_behind_answer(client);
 		return;
 	}
 	if (client->phase == HTTP_CLIENT_LINGER)
@@ -285,6 +294,8 @@ void http_client_on_sent(struct http_client *client, int status)
 		session_reset(client->session, CONNECTION_END_CLIENT_RESET);
 	else if (client->phase == HTTP_CLIENT_EXCHANGE)
 		exchange_on_answer_sent(client->exchange);
+	else if (client->phase == HTTP_CLIENT_IDLE && input_bytes(&client->input).len)
+		await_request(client);
 	else if (client->phase == HTTP_CLIENT_IDLE)
 		http_client_allow(client, config_of(client)->keepalive_timeout_ms);
 	else if (client->phase == HTTP_CLIENT_LINGER) {

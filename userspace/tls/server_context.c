@@ -331,7 +331,8 @@ static int open_key_log(struct tls_loader *loader, const struct config_file *fil
 	path = tls_resolve_path(loader, file->path);
 	if (!path)
 		return -ENOMEM;
-	context->extra.key_log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	context->extra.key_log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
+				      0600);
 	free(path);
 	if (context->extra.key_log < 0) {
 		tls_complain(loader, file, "cannot open \"%s\": %s", file->path, strerror(errno));

@@ -10,7 +10,7 @@ import zlib
 from .paths import SLUICECTL, SLUICED
 
 PINS = pathlib.Path("/sys/fs/bpf/sluice")
-from .process import Process, unix_answers, wait_until
+from .process import Process, control_answers, wait_until
 
 SANITIZER_EXIT = 99
 _SANITIZERS = {
@@ -85,7 +85,7 @@ class Sluiced:
 
     def start(self, config=None, **options):
         self.launch(config, **options)
-        self.process.wait_ready(lambda: unix_answers(self.socket_path))
+        self.process.wait_ready(lambda: control_answers(self.socket_path))
         return self
 
     def assert_no_report(self):

@@ -40,6 +40,18 @@ def unix_answers(path):
             return False
 
 
+def control_answers(path):
+    """Whether a daemon serves: it takes connections to its control socket before it answers there."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(READY_SECONDS)
+        try:
+            sock.connect(str(path))
+            sock.sendall(b'{"v":1,"command":"ping"}\n')
+            return sock.recv(1) != b""
+        except OSError:
+            return False
+
+
 class Process:
     """argv runs in `namespace` (None: where we are); stdout and stderr go to files in `directory`."""
 

@@ -177,9 +177,9 @@ static void set_up(struct fixture *fixture, enum io_backend backend)
 	assert_int_equal(
 		address_parse(slice_from_str("127.0.0.1:0"), &fixture->config.admin.listen), 0);
 	assert_int_equal(io_loop_new(&options, &fixture->loop), 0);
-	if (admin_start(&fixture->config, fixture->loop, &fixture->server, &actions,
-			&fixture->admin, &errors) < 0)
+	if (admin_open(&fixture->config, &fixture->admin, &errors) < 0)
 		fail_msg("%s", errors.text);
+	admin_start(fixture->admin, fixture->loop, &fixture->server, &actions);
 }
 
 static void tear_down(struct fixture *fixture)
@@ -644,18 +644,57 @@ static void an_endless_head_is_refused(void **state)
 static void what_cannot_be_opened_is_named(void **state)
 {
 	struct config config = {.admin = {.socket = "/proc/nowhere/socket"}};
-	struct admin_actions actions = {0};
-	struct io_options options = {.backend = IO_BACKEND_EPOLL};
 	struct strbuf errors = {0};
-	struct io_loop *loop;
 	struct admin *admin;
 
 	(void)state;
-	assert_int_equal(io_loop_new(&options, &loop), 0);
-	assert_true(admin_start(&config, loop, NULL, &actions, &admin, &errors) < 0);
+	assert_true(admin_open(&config, &admin, &errors) < 0);
 	assert_non_null(strstr(errors.text, "admin.socket: /proc/nowhere/socket: "));
 	strbuf_done(&errors);
-	io_loop_free(loop);
+}
+
+static void what_was_not_started_leaves_nothing(void **state)
+{
+	char path[] = "/tmp/sluice-admin-test-XXXXXX";
+	struct config config = {.admin = {.socket = path, .socket_mode = 0600}};
+	struct strbuf errors = {0};
+	struct admin *admin;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(admin_open(&config, &admin, &errors), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	admin_free(admin);
+	assert_int_equal(access(path, F_OK), -1);
+	strbuf_done(&errors);
+}
+
+/* As if taken away by hand, and bound by the next daemon. */
+static void anothers_socket_stays(void **state)
+{
+	char path[] = "/tmp/sluice-admin-test-XXXXXX", aside[64];
+	struct config config = {.admin = {.socket = path, .socket_mode = 0600}};
+	struct strbuf errors = {0};
+	struct admin *admin, *other;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	assert_int_equal(admin_open(&config, &admin, &errors), 0);
+	assert_int_equal(rename(path, aside), 0);
+	assert_int_equal(admin_open(&config, &other, &errors), 0);
+	admin_free(admin);
+	assert_int_equal(access(path, F_OK), 0);
+	admin_free(other);
+	assert_int_equal(access(path, F_OK), -1);
+	unlink(aside);
+	strbuf_done(&errors);
 }
 
 int main(void)
@@ -677,6 +716,8 @@ int main(void)
 		cmocka_unit_test(http_connections_are_kept_until_told),
 		cmocka_unit_test(an_endless_head_is_refused),
 		cmocka_unit_test(what_cannot_be_opened_is_named),
+		cmocka_unit_test(what_was_not_started_leaves_nothing),
+		cmocka_unit_test(anothers_socket_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

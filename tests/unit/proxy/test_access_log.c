@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/access_log.h"
+#include "core/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -172,6 +174,56 @@ static void full_pipe_drops_lines_and_never_blocks(void **state)
 	rmdir(directory);
 }
 
+static void pipe_without_a_reader_is_an_error_and_not_waited_for(void **state)
+{
+	char directory[] = "/tmp/sluice-access-XXXXXX", path[64];
+	const struct config_access_log config = {.path = path};
+	struct access_log *log;
+	int reader;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/pipe", directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(access_log_open(&config, &log), -ENXIO);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(reader >= 0);
+	log = open_log(path);
+	close(reader);
+	assert_int_equal(access_log_reopen(log), -ENXIO);
+	access_log_unref(log);
+	unlink(path);
+	rmdir(directory);
+}
+
+/* The daemon's log, which the test reads back. */
+static void read_log(int pipe, char *text, size_t size)
+{
+	ssize_t len = read(pipe, text, size - 1);
+
+	text[len > 0 ? len : 0] = '\0';
+}
+
+static void full_disk_is_told_of(void **state)
+{
+	char said[512];
+	struct access_log *log = open_log("/dev/full");
+	int pipe[2];
+
+	(void)state;
+	assert_int_equal(pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
+	log_configure(pipe[1], LOG_INFO, LOG_FORMAT_TEXT);
+	log->may_block = false; /* as a file's is */
+	write_text(log, "one\n");
+	log_configure(STDERR_FILENO, LOG_INFO, LOG_FORMAT_TEXT);
+	read_log(pipe[0], said, sizeof(said));
+	assert_non_null(strstr(said, "access log /dev/full: 4 bytes are lost: No space left"));
+	assert_int_equal(log->dropped, 4);
+	access_log_unref(log);
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +231,8 @@ int main(void)
 		cmocka_unit_test(json_line_is_valid_whatever_a_client_sent),
 		cmocka_unit_test(reopen_follows_a_rotation),
 		cmocka_unit_test(full_pipe_drops_lines_and_never_blocks),
+		cmocka_unit_test(pipe_without_a_reader_is_an_error_and_not_waited_for),
+		cmocka_unit_test(full_disk_is_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
