@@ -4,6 +4,7 @@
 
 /* What lists and bans say of a source. */
 #include "lib/clock.h"
+#include "lib/guard_list6.h"
 #include "lib/guard_look.h"
 #include "lib/guard_maps.h"
 
@@ -32,31 +33,9 @@ static __always_inline enum guard_why list4_look(__u32 address)
 	return why;
 }
 
-static __always_inline enum guard_why list6_look(const __u64 address[2])
+static __always_inline enum guard_why list_look(const struct guard_settings *settings,
+						const struct guard_view *view)
 {
-	struct guard_key6 key = {.bits = 128};
-	const __u32 *why;
-	__u32 zero = 0;
-	void *list = bpf_map_lookup_elem(&guard_list6, &zero);
-
-	if (!list)
-		return GUARD_WHY_NONE;
-	__builtin_memcpy(key.address, address, sizeof(key.address));
-	why = bpf_map_lookup_elem(list, &key);
-	return why ? (enum guard_why) * why : GUARD_WHY_NONE;
-}
-
-/* Verified by itself, as are rates_look() and talkers_note(): the verifier of 6.1 follows each way
- * through one of them once for each way through the others, to a million instructions and no end.
- * Return: enum guard_why. A pointer argument of such a function may be NULL to it. */
-__noinline int list_look(struct guard_view *view)
-{
-	const struct guard_settings *settings;
-	__u32 zero = 0;
-
-	settings = bpf_map_lookup_elem(&guard_settings, &zero);
-	if (!settings || !view)
-		return GUARD_WHY_NONE;
 	if (view->is_ipv6)
 		return settings->flags & GUARD_HAS_LIST6 ? list6_look(view->source)
 							 : GUARD_WHY_NONE;

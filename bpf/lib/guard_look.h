@@ -166,12 +166,41 @@ static __always_inline const void *look_at_ipv6(const struct ipv6hdr *ip, const 
 	return ip + 1;
 }
 
+/* One of two places that the verifier knows. @l3_offset: as parse_ethernet() has found it. */
+static __always_inline const void *l3_at(const void *frame, __u32 l3_offset)
+{
+	return frame + (l3_offset == ETH_HLEN ? ETH_HLEN : ETH_HLEN + VLAN_TAG_LEN);
+}
+
+/* The source alone, whatever is wrong behind it. Return: false: there is none. */
+static __always_inline bool guard_look_at_source(const void *frame, const void *end,
+						 __u32 l3_offset, struct guard_view *view)
+{
+	const void *l3 = l3_at(frame, l3_offset);
+	const __be16 *type = l3 - sizeof(*type);
+	const struct ipv6hdr *ip6 = l3;
+	const struct iphdr *ip = l3;
+
+	if (l3 > end)
+		return false;
+	if (*type == bpf_htons(ETH_P_IP)) {
+		if ((const void *)(ip + 1) > end || ip->version != 4)
+			return false;
+		view->source[1] = mapped_half(ip->saddr);
+		return true;
+	}
+	if (*type != bpf_htons(ETH_P_IPV6) || (const void *)(ip6 + 1) > end || ip6->version != 6)
+		return false;
+	view->is_ipv6 = 1;
+	__builtin_memcpy(view->source, &ip6->saddr, sizeof(view->source));
+	return true;
+}
+
 /* Return: false: no IP. @l3_offset: as parse_ethernet() has found it. */
 static __always_inline bool guard_look(const void *frame, const void *end, __u32 frame_len,
 				       __u32 l3_offset, struct guard_view *view)
 {
-	/* One of two numbers that the verifier knows. */
-	const void *l3 = frame + (l3_offset == ETH_HLEN ? ETH_HLEN : ETH_HLEN + VLAN_TAG_LEN), *l4;
+	const void *l3 = l3_at(frame, l3_offset), *l4;
 	const __be16 *type = l3 - sizeof(*type);
 	bool is_whole = true;
 	__u32 len = 0;

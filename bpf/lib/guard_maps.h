@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi/guard.h"
+#include "abi/guard_list6.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -39,19 +40,19 @@ struct {
 	__array(values, struct guard_lines);
 } guard_list4 SEC(".maps");
 
-struct guard_trie6 {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+struct guard_pages6 {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__uint(key_size, sizeof(struct guard_key6));
-	__uint(value_size, sizeof(__u32));
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(union guard_page6));
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__array(values, struct guard_trie6);
+	__array(values, struct guard_pages6);
 } guard_list6 SEC(".maps");
 
 /* When full, the daemon refuses a further ban. */

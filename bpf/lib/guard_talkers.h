@@ -41,7 +41,7 @@ static __always_inline void talker_note(__u32 slot, const __u64 key[2], __u32 ep
 	talker->dropped += is_dropped;
 }
 
-/* See list_look(). Return: 0. */
+/* See rates_look(). Return: 0. */
 __noinline int talkers_note(struct guard_view *view, int is_dropped)
 {
 	const struct guard_settings *settings;

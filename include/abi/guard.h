@@ -184,13 +184,6 @@ static inline int guard_search_step(struct guard_search *search, const struct gu
 	return 0;
 }
 
-/* IPv6: key of the trie that is the one element of `guard_list6`; its value is an enum guard_why in
- * 32 bits. No entry lies in another one of the same value. */
-struct guard_key6 {
-	__u32 bits;
-	__u8 address[16];
-};
-
 /* Element of the hash map `guard_bans`, by guard_source_key(). */
 struct guard_ban {
 	__u64 until_ns; /* CLOCK_MONOTONIC */
@@ -307,7 +300,7 @@ static inline __u64 guard_hash(const __u64 half[2], __u64 seed)
 
 #define GUARD_SERVICES_MAX 1024
 #define GUARD_PLACES_MAX   4096
-#define GUARD_CHAIN_MAX    8 /* addresses of one port */
+#define GUARD_CHAIN_MAX    8 /* addresses of one port: others the daemon leaves out, and says so */
 
 #define GUARD_PORT_AMPLIFIES (1u << 0) /* as a source */
 #define GUARD_PORT_ANSWERS   (1u << 1) /* as a destination: of what we have asked */

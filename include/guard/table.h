@@ -37,11 +37,14 @@ size_t guard_table_lines(const struct guard_table *table);
 /* @lines: guard_table_lines() of them, zeroed. */
 void guard_table_fill(const struct guard_table *table, struct guard_line *lines);
 
-/* IPv6 networks that do not overlap. Stops when @visit returns other than 0, and returns that. */
-size_t guard_table_count6(const struct guard_table *table);
-int guard_table_for_each6(const struct guard_table *table,
-			  int (*visit)(const struct guard_key6 *key, enum guard_why why,
-				       void *context),
-			  void *context);
+/* A network and its answer. */
+struct guard_network6 {
+	__u64 address[2]; /* host order */
+	uint8_t bits, why;
+};
+
+/* Those with another answer than what is around them, each before those in it. Borrowed. */
+const struct guard_network6 *guard_table_networks6(const struct guard_table *table,
+						   size_t *ret_count);
 
 #endif

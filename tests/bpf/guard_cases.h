@@ -6,11 +6,13 @@
 #include "abi/guard.h"
 #include "core/compiler.h"
 #include "guard/limiter.h"
+#include "guard/list6.h"
 #include "guard/table.h"
 #include "splice_frame.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -264,22 +266,25 @@ static void load4(const struct guard_table *table)
 	close(fd);
 }
 
-static int put6(const struct guard_key6 *key, enum guard_why why, void *context)
-{
-	uint32_t value = why;
-
-	return bpf_map_update_elem(*(int *)context, key, &value, BPF_ANY);
-}
-
 static void load6(const struct guard_table *table)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
-	int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "trie", sizeof(struct guard_key6), 4, 100,
-				&options);
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	struct guard_list6 list;
+	void *pages;
+	size_t size;
+	int fd;
 
+	assert_int_equal(guard_list6_new(table, 99, &list), 0);
+	size = list.npages * sizeof(*list.pages);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "pages", 4, sizeof(*list.pages),
+			    (uint32_t)list.npages, &options);
 	assert_true(fd >= 0);
-	assert_int_equal(guard_table_for_each6(table, put6, &fd), 0);
+	pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	memcpy(pages, list.pages, size);
+	munmap(pages, size);
 	put("guard_list6", 0, &fd);
+	guard_list6_done(&list);
 	close(fd);
 }
 
@@ -316,6 +321,82 @@ static void lists_decide_by_the_source(void **state)
 	assert_refused("IPv6", &frame6, lists, GUARD_REASON_BLOCKED);
 	guard_table_free(table);
 	guard_list_done(&list);
+}
+
+/* What becomes of a SYN from @source by a list of @networks, each with how it is meant: '-'
+ * blocked,
+ * '+' allowed, 'g' a place, 'x' blocked until it expired. */
+static void assert_listed6(const char *const networks[], const char *source,
+			   enum guard_reason reason)
+{
+	static const enum guard_why meant[] = {
+		['-'] = GUARD_WHY_BLOCK,
+		['+'] = GUARD_WHY_ALLOW,
+		['g'] = GUARD_WHY_GEO,
+		['x'] = GUARD_WHY_BLOCK,
+	};
+	struct frame frame = tcp_frame(SYN, true);
+	struct guard_list list = {};
+	struct guard_table *table;
+
+	for (size_t i = 0; networks[i]; i++) {
+		add(&list, networks[i] + 1, meant[(int)networks[i][0]]);
+		list.entries[i].expires_s = networks[i][0] == 'x' ? 100 : 0;
+	}
+	assert_int_equal(guard_table_new(&list, 100, &table), 0);
+	load6(table);
+	assert_int_equal(inet_pton(AF_INET6, source, frame.bytes + 14 + 8), 1);
+	assert_refused(source, &frame, GUARD_HAS_LIST6, reason);
+	guard_table_free(table);
+	guard_list_done(&list);
+}
+
+#define LISTED6(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void networks_of_ipv6_end_where_they_say(void **state)
+{
+	static const struct {
+		const char *network, *last, *beyond;
+	} cases[] = {
+		{"-::/1", "7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "8000::1"},
+		{"-2001:db8::/32", "2001:db8:ffff:ffff::1", "2001:db9::"},
+		{"-2001:db8:1::/48", "2001:db8:1:ffff::1", "2001:db8:2::"},
+		{"-2001:db8:1:2::/64", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::"},
+		{"-2001:db8:1:2::/65", "2001:db8:1:2:7fff:ffff:ffff:ffff", "2001:db8:1:2:8000::"},
+		{"-2001:db8:1:2::4/127", "2001:db8:1:2::5", "2001:db8:1:2::6"},
+		{"-2001:db8:1:2::4/128", "2001:db8:1:2::4", "2001:db8:1:2::5"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_listed6(LISTED6(cases[i].network), cases[i].last, GUARD_REASON_BLOCKED);
+		assert_listed6(LISTED6(cases[i].network), cases[i].beyond, FINE);
+		/* A length beside it on either side, so that search turns at each. */
+		assert_listed6(LISTED6("-4000::/3", cases[i].network, "-fc00::1"), cases[i].last,
+			       GUARD_REASON_BLOCKED);
+	}
+	assert_listed6(LISTED6("-::/0"), "2001:db8::1", GUARD_REASON_BLOCKED);
+	assert_listed6(LISTED6("-::/0", "+2001:db8::/32"), "2001:db8::1", FINE);
+	assert_listed6(LISTED6("-::/0", "+2001:db8::/32"), "2001:db9::1", GUARD_REASON_BLOCKED);
+}
+
+static void networks_of_ipv6_lie_in_each_other(void **state)
+{
+	const char *const *nested = LISTED6("g2000::/3", "-2001:db8::/32", "+2001:db8:1::/48",
+					    "-2001:db8:1:2::/64", "x2001:dba::/32",
+					    "-2001:db8:5::1", "+2001:db8:6::1");
+
+	(void)state;
+	assert_listed6(nested, "2001:db9::1", GUARD_REASON_GEO);
+	assert_listed6(nested, "2001:dba::1", GUARD_REASON_GEO);
+	assert_listed6(nested, "2001:db8::1", GUARD_REASON_BLOCKED);
+	assert_listed6(nested, "2001:db8:1::1", FINE);
+	assert_listed6(nested, "2001:db8:1:2::1", FINE); /* who is allowed stays allowed */
+	assert_listed6(nested, "2001:db8:5::1", GUARD_REASON_BLOCKED);
+	assert_listed6(nested, "2001:db8:6::1", FINE);
+	assert_listed6(nested, "2001:db8:6::2", GUARD_REASON_BLOCKED);
+	assert_listed6(nested, "4001::1", FINE);
+	assert_listed6(LISTED6("x2001:db8::/32", "-2001:db8::1"), "2001:db8::2", FINE);
 }
 
 static void a_ban_ends_at_its_time(void **state)
@@ -624,6 +705,8 @@ static void enter_network(void)
 		cmocka_unit_test(fragments_are_not_malformed),                \
 		cmocka_unit_test(sources_of_ipv6_that_cannot_be_are_refused), \
 		cmocka_unit_test(lists_decide_by_the_source),                 \
+		cmocka_unit_test(networks_of_ipv6_end_where_they_say),        \
+		cmocka_unit_test(networks_of_ipv6_lie_in_each_other),         \
 		cmocka_unit_test(a_ban_ends_at_its_time),                     \
 		cmocka_unit_test(udp_from_abused_ports_is_refused),           \
 		cmocka_unit_test(each_rate_holds_for_its_packets),            \

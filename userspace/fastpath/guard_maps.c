@@ -2,7 +2,9 @@
 /* The guard's tables in the packet programs: written by the daemon, read by whoever asks. */
 #include "fastpath/guard_maps.h"
 #include "core/clock.h"
+#include "core/rng.h"
 #include "fastpath/fastpath_internal.h"
+#include "guard/list6.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -11,8 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define BATCH6 4096 /* entries of a trie that are written at once */
 
 struct guard_maps {
 	const struct bpf_object *object; /* borrowed */
@@ -120,84 +120,51 @@ void guard_maps_free(struct guard_maps *maps)
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
+/* An array to be filled in place. @nelements: of @size. Return: a descriptor; -errno. */
+static int new_mapped(const char *name, size_t size, size_t nelements, void **ret)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), (uint32_t)size,
+				     (uint32_t)nelements, &options);
+
+	if (fd < 0)
+		return -errno;
+	*ret = mmap(NULL, size * nelements, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*ret != MAP_FAILED)
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
 /* Return: a descriptor; -errno. */
 static int new_lines(const struct guard_table *table, size_t nlines)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	size_t size = nlines * sizeof(struct guard_line);
-	struct guard_line *lines;
+	void *lines = NULL;
 	int fd;
 
 	if (nlines > GUARD_LINES_MAX)
 		return -E2BIG;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "guard_lines", sizeof(uint32_t),
-			    sizeof(struct guard_line), (uint32_t)nlines, &options);
-	if (fd < 0)
-		return -errno;
-	lines = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (lines == MAP_FAILED) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
+	fd = new_mapped("guard_lines", sizeof(struct guard_line), nlines, &lines);
+	if (fd < 0 || !lines)
+		return fd;
 	guard_table_fill(table, lines);
-	munmap(lines, size);
+	munmap(lines, nlines * sizeof(struct guard_line));
 	return fd;
 }
 
-/* Entries wait until they are many: a system call each would take seconds. */
-struct filling6 {
-	int fd;
-	uint32_t count;
-	struct guard_key6 keys[BATCH6];
-	uint32_t values[BATCH6];
-};
-
-static int flush6(struct filling6 *filling)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, options);
-	uint32_t count = filling->count;
-
-	filling->count = 0;
-	if (!count)
-		return 0;
-	return bpf_map_update_batch(filling->fd, filling->keys, filling->values, &count, &options) <
-			       0
-		       ? -errno
-		       : 0;
-}
-
-static int put6(const struct guard_key6 *key, enum guard_why why, void *context)
-{
-	struct filling6 *filling = context;
-
-	filling->keys[filling->count] = *key;
-	filling->values[filling->count++] = why;
-	return filling->count == BATCH6 ? flush6(filling) : 0;
-}
-
 /* Return: a descriptor; -errno. */
-static int new_trie6(const struct guard_table *table, size_t count)
+static int new_pages6(const struct guard_list6 *list)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
-	struct filling6 *filling = calloc(1, sizeof(*filling));
-	int err, fd;
+	size_t size = list->npages * sizeof(*list->pages);
+	void *pages = NULL;
+	int fd = new_mapped("guard_pages6", sizeof(*list->pages), list->npages, &pages);
 
-	if (!filling)
-		return -ENOMEM;
-	fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "guard_trie6", sizeof(struct guard_key6),
-			    sizeof(uint32_t), (uint32_t)count, &options);
-	err = fd < 0 ? -errno : 0;
-	filling->fd = fd;
-	if (!err)
-		err = guard_table_for_each6(table, put6, filling);
-	if (!err)
-		err = flush6(filling);
-	free(filling);
-	if (err && fd >= 0)
-		close(fd);
-	return err ? err : fd;
+	if (fd < 0 || !pages)
+		return fd;
+	memcpy(pages, list->pages, size);
+	munmap(pages, size);
+	return fd;
 }
 
 #define NO_TABLE (-1)
@@ -219,25 +186,42 @@ static void close_table(int fd)
 		close(fd);
 }
 
+/* Only once both are there, so that a lack of memory leaves the old ones whole. */
+static int exchange_lists(const struct guard_maps *maps, int lines, int pages6)
+{
+	int err = exchange(maps, "guard_list4", lines);
+
+	return err ? err : exchange(maps, "guard_list6", pages6);
+}
+
+static uint64_t new_seed(void)
+{
+	struct rng rng;
+
+	rng_seed_random(&rng);
+	return rng_next(&rng);
+}
+
 int guard_maps_set_lists(const struct guard_maps *maps, const struct guard_table *table,
 			 uint32_t *ret_flags)
 {
-	size_t nlines = guard_table_lines(table), count6 = guard_table_count6(table);
-	int lines = nlines ? new_lines(table, nlines) : NO_TABLE;
-	int trie = count6 ? new_trie6(table, count6) : NO_TABLE;
-	int err = nlines && lines < 0 ? lines : count6 && trie < 0 ? trie : 0;
+	size_t nlines = guard_table_lines(table);
+	struct guard_list6 list6 = {};
+	int lines, pages6, err = guard_list6_new(table, new_seed(), &list6);
 
-	/* Only once both are there, so that a lack of memory leaves the old ones whole. */
-	if (!err)
-		err = exchange(maps, "guard_list4", lines);
-	if (!err)
-		err = exchange(maps, "guard_list6", trie);
-	close_table(lines);
-	close_table(trie);
 	if (err)
 		return err;
-	*ret_flags = (nlines ? GUARD_HAS_LIST4 : 0) | (count6 ? GUARD_HAS_LIST6 : 0);
-	return 0;
+	lines = nlines ? new_lines(table, nlines) : NO_TABLE;
+	pages6 = list6.npages ? new_pages6(&list6) : NO_TABLE;
+	err = nlines && lines < 0 ? lines : list6.npages && pages6 < 0 ? pages6 : 0;
+	if (!err)
+		err = exchange_lists(maps, lines, pages6);
+	if (!err)
+		*ret_flags = (nlines ? GUARD_HAS_LIST4 : 0) | (list6.npages ? GUARD_HAS_LIST6 : 0);
+	close_table(lines);
+	close_table(pages6);
+	guard_list6_done(&list6);
+	return err;
 }
 
 /* --- Sources ---------------------------------------------------------------------------------- */
@@ -259,12 +243,22 @@ int guard_maps_make_sources(const struct guard_maps *maps)
 
 /* --- Services and bans ------------------------------------------------------------------------ */
 
-static int set_elements(int fd, const void *values, size_t size, uint32_t count)
+/* All at once: a system call for each of 65,536 ports takes longer than all the rest. */
+static int set_elements(int fd, const void *values, uint32_t count)
 {
-	int err = 0;
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+	uint32_t *indices;
+	int err;
 
-	for (uint32_t i = 0; !err && i < count; i++)
-		err = set_element(fd, i, (const char *)values + i * size);
+	if (!count)
+		return 0;
+	indices = malloc(count * sizeof(*indices));
+	if (!indices)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		indices[i] = i;
+	err = bpf_map_update_batch(fd, indices, values, &count, &options) < 0 ? -errno : 0;
+	free(indices);
 	return err;
 }
 
@@ -272,14 +266,13 @@ static int set_elements(int fd, const void *values, size_t size, uint32_t count)
 int guard_maps_set_services(const struct guard_maps *maps, const struct guard_services *services)
 {
 	int err = set_elements(fd_of(maps, "guard_services"), services->services,
-			       sizeof(services->services[0]), services->nservices);
+			       services->nservices);
 
 	if (!err)
 		err = set_elements(fd_of(maps, "guard_places"), services->places,
-				   sizeof(services->places[0]), services->nplaces);
+				   services->nplaces);
 	if (!err)
-		err = set_elements(fd_of(maps, "guard_ports"), services->ports,
-				   sizeof(services->ports[0]), 65536);
+		err = set_elements(fd_of(maps, "guard_ports"), services->ports, 65536);
 	return err;
 }
 

@@ -27,6 +27,9 @@ struct space {
 	struct boundary *boundaries; /* the first is at 0 */
 	size_t count;
 	number max;
+	/* Of IPv6: those with another answer than what is around them. */
+	struct guard_network6 *networks;
+	size_t nnetworks;
 };
 
 struct guard_table {
@@ -111,6 +114,21 @@ static void close_before(struct builder *builder, number first)
 	}
 }
 
+/* Once more the last one, or a new one. */
+static void keep_network(struct space *space, number first, const struct guard_entry *entry,
+			 enum guard_why why)
+{
+	struct guard_network6 *network = space->networks + space->nnetworks;
+	const __u64 upper = (__u64)(first >> 64), lower = (__u64)first;
+
+	if (space->nnetworks && network[-1].bits == entry->prefix.bits &&
+	    network[-1].address[0] == upper && network[-1].address[1] == lower)
+		network--;
+	else
+		space->nnetworks++;
+	*network = (struct guard_network6){{upper, lower}, entry->prefix.bits, (uint8_t)why};
+}
+
 static void add_network(struct builder *builder, const struct guard_entry *entry)
 {
 	number first = first_of(&entry->prefix);
@@ -121,6 +139,8 @@ static void add_network(struct builder *builder, const struct guard_entry *entry
 	close_before(builder, first);
 	outer = &builder->open[builder->depth - 1];
 	why = combine(outer->why, entry->why);
+	if (why != outer->why && builder->space->networks)
+		keep_network(builder->space, first, entry, why);
 	if (builder->depth > 1 && outer->last == last)
 		outer->why = why; /* the same once more: what begins with it has just been told */
 	else
@@ -178,9 +198,12 @@ int guard_table_new(struct guard_list *list, uint64_t now_s, struct guard_table 
 		qsort(list->entries, list->count, sizeof(*list->entries), compare_entries);
 	while (nv4 < list->count && list->entries[nv4].prefix.family == AF_INET)
 		nv4++;
-	table->v4 = (struct space){new_boundaries(nv4), 0, V4_MAX};
-	table->v6 = (struct space){new_boundaries(list->count - nv4), 0, V6_MAX};
-	if (!table->v4.boundaries || !table->v6.boundaries) {
+	table->v4 = (struct space){.boundaries = new_boundaries(nv4), .max = V4_MAX};
+	table->v6 = (struct space){
+		.boundaries = new_boundaries(list->count - nv4),
+		.max = V6_MAX,
+		.networks = calloc(list->count - nv4 + 1, sizeof(*table->v6.networks))};
+	if (!table->v4.boundaries || !table->v6.boundaries || !table->v6.networks) {
 		guard_table_free(table);
 		return -ENOMEM;
 	}
@@ -197,6 +220,7 @@ void guard_table_free(struct guard_table *table)
 		return;
 	free(table->v4.boundaries);
 	free(table->v6.boundaries);
+	free(table->v6.networks);
 	free(table);
 }
 
@@ -233,11 +257,6 @@ enum guard_why guard_table_look(const struct guard_table *table, const struct ad
 	if (plain.sa.sa_family == AF_INET6)
 		return look(&table->v6, number_of(plain.v6.sin6_addr.s6_addr, 16));
 	return GUARD_WHY_NONE;
-}
-
-static number last_at(const struct space *space, size_t i)
-{
-	return i + 1 < space->count ? space->boundaries[i + 1].first - 1 : space->max;
 }
 
 /* --- IPv4: lines ------------------------------------------------------------------------------ */
@@ -363,68 +382,9 @@ void guard_table_fill(const struct guard_table *table, struct guard_line *lines)
 
 /* --- IPv6: networks --------------------------------------------------------------------------- */
 
-static void put_number(number value, uint8_t ret[16])
+const struct guard_network6 *guard_table_networks6(const struct guard_table *table,
+						   size_t *ret_count)
 {
-	for (int i = 15; i >= 0; i--, value >>= 8)
-		ret[i] = (uint8_t)value;
-}
-
-/* The widest network that begins at @first and does not go beyond @last. */
-static unsigned widest(number first, number last)
-{
-	unsigned bits = 128;
-
-	while (bits > 0 && !(first & ((number)1 << (128 - bits))) &&
-	       last_of(first, bits - 1, V6_MAX) <= last)
-		bits--;
-	return bits;
-}
-
-typedef int visit6(const struct guard_key6 *key, enum guard_why why, void *context);
-
-static int visit_range(number first, number last, enum guard_why why, visit6 *visit, void *context)
-{
-	struct guard_key6 key;
-	int r;
-
-	for (;;) {
-		key.bits = widest(first, last);
-		put_number(first, key.address);
-		r = visit(&key, why, context);
-		first = last_of(first, key.bits, V6_MAX);
-		if (r || first >= last)
-			return r;
-		first++;
-	}
-}
-
-int guard_table_for_each6(const struct guard_table *table, visit6 *visit, void *context)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < table->v6.count; i++) {
-		const struct boundary *at = &table->v6.boundaries[i];
-
-		if (at->why != GUARD_WHY_NONE)
-			r = visit_range(at->first, last_at(&table->v6, i), at->why, visit, context);
-	}
-	return r;
-}
-
-static int count_one(const struct guard_key6 *key, enum guard_why why, void *context)
-{
-	size_t *count = context;
-
-	(void)key;
-	(void)why;
-	(*count)++;
-	return 0;
-}
-
-size_t guard_table_count6(const struct guard_table *table)
-{
-	size_t count = 0;
-
-	(void)guard_table_for_each6(table, count_one, &count);
-	return count;
+	*ret_count = table->v6.nnetworks;
+	return table->v6.networks;
 }

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "guard/limiter.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,34 +28,64 @@ static void set_address(const struct address *address, bool is_v6only, struct gu
 		place->flags = GUARD_PLACE_ANY6 | (is_v6only ? 0 : GUARD_PLACE_ANY4);
 }
 
-/* Return: false: the tables are full. */
-static bool add_place(struct guard_services *services, const struct config_listener *listener,
-		      const struct config_bind *bind, uint16_t port, uint16_t service)
+static bool is_crowded(const struct guard_services *services, uint16_t place)
+{
+	unsigned length = 0;
+
+	for (; place; place = services->places[place].next)
+		length++;
+	return length >= GUARD_CHAIN_MAX;
+}
+
+/* Return: -ENOSPC: the tables are full; -EMLINK: the port has as many addresses as are looked at.
+ */
+static int add_place(struct guard_services *services, const struct config_listener *listener,
+		     const struct config_bind *bind, uint16_t port, uint16_t service)
 {
 	struct guard_place *place = &services->places[services->nplaces];
 	struct guard_port *entry = &services->ports[port];
 	uint16_t *first = bind->is_udp ? &entry->udp_place : &entry->tcp_place;
 
 	if (services->nplaces == GUARD_PLACES_MAX)
-		return false;
+		return -ENOSPC;
+	if (is_crowded(services, *first))
+		return -EMLINK;
 	set_address(&bind->address, listener->is_v6only, place);
 	place->service = service;
 	place->next = *first;
 	*first = (uint16_t)services->nplaces++;
-	return true;
+	return 0;
 }
 
+static void say_crowded(const struct config_listener *listener, const struct config_bind *bind,
+			uint32_t port)
+{
+	char text[ADDRESS_IP_SIZE];
+
+	log_warn("guard: listener %s: port %u has %d addresses before %s, and the guard knows no "
+		 "more of one: packets to %s keep no rates and get no cookies",
+		 listener->name, port, GUARD_CHAIN_MAX, address_format_ip(&bind->address, text),
+		 text);
+}
+
+/* Of a range that is crowded the first port is told. */
 static bool add_bind(struct guard_services *services, const struct config_listener *listener,
 		     const struct config_bind *bind, uint16_t service)
 {
-	bool has_room = true;
+	bool is_told = false;
+	int err;
 
 	if (!address_is_ip(&bind->address))
 		return true;
-	for (uint32_t port = address_port(&bind->address); port <= bind->last_port && has_room;
-	     port++)
-		has_room = add_place(services, listener, bind, (uint16_t)port, service);
-	return has_room;
+	for (uint32_t port = address_port(&bind->address); port <= bind->last_port; port++) {
+		err = add_place(services, listener, bind, (uint16_t)port, service);
+		if (err == -ENOSPC)
+			return false;
+		if (err == -EMLINK && !is_told)
+			say_crowded(listener, bind, port);
+		is_told |= err == -EMLINK;
+	}
+	return true;
 }
 
 /* Where answers do not come by us, nobody could join an endpoint to who was sent a cookie. */

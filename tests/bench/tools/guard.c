@@ -5,6 +5,7 @@
  */
 #include "abi/guard.h"
 #include "guard/limiter.h"
+#include "guard/list6.h"
 #include "guard/table.h"
 #include "testrun.h"
 
@@ -35,6 +36,7 @@ enum with {
 	WITH_CHECKS = 1 << 4,    /* of defects */
 	WITH_TALKERS = 1 << 5,
 	WITH_IPV6 = 1 << 6,
+	WITH_LENGTHS = 1 << 7, /* four of IPv6, in place of one */
 };
 
 static const struct scenario {
@@ -57,6 +59,10 @@ static const struct scenario {
 	{"IPv6: drop by list, 1 entry", GUARD_ENFORCE, WITH_IPV6 | WITH_LIST, 1},
 	{"IPv6: drop by list, 10000 entries", GUARD_ENFORCE, WITH_IPV6 | WITH_LIST, 10000},
 	{"IPv6: drop by list, 500000 entries", GUARD_ENFORCE, WITH_IPV6 | WITH_LIST, 500000},
+	{"IPv6: pass, 500000 others of 4 lengths listed", GUARD_ENFORCE,
+	 WITH_IPV6 | WITH_CHECKS | WITH_TALKERS | WITH_STRANGERS | WITH_LENGTHS, 500000},
+	{"IPv6: drop by list, 500000 entries of 4 lengths", GUARD_ENFORCE,
+	 WITH_IPV6 | WITH_LIST | WITH_LENGTHS, 500000},
 	{"source rate, 1 source", GUARD_ENFORCE, WITH_RATES, 1},
 	{"source rate, 500000 sources", GUARD_ENFORCE, WITH_RATES, 500000},
 };
@@ -75,8 +81,8 @@ static void build_frame(struct testrun *run, unsigned with)
 	memcpy(testrun_l4(run), &tcp, sizeof(tcp));
 }
 
-/* An address, or of IPv6 a /64. */
-static void add(struct guard_list *list, __u32 number, bool is_ipv6)
+/* An address, or of IPv6 a network of @bits. */
+static void add(struct guard_list *list, __u32 number, bool is_ipv6, __u8 bits)
 {
 	struct guard_entry entry = {.why = GUARD_WHY_BLOCK,
 				    .prefix = {.family = AF_INET, .bits = 32}};
@@ -84,59 +90,66 @@ static void add(struct guard_list *list, __u32 number, bool is_ipv6)
 
 	if (is_ipv6) {
 		entry.prefix.family = AF_INET6;
-		entry.prefix.bits = 64;
+		entry.prefix.bits = bits;
 		memcpy(entry.prefix.ip, &network, sizeof(network));
 	}
 	memcpy(entry.prefix.ip + (is_ipv6 ? 4 : 0), &be, sizeof(be));
 	guard_list_add(list, &entry);
 }
 
-static void load4(const struct testrun *run, const struct guard_table *table)
+static void *new_mapped(size_t size, size_t nelements, int *ret_fd)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	size_t nlines = guard_table_lines(table);
-	struct guard_line *lines;
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lines", 4, sizeof(*lines), (__u32)nlines,
-				&options);
+	void *elements;
 
-	lines = mmap(NULL, nlines * sizeof(*lines), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (fd < 0 || lines == MAP_FAILED)
+	*ret_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "list", 4, (__u32)size, (__u32)nelements,
+				 &options);
+	elements = mmap(NULL, size * nelements, PROT_READ | PROT_WRITE, MAP_SHARED, *ret_fd, 0);
+	if (*ret_fd < 0 || elements == MAP_FAILED)
 		err(1, "list");
+	return elements;
+}
+
+static void load4(const struct testrun *run, const struct guard_table *table)
+{
+	size_t nlines = guard_table_lines(table);
+	int fd;
+	void *lines = new_mapped(sizeof(struct guard_line), nlines, &fd);
+
 	guard_table_fill(table, lines);
-	munmap(lines, nlines * sizeof(*lines));
+	munmap(lines, nlines * sizeof(struct guard_line));
 	testrun_put(run, "guard_list4", 0, &fd);
 	close(fd);
 }
 
-static int put6(const struct guard_key6 *key, enum guard_why why, void *context)
-{
-	__u32 value = why;
-
-	return bpf_map_update_elem(*(int *)context, key, &value, BPF_ANY);
-}
-
 static void load6(const struct testrun *run, const struct guard_table *table)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
-	int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "trie", sizeof(struct guard_key6), 4,
-				(__u32)guard_table_count6(table), &options);
+	struct guard_list6 list;
+	void *pages;
+	int fd;
 
-	if (fd < 0 || guard_table_for_each6(table, put6, &fd))
-		err(1, "list");
+	if (guard_list6_new(table, 7, &list))
+		errx(1, "out of memory");
+	pages = new_mapped(sizeof(*list.pages), list.npages, &fd);
+	memcpy(pages, list.pages, list.npages * sizeof(*list.pages));
+	munmap(pages, list.npages * sizeof(*list.pages));
 	testrun_put(run, "guard_list6", 0, &fd);
+	guard_list6_done(&list);
 	close(fd);
 }
 
 /* Strangers are strewn over all networks. */
 static void load_list(const struct testrun *run, const struct scenario *scenario)
 {
+	static const __u8 lengths[] = {64, 80, 112, 128};
 	bool is_ipv6 = scenario->with & WITH_IPV6;
 	__u32 beside = scenario->with & WITH_LIST ? 0 : 2000;
 	struct guard_list list = {};
 	struct guard_table *table;
 
 	for (__u32 i = 0; i < scenario->sources; i++)
-		add(&list, bring_client(&clients, i) + beside, is_ipv6);
+		add(&list, bring_client(&clients, i) + beside, is_ipv6,
+		    lengths[scenario->with & WITH_LENGTHS ? i % 4 : 0]);
 	if (guard_table_new(&list, 0, &table))
 		errx(1, "out of memory");
 	if (is_ipv6)

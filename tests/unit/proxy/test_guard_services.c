@@ -66,11 +66,41 @@ static void ports_that_answers_come_to_are_marked(void **state)
 	guard_services_free(services);
 }
 
+static unsigned chain_length(const struct guard_services *services, uint16_t place)
+{
+	unsigned length = 0;
+
+	for (; place; place = services->places[place].next)
+		length++;
+	return length;
+}
+
+/* As many as the packet programs look at; others would be there and never found. */
+static void addresses_of_a_port_beyond_the_chain_are_left_out(void **state)
+{
+	struct guard_services *services;
+	char text[2048] = "listeners: [";
+
+	(void)state;
+	for (int i = 1; i <= GUARD_CHAIN_MAX + 1; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 "{name: l%d, mode: tcp, bind: \"192.0.2.%d:80-81\", pool: p},", i, i);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "]\n" POOLS);
+	services = services_of(text);
+	assert_int_equal(services->nservices, GUARD_CHAIN_MAX + 1);
+	for (int port = 80; port <= 81; port++)
+		assert_int_equal(chain_length(services, services->ports[port].tcp_place),
+				 GUARD_CHAIN_MAX);
+	assert_int_equal(services->nplaces, 1 + 2 * GUARD_CHAIN_MAX);
+	guard_services_free(services);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ports_are_of_their_protocol),
 		cmocka_unit_test(ports_that_answers_come_to_are_marked),
+		cmocka_unit_test(addresses_of_a_port_beyond_the_chain_are_left_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
