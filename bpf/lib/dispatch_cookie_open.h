@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_BPF_DISPATCH_COOKIE_OPEN_H
+#define SLUICE_BPF_DISPATCH_COOKIE_OPEN_H
+
+/* An ACK that brings a cookie begins a flow, and becomes the client's SYN to the endpoint; so does
+ * what the client says until that has answered. */
+#include "lib/dispatch_cookie_number.h"
+#include "lib/dispatch_cookie_packet.h"
+
+/* --- The flow begins -------------------------------------------------------------------------- */
+
+/* The number of the client's SYN: of an ACK it is the one before; a client that asks for a window
+ * with nothing to say repeats what was acknowledged last. */
+static __always_inline int cookie_find(struct packet *packet, __u64 now_ns, __u32 *ret_seq)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	__u32 cookie = bpf_ntohl(tcp->ack_seq) - 1, epoch = dispatch_cookie_epoch(now_ns);
+	int options;
+
+	*ret_seq = bpf_ntohl(tcp->seq) - 1;
+	options = cookie_read(packet, cookie, *ret_seq, epoch);
+	if (options >= 0 || packet->payload)
+		return options;
+	*ret_seq = bpf_ntohl(tcp->seq);
+	return cookie_read(packet, cookie, *ret_seq, epoch);
+}
+
+static __always_inline struct dispatch_nat *cookie_enter(struct dispatch_work *work,
+							 const struct packet *packet,
+							 enum dispatch_drop *ret_why)
+{
+	struct dispatch_nat *nat;
+
+	work->real_index = ring_real(work, packet);
+	nat = nat_enter(work, packet, ret_why);
+	if (!nat)
+		return NULL;
+	count_cookie(work->service_index, true);
+	*ret_why = DISPATCH_FINE;
+	return nat;
+}
+
+static __always_inline struct dispatch_nat *cookie_new_flow(struct packet *packet,
+							    struct dispatch_work *work,
+							    enum dispatch_drop *ret_why)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	struct dispatch_nat *nat;
+	__u32 seq = 0;
+	int options = cookie_find(packet, work->now_ns, &seq);
+
+	*ret_why = DISPATCH_DROP_NO_COOKIE;
+	if (options < 0)
+		return NULL;
+	*ret_why = DISPATCH_LEFT_TO_TC;
+	if (!FRAME_CAN_COPY)
+		return NULL;
+	*ret_why = DISPATCH_DROP_NO_ENDPOINT;
+	if (!find_line(work, packet))
+		return NULL;
+	nat = cookie_enter(work, packet, ret_why);
+	if (!nat)
+		return NULL;
+	nat->cookie = DISPATCH_COOKIE_ASKED;
+	nat->cookie_options = (__u8)options;
+	nat->cookie_number = bpf_ntohl(tcp->ack_seq) - 1;
+	nat->cookie_seq = (__u16)seq;
+	nat->cookie_window = tcp->window;
+	return nat;
+}
+
+/* --- The endpoint is asked -------------------------------------------------------------------- */
+
+/* Of a flow that the endpoint has not answered yet. Return: LEFT_TO_TC, NO_COOKIE, or FINE. */
+static __always_inline enum dispatch_drop cookie_may_ask(const struct dispatch_nat *nat,
+							 const struct tcphdr *tcp)
+{
+	if (!FRAME_CAN_COPY)
+		return DISPATCH_LEFT_TO_TC;
+	if (tcp->syn || tcp->rst || !tcp->ack || bpf_ntohl(tcp->ack_seq) != nat->cookie_number + 1)
+		return DISPATCH_DROP_NO_COOKIE;
+	return (__u16)(bpf_ntohl(tcp->seq) - nat->cookie_seq) <= 1 ? DISPATCH_FINE
+								   : DISPATCH_DROP_NO_COOKIE;
+}
+
+/* Room for options; where there are data, it is what there is. Return: the difference that this
+ * makes to sums. */
+static __always_inline __u32 cookie_lengthen(struct packet *packet)
+{
+	const __u32 wanted = sizeof(struct tcphdr) + SYN_OPTIONS_LEN;
+	struct ipv6hdr *ipv6 = packet_ipv6(packet);
+	struct iphdr *ipv4 = packet_ipv4(packet);
+	__be16 before = packet->is_ipv6 ? ipv6->payload_len : ipv4->tot_len, after;
+
+	if (packet->payload || packet->l4_len >= wanted)
+		return 0;
+	after = bpf_htons((__u16)(bpf_ntohs(before) + wanted - packet->l4_len));
+	packet->l4_len = wanted;
+	if (packet->is_ipv6) {
+		ipv6->payload_len = after;
+	} else {
+		ipv4->tot_len = after;
+		ipv4->check = checksum_change(ipv4->check, sum_difference(before, after));
+	}
+	return sum_difference(before, after);
+}
+
+/* The client's SYN, made of its ACK. */
+static __always_inline enum dispatch_drop cookie_ask(frame_context *ctx, struct packet *packet,
+						     struct dispatch_work *work,
+						     struct dispatch_nat *nat)
+{
+	const struct dispatch_real *real = real_at(nat->real);
+	const struct dispatch_run *run = run_at(nat->run);
+	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
+	__u8 options = nat->cookie_options, scale = cookie_scale(options);
+	__u32 seq = bpf_ntohl(packet_tcp(packet)->seq), longer;
+	const struct handshake_segment segment = {
+		.source = nat->source_port,
+		.destination = nat->endpoint_port,
+		.seq = (__u16)seq == nat->cookie_seq ? seq : seq - 1,
+		.window = cookie_window((__u32)bpf_ntohs(nat->cookie_window) << scale, 0),
+		.flags = TCP_FLAG_SYN,
+		.options = cookie_syn_options(packet->is_ipv6, options, scale),
+	};
+	enum dispatch_drop why;
+
+	if (!run || !nexthop || !nexthop->ifindex)
+		return DISPATCH_DROP_NEXTHOP_GONE;
+	longer = cookie_lengthen(packet);
+	if (frame_reach(ctx,
+			packet->l3_offset +
+				(packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
+				packet->l4_len))
+		return DISPATCH_DROP_NO_HEADROOM;
+	why = cookie_store(ctx, packet, &(struct cookie_way){run->source, real->address}, &segment,
+			   longer);
+	if (why == DISPATCH_FINE)
+		work->action = frame_forward(ctx, packet, nexthop);
+	return why;
+}
+
+static __always_inline enum dispatch_drop cookie_judge_ack(frame_context *ctx,
+							   struct packet *packet,
+							   struct dispatch_work *work)
+{
+	struct dispatch_nat *nat = packet->real ? cookie_flow(packet, work) : NULL;
+	enum dispatch_drop why = DISPATCH_DROP_MALFORMED;
+
+	if (cookie_load(ctx, packet))
+		return DISPATCH_DROP_MALFORMED;
+	if (frame_is_gso(ctx))
+		return DISPATCH_DROP_NO_COOKIE;
+	if (nat)
+		why = cookie_may_ask(nat, packet_tcp(packet));
+	else
+		nat = cookie_new_flow(packet, work, &why);
+	if (why != DISPATCH_FINE || !nat)
+		return why;
+	nat_note_way(ctx, nat);
+	nat_note(nat, work->now_s, nat->claim.timeout_s, nat->claim.flags);
+	return cookie_ask(ctx, packet, work, nat);
+}
+
+/* Verified by itself, as dispatch_packet(). */
+__noinline int cookie_take(frame_context *ctx, struct packet *packet)
+{
+	struct dispatch_work work = {};
+	enum dispatch_drop why;
+
+	if (!packet || !cookie_begin(ctx, packet, &work))
+		return DISPATCH_PASSES;
+	why = cookie_judge_ack(ctx, packet, &work);
+	if (why == DISPATCH_DROP_NO_COOKIE && !work.nat)
+		tell_lost(packet, &work);
+	return dispatch_end(&work, why);
+}
+
+#endif
