@@ -46,7 +46,7 @@ __noinline int cookie_answer(frame_context *ctx, struct packet *packet)
 	if (!packet)
 		return FRAME_PASS;
 	service = packet->service;
-	if (cookie_load(ctx, packet) || cookie_read_syn(packet)) {
+	if (cookie_load(ctx, packet) || read_syn_options(packet)) {
 		count_dropped(service, DISPATCH_DROP_MALFORMED, 1);
 		return FRAME_DROP;
 	}

@@ -15,6 +15,8 @@ static __always_inline bool cookie_is_answered(const struct dispatch_nat *nat,
 
 /* --- Scales of a joined flow ------------------------------------------------------------------ */
 
+_Static_assert(SYN_NO_SCALE == DISPATCH_NO_SCALE, "as a SYN's options say it");
+
 /* Scales as nat->cookie_options has them from here on. */
 static __always_inline __u8 cookie_scales(const struct packet *packet, __u8 options)
 {
@@ -196,7 +198,7 @@ static __always_inline enum dispatch_drop cookie_judge_answer(frame_context *ctx
 
 	if (!nat)
 		return DISPATCH_LEAVES;
-	if (cookie_load(ctx, packet) || (tcp->syn && cookie_read_syn(packet)))
+	if (cookie_load(ctx, packet) || (tcp->syn && read_syn_options(packet)))
 		return DISPATCH_DROP_MALFORMED;
 	if (cookie_is_answered(nat, tcp))
 		return cookie_join_flow(ctx, packet, work, nat);

@@ -44,7 +44,7 @@ static __always_inline __u8 cookie_scale(__u32 code)
 #define COOKIE_CODE_LAST  7
 
 /* Verified by itself: what it goes through would be gone through with all of the rest. After
- * cookie_read_syn(). */
+ * read_syn_options(). */
 __noinline int cookie_options_of(struct packet *packet)
 {
 	__u32 mss, size = 0, code;
@@ -57,7 +57,7 @@ __noinline int cookie_options_of(struct packet *packet)
 	for (__u32 i = 1; i < 4; i++)
 		if (cookie_mss(packet->is_ipv6, i) <= mss)
 			size = i;
-	if (code && packet->syn_scale != DISPATCH_NO_SCALE &&
+	if (code && packet->syn_scale != SYN_NO_SCALE &&
 	    packet->l4_len >= sizeof(struct tcphdr) + SYN_OPTIONS_LEN) {
 #pragma unroll
 		for (__u32 i = COOKIE_CODE_SCALE; i <= COOKIE_CODE_LAST; i++)

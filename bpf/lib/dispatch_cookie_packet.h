@@ -22,43 +22,6 @@ static __always_inline long cookie_load(frame_context *ctx, struct packet *packe
 	return load_tcp_headers(ctx, packet);
 }
 
-/* As find_options(), and for the reasons given there, of a SYN. */
-__noinline int cookie_read_syn(struct packet *packet)
-{
-	volatile __u32 *place;
-	const __u8 *l4;
-	__u32 at, len;
-
-	if (!packet)
-		return -1;
-	packet->syn_mss = 0;
-	packet->syn_scale = DISPATCH_NO_SCALE;
-	packet->syn_has_sack = 0;
-	place = &packet->syn_at;
-	l4 = packet_l4(packet);
-	*place = sizeof(struct tcphdr);
-	for (int i = 0; i < L4_MAX - (int)sizeof(struct tcphdr); i++) {
-		at = *place;
-		if (at >= packet->l4_len || at >= L4_MAX || l4[at] == OPTION_END)
-			return 0;
-		if (l4[at] == OPTION_NOP) {
-			*place = at + 1;
-			continue;
-		}
-		len = l4[at + 1];
-		if (len < 2 || at + len > packet->l4_len)
-			return -1;
-		if (l4[at] == OPTION_MSS && len == 4)
-			packet->syn_mss = (__u32)l4[at + 2] << 8 | l4[at + 3];
-		else if (l4[at] == OPTION_SCALE && len == 3)
-			packet->syn_scale = l4[at + 2] < 14 ? l4[at + 2] : 14;
-		else if (l4[at] == OPTION_SACK_PERMITTED && len == 2)
-			packet->syn_has_sack = 1;
-		*place = at + len;
-	}
-	return 0;
-}
-
 /* --- The flow that dispatch_packet() has found ------------------------------------------------ */
 
 /* Return: NULL: nobody has it any more. */
