@@ -21,19 +21,11 @@ static __always_inline void cookie_note_sent(const struct packet *packet, __u32 
 static __always_inline long cookie_answer_frame(frame_context *ctx, struct packet *packet,
 						__u64 now_ns)
 {
-	const struct tcphdr *tcp = packet_tcp(packet);
 	__u8 options = (__u8)cookie_options_of(packet);
-	const struct handshake_segment segment = {
-		.source = tcp->dest,
-		.destination = tcp->source,
-		.seq = cookie_make(packet, dispatch_cookie_epoch(now_ns), options),
-		.ack = bpf_ntohl(tcp->seq) + 1,
-		.flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
-		.options = cookie_syn_options(packet->is_ipv6, options, COOKIE_SCALE),
-	};
-	__u32 l3 = answer_ip(packet), l4 = make_segment(packet, &segment);
+	__u32 cookie = cookie_make(packet, dispatch_cookie_epoch(now_ns), options);
 
-	return frame_store(ctx, packet, __builtin_offsetof(struct tcphdr, check), 0, l4, l3);
+	return answer_syn(ctx, packet, cookie, 0,
+			  cookie_syn_options(packet->is_ipv6, options, COOKIE_SCALE));
 }
 
 /* Verified by itself, as dispatch_packet(); @packet as that has left it. Return: the hook's action.

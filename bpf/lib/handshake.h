@@ -3,9 +3,11 @@
 #define SLUICE_BPF_HANDSHAKE_H
 
 /* Makes a segment of a handshake, or around one, of a segment that has arrived: SYN cookies of
- * either kind, in the copy of a packet's headers. */
+ * either kind, in the copy of a packet's headers. At either hook: lib/frame_tc.h or
+ * lib/frame_xdp.h comes first. */
 #include "lib/checksum.h"
 #include "lib/syn_options.h"
+#include "lib/translate.h"
 
 #define TCP_FLAGS_AT 13
 #define FOUR_NOPS    0x01010101
@@ -41,6 +43,26 @@ static __always_inline __u32 make_segment(struct packet *packet,
 			*(__u32 *)(l4 + i) = FOUR_NOPS;
 	put_syn_options(l4, packet->l4_len, &segment->options);
 	return sum_difference(before, sum_words((const __u32 *)l4, L4_WORDS));
+}
+
+/* Makes of a SYN its answer, where it is; addresses and ports only change places. Return: not 0 if
+ * it cannot be written. */
+static __always_inline long answer_syn(frame_context *ctx, struct packet *packet, __u32 seq,
+				       __be16 window, struct syn_options options)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	const struct handshake_segment segment = {
+		.source = tcp->dest,
+		.destination = tcp->source,
+		.seq = seq,
+		.ack = bpf_ntohl(tcp->seq) + 1,
+		.window = window,
+		.flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
+		.options = options,
+	};
+	__u32 l3 = answer_ip(packet), l4 = make_segment(packet, &segment);
+
+	return frame_store(ctx, packet, __builtin_offsetof(struct tcphdr, check), 0, l4, l3);
 }
 
 #endif
