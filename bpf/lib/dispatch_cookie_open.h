@@ -6,6 +6,7 @@
  * what the client says until that has answered. */
 #include "lib/dispatch_cookie_number.h"
 #include "lib/dispatch_cookie_packet.h"
+#include "lib/dispatch_fragment.h"
 
 /* --- The flow begins -------------------------------------------------------------------------- */
 
@@ -25,48 +26,59 @@ static __always_inline int cookie_find(struct packet *packet, __u64 now_ns, __u3
 	return cookie_read(packet, cookie, *ret_seq, epoch);
 }
 
-static __always_inline struct dispatch_nat *cookie_enter(struct dispatch_work *work,
-							 const struct packet *packet,
-							 enum dispatch_drop *ret_why)
-{
-	struct dispatch_nat *nat;
-
-	work->real_index = ring_real(work, packet);
-	nat = nat_enter(work, packet, ret_why);
-	if (!nat)
-		return NULL;
-	count_cookie(work->service_index, true);
-	*ret_why = DISPATCH_FINE;
-	return nat;
-}
-
-static __always_inline struct dispatch_nat *cookie_new_flow(struct packet *packet,
-							    struct dispatch_work *work,
-							    enum dispatch_drop *ret_why)
+/* Return: GOES_ON: it is there, and ->real and ->nat are its; or why not. */
+static __always_inline enum dispatch_drop cookie_new_flow(frame_context *ctx, struct packet *packet,
+							  struct dispatch_work *work)
 {
 	const struct tcphdr *tcp = packet_tcp(packet);
+	enum dispatch_drop why;
 	struct dispatch_nat *nat;
 	__u32 seq = 0;
 	int options = cookie_find(packet, work->now_ns, &seq);
 
-	*ret_why = DISPATCH_DROP_NO_COOKIE;
 	if (options < 0)
-		return NULL;
-	*ret_why = DISPATCH_LEFT_TO_TC;
+		return DISPATCH_DROP_NO_COOKIE;
 	if (!FRAME_CAN_COPY)
-		return NULL;
-	*ret_why = DISPATCH_DROP_NO_ENDPOINT;
+		return DISPATCH_LEFT_TO_TC;
 	if (!find_line(work, packet))
-		return NULL;
-	nat = cookie_enter(work, packet, ret_why);
+		return DISPATCH_DROP_NO_ENDPOINT;
+	work->real_index = choose_real(ctx, work, packet, true);
+	nat = nat_enter(work, packet, &why);
 	if (!nat)
-		return NULL;
+		return why;
 	nat->cookie = DISPATCH_COOKIE_ASKED;
 	nat->cookie_options = (__u8)options;
 	nat->cookie_number = bpf_ntohl(tcp->ack_seq) - 1;
 	nat->cookie_seq = (__u16)seq;
 	nat->cookie_window = tcp->window;
-	return nat;
+	work->nat = nat;
+	count_cookie(work->service_index, true);
+	set_found(packet, work);
+	return DISPATCH_GOES_ON;
+}
+
+static __always_inline enum dispatch_drop cookie_judge_new(frame_context *ctx,
+							   struct packet *packet,
+							   struct dispatch_work *work)
+{
+	if (cookie_load(ctx, packet))
+		return DISPATCH_DROP_MALFORMED;
+	return frame_is_gso(ctx) ? DISPATCH_DROP_NO_COOKIE : cookie_new_flow(ctx, packet, work);
+}
+
+/* Verified by itself, as dispatch_packet(), and with a stack of its own. Return: the hook's action,
+ * PASSES, or GO_ON with the flow in @packet. */
+__noinline int cookie_enter(frame_context *ctx, struct packet *packet)
+{
+	struct dispatch_work work = {};
+	enum dispatch_drop why;
+
+	if (!packet || !cookie_begin(ctx, packet, &work))
+		return DISPATCH_PASSES;
+	why = cookie_judge_new(ctx, packet, &work);
+	if (why == DISPATCH_DROP_NO_COOKIE)
+		tell_lost(packet, &work);
+	return dispatch_end(&work, why);
 }
 
 /* --- The endpoint is asked -------------------------------------------------------------------- */
@@ -106,9 +118,9 @@ static __always_inline __u32 cookie_lengthen(struct packet *packet)
 }
 
 /* The client's SYN, made of its ACK. */
-static __always_inline enum dispatch_drop cookie_ask(frame_context *ctx, struct packet *packet,
-						     struct dispatch_work *work,
-						     struct dispatch_nat *nat)
+static __always_inline enum dispatch_drop cookie_send_syn(frame_context *ctx, struct packet *packet,
+							  struct dispatch_work *work,
+							  const struct dispatch_nat *nat)
 {
 	const struct dispatch_real *real = real_at(nat->real);
 	const struct dispatch_run *run = run_at(nat->run);
@@ -144,36 +156,38 @@ static __always_inline enum dispatch_drop cookie_judge_ack(frame_context *ctx,
 							   struct packet *packet,
 							   struct dispatch_work *work)
 {
-	struct dispatch_nat *nat = packet->real ? cookie_flow(packet, work) : NULL;
-	enum dispatch_drop why = DISPATCH_DROP_MALFORMED;
+	struct dispatch_nat *nat = cookie_flow(packet, work);
+	enum dispatch_drop why;
 
+	if (!nat)
+		return DISPATCH_DROP_NO_FLOW;
 	if (cookie_load(ctx, packet))
 		return DISPATCH_DROP_MALFORMED;
 	if (frame_is_gso(ctx))
 		return DISPATCH_DROP_NO_COOKIE;
-	if (nat)
-		why = cookie_may_ask(nat, packet_tcp(packet));
-	else
-		nat = cookie_new_flow(packet, work, &why);
-	if (why != DISPATCH_FINE || !nat)
+	why = cookie_may_ask(nat, packet_tcp(packet));
+	if (why != DISPATCH_FINE)
 		return why;
 	nat_note_way(ctx, nat);
 	nat_note(nat, work->now_s, nat->claim.timeout_s, nat->claim.flags);
-	return cookie_ask(ctx, packet, work, nat);
+	return cookie_send_syn(ctx, packet, work, nat);
 }
 
 /* Verified by itself, as dispatch_packet(). */
-__noinline int cookie_take(frame_context *ctx, struct packet *packet)
+__noinline int cookie_ask(frame_context *ctx, struct packet *packet)
 {
 	struct dispatch_work work = {};
-	enum dispatch_drop why;
 
 	if (!packet || !cookie_begin(ctx, packet, &work))
 		return DISPATCH_PASSES;
-	why = cookie_judge_ack(ctx, packet, &work);
-	if (why == DISPATCH_DROP_NO_COOKIE && !work.nat)
-		tell_lost(packet, &work);
-	return dispatch_end(&work, why);
+	return dispatch_end(&work, cookie_judge_ack(ctx, packet, &work));
+}
+
+static __always_inline int cookie_take(frame_context *ctx, struct packet *packet)
+{
+	int action = packet->real ? DISPATCH_GO_ON : cookie_enter(ctx, packet);
+
+	return action == DISPATCH_GO_ON ? cookie_ask(ctx, packet) : action;
 }
 
 #endif

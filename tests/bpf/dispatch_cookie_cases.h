@@ -64,7 +64,8 @@ static uint32_t epoch_now(void)
 	return dispatch_cookie_epoch(now_ns());
 }
 
-static uint32_t cookie_of(uint32_t epoch, uint32_t code)
+/* @port: the client's. */
+static uint32_t cookie_of_port(uint32_t epoch, uint32_t code, unsigned port)
 {
 	const struct dispatch_cookie_key *secret =
 		&fixture.settings.cookie_keys[epoch % DISPATCH_COOKIE_KEYS];
@@ -75,13 +76,18 @@ static uint32_t cookie_of(uint32_t epoch, uint32_t code)
 	address_of(2, fixture.is_ipv6, input);
 	address_of(1, fixture.is_ipv6, input + 16);
 	put16(input + 32, 80);
-	put16(input + 34, 40000);
+	put16(input + 34, port);
 	for (int i = 0; i < 4; i++) {
 		input[36 + i] = (uint8_t)(CLIENT_SEQ >> 8 * i);
 		input[40 + i] = (uint8_t)(epoch >> 8 * i);
 	}
 	hash = (uint32_t)siphash(slice_of((const char *)input, sizeof(input)), &key);
 	return epoch << 31 | ((hash & 0x7fffffff) ^ code << DISPATCH_COOKIE_HASH_BITS);
+}
+
+static uint32_t cookie_of(uint32_t epoch, uint32_t code)
+{
+	return cookie_of_port(epoch, code, 40000);
 }
 
 static struct frame segment_frame(const struct segment *segment)
