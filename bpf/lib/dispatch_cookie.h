@@ -14,10 +14,11 @@
  *     ◄──────── ACK: window ── │ ─── ACK ───────────────────►
  *     data ──────────────────► │ ─── under other numbers ───►        dispatch_cookie_shift.h
  *
- * Window 0 keeps the client from sending what nobody could keep for it. Whatever is lost, one of
- * the two tries again: the client asks for a window, which sends the SYN again or brings the
- * endpoint's window; the endpoint sends its answer again. Timestamps are not offered: the
- * endpoint's clock is not known, nor whether it has any.
+ * Window 0 keeps the client from sending what nobody could keep for it. Whatever is lost, somebody
+ * tries again: the client asks for a window, which sends the SYN again or brings the endpoint's
+ * window; the endpoint sends its answer again; and for a client that has nothing to say, the daemon
+ * sends the SYN (userspace/fastpath/dispatch_asks.c). Timestamps are not offered: the endpoint's
+ * clock is not known, nor whether it has any.
  *
  * At XDP there is no room for options behind an ACK, and no second packet: the steps that want one
  * are TC's. Source: RFC 4987 section 3.6 and 3.7; the Linux kernel's cookies and SYNPROXY.

@@ -20,9 +20,9 @@ _Static_assert(SYN_NO_SCALE == DISPATCH_NO_SCALE, "as a SYN's options say it");
 /* Scales as nat->cookie_options has them from here on. */
 static __always_inline __u8 cookie_scales(const struct packet *packet, __u8 options)
 {
-	if (!cookie_has_scale(options))
+	if (!dispatch_cookie_has_scale(options))
 		return DISPATCH_NO_SCALE << 4 | DISPATCH_NO_SCALE;
-	return (__u8)(packet->syn_scale << 4 | cookie_scale(options));
+	return (__u8)(packet->syn_scale << 4 | dispatch_cookie_scale(options));
 }
 
 static __always_inline __u8 scale_or_0(__u8 scale)
@@ -51,7 +51,7 @@ static __always_inline enum dispatch_drop cookie_open_window(frame_context *ctx,
 							     __u32 cookie)
 {
 	const struct tcphdr *tcp = packet_tcp(packet);
-	__u32 scale = cookie_has_scale(nat->cookie_options) ? COOKIE_SCALE : 0;
+	__u32 scale = dispatch_cookie_has_scale(nat->cookie_options) ? COOKIE_SCALE : 0;
 	const struct handshake_segment segment = {
 		.source = nat->service_port,
 		.destination = nat->client_port,
@@ -163,7 +163,7 @@ static __always_inline enum dispatch_drop cookie_join_flow(frame_context *ctx,
 {
 	const struct tcphdr *tcp = packet_tcp(packet);
 	__u32 seq = bpf_ntohl(tcp->seq), cookie = nat->cookie_number;
-	__u8 scale = cookie_scale(nat->cookie_options);
+	__u8 scale = dispatch_cookie_scale(nat->cookie_options);
 	__u8 scales = cookie_scales(packet, nat->cookie_options);
 	bool is_scaled = scales >> 4 != DISPATCH_NO_SCALE;
 	const struct handshake_segment segment = {

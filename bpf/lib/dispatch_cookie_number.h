@@ -19,30 +19,6 @@
 
 /* --- Options ---------------------------------------------------------------------------------- */
 
-/* Tables are numbers: of an array clang makes a section that libbpf 1.1 cannot load. Sizes that are
- * met with (as the kernel's net/ipv4/syncookies.c has them, and net/ipv6's): the largest that is
- * not above the client's. */
-#define COOKIE_SIZES4 (536 | 1300 << 16 | 1440ULL << 32 | 1460ULL << 48)
-#define COOKIE_SIZES6 (1220 | 1420 << 16 | 1440ULL << 32 | 8940ULL << 48)
-
-static __always_inline __u16 cookie_mss(bool is_ipv6, __u32 code)
-{
-	return (__u16)((is_ipv6 ? COOKIE_SIZES6 : COOKIE_SIZES4) >> 16 * (code & 3));
-}
-
-/* Scales likewise: a client that is taken to have a smaller one is sent less at a time. Codes 0
- * and 1: none; without SACK, and with it. */
-#define COOKIE_SCALES (4 << 12 | 6 << 16 | 7 << 20 | 8 << 24 | 10u << 28)
-
-static __always_inline __u8 cookie_scale(__u32 code)
-{
-	return COOKIE_SCALES >> 4 * (code & 7) & 15;
-}
-
-#define COOKIE_CODE_SACK  1
-#define COOKIE_CODE_SCALE 2 /* the first of those with a scale, and SACK */
-#define COOKIE_CODE_LAST  7
-
 /* Verified by itself: what it goes through would be gone through with all of the rest. After
  * read_syn_options(). */
 __noinline int cookie_options_of(struct packet *packet)
@@ -52,33 +28,28 @@ __noinline int cookie_options_of(struct packet *packet)
 	if (!packet)
 		return 0;
 	mss = packet->syn_mss;
-	code = packet->syn_has_sack ? COOKIE_CODE_SACK : 0;
+	code = packet->syn_has_sack ? DISPATCH_COOKIE_CODE_SACK : 0;
 #pragma unroll
 	for (__u32 i = 1; i < 4; i++)
-		if (cookie_mss(packet->is_ipv6, i) <= mss)
+		if (dispatch_cookie_mss(packet->is_ipv6, i << 3) <= mss)
 			size = i;
 	if (code && packet->syn_scale != SYN_NO_SCALE &&
 	    packet->l4_len >= sizeof(struct tcphdr) + SYN_OPTIONS_LEN) {
 #pragma unroll
-		for (__u32 i = COOKIE_CODE_SCALE; i <= COOKIE_CODE_LAST; i++)
-			if (cookie_scale(i) <= packet->syn_scale)
+		for (__u32 i = DISPATCH_COOKIE_CODE_SCALE; i <= DISPATCH_COOKIE_CODE_LAST; i++)
+			if (dispatch_cookie_scale(i) <= packet->syn_scale)
 				code = i;
 	}
 	return (int)(size << 3 | code);
-}
-
-static __always_inline bool cookie_has_scale(__u8 options)
-{
-	return (options & 7) >= COOKIE_CODE_SCALE;
 }
 
 /* @scale: what is said of windows to whom the SYN goes. */
 static __always_inline struct syn_options cookie_syn_options(bool is_ipv6, __u8 options, __u8 scale)
 {
 	return (struct syn_options){
-		.mss = cookie_mss(is_ipv6, options >> 3),
-		.has_sack = options & 7,
-		.has_scale = cookie_has_scale(options),
+		.mss = dispatch_cookie_mss(is_ipv6, options),
+		.has_sack = dispatch_cookie_has_sack(options),
+		.has_scale = dispatch_cookie_has_scale(options),
 		.scale = scale,
 	};
 }

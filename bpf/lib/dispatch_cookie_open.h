@@ -26,6 +26,16 @@ static __always_inline int cookie_find(struct packet *packet, __u64 now_ns, __u3
 	return cookie_read(packet, cookie, *ret_seq, epoch);
 }
 
+/* For the daemon, if the endpoint does not answer. @packet: with the flow. */
+static __always_inline void cookie_note_asked(const struct packet *packet, __u32 seq)
+{
+	__u32 place = packet->nat % DISPATCH_ASKED_PLACES;
+	__u64 *asked = bpf_map_lookup_elem(&dispatch_asked, &place);
+
+	if (asked)
+		*asked = dispatch_asked_word(packet->nat, seq);
+}
+
 /* Return: GOES_ON: it is there, and ->real and ->nat are its; or why not. */
 static __always_inline enum dispatch_drop cookie_new_flow(frame_context *ctx, struct packet *packet,
 							  struct dispatch_work *work)
@@ -54,6 +64,7 @@ static __always_inline enum dispatch_drop cookie_new_flow(frame_context *ctx, st
 	work->nat = nat;
 	count_cookie(work->service_index, true);
 	set_found(packet, work);
+	cookie_note_asked(packet, seq);
 	return DISPATCH_GOES_ON;
 }
 
@@ -125,7 +136,7 @@ static __always_inline enum dispatch_drop cookie_send_syn(frame_context *ctx, st
 	const struct dispatch_real *real = real_at(nat->real);
 	const struct dispatch_run *run = run_at(nat->run);
 	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
-	__u8 options = nat->cookie_options, scale = cookie_scale(options);
+	__u8 options = nat->cookie_options, scale = dispatch_cookie_scale(options);
 	__u32 seq = bpf_ntohl(packet_tcp(packet)->seq), longer;
 	const struct handshake_segment segment = {
 		.source = nat->source_port,

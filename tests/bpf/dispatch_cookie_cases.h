@@ -48,6 +48,7 @@ static void reset_cookies(bool is_ipv6)
 		fixture.settings.cookie_keys[i / 2].word[i % 2] = 0x0123456789abcdefULL * (i + 1);
 	put("dispatch_settings", 0, &fixture.settings);
 	put("dispatch_cookies", SERVICE, &none);
+	put("dispatch_asked", fixture.run.base, &(uint64_t){0});
 	set_guard(GUARD_ENFORCE);
 }
 
@@ -269,6 +270,16 @@ static struct frame syn_frame(void)
 	return segment_frame(&segment);
 }
 
+/* What the daemon finds of the flow, to send the SYN again. */
+static void assert_asked(uint32_t seq)
+{
+	uint64_t word = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_asked"), &fixture.run.base, &word),
+			 0);
+	assert_true(word == (seq ? dispatch_asked_word(fixture.run.base, seq) : 0));
+}
+
 static void ack_with_a_cookie_becomes_the_clients_syn(void **state)
 {
 	struct frame expected;
@@ -282,6 +293,7 @@ static void ack_with_a_cookie_becomes_the_clients_syn(void **state)
 		expected = syn_frame();
 		assert_becomes_at_tc("ACK", ack_frame(cookie_of(epoch_now(), FULL_CODE), 1001, 0),
 				     &expected);
+		assert_asked(fixture.hook->is_xdp ? 0 : CLIENT_SEQ);
 		assert_int_equal(service_count().cookie_flows - before, !fixture.hook->is_xdp);
 		assert_int_equal(nat_of_flow().cookie, fixture.hook->is_xdp
 							       ? DISPATCH_COOKIE_NONE

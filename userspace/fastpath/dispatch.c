@@ -25,6 +25,7 @@
 #define DEFAULT_GUE_PORT    6080
 #define DEFAULT_RATE        125000
 #define RATE_BURST_MS       100
+#define ASK_MS              1000
 #define NO_PLACE            UINT16_MAX
 
 struct mapped {
@@ -36,10 +37,12 @@ struct dispatch {
 	const struct ingress *ingress; /* borrowed */
 	struct attach *attach;         /* borrowed; NULL: not watched yet */
 	struct dispatch_settings settings;
-	struct mapped reals, runs, nats, lines, loads;
+	struct mapped reals, runs, nats, lines, loads, asked;
 	struct dispatch_reals *endpoints;
 	struct dispatch_loads *counted;
+	struct dispatch_asks asks;
 	bool chooses_by_load;                        /* some service in force does */
+	bool takes_cookies;                          /* likewise: it can */
 	uint64_t service_ids[DISPATCH_SERVICES_MAX]; /* by place; 0: free */
 	struct dispatch_ring_builder rings[DISPATCH_SERVICES_MAX];
 };
@@ -388,6 +391,16 @@ static bool has_choice_by_load(const struct dispatch_plan *plan)
 	return false;
 }
 
+/* Whether it does is the guard's to say. */
+static bool has_cookies(const struct dispatch_plan *plan)
+{
+	for (size_t i = 0; i < plan->nservices; i++)
+		if (plan->services[i].form == DISPATCH_NAT &&
+		    plan->services[i].protocol == IPPROTO_TCP)
+			return true;
+	return false;
+}
+
 static int apply(struct applying *applying)
 {
 	struct dispatch *dispatch = applying->dispatch;
@@ -409,6 +422,7 @@ static int apply(struct applying *applying)
 	dispatch_answers_trim(fd_of(dispatch, "dispatch_answerers"), &applying->answers);
 	dispatch_reals_end(dispatch->endpoints);
 	dispatch->chooses_by_load = has_choice_by_load(applying->plan);
+	dispatch->takes_cookies = has_cookies(applying->plan);
 	return 0;
 }
 
@@ -456,6 +470,14 @@ uint32_t dispatch_follow_loads(struct dispatch *dispatch, uint64_t now_ns)
 	if (!dispatch->chooses_by_load)
 		return 0;
 	return dispatch_loads_step(dispatch->counted, dispatch_seconds(now_ns));
+}
+
+uint32_t dispatch_ask_again(struct dispatch *dispatch, uint64_t now_ns)
+{
+	if (!dispatch->takes_cookies)
+		return 0;
+	dispatch_asks_step(&dispatch->asks, dispatch_seconds(now_ns));
+	return ASK_MS;
 }
 
 /* --- Counts ------------------------------------------------------------------------------------
@@ -555,6 +577,8 @@ static int map_arrays(struct dispatch *dispatch)
 	if (!err)
 		err = map_array(dispatch, "dispatch_loads", sizeof(struct dispatch_load_of_real),
 				&dispatch->loads);
+	if (!err)
+		err = map_array(dispatch, "dispatch_asked", sizeof(uint64_t), &dispatch->asked);
 	return err;
 }
 
@@ -599,9 +623,9 @@ static void on_sending(bool all_send, void *context)
 		log_warn("dispatch: whether devices send for XDP cannot be told to the programs");
 }
 
-static int start(struct dispatch *dispatch, struct nexthops *nexthops)
+static int start(struct dispatch *dispatch, struct splice *programs)
 {
-	struct dispatch_real_tables tables = {.nexthops = nexthops};
+	struct dispatch_real_tables tables = {.nexthops = programs->nexthops};
 	int err = map_arrays(dispatch);
 
 	if (!err)
@@ -627,6 +651,12 @@ static int start(struct dispatch *dispatch, struct nexthops *nexthops)
 					       .nats = tables.nats,
 					       .nlines = tables.nlines,
 					       .nnats = tables.nnats});
+	dispatch->asks.tables = (struct dispatch_ask_tables){.asked = dispatch->asked.elements,
+							     .nats = tables.nats,
+							     .reals = tables.reals,
+							     .runs = tables.runs,
+							     .nnats = tables.nnats,
+							     .fds = programs->reset_fd};
 	return dispatch->endpoints && dispatch->counted ? 0 : -ENOMEM;
 }
 
@@ -641,7 +671,7 @@ int dispatch_new(struct splice *programs, struct dispatch **ret)
 	if (!dispatch)
 		return -ENOMEM;
 	dispatch->ingress = &programs->ingress;
-	err = start(dispatch, programs->nexthops);
+	err = start(dispatch, programs);
 	if (err) {
 		dispatch_free(dispatch);
 		return err;
@@ -673,5 +703,6 @@ void dispatch_free(struct dispatch *dispatch)
 	unmap(&dispatch->nats);
 	unmap(&dispatch->lines);
 	unmap(&dispatch->loads);
+	unmap(&dispatch->asked);
 	free(dispatch);
 }
