@@ -22,7 +22,7 @@ static __always_inline long cookie_answer_frame(frame_context *ctx, struct packe
 						__u64 now_ns)
 {
 	__u8 options = (__u8)cookie_options_of(packet);
-	__u32 cookie = cookie_make(packet, dispatch_cookie_epoch(now_ns), options);
+	__u32 cookie = (__u32)cookie_make(packet, dispatch_cookie_epoch(now_ns), options);
 
 	return answer_syn(ctx, packet, cookie, 0,
 			  cookie_syn_options(packet->is_ipv6, options, COOKIE_SCALE));

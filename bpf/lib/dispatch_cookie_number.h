@@ -16,6 +16,7 @@
 #define COOKIE_HASH_MASK    ((1u << DISPATCH_COOKIE_HASH_BITS) - 1)
 #define COOKIE_EPOCH_SHIFT  31
 #define COOKIE_OPTIONS_MASK 31
+#define COOKIE_REPEATED     (1 << 5) /* beside options, from cookie_read() */
 
 /* --- Options ---------------------------------------------------------------------------------- */
 
@@ -56,44 +57,74 @@ static __always_inline struct syn_options cookie_syn_options(bool is_ipv6, __u8 
 
 /* --- The number ------------------------------------------------------------------------------- */
 
-/* Verified by itself, for its stack. @seq: of the client's SYN. Return: 31 bits; the epoch's is
- * another. */
-__noinline long cookie_hash(struct packet *packet, __u32 seq, __u32 epoch)
+/* As far as the number does not depend on the client's. */
+static __always_inline void cookie_hash_begin(struct siphash *s, const struct packet *packet,
+					      const struct dispatch_settings *settings, __u32 epoch)
 {
-	const struct dispatch_settings *settings = dispatch_settings_of();
-	const __u64 *address;
-	struct siphash s;
+	const __u64 *address = (const __u64 *)packet->key.source;
 
-	if (!packet || !settings)
-		return 0;
-	siphash_begin(&s, settings->cookie_keys[epoch % DISPATCH_COOKIE_KEYS].word);
-	address = (const __u64 *)packet->key.source;
-	siphash_take(&s, address[0]);
-	siphash_take(&s, address[1]);
-	siphash_take(&s, address[2]);
-	siphash_take(&s, address[3]);
+	siphash_begin(s, settings->cookie_keys[epoch % DISPATCH_COOKIE_KEYS].word);
+	siphash_take(s, address[0]);
+	siphash_take(s, address[1]);
+	siphash_take(s, address[2]);
+	siphash_take(s, address[3]);
+}
+
+/* @seq: of the client's SYN. Return: 31 bits; the epoch's is another. */
+static __always_inline __u32 cookie_hash_end(struct siphash s, const struct packet *packet,
+					     __u32 seq, __u32 epoch)
+{
 	siphash_take(&s, (__u64)packet->key.source_port << 16 | packet->key.destination_port |
 				 (__u64)seq << 32);
 	siphash_take(&s, epoch);
-	return (long)(siphash_end(&s, 6 * sizeof(__u64)) & ((1u << COOKIE_EPOCH_SHIFT) - 1));
+	return (__u32)siphash_end(&s, 6 * sizeof(__u64)) & ((1u << COOKIE_EPOCH_SHIFT) - 1);
 }
 
-static __always_inline __u32 cookie_make(struct packet *packet, __u32 epoch, __u8 options)
+/* Verified by itself, for its stack. @packet: the SYN, with its headers. Return: the cookie. */
+__noinline long cookie_make(struct packet *packet, __u32 epoch, __u32 options)
 {
-	__u32 hash = (__u32)cookie_hash(packet, bpf_ntohl(packet_tcp(packet)->seq), epoch);
+	const struct dispatch_settings *settings = dispatch_settings_of();
+	struct siphash s;
+	__u32 hash;
 
-	return epoch << COOKIE_EPOCH_SHIFT | (hash ^ (__u32)options << DISPATCH_COOKIE_HASH_BITS);
+	if (!packet || !settings)
+		return 0;
+	cookie_hash_begin(&s, packet, settings, epoch);
+	hash = cookie_hash_end(s, packet, bpf_ntohl(packet_tcp(packet)->seq), epoch);
+	return epoch << COOKIE_EPOCH_SHIFT | (hash ^ options << DISPATCH_COOKIE_HASH_BITS);
 }
 
-/* Return: its options; negative: it is none of ours, or too old. */
-static __always_inline int cookie_read(struct packet *packet, __u32 cookie, __u32 seq, __u32 now)
+static __always_inline bool cookie_is_good(__u32 rest)
 {
-	__u32 epoch = now - ((cookie >> COOKIE_EPOCH_SHIFT ^ now) & 1);
-	__u32 rest = cookie ^ (__u32)cookie_hash(packet, seq, epoch);
+	return !(rest & COOKIE_HASH_MASK);
+}
 
-	if (rest & COOKIE_HASH_MASK)
+/*
+ * Verified by itself, likewise. @packet: an ACK, with its headers. @now: the epoch.
+ * Return: the options of the cookie that it brings; negative: it is none of ours, or too old.
+ *
+ * The number of the client's SYN is the one before the ACK's; with COOKIE_REPEATED it is the ACK's
+ * own: a client that asks for a window with nothing to say repeats what was acknowledged last.
+ */
+__noinline int cookie_read(struct packet *packet, __u32 now)
+{
+	const struct dispatch_settings *settings = dispatch_settings_of();
+	__u32 cookie, seq, epoch, rest;
+	struct siphash s;
+
+	if (!packet || !settings)
 		return -1;
-	return (int)(rest >> DISPATCH_COOKIE_HASH_BITS & COOKIE_OPTIONS_MASK);
+	cookie = bpf_ntohl(packet_tcp(packet)->ack_seq) - 1;
+	seq = bpf_ntohl(packet_tcp(packet)->seq);
+	epoch = now - ((cookie >> COOKIE_EPOCH_SHIFT ^ now) & 1);
+	cookie_hash_begin(&s, packet, settings, epoch);
+	rest = cookie ^ cookie_hash_end(s, packet, seq - 1, epoch);
+	if (cookie_is_good(rest))
+		return (int)(rest >> DISPATCH_COOKIE_HASH_BITS & COOKIE_OPTIONS_MASK);
+	rest = cookie ^ cookie_hash_end(s, packet, seq, epoch);
+	if (packet->payload || !cookie_is_good(rest))
+		return -1;
+	return (int)(rest >> DISPATCH_COOKIE_HASH_BITS & COOKIE_OPTIONS_MASK) | COOKIE_REPEATED;
 }
 
 #endif

@@ -10,30 +10,14 @@
 
 /* --- The flow begins -------------------------------------------------------------------------- */
 
-/* The number of the client's SYN: of an ACK it is the one before; a client that asks for a window
- * with nothing to say repeats what was acknowledged last. */
-static __always_inline int cookie_find(struct packet *packet, __u64 now_ns, __u32 *ret_seq)
+/* For the daemon, if the endpoint does not answer. @nat: the flow's index. */
+static __always_inline void cookie_note_asked(__u32 nat, __u32 seq)
 {
-	const struct tcphdr *tcp = packet_tcp(packet);
-	__u32 cookie = bpf_ntohl(tcp->ack_seq) - 1, epoch = dispatch_cookie_epoch(now_ns);
-	int options;
-
-	*ret_seq = bpf_ntohl(tcp->seq) - 1;
-	options = cookie_read(packet, cookie, *ret_seq, epoch);
-	if (options >= 0 || packet->payload)
-		return options;
-	*ret_seq = bpf_ntohl(tcp->seq);
-	return cookie_read(packet, cookie, *ret_seq, epoch);
-}
-
-/* For the daemon, if the endpoint does not answer. @packet: with the flow. */
-static __always_inline void cookie_note_asked(const struct packet *packet, __u32 seq)
-{
-	__u32 place = packet->nat % DISPATCH_ASKED_PLACES;
+	__u32 place = nat % DISPATCH_ASKED_PLACES;
 	__u64 *asked = bpf_map_lookup_elem(&dispatch_asked, &place);
 
 	if (asked)
-		*asked = dispatch_asked_word(packet->nat, seq);
+		*asked = dispatch_asked_word(nat, seq);
 }
 
 /* Return: GOES_ON: it is there, and ->real and ->nat are its; or why not. */
@@ -43,8 +27,8 @@ static __always_inline enum dispatch_drop cookie_new_flow(frame_context *ctx, st
 	const struct tcphdr *tcp = packet_tcp(packet);
 	enum dispatch_drop why;
 	struct dispatch_nat *nat;
-	__u32 seq = 0;
-	int options = cookie_find(packet, work->now_ns, &seq);
+	int options = cookie_read(packet, dispatch_cookie_epoch(work->now_ns));
+	__u32 seq = bpf_ntohl(tcp->seq) - !(options & COOKIE_REPEATED);
 
 	if (options < 0)
 		return DISPATCH_DROP_NO_COOKIE;
@@ -57,14 +41,14 @@ static __always_inline enum dispatch_drop cookie_new_flow(frame_context *ctx, st
 	if (!nat)
 		return why;
 	nat->cookie = DISPATCH_COOKIE_ASKED;
-	nat->cookie_options = (__u8)options;
+	nat->cookie_options = (__u8)(options & COOKIE_OPTIONS_MASK);
 	nat->cookie_number = bpf_ntohl(tcp->ack_seq) - 1;
 	nat->cookie_seq = (__u16)seq;
 	nat->cookie_window = tcp->window;
 	work->nat = nat;
 	count_cookie(work->service_index, true);
 	set_found(packet, work);
-	cookie_note_asked(packet, seq);
+	cookie_note_asked(packet->nat, seq);
 	return DISPATCH_GOES_ON;
 }
 
