@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/maps.h"
 #include "lib/parse.h"
+#include "lib/tcp_options.h"
 
 /* How far beyond the window that we know of a sender may be: windows are rounded to their scale. */
 #define WINDOW_SLACK 65536

@@ -13,7 +13,6 @@
 #include "lib/guard_look.h"
 #include "lib/handshake.h"
 #include "lib/headers.h"
-#include "lib/translate.h"
 
 #define COOKIE_WINDOW 29200
 
@@ -64,23 +63,6 @@ static __always_inline __s64 make_cookie(frame_context *ctx, struct packet *pack
 	return cookie;
 }
 
-/* Return: the difference of the transport checksum; addresses and ports only change places. */
-static __always_inline __u32 answer_tcp(struct packet *packet, __s64 cookie)
-{
-	const struct tcphdr *tcp = packet_tcp(packet);
-	const struct handshake_segment segment = {
-		.source = tcp->dest,
-		.destination = tcp->source,
-		.seq = (__u32)cookie,
-		.ack = bpf_ntohl(tcp->seq) + 1,
-		.window = bpf_htons(COOKIE_WINDOW),
-		.flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
-		.options.mss = (__u16)(cookie >> 32),
-	};
-
-	return make_segment(packet, &segment);
-}
-
 /*
  * Return: whether the frame is now the answer, to be sent back. @packet: a SYN. Left to the stack
  * are SYNs that bring data and, for their ports are not known, those with options in the network
@@ -88,9 +70,7 @@ static __always_inline __u32 answer_tcp(struct packet *packet, __s64 cookie)
  */
 static __always_inline bool guard_answer_syn(frame_context *ctx, struct packet *packet)
 {
-	struct tcphdr *tcp = packet_tcp(packet);
 	__s64 cookie;
-	__u32 l4, l3;
 
 	if (packet->protocol != IPPROTO_TCP || packet->payload || !packet->key.destination_port ||
 	    load_tcp_headers(ctx, packet) || !frame_can_reply(ctx, packet))
@@ -98,9 +78,8 @@ static __always_inline bool guard_answer_syn(frame_context *ctx, struct packet *
 	cookie = make_cookie(ctx, packet);
 	if (cookie < 0 || !(cookie >> 32))
 		return false;
-	l3 = answer_ip(packet);
-	l4 = answer_tcp(packet, cookie);
-	return !frame_store(ctx, packet, (__u8 *)&tcp->check - (__u8 *)tcp, 0, l4, l3);
+	return !answer_syn(ctx, packet, (__u32)cookie, bpf_htons(COOKIE_WINDOW),
+			   (struct syn_options){.mss = (__u16)(cookie >> 32)});
 }
 
 #endif

@@ -3,21 +3,14 @@
 #define SLUICE_BPF_HANDSHAKE_H
 
 /* Makes a segment of a handshake, or around one, of a segment that has arrived: SYN cookies of
- * either kind, in the copy of a packet's headers. */
+ * either kind, in the copy of a packet's headers. At either hook: lib/frame_tc.h or
+ * lib/frame_xdp.h comes first. */
 #include "lib/checksum.h"
-#include "lib/parse.h"
+#include "lib/syn_options.h"
+#include "lib/translate.h"
 
 #define TCP_FLAGS_AT 13
 #define FOUR_NOPS    0x01010101
-
-/* Options of a SYN as far as there is room: for the first 4 bytes, for all 12. */
-struct syn_options {
-	__u16 mss; /* 0: none of all */
-	bool has_sack, has_scale;
-	__u8 scale;
-};
-
-#define SYN_OPTIONS_LEN 12
 
 struct handshake_segment {
 	__be16 source, destination;
@@ -26,30 +19,6 @@ struct handshake_segment {
 	__u8 flags;
 	struct syn_options options;
 };
-
-static __always_inline void put_syn_options(__u8 *l4, __u32 l4_len,
-					    const struct syn_options *options)
-{
-	__u8 *at = l4 + sizeof(struct tcphdr);
-
-	if (!options->mss || l4_len < sizeof(struct tcphdr) + 4)
-		return;
-	at[0] = OPTION_MSS;
-	at[1] = 4;
-	at[2] = options->mss >> 8;
-	at[3] = (__u8)options->mss;
-	if (l4_len < sizeof(struct tcphdr) + SYN_OPTIONS_LEN)
-		return;
-	if (options->has_sack) {
-		at[4] = OPTION_SACK_PERMITTED;
-		at[5] = 2;
-	}
-	if (options->has_scale) {
-		at[7] = OPTION_SCALE;
-		at[8] = 3;
-		at[9] = options->scale;
-	}
-}
 
 /* What the segment's header has behind the options is NOPs. Return: the difference of the header.
  */
@@ -74,6 +43,26 @@ static __always_inline __u32 make_segment(struct packet *packet,
 			*(__u32 *)(l4 + i) = FOUR_NOPS;
 	put_syn_options(l4, packet->l4_len, &segment->options);
 	return sum_difference(before, sum_words((const __u32 *)l4, L4_WORDS));
+}
+
+/* Makes of a SYN its answer, where it is; addresses and ports only change places. Return: not 0 if
+ * it cannot be written. */
+static __always_inline long answer_syn(frame_context *ctx, struct packet *packet, __u32 seq,
+				       __be16 window, struct syn_options options)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+	const struct handshake_segment segment = {
+		.source = tcp->dest,
+		.destination = tcp->source,
+		.seq = seq,
+		.ack = bpf_ntohl(tcp->seq) + 1,
+		.window = window,
+		.flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
+		.options = options,
+	};
+	__u32 l3 = answer_ip(packet), l4 = make_segment(packet, &segment);
+
+	return frame_store(ctx, packet, __builtin_offsetof(struct tcphdr, check), 0, l4, l3);
 }
 
 #endif

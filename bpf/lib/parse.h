@@ -51,21 +51,6 @@
 #define TCP_FLAG_ACK 0x10
 #define TCP_FLAG_URG 0x20
 
-/* Where the options that we change can begin at most. */
-#define TIMESTAMP_LAST      (L4_MAX - 10)
-#define SACK_LAST           (L4_MAX - 10)
-#define SACK_PERMITTED_LAST (L4_MAX - 2)
-
-enum tcp_option {
-	OPTION_END,
-	OPTION_NOP,
-	OPTION_MSS,
-	OPTION_SCALE,
-	OPTION_SACK_PERMITTED,
-	OPTION_SACK,
-	OPTION_TIMESTAMPS = 8,
-};
-
 struct packet {
 	struct flow_key key __attribute__((aligned(8)));
 	__u32 l3_offset;
@@ -78,7 +63,7 @@ struct packet {
 		/* Options, from the transport header's start; 0: none. */
 		struct {
 			__u32 timestamp_at, sack_at, sack_permitted_at;
-			__u32 option_at; /* where find_options() is */
+			__u32 option_at; /* where walk_options() is */
 		};
 		/* What dispatch has found: for a fragment, of form DNAT, or a flow that a cookie
 		 * began. */
@@ -88,12 +73,11 @@ struct packet {
 			__u16 service, real;
 			__u32 is_answer; /* from an endpoint */
 		};
-		/* Options of a SYN, as dispatch reads them. */
+		/* Options of a SYN; ->option_at is beside them. */
 		struct {
 			__u32 syn_mss;
-			__u32 syn_scale; /* DISPATCH_NO_SCALE: none */
+			__u32 syn_scale; /* SYN_NO_SCALE: none */
 			__u32 syn_has_sack;
-			__u32 syn_at; /* where cookie_read_syn() is */
 		};
 	};
 	__u16 vip; /* where dispatch has found the destination */
@@ -286,70 +270,6 @@ static __always_inline enum flow_verdict parse_frame(const void *data, const voi
 	if (packet->protocol == IPPROTO_UDP)
 		parse_udp(l4, end, packet);
 	return FLOW_VERDICT_NOT_TCP;
-}
-
-/*
- * Finds the options that we change, in the copy. A receiver ignores options of a wrong size, so
- * they stay as they are. Return: 0; not 0 if one runs over.
- *
- * Verified by itself, not inlined, and with its place in the packet instead of a register: the
- * verifier (6.1 to 6.18) follows each combination of positions that it can see, to a million
- * instructions and no end. A pointer argument of such a function may be NULL to it.
- */
-__noinline int find_options(struct packet *packet)
-{
-	volatile __u32 *place;
-	const __u8 *l4;
-	__u32 at, len;
-
-	if (!packet)
-		return -1;
-	place = &packet->option_at;
-	l4 = packet_l4(packet);
-	*place = sizeof(struct tcphdr);
-	for (int i = 0; i < L4_MAX - (int)sizeof(struct tcphdr); i++) {
-		at = *place;
-		if (at >= packet->l4_len || at >= L4_MAX || l4[at] == OPTION_END)
-			return 0;
-		if (l4[at] == OPTION_NOP) {
-			*place = at + 1;
-			continue;
-		}
-		len = l4[at + 1];
-		if (len < 2 || at + len > packet->l4_len)
-			return -1;
-		if (l4[at] == OPTION_TIMESTAMPS && len == 10)
-			packet->timestamp_at = at;
-		else if (l4[at] == OPTION_SACK && len % 8 == 2)
-			packet->sack_at = at;
-		else if (l4[at] == OPTION_SACK_PERMITTED && len == 2)
-			packet->sack_permitted_at = at;
-		*place = at + len;
-	}
-	return 0;
-}
-
-/* @at: where find_options() has found it. @last: where it can begin at most. Return: NULL: there is
- * none. The comparisons stay apart for the reason given in load_tcp_headers(). */
-static __always_inline __u8 *option_at(struct packet *packet, __u32 at, __u32 last)
-{
-	if (!at)
-		return NULL;
-	barrier_var(at);
-	return at <= last ? packet_l4(packet) + at : NULL;
-}
-
-static __always_inline __u32 read_be32(const __u8 *at)
-{
-	return (__u32)at[0] << 24 | (__u32)at[1] << 16 | (__u32)at[2] << 8 | at[3];
-}
-
-static __always_inline void write_be32(__u8 *at, __u32 number)
-{
-	at[0] = number >> 24;
-	at[1] = number >> 16;
-	at[2] = number >> 8;
-	at[3] = number;
 }
 
 #endif

@@ -5,6 +5,7 @@
 /* Makes a packet of one connection one of the other, in the copy of its headers. */
 #include "lib/checksum.h"
 #include "lib/parse.h"
+#include "lib/tcp_options.h"
 
 #define SACK_EDGES_MAX  8
 #define IPV6_ECN_SHIFT  4 /* in the first byte of ->flow_lbl: the traffic class's low half */

@@ -21,7 +21,7 @@
  * This layout is the ABI between a daemon and what an earlier one has left pinned: any change of
  * it, or of what a field means, raises DISPATCH_ABI_VERSION.
  */
-#define DISPATCH_ABI_VERSION 3
+#define DISPATCH_ABI_VERSION 4
 
 #define DISPATCH_SERVICES_MAX  1024
 #define DISPATCH_ENDPOINTS_MAX 32767 /* of all services */
@@ -440,6 +440,58 @@ struct dispatch_cookie_use {
 static inline __u32 dispatch_cookie_epoch(__u64 now_ns)
 {
 	return (__u32)(now_ns >> DISPATCH_COOKIE_EPOCH_BITS);
+}
+
+/*
+ * Options in a cookie: the code of the segment size above the three bits of one for SACK and the
+ * window scale. Tables are numbers: of an array clang makes a section that libbpf 1.1 cannot load.
+ *
+ * Sizes that are met with (as the kernel's net/ipv4/syncookies.c has them, and net/ipv6's): the
+ * largest that is not above the client's.
+ */
+#define DISPATCH_COOKIE_SIZES4 (536 | 1300 << 16 | 1440ULL << 32 | 1460ULL << 48)
+#define DISPATCH_COOKIE_SIZES6 (1220 | 1420 << 16 | 1440ULL << 32 | 8940ULL << 48)
+
+static inline __u16 dispatch_cookie_mss(int is_ipv6, __u32 options)
+{
+	return (__u16)((is_ipv6 ? DISPATCH_COOKIE_SIZES6 : DISPATCH_COOKIE_SIZES4) >>
+		       16 * (options >> 3 & 3));
+}
+
+/* Scales likewise: a client that is taken to have a smaller one is sent less at a time. Codes 0
+ * and 1: none; without SACK, and with it. */
+#define DISPATCH_COOKIE_SCALES (4 << 12 | 6 << 16 | 7 << 20 | 8 << 24 | 10u << 28)
+
+#define DISPATCH_COOKIE_CODE_SACK  1
+#define DISPATCH_COOKIE_CODE_SCALE 2 /* the first of those with a scale, and SACK */
+#define DISPATCH_COOKIE_CODE_LAST  7
+
+static inline __u8 dispatch_cookie_scale(__u32 options)
+{
+	return DISPATCH_COOKIE_SCALES >> 4 * (options & 7) & 15;
+}
+
+static inline int dispatch_cookie_has_sack(__u32 options)
+{
+	return (options & 7) >= DISPATCH_COOKIE_CODE_SACK;
+}
+
+static inline int dispatch_cookie_has_scale(__u32 options)
+{
+	return (options & 7) >= DISPATCH_COOKIE_CODE_SCALE;
+}
+
+/*
+ * Element of the array `dispatch_asked`: a flow whose endpoint was sent a SYN, for the daemon to
+ * send it again if it was lost. At the flow's index modulo their number; a later flow takes the
+ * place of an earlier one, which is not asked for again then. {index into `dispatch_nats` 32 |
+ * number of the client's SYN 32}; 0: none. Writers: the programs add, the daemon takes off.
+ */
+#define DISPATCH_ASKED_PLACES 16384
+
+static inline __u64 dispatch_asked_word(__u32 nat, __u32 seq)
+{
+	return (__u64)nat << 32 | seq;
 }
 
 /* --- Settings and counts -----------------------------------------------------------------------*/

@@ -105,6 +105,14 @@ int dispatch_renew_cookies(struct dispatch *dispatch) WARN_UNUSED;
  */
 uint32_t dispatch_follow_loads(struct dispatch *dispatch, uint64_t now_ns) WARN_UNUSED;
 
+/**
+ * Sends SYNs to endpoints again that flows of SYN cookies wait for. A thousand at most; without any
+ * some microseconds.
+ * @now_ns: of CLOCK_MONOTONIC. Return: ms after which it wants to be called again; 0: not before
+ * the next plan.
+ */
+uint32_t dispatch_ask_again(struct dispatch *dispatch, uint64_t now_ns) WARN_UNUSED;
+
 /* Since the programs were loaded first. Sums over all CPUs. */
 struct dispatch_traffic {
 	uint64_t packets, bytes;                   /* from clients, forwarded; bytes of frames */

@@ -860,6 +860,7 @@ static void set_sizes(const struct bpf_object *object)
 		{"dispatch_services", DISPATCH_HALVES * DISPATCH_SERVICES_MAX},
 		{"dispatch_service_counts", DISPATCH_SERVICES_MAX},
 		{"dispatch_cookies", DISPATCH_SERVICES_MAX},
+		{"dispatch_asked", DISPATCH_ASKED_PLACES},
 		{"dispatch_reals", REALS},
 		{"dispatch_real_counts", REALS},
 		{"dispatch_loads", REALS},

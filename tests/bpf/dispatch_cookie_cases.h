@@ -48,6 +48,7 @@ static void reset_cookies(bool is_ipv6)
 		fixture.settings.cookie_keys[i / 2].word[i % 2] = 0x0123456789abcdefULL * (i + 1);
 	put("dispatch_settings", 0, &fixture.settings);
 	put("dispatch_cookies", SERVICE, &none);
+	put("dispatch_asked", fixture.run.base, &(uint64_t){0});
 	set_guard(GUARD_ENFORCE);
 }
 
@@ -64,7 +65,8 @@ static uint32_t epoch_now(void)
 	return dispatch_cookie_epoch(now_ns());
 }
 
-static uint32_t cookie_of(uint32_t epoch, uint32_t code)
+/* @port: the client's. */
+static uint32_t cookie_of_port(uint32_t epoch, uint32_t code, unsigned port)
 {
 	const struct dispatch_cookie_key *secret =
 		&fixture.settings.cookie_keys[epoch % DISPATCH_COOKIE_KEYS];
@@ -75,13 +77,18 @@ static uint32_t cookie_of(uint32_t epoch, uint32_t code)
 	address_of(2, fixture.is_ipv6, input);
 	address_of(1, fixture.is_ipv6, input + 16);
 	put16(input + 32, 80);
-	put16(input + 34, 40000);
+	put16(input + 34, port);
 	for (int i = 0; i < 4; i++) {
 		input[36 + i] = (uint8_t)(CLIENT_SEQ >> 8 * i);
 		input[40 + i] = (uint8_t)(epoch >> 8 * i);
 	}
 	hash = (uint32_t)siphash(slice_of((const char *)input, sizeof(input)), &key);
 	return epoch << 31 | ((hash & 0x7fffffff) ^ code << DISPATCH_COOKIE_HASH_BITS);
+}
+
+static uint32_t cookie_of(uint32_t epoch, uint32_t code)
+{
+	return cookie_of_port(epoch, code, 40000);
 }
 
 static struct frame segment_frame(const struct segment *segment)
@@ -263,6 +270,16 @@ static struct frame syn_frame(void)
 	return segment_frame(&segment);
 }
 
+/* What the daemon finds of the flow, to send the SYN again. */
+static void assert_asked(uint32_t seq)
+{
+	uint64_t word = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_asked"), &fixture.run.base, &word),
+			 0);
+	assert_true(word == (seq ? dispatch_asked_word(fixture.run.base, seq) : 0));
+}
+
 static void ack_with_a_cookie_becomes_the_clients_syn(void **state)
 {
 	struct frame expected;
@@ -276,6 +293,7 @@ static void ack_with_a_cookie_becomes_the_clients_syn(void **state)
 		expected = syn_frame();
 		assert_becomes_at_tc("ACK", ack_frame(cookie_of(epoch_now(), FULL_CODE), 1001, 0),
 				     &expected);
+		assert_asked(fixture.hook->is_xdp ? 0 : CLIENT_SEQ);
 		assert_int_equal(service_count().cookie_flows - before, !fixture.hook->is_xdp);
 		assert_int_equal(nat_of_flow().cookie, fixture.hook->is_xdp
 							       ? DISPATCH_COOKIE_NONE

@@ -3,7 +3,7 @@
 #define TESTS_BPF_DISPATCH_LOAD_CASES_H
 
 /* Choice by load, between two endpoints. */
-#include "dispatch_cases.h"
+#include "dispatch_cookie_cases.h"
 
 #define OTHER 2u
 
@@ -38,14 +38,19 @@ static void put_two(void)
 	close(fd);
 }
 
-static void reset_by_load(enum dispatch_form form)
+static void choose_by_load(void)
 {
-	reset(form, IPPROTO_TCP, false);
 	fixture.service.algorithm = DISPATCH_LEAST_LOADED;
 	fixture.service.ring_size = DISPATCH_RING_SLOTS;
 	put_service();
 	put("dispatch_reals", OTHER, &fixture.real);
 	put_two();
+}
+
+static void reset_by_load(enum dispatch_form form)
+{
+	reset(form, IPPROTO_TCP, false);
+	choose_by_load();
 }
 
 /* Return: how many of @count new flows the other one gets. */
@@ -106,9 +111,50 @@ static void flows_without_an_entry_go_by_the_ring(void **state)
 	assert_int_equal(flows_of(REAL) + flows_of(OTHER), 1000);
 }
 
-#define DISPATCH_LOAD_TESTS                                    \
-	cmocka_unit_test(new_flows_go_where_fewer_are),        \
-		cmocka_unit_test(flows_are_counted_by_weight), \
-		cmocka_unit_test(flows_without_an_entry_go_by_the_ring)
+/* Return: how many of @count flows that cookies begin the other one gets. At XDP they are TC's. */
+static uint64_t begin_flows_by_cookies(unsigned count)
+{
+	uint64_t before[5], after[5];
+
+	forget_flows();
+	sum_counts("dispatch_real_counts", OTHER, before, 5);
+	for (unsigned port = 1000; port < 1000 + count; port++) {
+		struct frame in = ack_frame(cookie_of_port(epoch_now(), FULL_CODE, port), 1001, 0);
+
+		put16(in.bytes + 14 + 20, port);
+		assert_action("ACK", in,
+			      fixture.hook->is_xdp ? fixture.hook->pass : fixture.hook->redirect);
+	}
+	sum_counts("dispatch_real_counts", OTHER, after, 5);
+	return after[2] - before[2];
+}
+
+static void flows_of_cookies_go_where_fewer_are(void **state)
+{
+	uint64_t where_fewer_are, where_more_are;
+
+	(void)state;
+	reset_cookies(false);
+	choose_by_load();
+	fixture.run.nports = 40;
+	put_run();
+	put("dispatch_reals", OTHER, &fixture.real);
+	note_sent();
+	put_load(REAL, 1000, 1);
+	put_load(OTHER, 0, 1);
+	where_fewer_are = begin_flows_by_cookies(32);
+	assert_int_equal(flows_of(REAL) + flows_of(OTHER), fixture.hook->is_xdp ? 1000 : 1032);
+	put_load(REAL, 0, 1);
+	put_load(OTHER, 1000, 1);
+	where_more_are = begin_flows_by_cookies(32);
+	if (!fixture.hook->is_xdp) /* by the ring the two are equal */
+		assert_true(where_fewer_are >= where_more_are + 8);
+}
+
+#define DISPATCH_LOAD_TESTS                                              \
+	cmocka_unit_test(new_flows_go_where_fewer_are),                  \
+		cmocka_unit_test(flows_are_counted_by_weight),           \
+		cmocka_unit_test(flows_without_an_entry_go_by_the_ring), \
+		COOKIE_TEST(flows_of_cookies_go_where_fewer_are)
 
 #endif

@@ -7,6 +7,7 @@ import pytest
 from lib import ask, flood, traffic
 from lib.configs import pool
 from lib.netns import PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_address
+from lib.origins import read_line
 from lib.paths import ROOT
 from lib.process import wait_until
 
@@ -65,8 +66,13 @@ def rows(sluice):
     return {row["address"]: row for row in sluice.ctl_json("services")["services"]}
 
 
+def address_of(target):
+    host, port = target
+    return f"[{host}]:{port}/tcp" if ":" in host else f"{host}:{port}/tcp"
+
+
 def row(sluice):
-    return rows(sluice)[f"{VIP}:80/tcp"]
+    return rows(sluice)[address_of(TARGET)]
 
 
 def assert_served(net, target=TARGET):
@@ -110,6 +116,46 @@ def test_transfers_are_right_through_a_flood(net, sluice, traffic_server, hook):
         report = traffic.run(net.client, TARGET, connections=30, up=300_000, down=3_000_000)
         traffic.assert_ok(report, 30)
     assert row(sluice)["cookie_flows"] == 30
+
+
+@contextlib.contextmanager
+def first_syns_lost(net):
+    """At the endpoint, of each source port. Yields how many were, to be called."""
+    net.backend.run("nft", "-f", "-", input="""
+        table inet lost {
+            set seen { type inet_service; flags dynamic; size 65535; }
+            chain input {
+                type filter hook input priority -300;
+                tcp dport 7000 tcp flags & (syn | ack) == syn tcp sport != @seen \\
+                    add @seen { tcp sport } counter drop
+            }
+        }""")
+
+    def count():
+        rules = net.backend.run("nft", "list", "chain", "inet", "lost", "input").stdout
+        return int(rules.split("packets ")[1].split()[0])
+    try:
+        yield count
+    finally:
+        net.backend.run("nft", "delete", "table", "inet", "lost")
+
+
+@pytest.mark.parametrize("target", [TARGET, TARGET6], ids=["v4", "v6"])
+def test_a_lost_syn_to_the_endpoint_is_sent_again(net, sluice, named_origin, hook, target):
+    """Clients that wait for the server to speak first say nothing that would make the packet programs do it."""
+    sluice.start(config(named_origin("o", (backend_address(2), 7000)),
+                        named_origin("o", ("fd77:2::2", 7000)), hook, syn_cookie_threshold=1))
+
+    def count_cookies():
+        ask.opened(net.client, target)[0].close()
+        return rows(sluice)[address_of(target)]["cookies"]
+    wait_until(count_cookies, 20, "SYNs are answered with cookies")
+    with first_syns_lost(net) as count_lost, contextlib.ExitStack() as stack:
+        begun = rows(sluice)[address_of(target)]["cookie_flows"]
+        waiting = [stack.enter_context(net.client.connect(target)) for _ in range(20)]
+        for sock in waiting:
+            assert read_line(sock) == "o" and ask.echoes(sock, b"x" * 100_000)
+        assert rows(sluice)[address_of(target)]["cookie_flows"] - begun == 20 == count_lost()
 
 
 def test_without_cookies_the_flood_takes_all_ports(net, sluice, named_origin):

@@ -22,6 +22,7 @@
 #define DEFAULT_GUE_PORT    6080
 #define DEFAULT_RATE        125000
 #define RATE_BURST_MS       100
+#define ASK_MS              1000
 
 /* A plan on its way into the maps. */
 struct applying {
@@ -329,6 +330,16 @@ static bool has_choice_by_load(const struct dispatch_plan *plan)
 	return false;
 }
 
+/* Whether it does is the guard's to say. */
+static bool has_cookies(const struct dispatch_plan *plan)
+{
+	for (size_t i = 0; i < plan->nservices; i++)
+		if (plan->services[i].form == DISPATCH_NAT &&
+		    plan->services[i].protocol == IPPROTO_TCP)
+			return true;
+	return false;
+}
+
 static int apply(struct applying *applying)
 {
 	struct dispatch *dispatch = applying->dispatch;
@@ -352,6 +363,7 @@ static int apply(struct applying *applying)
 	dispatch_answers_trim(fd_of(dispatch, "dispatch_answerers"), &applying->answers);
 	dispatch_reals_end(dispatch->endpoints);
 	dispatch->chooses_by_load = has_choice_by_load(applying->plan);
+	dispatch->takes_cookies = has_cookies(applying->plan);
 	return 0;
 }
 
@@ -401,4 +413,12 @@ uint32_t dispatch_follow_loads(struct dispatch *dispatch, uint64_t now_ns)
 	if (!dispatch->chooses_by_load)
 		return 0;
 	return dispatch_loads_step(dispatch->counted, dispatch_seconds(now_ns));
+}
+
+uint32_t dispatch_ask_again(struct dispatch *dispatch, uint64_t now_ns)
+{
+	if (!dispatch->takes_cookies)
+		return 0;
+	dispatch_asks_step(&dispatch->asks, dispatch_seconds(now_ns));
+	return ASK_MS;
 }

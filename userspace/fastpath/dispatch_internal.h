@@ -127,6 +127,29 @@ void dispatch_loads_weigh(struct dispatch_loads *loads, uint16_t real, uint32_t 
 /* Reads a part of the table of flows. @now_s: dispatch_seconds(). Return: ms until the next. */
 uint32_t dispatch_loads_step(struct dispatch_loads *loads, uint32_t now_s);
 
+/* --- SYNs to endpoints that were lost (dispatch_asks.c)
+ * --------------------------------------------------------
+ */
+
+/* The tables, shared with the programs; borrowed. */
+struct dispatch_ask_tables {
+	uint64_t *asked; /* DISPATCH_ASKED_PLACES */
+	const struct dispatch_nat *nats;
+	const struct dispatch_real *reals; /* DISPATCH_ENDPOINTS_MAX + 1 */
+	const struct dispatch_run *runs;   /* DISPATCH_RUN_PLACES */
+	uint32_t nnats;
+	const int *fds; /* raw_open() of IPv4 and IPv6; negative: none */
+};
+
+struct dispatch_asks {
+	struct dispatch_ask_tables tables;
+	uint32_t looked_s; /* the last time; 0: never */
+	uint32_t next;     /* place to begin with: what one time has no room for comes first then */
+};
+
+/* Once a second or so. @now_s: dispatch_seconds(). */
+void dispatch_asks_step(struct dispatch_asks *asks, uint32_t now_s);
+
 /* --- Rings (dispatch_ring.c) --------------------------------------------------------------------
  */
 

@@ -30,6 +30,7 @@ int dispatch_maps_size(struct bpf_object *object, uint32_t flows)
 		{"dispatch_services", DISPATCH_HALVES * DISPATCH_SERVICES_MAX},
 		{"dispatch_service_counts", DISPATCH_SERVICES_MAX},
 		{"dispatch_cookies", DISPATCH_SERVICES_MAX},
+		{"dispatch_asked", DISPATCH_ASKED_PLACES},
 		{"dispatch_reals", DISPATCH_ENDPOINTS_MAX + 1},
 		{"dispatch_real_counts", DISPATCH_ENDPOINTS_MAX + 1},
 		{"dispatch_loads", DISPATCH_ENDPOINTS_MAX + 1},

@@ -38,6 +38,8 @@ static int map_arrays(struct dispatch *dispatch)
 	if (!err)
 		err = map_elements(dispatch, "dispatch_loads", sizeof(struct dispatch_load_of_real),
 				   &dispatch->loads);
+	if (!err)
+		err = map_elements(dispatch, "dispatch_asked", sizeof(uint64_t), &dispatch->asked);
 	return err;
 }
 
@@ -93,9 +95,9 @@ static void on_sending(bool all_send, void *context)
 		log_warn("dispatch: whether devices send for XDP cannot be told to the programs");
 }
 
-static int start(struct dispatch *dispatch, struct nexthops *nexthops)
+static int start(struct dispatch *dispatch, struct splice *programs)
 {
-	struct dispatch_real_tables tables = {.nexthops = nexthops};
+	struct dispatch_real_tables tables = {.nexthops = programs->nexthops};
 	int err = map_arrays(dispatch);
 
 	if (!err)
@@ -121,6 +123,12 @@ static int start(struct dispatch *dispatch, struct nexthops *nexthops)
 					       .nats = tables.nats,
 					       .nlines = tables.nlines,
 					       .nnats = tables.nnats});
+	dispatch->asks.tables = (struct dispatch_ask_tables){.asked = dispatch->asked.elements,
+							     .nats = tables.nats,
+							     .reals = tables.reals,
+							     .runs = tables.runs,
+							     .nnats = tables.nnats,
+							     .fds = programs->reset_fd};
 	return dispatch->endpoints && dispatch->counted ? 0 : -ENOMEM;
 }
 
@@ -135,7 +143,7 @@ int dispatch_new(struct splice *programs, struct dispatch **ret)
 	if (!dispatch)
 		return -ENOMEM;
 	dispatch->ingress = &programs->ingress;
-	err = start(dispatch, programs->nexthops);
+	err = start(dispatch, programs);
 	if (err) {
 		dispatch_free(dispatch);
 		return err;
@@ -166,5 +174,6 @@ void dispatch_free(struct dispatch *dispatch)
 	unmap(&dispatch->nats);
 	unmap(&dispatch->lines);
 	unmap(&dispatch->loads);
+	unmap(&dispatch->asked);
 	free(dispatch);
 }

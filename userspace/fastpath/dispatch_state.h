@@ -17,10 +17,12 @@ struct dispatch {
 	const struct ingress *ingress; /* borrowed */
 	struct attach *attach;         /* borrowed; NULL: not watched yet */
 	struct dispatch_settings settings;
-	struct mapped reals, runs, nats, lines, loads;
+	struct mapped reals, runs, nats, lines, loads, asked;
 	struct dispatch_reals *endpoints;
 	struct dispatch_loads *counted;
+	struct dispatch_asks asks;
 	bool chooses_by_load;                        /* some service in force does */
+	bool takes_cookies;                          /* likewise: it can */
 	uint64_t service_ids[DISPATCH_SERVICES_MAX]; /* by place; 0: free */
 	struct dispatch_ring_builder rings[DISPATCH_SERVICES_MAX];
 };

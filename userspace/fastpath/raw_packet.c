@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Network headers, checksums and the raw sockets that packets of our own making leave by. */
+/* Network and TCP headers, checksums, and the raw sockets that packets of our own making leave by.
+ */
 #include "fastpath/raw_packet.h"
 
 #include <arpa/inet.h>
@@ -7,6 +8,8 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -14,6 +17,8 @@
 #define BURST_MS 100
 
 #define HOP_LIMIT 64
+
+_Static_assert(RAW_TCP_LEN == sizeof(struct tcphdr), "without options");
 
 bool raw_is_ipv4(const uint8_t ip[16])
 {
@@ -81,6 +86,35 @@ uint32_t raw_write_ip(const struct flow_key *key, uint8_t protocol, uint32_t pay
 {
 	return raw_is_ipv4(key->source) ? write_ipv4(key, protocol, payload, at)
 					: write_ipv6(key, protocol, payload, at);
+}
+
+static void write_tcp(const struct raw_segment *segment, uint32_t len, uint8_t *at)
+{
+	const struct flow_key *key = segment->key;
+	uint32_t sum = raw_sum_pseudo(key, IPPROTO_TCP, len);
+	struct tcphdr tcp = {
+		.source = key->source_port,
+		.dest = key->destination_port,
+		.seq = htonl(segment->seq),
+		.ack_seq = htonl(segment->ack),
+		.window = htons(segment->window),
+	};
+
+	tcp.th_off = (len / 4) & 15;
+	tcp.th_flags = segment->flags;
+	memcpy(at, &tcp, sizeof(tcp));
+	if (segment->options_len)
+		memcpy(at + sizeof(tcp), segment->options, segment->options_len);
+	raw_write_checksum(raw_sum(sum, at, len), at + offsetof(struct tcphdr, check));
+}
+
+uint32_t raw_write_segment(const struct raw_segment *segment, uint8_t *at)
+{
+	uint32_t payload = RAW_TCP_LEN + segment->options_len;
+	uint32_t len = raw_write_ip(segment->key, IPPROTO_TCP, payload, at);
+
+	write_tcp(segment, payload, at + len);
+	return len + payload;
 }
 
 int raw_open(int family)

@@ -26,6 +26,20 @@ void raw_write_checksum(uint32_t sum, uint8_t *at);
 /* An IPv4 or IPv6 header from @key's source to its destination. Return: its length. */
 uint32_t raw_write_ip(const struct flow_key *key, uint8_t protocol, uint32_t payload, uint8_t *at);
 
+/* A TCP segment without data. */
+struct raw_segment {
+	const struct flow_key *key; /* source: whom it seems to come from */
+	uint32_t seq, ack;
+	uint16_t window;
+	uint8_t flags;       /* TH_RST and others of <netinet/tcp.h> */
+	uint8_t options_len; /* a multiple of four, 40 at most */
+	const uint8_t *options;
+};
+
+/* With the IP header in front: RAW_IP_MAX and RAW_TCP_LEN, and the options. Return: its length. */
+#define RAW_TCP_LEN 20
+uint32_t raw_write_segment(const struct raw_segment *segment, uint8_t *at);
+
 /* Of what goes back. */
 struct flow_key raw_turned_round(const struct flow_key *key);
 

@@ -10,84 +10,44 @@
 #include "fastpath/raw_packet.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <string.h>
 
 #define TIMESTAMPS_SIZE 12
 
-struct segment {
-	const struct flow_key *key; /* source: whom it seems to come from */
-	uint32_t seq, ack;
-	bool is_reset, has_timestamps;
-	uint32_t tsval, tsecr;
-};
-
 /* RFC 7323 appendix A: two NOPs first. */
-static void write_timestamps(const struct segment *segment, uint8_t *at)
+static void write_timestamps(const struct keepalive *keepalive, uint8_t at[TIMESTAMPS_SIZE])
 {
-	const uint32_t numbers[2] = {htonl(segment->tsval), htonl(segment->tsecr)};
+	const uint32_t numbers[2] = {htonl(keepalive->tsval), htonl(keepalive->tsecr)};
 	const uint8_t head[4] = {1, 1, 8, 2 + sizeof(numbers)};
 
 	memcpy(at, head, sizeof(head));
 	memcpy(at + sizeof(head), numbers, sizeof(numbers));
 }
 
-static uint32_t tcp_len(const struct segment *segment)
-{
-	return (uint32_t)sizeof(struct tcphdr) + (segment->has_timestamps ? TIMESTAMPS_SIZE : 0);
-}
-
-static void write_tcp(const struct segment *segment, uint8_t *at)
-{
-	const struct flow_key *key = segment->key;
-	uint32_t len = tcp_len(segment), sum = raw_sum_pseudo(key, IPPROTO_TCP, len);
-	struct tcphdr tcp = {
-		.source = key->source_port,
-		.dest = key->destination_port,
-		.seq = htonl(segment->seq),
-		.ack_seq = htonl(segment->ack),
-		.doff = (len / 4) & 15,
-		.rst = segment->is_reset,
-		.ack = 1,
-	};
-
-	memcpy(at, &tcp, sizeof(tcp));
-	if (segment->has_timestamps)
-		write_timestamps(segment, at + sizeof(tcp));
-	raw_write_checksum(raw_sum(sum, at, len), at + offsetof(struct tcphdr, check));
-}
-
-static uint32_t build(const struct segment *segment, uint8_t *ret)
-{
-	uint32_t payload = tcp_len(segment);
-	uint32_t len = raw_write_ip(segment->key, IPPROTO_TCP, payload, ret);
-
-	write_tcp(segment, ret + len);
-	return len + payload;
-}
-
 uint32_t reset_build(const struct flow_key *key, uint32_t seq, uint32_t ack,
 		     uint8_t ret[RESET_PACKET_SIZE])
 {
-	const struct segment segment = {.key = key, .seq = seq, .ack = ack, .is_reset = true};
+	const struct raw_segment segment = {
+		.key = key, .seq = seq, .ack = ack, .flags = TH_RST | TH_ACK};
 
-	return build(&segment, ret);
+	return raw_write_segment(&segment, ret);
 }
 
 uint32_t keepalive_build(const struct keepalive *keepalive, uint8_t ret[KEEPALIVE_PACKET_SIZE])
 {
-	const struct segment segment = {
+	uint8_t timestamps[TIMESTAMPS_SIZE];
+	const struct raw_segment segment = {
 		.key = &keepalive->key,
 		.seq = keepalive->next_seq - 1,
 		.ack = keepalive->ack,
-		.has_timestamps = keepalive->has_timestamps,
-		.tsval = keepalive->tsval,
-		.tsecr = keepalive->tsecr,
+		.flags = TH_ACK,
+		.options = timestamps,
+		.options_len = keepalive->has_timestamps ? TIMESTAMPS_SIZE : 0,
 	};
 
-	return build(&segment, ret);
+	write_timestamps(keepalive, timestamps);
+	return raw_write_segment(&segment, ret);
 }
 
 int reset_send(int fd, const struct flow_key *key, uint32_t seq, uint32_t ack)

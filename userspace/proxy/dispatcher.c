@@ -22,7 +22,7 @@ struct dispatcher {
 	struct io_loop *loop;
 	struct dispatch *dispatch;
 	struct dispatch_checks *checks;
-	struct io_timer refresh, renew, loads;
+	struct io_timer refresh, renew, loads, asks;
 	/* In force, borrowed; NULL: there is none, or none any more. */
 	const struct config *config;
 	struct upstream *upstream;
@@ -77,6 +77,19 @@ static void on_loads(struct io_timer *timer)
 	follow_loads(container_of(timer, struct dispatcher, loads));
 }
 
+static void ask_again(struct dispatcher *dispatcher)
+{
+	uint32_t next_ms = dispatch_ask_again(dispatcher->dispatch, clock_monotonic_ns());
+
+	if (next_ms)
+		io_timer_start(dispatcher->loop, &dispatcher->asks, next_ms);
+}
+
+static void on_asks(struct io_timer *timer)
+{
+	ask_again(container_of(timer, struct dispatcher, asks));
+}
+
 int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatcher **ret)
 {
 	struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
@@ -88,6 +101,7 @@ int dispatcher_new(struct io_loop *loop, struct splice *programs, struct dispatc
 	dispatcher->refresh.on_expire = on_refresh;
 	dispatcher->renew.on_expire = on_renew;
 	dispatcher->loads.on_expire = on_loads;
+	dispatcher->asks.on_expire = on_asks;
 	err = dispatch_new(programs, &dispatcher->dispatch);
 	if (!err)
 		err = dispatch_checks_new(programs, &dispatcher->checks);
@@ -138,6 +152,8 @@ int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 		io_timer_start(dispatcher->loop, &dispatcher->renew, RENEW_MS);
 	if (!io_timer_is_pending(&dispatcher->loads))
 		follow_loads(dispatcher);
+	if (!io_timer_is_pending(&dispatcher->asks))
+		ask_again(dispatcher);
 	for (size_t i = 0; i < config->nlisteners; i++)
 		if (config->listeners[i].mode == CONFIG_MODE_DISPATCH)
 			warn_of_forwarding(config, &config->listeners[i]);
@@ -161,6 +177,7 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 	io_timer_stop(dispatcher->loop, &dispatcher->refresh);
 	io_timer_stop(dispatcher->loop, &dispatcher->renew);
 	io_timer_stop(dispatcher->loop, &dispatcher->loads);
+	io_timer_stop(dispatcher->loop, &dispatcher->asks);
 	dispatcher->config = NULL;
 	dispatcher->upstream = NULL;
 }

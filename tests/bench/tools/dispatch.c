@@ -261,6 +261,7 @@ static void set_sizes(struct testrun *run, const struct scenario *scenario)
 		{"dispatch_services", DISPATCH_HALVES * DISPATCH_SERVICES_MAX},
 		{"dispatch_service_counts", DISPATCH_SERVICES_MAX},
 		{"dispatch_cookies", DISPATCH_SERVICES_MAX},
+		{"dispatch_asked", DISPATCH_ASKED_PLACES},
 		{"dispatch_reals", ENDPOINTS + 1},
 		{"dispatch_real_counts", ENDPOINTS + 1},
 		{"dispatch_runs", RUNS},
