@@ -157,7 +157,7 @@ static __always_inline __u32 brief_timeout(const struct dispatch_virtual *servic
 static __always_inline void nat_fill(struct dispatch_nat *nat, const struct dispatch_work *work,
 				     const struct packet *packet, const struct dispatch_real *real)
 {
-	__builtin_memcpy(nat->client, packet->key.source, sizeof(nat->client));
+	copy_address(nat->client, packet->key.source);
 	nat->client_port = packet->key.source_port;
 	nat->service_port = packet->key.destination_port;
 	nat->endpoint_port = real->port ? real->port : packet->key.destination_port;

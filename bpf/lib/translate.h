@@ -22,8 +22,9 @@ static __always_inline bool translate_ipv4(struct packet *packet, const __u8 *so
 					   struct checksum_differences *differences)
 {
 	struct iphdr *ip = packet_ipv4(packet);
-	__u64 before = sum_words((const __u32 *)ip, sizeof(*ip) / 4);
+	const __u32 *words = (const __u32 *)ip;
 	__u64 addresses = (__u64)ip->saddr + ip->daddr;
+	__u64 before = (__u64)words[0] + words[2], after; /* of the rest, as far as it changes */
 
 	if (ip->ttl <= 1)
 		return false;
@@ -33,9 +34,9 @@ static __always_inline bool translate_ipv4(struct packet *packet, const __u8 *so
 	ip->saddr = unmap_ipv4(source);
 	ip->daddr = unmap_ipv4(destination);
 	differences->pseudo = sum_difference(addresses, (__u64)ip->saddr + ip->daddr);
-	/* The checksum itself is among the words, the same before and after. */
-	ip->check = checksum_change(
-		ip->check, sum_difference(before, sum_words((const __u32 *)ip, sizeof(*ip) / 4)));
+	/* The checksum itself is in the same word as the TTL's, the same before and after. */
+	after = (__u64)words[0] + words[2];
+	ip->check = checksum_change(ip->check, sum_difference(before, after + differences->pseudo));
 	return true;
 }
 
@@ -54,8 +55,8 @@ static __always_inline bool translate_ipv6(struct packet *packet, const __u8 *so
 	ip->hop_limit--;
 	if (!keep_ecn)
 		ip->flow_lbl[0] &= (__u8) ~(ECN_MASK << IPV6_ECN_SHIFT);
-	__builtin_memcpy(&ip->saddr, source, sizeof(ip->saddr));
-	__builtin_memcpy(&ip->daddr, destination, sizeof(ip->daddr));
+	copy_address(&ip->saddr, source);
+	copy_address(&ip->daddr, destination);
 	addresses_after = sum_words(addresses, 2 * IPV6_ADDR_WORDS);
 	differences->pseudo = sum_difference(addresses_before, addresses_after);
 	differences->l3 = sum_difference(before + addresses_before,
