@@ -133,8 +133,8 @@ static __always_inline long frame_store(frame_context *skb, struct packet *packe
 	return change_any_checksum(skb, packet, checksum_at, pseudo, l4, l3);
 }
 
-/* The network header alone; @l3: difference of IPv6's, which no checksum of its own balances in what
- * a device has summed up. */
+/* The network header alone; @l3: difference of IPv6's, which no checksum of its own balances in
+ * what a device has summed up. */
 static __always_inline long frame_store_l3(frame_context *skb, struct packet *packet, __u32 l3)
 {
 	if (!packet->is_ipv6)

@@ -7,6 +7,8 @@
 #include "lib/parse.h"
 
 #define SACK_EDGES_MAX  8
+#define IPV4_ECN        bpf_htonl(ECN_MASK << 16) /* in the header's first word */
+#define IPV4_TTL_ONE    bpf_htonl(1 << 24)        /* in its third: what a hop takes off */
 #define IPV6_ECN_SHIFT  4 /* in the first byte of ->flow_lbl: the traffic class's low half */
 #define IPV6_ADDR_WORDS 4
 #define ANSWER_TTL      64
@@ -22,21 +24,24 @@ static __always_inline bool translate_ipv4(struct packet *packet, const __u8 *so
 					   struct checksum_differences *differences)
 {
 	struct iphdr *ip = packet_ipv4(packet);
-	const __u32 *words = (const __u32 *)ip;
+	__u32 *words = (__u32 *)ip;
 	__u64 addresses = (__u64)ip->saddr + ip->daddr;
-	__u64 before = (__u64)words[0] + words[2], after; /* of the rest, as far as it changes */
+	__u32 tos_word = words[0], ttl_word = words[2];
+	__u64 before = (__u64)tos_word + ttl_word, after; /* of the rest, as far as it changes */
 
 	if (ip->ttl <= 1)
 		return false;
-	ip->ttl--;
+	ttl_word -= IPV4_TTL_ONE;
 	if (!keep_ecn)
-		ip->tos &= (__u8)~ECN_MASK;
+		tos_word &= ~IPV4_ECN;
 	ip->saddr = unmap_ipv4(source);
 	ip->daddr = unmap_ipv4(destination);
 	differences->pseudo = sum_difference(addresses, (__u64)ip->saddr + ip->daddr);
-	/* The checksum itself is in the same word as the TTL's, the same before and after. */
-	after = (__u64)words[0] + words[2];
-	ip->check = checksum_change(ip->check, sum_difference(before, after + differences->pseudo));
+	words[0] = tos_word;
+	words[2] = ttl_word;
+	/* The checksum itself is in the TTL's word, the same before and after. */
+	after = (__u64)tos_word + ttl_word + differences->pseudo;
+	ip->check = checksum_change(ip->check, sum_difference(before, after));
 	return true;
 }
 
