@@ -102,18 +102,14 @@ static __always_inline bool packet_is_fragment(const struct packet *packet)
 	return packet->is_fragment || (packet->is_ipv6 && packet->protocol == IPV6_FRAGMENT);
 }
 
-/* Verified by itself, for its stack. Return: whether the destination is one of ours; ->vip says
- * which. */
-__noinline int dispatch_aims(struct packet *packet)
+/* Return: whether the destination is one of ours; ->vip says which. */
+static __always_inline bool dispatch_aims(const struct dispatch_settings *settings,
+					  struct packet *packet)
 {
-	const struct dispatch_settings *settings = dispatch_settings_of();
-	__u32 index;
+	int index = vip_find(settings, packet);
 
-	if (!packet || !settings ||
-	    !vip_find(settings, settings->half, packet->key.destination, &index))
-		return 0;
 	packet->vip = (__u16)index;
-	return 1;
+	return index >= 0;
 }
 
 /* What is for others, and may come from an endpoint whose gateway we are. */
@@ -132,7 +128,7 @@ static __always_inline int dispatch_frame(frame_context *ctx, struct packet *pac
 
 	if (!settings || !settings->is_on || frame_is_tagged(ctx, packet) || frame_is_loopback(ctx))
 		return DISPATCH_PASSES;
-	if (!dispatch_aims(packet))
+	if (!dispatch_aims(settings, packet))
 		return settings->halves[settings->half & 1].flags & DISPATCH_HALF_RETURNS
 			       ? dispatch_returned(ctx, packet)
 			       : DISPATCH_PASSES;

@@ -68,7 +68,8 @@ enum tcp_option {
 
 struct packet {
 	struct flow_key key __attribute__((aligned(8)));
-	__u32 l3_offset;
+	__u16 l3_offset;
+	__u16 verdict; /* enum flow_verdict, as parse_frame() says */
 	/* The network header ends and the transport header begins at L3_MAX; zero behind its end.
 	 * Until it is filled, the network header's first word alone is there. */
 	__u8 headers[L3_MAX + L4_MAX + OPTION_SLACK] __attribute__((aligned(8)));
@@ -266,12 +267,13 @@ static __always_inline enum flow_verdict parse_frame(const void *data, const voi
 						     __u32 frame_len, bool is_gso,
 						     struct packet *packet)
 {
-	__be16 type = parse_ethernet(data, end, &packet->l3_offset);
-	const void *l3 = data + packet->l3_offset;
-	__u32 left = frame_len - packet->l3_offset;
-	const void *l4;
+	__u32 l3_offset = 0;
+	__be16 type = parse_ethernet(data, end, &l3_offset);
+	const void *l3 = data + l3_offset, *l4;
+	__u32 left = frame_len - l3_offset;
 	enum flow_verdict verdict;
 
+	packet->l3_offset = (__u16)l3_offset;
 	if (type == bpf_htons(ETH_P_IP)) {
 		verdict = parse_ipv4(l3, end, left, is_gso, packet);
 		l4 = l3 + sizeof(struct iphdr);
