@@ -23,13 +23,23 @@ struct {
 	__type(value, struct dispatch_check);
 } checks SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DISPATCH_CHECK_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} check_ports SEC(".maps");
+
 /* @port: ours. Return: NULL: no check has it. */
 static __always_inline const struct dispatch_check *check_at(__be16 port)
 {
-	__u32 index = bpf_ntohs(port);
-	const struct dispatch_check *check = bpf_map_lookup_elem(&checks, &index);
+	__u32 index = bpf_ntohs(port), word = index / 64;
+	const __u64 *used = bpf_map_lookup_elem(&check_ports, &word);
 
-	return check && check->is_used ? check : NULL;
+	if (!used || !(*used >> index % 64 & 1))
+		return NULL;
+	return bpf_map_lookup_elem(&checks, &index);
 }
 
 static __always_inline bool check_address_is(const __u8 *a, const __u8 *b)

@@ -3,7 +3,7 @@
 #define SLUICE_BPF_CHECK_TAKE_H
 
 /* At ingress: answers to health checks, at TC; XDP leaves them to it. Whoever is not one pays for a
- * look at one element. */
+ * look at one bit. */
 #if FRAME_CAN_COPY
 #include "lib/check.h"
 

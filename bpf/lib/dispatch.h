@@ -13,14 +13,17 @@
 static __always_inline enum dispatch_drop serve(frame_context *ctx, struct packet *packet,
 						struct dispatch_work *work)
 {
-	if (work->service->form == DISPATCH_DNAT)
-		return DISPATCH_GOES_ON;
-	if (load_headers(ctx, packet, work->service->form == DISPATCH_NAT))
+	__u8 form = work->service->form;
+
+	if (load_headers(ctx, packet, form == DISPATCH_NAT || form == DISPATCH_DNAT))
 		return DISPATCH_DROP_MALFORMED;
 	if (!find_line(work, packet))
 		return DISPATCH_DROP_NO_ENDPOINT;
-	return work->service->form == DISPATCH_NAT ? nat_forward(ctx, packet, work)
-						   : direct_forward(ctx, packet, work);
+	if (form == DISPATCH_NAT)
+		return nat_forward(ctx, packet, work);
+	direct_find(ctx, packet, work);
+	return form == DISPATCH_DNAT ? dnat_send(ctx, packet, work)
+				     : direct_send(ctx, packet, work);
 }
 
 /* A segment of TCP in pieces is lost, as on the way: stacks of today send none. */
@@ -53,20 +56,9 @@ __noinline int dispatch_packet(frame_context *ctx, struct packet *packet)
 	if (!vip)
 		return DISPATCH_PASSES;
 	why = dispatch_judge(ctx, packet, vip, &work);
-	if (packet->is_fragment || why == DISPATCH_TO_COOKIE || why == DISPATCH_GOES_ON)
+	if (packet->is_fragment || why == DISPATCH_TO_COOKIE)
 		set_found(packet, &work);
 	return dispatch_end(&work, why);
-}
-
-/* What is for one of ours, in one piece or the first of several. */
-static __always_inline int dispatch_served(frame_context *ctx, struct packet *packet)
-{
-	int action = dispatch_packet(ctx, packet);
-
-	if (action != DISPATCH_GO_ON)
-		return action;
-	real_find(ctx, packet);
-	return dnat_packet(ctx, packet);
 }
 
 static __always_inline int dispatch_icmp_served(frame_context *ctx, struct packet *packet)
@@ -87,7 +79,7 @@ static __always_inline int dispatch_pieces(frame_context *ctx, struct packet *pa
 	int action = dispatch_fragment(ctx, packet);
 
 	if (action == DISPATCH_FIRST) {
-		action = is_aimed ? dispatch_served(ctx, packet) : answer_packet(ctx, packet);
+		action = is_aimed ? dispatch_packet(ctx, packet) : answer_packet(ctx, packet);
 		if (packet->real)
 			dispatch_leave_note(packet);
 	} else if (action == DISPATCH_GO_ON) {
@@ -102,18 +94,14 @@ static __always_inline bool packet_is_fragment(const struct packet *packet)
 	return packet->is_fragment || (packet->is_ipv6 && packet->protocol == IPV6_FRAGMENT);
 }
 
-/* Verified by itself, for its stack. Return: whether the destination is one of ours; ->vip says
- * which. */
-__noinline int dispatch_aims(struct packet *packet)
+/* Return: whether the destination is one of ours; ->vip says which. */
+static __always_inline bool dispatch_aims(const struct dispatch_settings *settings,
+					  struct packet *packet)
 {
-	const struct dispatch_settings *settings = dispatch_settings_of();
-	__u32 index;
+	int index = vip_find(settings, packet);
 
-	if (!packet || !settings ||
-	    !vip_find(settings, settings->half, packet->key.destination, &index))
-		return 0;
 	packet->vip = (__u16)index;
-	return 1;
+	return index >= 0;
 }
 
 /* What is for others, and may come from an endpoint whose gateway we are. */
@@ -132,7 +120,7 @@ static __always_inline int dispatch_frame(frame_context *ctx, struct packet *pac
 
 	if (!settings || !settings->is_on || frame_is_tagged(ctx, packet) || frame_is_loopback(ctx))
 		return DISPATCH_PASSES;
-	if (!dispatch_aims(packet))
+	if (!dispatch_aims(settings, packet))
 		return settings->halves[settings->half & 1].flags & DISPATCH_HALF_RETURNS
 			       ? dispatch_returned(ctx, packet)
 			       : DISPATCH_PASSES;
@@ -140,7 +128,7 @@ static __always_inline int dispatch_frame(frame_context *ctx, struct packet *pac
 		return dispatch_pieces(ctx, packet, true);
 	if (packet_is_icmp(packet))
 		return dispatch_icmp_served(ctx, packet);
-	action = dispatch_served(ctx, packet);
+	action = dispatch_packet(ctx, packet);
 	return action == DISPATCH_COOKIE ? dispatch_cookie(ctx, packet) : action;
 }
 

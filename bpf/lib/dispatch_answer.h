@@ -25,7 +25,7 @@ static __always_inline const struct dispatch_answer *answer_find(const __u8 *add
 	const struct dispatch_answer *answer;
 	struct dispatch_address key;
 
-	__builtin_memcpy(key.bytes, address, sizeof(key.bytes));
+	copy_address(key.bytes, address);
 	answerer = bpf_map_lookup_elem(&dispatch_answerers, &key);
 	if (!answerer)
 		return NULL;
@@ -75,8 +75,8 @@ static __always_inline long ask_route(frame_context *ctx, struct packet *packet,
 	fib->ifindex = frame_ifindex(ctx);
 	if (packet->is_ipv6) {
 		fib->flowinfo = *(__be32 *)packet_ipv6(packet) & bpf_htonl(0x0fffffff);
-		__builtin_memcpy(fib->ipv6_src, source, sizeof(fib->ipv6_src));
-		__builtin_memcpy(fib->ipv6_dst, packet->key.destination, sizeof(fib->ipv6_dst));
+		copy_address(fib->ipv6_src, source);
+		copy_address(fib->ipv6_dst, packet->key.destination);
 	} else {
 		fib->tos = packet_ipv4(packet)->tos;
 		fib->ipv4_src = unmap_ipv4(source);
@@ -94,7 +94,7 @@ static __always_inline void way_of(const struct packet *packet, const struct bpf
 	__builtin_memcpy(ret->destination_mac, fib->dmac, ETH_ALEN);
 	__builtin_memcpy(ret->source_mac, fib->smac, ETH_ALEN);
 	if (packet->is_ipv6)
-		__builtin_memcpy(ret->gateway, fib->ipv6_dst, sizeof(ret->gateway));
+		copy_address(ret->gateway, fib->ipv6_dst);
 	else
 		map_ipv4(ret->gateway, fib->ipv4_dst);
 }

@@ -4,7 +4,8 @@
 
 /*
  * Forms L2, IPIP and GUE: the packet reaches its endpoint as it is, which answers the client itself
- * (direct server return). All that is kept of a flow is its endpoint, in an entry of the table.
+ * (direct server return). All that is kept of a flow is its endpoint, in an entry of the table, as
+ * with DNAT.
  */
 #include "lib/dispatch_send.h"
 #include "lib/tunnel.h"
@@ -48,6 +49,15 @@ static __always_inline __u32 new_real(frame_context *ctx, const struct dispatch_
 	return real;
 }
 
+/* ->real_index becomes the flow's endpoint; 0: there is none. */
+static __always_inline void direct_find(frame_context *ctx, struct packet *packet,
+					struct dispatch_work *work)
+{
+	work->real_index = known_real(work);
+	if (!work->real_index)
+		work->real_index = new_real(ctx, work, packet);
+}
+
 /* --- Its way ---------------------------------------------------------------------------------- */
 
 /* To the endpoint that was found. */
@@ -70,15 +80,6 @@ static __always_inline enum dispatch_drop direct_send(frame_context *ctx, struct
 	if (why == DISPATCH_FINE)
 		work->action = frame_forward(ctx, packet, nexthop);
 	return why;
-}
-
-static __always_inline enum dispatch_drop direct_forward(frame_context *ctx, struct packet *packet,
-							 struct dispatch_work *work)
-{
-	work->real_index = known_real(work);
-	if (!work->real_index)
-		work->real_index = new_real(ctx, work, packet);
-	return direct_send(ctx, packet, work);
 }
 
 #endif

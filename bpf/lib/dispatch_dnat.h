@@ -12,13 +12,12 @@
 #include "lib/dispatch_icmp.h"
 #include "lib/dispatch_nat.h"
 
-/* The way to ->real. Return: FINE with *@ret_real and *@ret_nexthop. */
+/* The way to ->real_index. Return: FINE with *@ret_real and *@ret_nexthop. */
 static __always_inline enum dispatch_drop dnat_find_way(frame_context *ctx, struct packet *packet,
 							struct dispatch_work *work,
 							const struct dispatch_real **ret_real,
 							const struct flow_nexthop **ret_nexthop)
 {
-	work->real_index = packet->real;
 	*ret_real = work->real_index ? real_at(work->real_index) : NULL;
 	if (!*ret_real)
 		return DISPATCH_DROP_NO_ENDPOINT;
@@ -33,11 +32,8 @@ static __always_inline enum dispatch_drop dnat_send(frame_context *ctx, struct p
 {
 	const struct flow_nexthop *nexthop;
 	const struct dispatch_real *real;
-	enum dispatch_drop why;
+	enum dispatch_drop why = dnat_find_way(ctx, packet, work, &real, &nexthop);
 
-	if (load_headers(ctx, packet, true))
-		return DISPATCH_DROP_MALFORMED;
-	why = dnat_find_way(ctx, packet, work, &real, &nexthop);
 	if (why == DISPATCH_FINE)
 		why = nat_translate(ctx, packet, work, packet->key.source, packet->key.source_port,
 				    real->address,
@@ -47,17 +43,6 @@ static __always_inline enum dispatch_drop dnat_send(frame_context *ctx, struct p
 	return why;
 }
 
-/* Verified by itself, as dispatch_packet(). @packet: as real_find() has left it. Return: the
- * hook's action, or PASSES. */
-__noinline int dnat_packet(frame_context *ctx, struct packet *packet)
-{
-	struct dispatch_work work = {};
-
-	if (!work_resume(ctx, packet, &work))
-		return DISPATCH_PASSES;
-	return dispatch_end(&work, dnat_send(ctx, packet, &work));
-}
-
 /* --- Pieces ----------------------------------------------------------------------------------- */
 
 static __always_inline enum dispatch_drop dnat_send_piece(frame_context *ctx, struct packet *packet,
@@ -65,8 +50,10 @@ static __always_inline enum dispatch_drop dnat_send_piece(frame_context *ctx, st
 {
 	const struct flow_nexthop *nexthop;
 	const struct dispatch_real *real;
-	enum dispatch_drop why = dnat_find_way(ctx, packet, work, &real, &nexthop);
+	enum dispatch_drop why;
 
+	work->real_index = packet->real;
+	why = dnat_find_way(ctx, packet, work, &real, &nexthop);
 	if (why == DISPATCH_FINE && !real_is_of(real, work))
 		why = DISPATCH_DROP_FRAGMENT;
 	if (why == DISPATCH_FINE)
@@ -122,6 +109,7 @@ static __always_inline enum dispatch_drop dnat_send_error(frame_context *ctx, st
 	enum dispatch_drop why;
 
 	packet->payload -= packet->l4_len;
+	work->real_index = packet->real;
 	why = dnat_find_way(ctx, packet, work, &real, &nexthop);
 	if (why == DISPATCH_FINE)
 		why = dnat_store_error(ctx, packet, real);

@@ -157,7 +157,7 @@ static __always_inline __u32 brief_timeout(const struct dispatch_virtual *servic
 static __always_inline void nat_fill(struct dispatch_nat *nat, const struct dispatch_work *work,
 				     const struct packet *packet, const struct dispatch_real *real)
 {
-	__builtin_memcpy(nat->client, packet->key.source, sizeof(nat->client));
+	copy_address(nat->client, packet->key.source);
 	nat->client_port = packet->key.source_port;
 	nat->service_port = packet->key.destination_port;
 	nat->endpoint_port = real->port ? real->port : packet->key.destination_port;
@@ -282,12 +282,15 @@ static __always_inline void tell_lost(struct packet *packet, const struct dispat
 static __always_inline __u32 translate_ports(struct packet *packet, __u32 l4_at, __be16 source,
 					     __be16 destination)
 {
-	__be16 *ports = (__be16 *)(packet_l4(packet) + l4_at);
-	__u64 before = *(__u32 *)ports;
+	/* As one word: read again, what was written in parts would have to wait for them. */
+	const union {
+		__be16 port[2];
+		__u32 word;
+	} after = {.port = {source, destination}};
+	__u32 *ports = (__u32 *)(packet_l4(packet) + l4_at), before = *ports;
 
-	ports[0] = source;
-	ports[1] = destination;
-	return sum_difference(before, *(__u32 *)ports);
+	*ports = after.word;
+	return sum_difference(before, after.word);
 }
 
 static __always_inline enum dispatch_drop nat_translate(frame_context *ctx, struct packet *packet,

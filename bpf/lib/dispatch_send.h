@@ -11,6 +11,53 @@ static __always_inline const struct flow_nexthop *nexthop_at(__u32 index)
 	return bpf_map_lookup_elem(&nexthops, &index);
 }
 
+/* Of the lengths that dispatch changes, each known to the verifier. Return: not 0 if the frame ends
+ * before. */
+static __always_inline long copy_l4(frame_context *ctx, struct packet *packet, const void *from)
+{
+	const void *end = (const void *)(long)ctx->data_end;
+	struct udphdr *to = (struct udphdr *)packet_l4(packet);
+	const struct tcphdr *tcp = from;
+	const struct udphdr *udp = from;
+
+	if (packet->protocol == IPPROTO_TCP) {
+		if ((const void *)(tcp + 1) > end)
+			return -1;
+		*packet_tcp(packet) = *tcp;
+		return 0;
+	}
+	if ((const void *)(udp + 1) > end)
+		return -1;
+	to[0] = udp[0];
+	if (!packet->l4_at)
+		return 0;
+	if ((const void *)(udp + 2) > end)
+		return -1;
+	to[1] = udp[1]; /* behind a fragment header, as long as one of UDP */
+	return 0;
+}
+
+/* From the frame in place: a helper's call costs more than the copy. Return: not 0 if the frame
+ * ends before. */
+static __always_inline long copy_headers(frame_context *ctx, struct packet *packet)
+{
+	const void *l3 = (const void *)(long)ctx->data + ETH_HLEN; /* dispatch's have no tag */
+	const void *end = (const void *)(long)ctx->data_end;
+	const struct ipv6hdr *ipv6 = l3;
+	const struct iphdr *ipv4 = l3;
+
+	if (packet->is_ipv6) {
+		if ((const void *)(ipv6 + 1) > end)
+			return -1;
+		*packet_ipv6(packet) = *ipv6;
+		return copy_l4(ctx, packet, ipv6 + 1);
+	}
+	if ((const void *)(ipv4 + 1) > end)
+		return -1;
+	*packet_ipv4(packet) = *ipv4;
+	return copy_l4(ctx, packet, ipv4 + 1);
+}
+
 /* As much of the headers as changes, if it does; TCP's options count as payload then. Return: not 0
  * if they are not there. */
 static __always_inline long load_headers(frame_context *ctx, struct packet *packet, bool is_changed)
@@ -26,10 +73,7 @@ static __always_inline long load_headers(frame_context *ctx, struct packet *pack
 	packet->l4_len = l4_len;
 	if (!is_changed && !FRAME_READS_CHECKSUMS)
 		return 0;
-	if (packet->is_ipv6)
-		return frame_load(ctx, packet->l3_offset, packet->headers, L3_MAX + l4_len);
-	return frame_load(ctx, packet->l3_offset, packet_ipv4(packet),
-			  sizeof(struct iphdr) + l4_len);
+	return copy_headers(ctx, packet);
 }
 
 /* The daemon answers in the service's name (RFC 1191, RFC 8201), quoting the packet as it came. */

@@ -20,25 +20,48 @@ static __always_inline bool is_same_address(const __u8 *a, const __u8 *b)
 	return x[0] == y[0] && x[1] == y[1];
 }
 
-/* @half: in force. Return: NULL: dispatch has nothing to do with it. */
-static __always_inline const struct dispatch_vip *vip_find(const struct dispatch_settings *settings,
-							   __u32 half, const __u8 *address,
-							   __u32 *ret_index)
+/* The @probe-th place where an address of the half in force may be. */
+static __always_inline __u32 vip_place(const struct dispatch_settings *settings,
+				       const __u8 *address, __u32 probe)
 {
-	__u32 place = (__u32)dispatch_hash_address(address, &settings->secret);
-	__u32 mask = settings->halves[half & 1].vip_mask;
-	const struct dispatch_vip *vip;
+	__u32 place = (__u32)dispatch_hash_address(address, &settings->secret) + probe;
+	__u32 half = settings->half & 1;
 
-#pragma unroll
-	for (__u32 i = 0; i < DISPATCH_VIP_PROBES; i++) {
-		*ret_index = (half & 1) * DISPATCH_VIP_PLACES + ((place + i) & mask);
-		vip = bpf_map_lookup_elem(&dispatch_vips, ret_index);
+	return half * DISPATCH_VIP_PLACES + (place & settings->halves[half].vip_mask);
+}
+
+/* Verified by itself: few addresses are not in their first place. Return: the index; -1: dispatch
+ * has nothing to do with it. */
+__noinline int vip_find_further(struct packet *packet)
+{
+	const struct dispatch_settings *settings = dispatch_settings_of();
+	const struct dispatch_vip *vip;
+	__u32 index;
+
+	if (!packet || !settings)
+		return -1;
+	for (__u32 probe = 1; probe < DISPATCH_VIP_PROBES; probe++) {
+		index = vip_place(settings, packet->key.destination, probe);
+		vip = bpf_map_lookup_elem(&dispatch_vips, &index);
 		if (!vip || !vip->flags)
-			return NULL;
-		if (is_same_address(vip->address, address))
-			return vip;
+			return -1;
+		if (is_same_address(vip->address, packet->key.destination))
+			return (int)index;
 	}
-	return NULL;
+	return -1;
+}
+
+/* Return: as vip_find_further(). */
+static __always_inline int vip_find(const struct dispatch_settings *settings, struct packet *packet)
+{
+	__u32 index = vip_place(settings, packet->key.destination, 0);
+	const struct dispatch_vip *vip = bpf_map_lookup_elem(&dispatch_vips, &index);
+
+	if (!vip || !vip->flags)
+		return -1;
+	if (is_same_address(vip->address, packet->key.destination))
+		return (int)index;
+	return vip_find_further(packet);
 }
 
 static __always_inline __u32 range_rank(__u32 protocol, __u32 port)

@@ -85,7 +85,7 @@ static __always_inline void frame_judge_checksum(frame_context *skb, struct pack
 	packet->has_whole_checksum = !skb->gso_size && is_checksum_whole(packet);
 }
 
-static __always_inline long store_headers(frame_context *skb, struct packet *packet)
+static __always_inline long store_headers(frame_context *skb, struct packet *packet, __u64 flags)
 {
 	__u32 l4_len = packet->l4_len;
 
@@ -94,19 +94,22 @@ static __always_inline long store_headers(frame_context *skb, struct packet *pac
 		return -1;
 	if (packet->is_ipv6)
 		return bpf_skb_store_bytes(skb, packet->l3_offset, packet->headers, L3_MAX + l4_len,
-					   0);
+					   flags);
 	return bpf_skb_store_bytes(skb, packet->l3_offset, packet_ipv4(packet),
-				   sizeof(struct iphdr) + l4_len, 0);
+				   sizeof(struct iphdr) + l4_len, flags);
 }
 
-/* In whichever state of offload the checksum is: the kernel's helpers know, for 24 ns each. */
+/* In whichever state of offload the checksum is: the kernel's helpers know, for 24 ns each. What a
+ * device has summed up (CHECKSUM_COMPLETE) they change as well, but for an IPv6 header's. */
 static __always_inline long change_any_checksum(frame_context *skb, const struct packet *packet,
-						__u32 checksum_at, __u32 pseudo, __u32 l4)
+						__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
 {
 	/* Of UDP 0 says that there is none. */
 	__u64 flags = packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 
+	if (packet->is_ipv6)
+		bpf_csum_update(skb, l3);
 	checksum_at += packet->l3_offset + l3_len;
 	if (pseudo && bpf_l4_csum_replace(skb, checksum_at, 0, pseudo, BPF_F_PSEUDO_HDR | flags))
 		return -1;
@@ -116,25 +119,22 @@ static __always_inline long change_any_checksum(frame_context *skb, const struct
 /*
  * Writes the headers back with the transport checksum mended, which is at @checksum_at of the
  * transport header. @pseudo: difference of the addresses, @l4: of the transport header, @l3: of an
- * IPv6 header. What a device has summed up (CHECKSUM_COMPLETE) changes by as much as the headers'
- * sum does, which their own checksums balance but for IPv6's and the pseudo-header's.
+ * IPv6 header.
  */
 static __always_inline long frame_store(frame_context *skb, struct packet *packet,
 					__u32 checksum_at, __u32 pseudo, __u32 l4, __u32 l3)
 {
-	bool is_whole = packet->has_whole_checksum;
-
-	if (is_whole &&
-	    change_transport_checksum(packet, checksum_at, fold_sum((__u64)pseudo + l4)))
-		l3 = fold_sum((__u64)l3 + (__u32)~pseudo);
-	if (store_headers(skb, packet))
+	if (packet->has_whole_checksum) {
+		change_transport_checksum(packet, checksum_at, fold_sum((__u64)pseudo + l4));
+		return store_headers(skb, packet, BPF_F_RECOMPUTE_CSUM);
+	}
+	if (store_headers(skb, packet, 0))
 		return -1;
-	if (is_whole || packet->is_ipv6)
-		bpf_csum_update(skb, l3);
-	return is_whole ? 0 : change_any_checksum(skb, packet, checksum_at, pseudo, l4);
+	return change_any_checksum(skb, packet, checksum_at, pseudo, l4, l3);
 }
 
-/* The network header alone; @l3 as above. */
+/* The network header alone; @l3: difference of IPv6's, which no checksum of its own balances in
+ * what a device has summed up. */
 static __always_inline long frame_store_l3(frame_context *skb, struct packet *packet, __u32 l3)
 {
 	if (!packet->is_ipv6)
@@ -209,7 +209,7 @@ static __always_inline int frame_forward(frame_context *skb, const struct packet
 		return forward_locally(skb, nexthop);
 	neighbour.nh_family = packet->is_ipv6 ? AF_INET6 : AF_INET;
 	if (packet->is_ipv6)
-		__builtin_memcpy(neighbour.ipv6_nh, nexthop->gateway, sizeof(neighbour.ipv6_nh));
+		copy_address(neighbour.ipv6_nh, nexthop->gateway);
 	else
 		neighbour.ipv4_nh = unmap_ipv4(nexthop->gateway);
 	return bpf_redirect_neigh(nexthop->ifindex, &neighbour, sizeof(neighbour), 0);

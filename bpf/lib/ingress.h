@@ -12,13 +12,12 @@
 #include "lib/splice.h"
 #include "lib/verdict.h"
 
-/* Verified by itself, for its stack. Return: what parse_frame() does. */
-__noinline int parse_packet(frame_context *ctx, struct packet *packet)
+static __always_inline void parse_packet(frame_context *ctx, struct packet *packet)
 {
-	if (!packet)
-		return FLOW_VERDICT_NOT_TCP;
-	return parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, frame_len(ctx),
-			   frame_is_gso(ctx), packet);
+	__u32 len = frame_len(ctx); /* a helper's call at XDP, before anything has to outlast it */
+
+	packet->verdict = parse_frame((void *)(long)ctx->data, (void *)(long)ctx->data_end, len,
+				      frame_is_gso(ctx), packet);
 }
 
 /* Verified by itself, for its stack. Return: the hook's action. */
@@ -28,14 +27,15 @@ __noinline int reply_packet(frame_context *ctx)
 }
 
 /* What the splice makes of a packet that is nobody else's. Verified by itself, as
- * dispatch_packet(), and with a stack of its own. @verdict: of parse_frame(). Return: the hook's
- * action. */
-__noinline int splice_packet(frame_context *ctx, struct packet *packet, enum flow_verdict verdict)
+ * dispatch_packet(), and with a stack of its own. Return: the hook's action. */
+__noinline int splice_packet(frame_context *ctx, struct packet *packet)
 {
 	const struct flow_nexthop *nexthop = NULL;
+	enum flow_verdict verdict;
 
 	if (!packet)
 		return FRAME_PASS;
+	verdict = packet->verdict;
 	if (verdict == UNDECIDED && packet->protocol == IPPROTO_TCP)
 		verdict = splice_tcp(ctx, packet, &nexthop);
 	else if (verdict == UNDECIDED)
@@ -52,22 +52,22 @@ __noinline int splice_packet(frame_context *ctx, struct packet *packet, enum flo
 static __always_inline int forward_frame(frame_context *ctx, enum guard_action guard)
 {
 	struct packet packet = {};
-	enum flow_verdict verdict = parse_packet(ctx, &packet);
 	int action;
 
+	parse_packet(ctx, &packet);
 	if (guard == GUARD_ANSWERS && guard_answer(ctx, &packet))
 		return reply_packet(ctx);
 	packet.wants_cookie = guard == GUARD_ASKS;
 	action = dispatch_frame(ctx, &packet);
 	if (action != DISPATCH_PASSES)
 		return action;
-	if (verdict == FLOW_VERDICT_NOT_TCP && !may_have_tcp(&packet)) {
-		count_verdict(verdict);
+	if (packet.verdict == FLOW_VERDICT_NOT_TCP && !may_have_tcp(&packet)) {
+		count_verdict(FLOW_VERDICT_NOT_TCP);
 		return FRAME_PASS;
 	}
 	if (check_answers(ctx, &packet))
 		return FRAME_PASS;
-	return splice_packet(ctx, &packet, verdict);
+	return splice_packet(ctx, &packet);
 }
 
 /* Return: the hook's action. */

@@ -53,7 +53,8 @@
 
 struct packet {
 	struct flow_key key __attribute__((aligned(8)));
-	__u32 l3_offset;
+	__u16 l3_offset;
+	__u16 verdict; /* enum flow_verdict, as parse_frame() says */
 	/* The network header ends and the transport header begins at L3_MAX; zero behind its end.
 	 * Until it is filled, the network header's first word alone is there. */
 	__u8 headers[L3_MAX + L4_MAX + OPTION_SLACK] __attribute__((aligned(8)));
@@ -122,19 +123,23 @@ static __always_inline void keep_first_word(void *header, const void *from)
 	*(__u32 *)header = *(const __u32 *)from;
 }
 
+/* Addresses begin at a word's border. Behind a pointer to bytes clang does not know, and would copy
+ * them byte by byte. */
+static __always_inline void copy_address(void *to, const void *from)
+{
+	__builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), 16);
+}
+
 static __always_inline void map_ipv4(__u8 *address, __be32 ipv4)
 {
 	__u32 words[4] = {0, 0, bpf_htonl(0xffff), ipv4};
 
-	__builtin_memcpy(address, words, sizeof(words));
+	copy_address(address, words);
 }
 
 static __always_inline __be32 unmap_ipv4(const __u8 *address)
 {
-	__be32 ipv4;
-
-	__builtin_memcpy(&ipv4, address + 12, sizeof(ipv4));
-	return ipv4;
+	return *(const __be32 *)(address + 12);
 }
 
 /* Return: the EtherType behind at most one tag, and where what it says begins; 0 if the frame is
@@ -192,8 +197,8 @@ static __always_inline enum flow_verdict parse_ipv6(const struct ipv6hdr *ip, co
 	keep_first_word(packet_ipv6(packet), ip);
 	packet->protocol = ip->nexthdr;
 	packet->is_ipv6 = true;
-	__builtin_memcpy(packet->key.source, &ip->saddr, sizeof(ip->saddr));
-	__builtin_memcpy(packet->key.destination, &ip->daddr, sizeof(ip->daddr));
+	copy_address(packet->key.source, &ip->saddr);
+	copy_address(packet->key.destination, &ip->daddr);
 	payload = bpf_ntohs(ip->payload_len);
 	left -= sizeof(*ip);
 	if (!payload && is_gso)
@@ -246,12 +251,13 @@ static __always_inline enum flow_verdict parse_frame(const void *data, const voi
 						     __u32 frame_len, bool is_gso,
 						     struct packet *packet)
 {
-	__be16 type = parse_ethernet(data, end, &packet->l3_offset);
-	const void *l3 = data + packet->l3_offset;
-	__u32 left = frame_len - packet->l3_offset;
-	const void *l4;
+	__u32 l3_offset = 0;
+	__be16 type = parse_ethernet(data, end, &l3_offset);
+	const void *l3 = data + l3_offset, *l4;
+	__u32 left = frame_len - l3_offset;
 	enum flow_verdict verdict;
 
+	packet->l3_offset = (__u16)l3_offset;
 	if (type == bpf_htons(ETH_P_IP)) {
 		verdict = parse_ipv4(l3, end, left, is_gso, packet);
 		l4 = l3 + sizeof(struct iphdr);

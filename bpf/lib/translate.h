@@ -8,6 +8,8 @@
 #include "lib/tcp_options.h"
 
 #define SACK_EDGES_MAX  8
+#define IPV4_ECN        bpf_htonl(ECN_MASK << 16) /* in the header's first word */
+#define IPV4_TTL_ONE    bpf_htonl(1 << 24)        /* in its third: what a hop takes off */
 #define IPV6_ECN_SHIFT  4 /* in the first byte of ->flow_lbl: the traffic class's low half */
 #define IPV6_ADDR_WORDS 4
 #define ANSWER_TTL      64
@@ -23,20 +25,24 @@ static __always_inline bool translate_ipv4(struct packet *packet, const __u8 *so
 					   struct checksum_differences *differences)
 {
 	struct iphdr *ip = packet_ipv4(packet);
-	__u64 before = sum_words((const __u32 *)ip, sizeof(*ip) / 4);
+	__u32 *words = (__u32 *)ip;
 	__u64 addresses = (__u64)ip->saddr + ip->daddr;
+	__u32 tos_word = words[0], ttl_word = words[2];
+	__u64 before = (__u64)tos_word + ttl_word, after; /* of the rest, as far as it changes */
 
 	if (ip->ttl <= 1)
 		return false;
-	ip->ttl--;
+	ttl_word -= IPV4_TTL_ONE;
 	if (!keep_ecn)
-		ip->tos &= (__u8)~ECN_MASK;
+		tos_word &= ~IPV4_ECN;
 	ip->saddr = unmap_ipv4(source);
 	ip->daddr = unmap_ipv4(destination);
 	differences->pseudo = sum_difference(addresses, (__u64)ip->saddr + ip->daddr);
-	/* The checksum itself is among the words, the same before and after. */
-	ip->check = checksum_change(
-		ip->check, sum_difference(before, sum_words((const __u32 *)ip, sizeof(*ip) / 4)));
+	words[0] = tos_word;
+	words[2] = ttl_word;
+	/* The checksum itself is in the TTL's word, the same before and after. */
+	after = (__u64)tos_word + ttl_word + differences->pseudo;
+	ip->check = checksum_change(ip->check, sum_difference(before, after));
 	return true;
 }
 
@@ -55,8 +61,8 @@ static __always_inline bool translate_ipv6(struct packet *packet, const __u8 *so
 	ip->hop_limit--;
 	if (!keep_ecn)
 		ip->flow_lbl[0] &= (__u8) ~(ECN_MASK << IPV6_ECN_SHIFT);
-	__builtin_memcpy(&ip->saddr, source, sizeof(ip->saddr));
-	__builtin_memcpy(&ip->daddr, destination, sizeof(ip->daddr));
+	copy_address(&ip->saddr, source);
+	copy_address(&ip->daddr, destination);
 	addresses_after = sum_words(addresses, 2 * IPV6_ADDR_WORDS);
 	differences->pseudo = sum_difference(addresses_before, addresses_after);
 	differences->l3 = sum_difference(before + addresses_before,

@@ -33,8 +33,8 @@ static __always_inline bool is_checksum_whole(struct packet *packet)
 	return packet->protocol != IPPROTO_UDP || !is_sum_of_pseudo(packet, udp->check);
 }
 
-/* Of UDP 0 says that there is none. Return: whether there is one. */
-static __always_inline bool change_transport_checksum(struct packet *packet, __u32 checksum_at,
+/* Of UDP 0 says that there is none. */
+static __always_inline void change_transport_checksum(struct packet *packet, __u32 checksum_at,
 						      __u32 difference)
 {
 	__sum16 *checksum = (__sum16 *)(packet_l4(packet) + checksum_at);
@@ -43,9 +43,6 @@ static __always_inline bool change_transport_checksum(struct packet *packet, __u
 		*checksum = checksum_change(*checksum, difference);
 	else if (*checksum)
 		*checksum = checksum_change(*checksum, difference) ?: 0xffff;
-	else
-		return false;
-	return true;
 }
 
 #endif

@@ -64,11 +64,11 @@ static __always_inline void fill_ipv6(struct ipv6hdr *ip, struct packet *packet,
 	ip->payload_len = bpf_htons((__u16)payload);
 	ip->nexthdr = service->form == DISPATCH_GUE ? IPPROTO_UDP : IPPROTO_IPV6;
 	ip->hop_limit = OUTER_TTL;
-	__builtin_memcpy(&ip->daddr, to, sizeof(ip->daddr));
+	copy_address(&ip->daddr, to);
 	if (has_tunnel_source(service))
-		__builtin_memcpy(&ip->saddr, service->tunnel_source, sizeof(ip->saddr));
+		copy_address(&ip->saddr, service->tunnel_source);
 	else
-		__builtin_memcpy(&ip->saddr, made, sizeof(ip->saddr));
+		copy_address(&ip->saddr, made);
 }
 
 static __always_inline long wrap_ipv4(frame_context *ctx, struct packet *packet,

@@ -91,6 +91,9 @@ struct dispatch_hash_key {
 	__u32 word[DISPATCH_KEY_WORDS];
 };
 
+/* What is hashed begins at a word's border: else clang reads it for BPF byte by byte. */
+#define DISPATCH_ALIGNED(at) __builtin_assume_aligned(at, sizeof(__u32))
+
 static inline __u64 dispatch_nh(__u32 a, __u32 b, const __u32 *key)
 {
 	return (__u64)(__u32)(a + key[0]) * (__u32)(b + key[1]);
@@ -113,7 +116,7 @@ static inline __u64 dispatch_hash_address(const __u8 address[16],
 {
 	__u32 word[4];
 
-	__builtin_memcpy(word, address, sizeof(word));
+	__builtin_memcpy(word, DISPATCH_ALIGNED(address), sizeof(word));
 	return dispatch_mix(dispatch_nh_address(word, key->word));
 }
 
@@ -122,7 +125,7 @@ static inline __u64 dispatch_hash_flow(const struct flow_key *flow, __u32 protoc
 {
 	__u32 word[9];
 
-	__builtin_memcpy(word, flow, sizeof(word));
+	__builtin_memcpy(word, DISPATCH_ALIGNED(flow), sizeof(word));
 	return dispatch_mix(dispatch_nh_address(word, key->word) +
 			    dispatch_nh_address(word + 4, key->word + 4) +
 			    dispatch_nh(word[8], protocol, key->word + 8));
@@ -134,8 +137,8 @@ static inline __u64 dispatch_hash_run(const __u8 endpoint[16], const __u8 source
 {
 	__u32 from[4], to[4];
 
-	__builtin_memcpy(from, endpoint, sizeof(from));
-	__builtin_memcpy(to, source, sizeof(to));
+	__builtin_memcpy(from, DISPATCH_ALIGNED(endpoint), sizeof(from));
+	__builtin_memcpy(to, DISPATCH_ALIGNED(source), sizeof(to));
 	return dispatch_mix(dispatch_nh_address(from, key->word) +
 			    dispatch_nh_address(to, key->word + 4) +
 			    dispatch_nh(0, protocol, key->word + 8));

@@ -21,29 +21,42 @@
 /* What fits into 1280 bytes with any of the headers that are added. */
 #define CHECK_MSS 1160
 
+/* Both are shared with the programs. */
 struct dispatch_checks {
-	struct dispatch_check *by_port; /* shared with the programs */
+	struct dispatch_check *by_port;
+	uint64_t *used; /* a bit a port */
 };
 
 #define TABLE_SIZE (DISPATCH_CHECK_PORTS * sizeof(struct dispatch_check))
+#define USED_SIZE  (DISPATCH_CHECK_WORDS * sizeof(uint64_t))
+
+/* Return: NULL, with errno. */
+static void *share(const struct splice *programs, const char *map, size_t size)
+{
+	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      ingress_map(&programs->ingress, map), 0);
+
+	return elements == MAP_FAILED ? NULL : elements;
+}
 
 int dispatch_checks_new(struct splice *programs, struct dispatch_checks **ret)
 {
 	struct dispatch_checks *checks;
-	void *table;
+	int err;
 
 	if (!programs->has_dispatch)
 		return -ENOTSUP;
 	checks = calloc(1, sizeof(*checks));
 	if (!checks)
 		return -ENOMEM;
-	table = mmap(NULL, TABLE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		     ingress_map(&programs->ingress, "checks"), 0);
-	if (table == MAP_FAILED) {
-		free(checks);
-		return -errno;
+	checks->by_port = share(programs, "checks", TABLE_SIZE);
+	if (checks->by_port)
+		checks->used = share(programs, "check_ports", USED_SIZE);
+	if (!checks->used) {
+		err = -errno;
+		dispatch_checks_free(checks);
+		return err;
 	}
-	checks->by_port = table;
 	*ret = checks;
 	return 0;
 }
@@ -52,7 +65,10 @@ void dispatch_checks_free(struct dispatch_checks *checks)
 {
 	if (!checks)
 		return;
-	munmap(checks->by_port, TABLE_SIZE);
+	if (checks->used)
+		munmap(checks->used, USED_SIZE);
+	if (checks->by_port)
+		munmap(checks->by_port, TABLE_SIZE);
 	free(checks);
 }
 
@@ -126,9 +142,17 @@ static int set_options(int fd, sa_family_t family)
 
 /* --- The table -------------------------------------------------------------------------------- */
 
-static void enter(struct dispatch_check *check, const struct address *endpoint,
+static bool is_used(const struct dispatch_checks *checks, uint16_t port)
+{
+	return checks->used[port / 64] >> port % 64 & 1;
+}
+
+/* When its bit is seen, the element is there. */
+static void enter(struct dispatch_checks *checks, uint16_t port, const struct address *endpoint,
 		  const struct dispatch_way *way)
 {
+	struct dispatch_check *check = &checks->by_port[port];
+
 	*check = (struct dispatch_check){
 		.port = htons(address_port(endpoint)),
 		.service = {.form = (uint8_t)way->form, .gue_port = htons(way->gue_port)},
@@ -137,7 +161,7 @@ static void enter(struct dispatch_check *check, const struct address *endpoint,
 	dispatch_address(&way->service, check->service.address);
 	if (way->source.len)
 		dispatch_address(&way->source, check->service.tunnel_source);
-	__atomic_store_n(&check->is_used, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&checks->used[port / 64], 1ULL << port % 64, __ATOMIC_RELEASE);
 }
 
 int dispatch_check_begin(struct dispatch_checks *checks, int fd, const struct address *endpoint,
@@ -149,17 +173,17 @@ int dispatch_check_begin(struct dispatch_checks *checks, int fd, const struct ad
 	if (is_ours(endpoint))
 		return 0;
 	err = take_port(fd, &port);
-	if (!err && checks->by_port[port].is_used)
+	if (!err && is_used(checks, port))
 		err = -EADDRINUSE;
 	if (!err)
 		err = set_options(fd, endpoint->sa.sa_family);
 	if (err)
 		return err;
-	enter(&checks->by_port[port], endpoint, way);
+	enter(checks, port, endpoint, way);
 	return port;
 }
 
 void dispatch_check_end(struct dispatch_checks *checks, uint16_t port)
 {
-	__atomic_store_n(&checks->by_port[port].is_used, 0, __ATOMIC_RELEASE);
+	__atomic_fetch_and(&checks->used[port / 64], ~(1ULL << port % 64), __ATOMIC_RELEASE);
 }

@@ -232,7 +232,7 @@ static bool is_shared(const struct bpf_map *map)
 	const char *name = bpf_map__name(map);
 
 	return !bpf_map__is_internal(map) && strncmp(name, "guard_", 6) != 0 &&
-	       strcmp(name, "checks") != 0;
+	       strncmp(name, "check", 5) != 0;
 }
 
 int pin_store(const struct pin *pin, const struct bpf_object *object, const struct flow_meta *meta)

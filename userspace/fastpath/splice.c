@@ -135,6 +135,9 @@ static int load_egress(struct splice *splice)
 	if (!err)
 		err = bpf_map__reuse_fd(egress->maps.checks,
 					ingress_map(&splice->ingress, "checks"));
+	if (!err)
+		err = bpf_map__reuse_fd(egress->maps.check_ports,
+					ingress_map(&splice->ingress, "check_ports"));
 	return err ? err : tc_egress_bpf__load(egress);
 }
 
