@@ -5,6 +5,7 @@
 #include "dispatch_fragment_cases.h"
 #include "dispatch_icmp_cases.h"
 #include "dispatch_load_cases.h"
+#include "dispatch_place_cases.h"
 #include "dispatch_quic_cases.h"
 #include "tc_ingress.skel.h"
 
@@ -49,7 +50,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {DISPATCH_TESTS,          DISPATCH_ICMP_TESTS,
 					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
 					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS,
-					   DISPATCH_LOAD_TESTS};
+					   DISPATCH_LOAD_TESTS,     DISPATCH_PLACE_TESTS};
 
 	return cmocka_run_group_tests(tests, load, unload);
 }
