@@ -6,6 +6,7 @@
 #include "lib/clock.h"
 #include "lib/dispatch_count.h"
 #include "lib/dispatch_load.h"
+#include "lib/dispatch_place.h"
 #include "lib/dispatch_quic.h"
 
 /* What a step says beside enum dispatch_drop. */
@@ -178,10 +179,22 @@ static __always_inline __u64 ring_hash(const struct dispatch_work *work,
 	return dispatch_hash_flow(&packet->key, work->protocol, &work->settings->ring);
 }
 
+/* Which of the service's rings is the client's. */
+static __always_inline __u32 ring_of(const struct dispatch_work *work, const struct packet *packet)
+{
+	const struct dispatch_virtual *service = work->service;
+
+	if (!service->goes_by_place)
+		return 0;
+	return (__u32)ring_of_place(packet, work->half,
+				    service->ring_first -
+					    work->settings->halves[work->half & 1].nareas);
+}
+
 static __always_inline __u32 ring_real(const struct dispatch_work *work,
 				       const struct packet *packet)
 {
-	return ring_pick(work->half, work->service, ring_hash(work, packet));
+	return ring_pick(work->half, work->service, ring_of(work, packet), ring_hash(work, packet));
 }
 
 static __always_inline bool real_is_of(const struct dispatch_real *real,
@@ -202,7 +215,8 @@ static __always_inline __u32 choose_real(frame_context *ctx, const struct dispat
 		real = real_of_connection(ctx, packet, work->service_index, service->server_id_len);
 	if (real && real_is_of(real_at(real), work))
 		return real;
-	return slot_choose(work->half, work->service_index, ring_hash(work, packet), is_listed);
+	return slot_choose(work->half, work->service_index, ring_hash(work, packet), is_listed,
+			   ring_of(work, packet));
 }
 
 #endif

@@ -20,10 +20,9 @@ static __always_inline bool has_less(const struct dispatch_load_of_real *a,
 	return (__u64)a->flows * b->weight < (__u64)b->flows * a->weight;
 }
 
-static __always_inline __u32 less_loaded(__u32 half, const struct dispatch_virtual *service,
-					 __u64 hash, __u32 real)
+/* @other: of the same ring. */
+static __always_inline __u32 less_loaded(__u32 real, __u32 other)
 {
-	__u32 other = ring_pick(half, service, hash >> 32);
 	struct dispatch_load_of_real *load = load_at(real), *other_load = load_at(other);
 
 	if (!load || !other_load)
@@ -37,18 +36,18 @@ static __always_inline __u32 less_loaded(__u32 half, const struct dispatch_virtu
 }
 
 /* Verified by itself, for its stack. @hash: of the flow. @is_listed: it will have an entry; one
- * that has none goes by the ring alone, for its next packet has to find the same again. Return: the
- * endpoint; 0: there is none. */
-__noinline int slot_choose(__u32 half, __u32 service_index, __u64 hash, bool is_listed)
+ * that has none goes by the ring alone, for its next packet has to find the same again. @ring: of
+ * the service's, or DISPATCH_NO_RING. Return: the endpoint; 0: there is none. */
+__noinline int slot_choose(__u32 half, __u32 service_index, __u64 hash, bool is_listed, __u32 ring)
 {
 	const struct dispatch_virtual *service = service_at(half, service_index);
 	__u32 real;
 
 	if (!service)
 		return 0;
-	real = ring_pick(half, service, hash);
+	real = ring_pick(half, service, ring, hash);
 	if (service->algorithm == DISPATCH_LEAST_LOADED && is_listed)
-		return (int)less_loaded(half, service, hash, real);
+		return (int)less_loaded(real, ring_pick(half, service, ring, hash >> 32));
 	return (int)real;
 }
 

@@ -53,6 +53,21 @@ struct {
 	__array(values, struct dispatch_ring);
 } dispatch_rings SEC(".maps");
 
+struct dispatch_nodes {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct dispatch_node));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, DISPATCH_HALVES);
+	__type(key, __u32);
+	__array(values, struct dispatch_nodes);
+} dispatch_areas SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -103,23 +103,28 @@ static __always_inline const struct dispatch_virtual *service_at(__u32 half, __u
 	return bpf_map_lookup_elem(&dispatch_services, &index);
 }
 
-/* Return: the endpoint's index; 0: there is none. */
-static __always_inline __u32 ring_pick(__u32 half, const struct dispatch_virtual *service,
-				       __u64 hash)
+/* Return: what is in a slot of the half's rings; 0: there is no such slot. */
+static __always_inline __u32 slot_at(__u32 half, __u32 slot)
 {
 	const struct dispatch_ring_line *line;
-	__u32 slot, index;
-	void *ring;
+	void *rings = bpf_map_lookup_elem(&dispatch_rings, &half);
+	__u32 index = slot / DISPATCH_RING_SLOTS;
 
-	if (!service->ring_size)
+	if (!rings)
 		return 0;
-	slot = service->ring_first + (__u32)(hash % service->ring_size);
-	ring = bpf_map_lookup_elem(&dispatch_rings, &half);
-	if (!ring)
-		return 0;
-	index = slot / DISPATCH_RING_SLOTS;
-	line = bpf_map_lookup_elem(ring, &index);
+	line = bpf_map_lookup_elem(rings, &index);
 	return line ? line->real[slot % DISPATCH_RING_SLOTS] : 0;
+}
+
+/* @ring: of the service's, or DISPATCH_NO_RING. Return: the endpoint's index; 0: there is none. */
+static __always_inline __u32 ring_pick(__u32 half, const struct dispatch_virtual *service,
+				       __u32 ring, __u64 hash)
+{
+	__u32 size = service->ring_size;
+
+	if (!size || ring == DISPATCH_NO_RING)
+		return 0;
+	return slot_at(half, service->ring_first + ring * size + (__u32)(hash % size));
 }
 
 static __always_inline const struct dispatch_real *real_at(__u32 index)

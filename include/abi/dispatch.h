@@ -11,8 +11,8 @@
  * Mode dispatch: the packet programs choose an endpoint for each flow and send its packets there.
  *
  *   address ─► dispatch_vips ─► dispatch_ranges ─► dispatch_services ─► dispatch_lines: known?
- *      │           └► dispatch_runs ─► dispatch_nats     (answers)           └► dispatch_rings
- *      └ none; its sender's ─► dispatch_answerers        (answers of DNAT)
+ *      │           └► dispatch_runs ─► dispatch_nats     (answers)           ├► dispatch_rings
+ *      └ none; its sender's ─► dispatch_answerers        (answers of DNAT)   └► dispatch_areas ┘
  *
  * What the plan says (vips, ranges, services, rings) is there twice, in halves: the daemon fills
  * the half that is not in force and then changes one number. Endpoints, runs, and all that flows
@@ -178,14 +178,16 @@ struct dispatch_virtual {
 	__u64 id;
 	__u8 address[16];
 	__u8 tunnel_source[16]; /* IPIP, GUE; zero: made from the flow */
-	__u32 ring_first;       /* slot in the half's element of `dispatch_rings` */
+	__u32 ring_first;       /* slot in the half's element of `dispatch_rings`; by place: of the
+				   first of several rings */
 	__u32 ring_size;        /* 0: no endpoint takes new flows */
 	__u16 timeout_s;
 	__be16 gue_port;
 	__u8 form, algorithm, protocol;
 	__u8 resets_lost; /* NAT: who sends a TCP segment of a flow that is not known is told */
-	__u8 server_id_len, padding;
-	__u16 padding2;
+	__u8 server_id_len;
+	__u8 goes_by_place; /* the slots before its rings say which is whose: one for each area */
+	__u16 padding;
 };
 
 _Static_assert(sizeof(struct dispatch_virtual) == 64, "a cache line");
@@ -196,6 +198,63 @@ _Static_assert(sizeof(struct dispatch_virtual) == 64, "a cache line");
 struct dispatch_ring_line {
 	__u16 real[DISPATCH_RING_SLOTS];
 };
+
+/*
+ * Where clients are: every address is in one of the half's areas. A plan has so many that none of
+ * its services treats clients of one area differently. The half's element of `dispatch_areas` is an
+ * array of nodes, a tree whose leaves have, in order, the positions at which another area begins;
+ * node 0 is the root, and behind node n of a level are n * DISPATCH_NODE_CHANGES + 1 and those that
+ * follow. Of a node's changes the first is not behind any that is looked for there.
+ */
+#define DISPATCH_AREAS_MAX    16384
+#define DISPATCH_AREA_UNKNOWN 0 /* of what nobody knows a place of */
+#define DISPATCH_NODE_CHANGES 12
+#define DISPATCH_LEVELS_MAX   7
+#define DISPATCH_NO_RING      0xffff /* of an area: no endpoint takes new flows */
+
+struct dispatch_node {
+	__u64 first[DISPATCH_NODE_CHANGES]; /* positions; behind the last one DISPATCH_NOWHERE */
+	__u16 area[DISPATCH_NODE_CHANGES];  /* from there on; of leaves alone */
+	__u64 padding;
+};
+
+_Static_assert(sizeof(struct dispatch_node) == 128, "two cache lines");
+
+#define DISPATCH_NOWHERE (~0ULL) /* the last change: of area UNKNOWN */
+
+/* An address as one number: of IPv6 its network of 64 bits; those of IPv4 lie where no IPv6
+ * address is anybody's. @high, @low: of the address, IPv6 or v4-mapped, host order. */
+static inline __u64 dispatch_position(__u64 high, __u64 low)
+{
+	if (high >> 32)
+		return high;
+	return !high && low >> 32 == 0xffff ? (__u32)low : DISPATCH_NOWHERE;
+}
+
+/* Where @found is one of @node's changes that is not behind @position: @step further, if that one
+ * is not either. Without a branch, for half of them would be guessed wrongly: the highest bit says
+ * whether position - next borrows (Warren, Hacker's Delight, 2-13), and the compiler, which would
+ * make a branch of it, is told nothing of the mask. */
+static inline __u64 dispatch_further(const struct dispatch_node *node, __u64 position, __u64 found,
+				     __u64 step)
+{
+	__u64 next = node->first[found + step];
+	__u64 borrows = (~position & next) | ((~position | next) & (position - next));
+	__s64 mask = (__s64)~borrows >> 63;
+
+	__asm__("" : "+r"(mask));
+	return found + (step & (__u64)mask);
+}
+
+/* The last change of @node that is not behind @position: 0 to 11, a half, a half and a third. */
+static inline __u64 dispatch_last_change(const struct dispatch_node *node, __u64 position)
+{
+	__u64 found = dispatch_further(node, position, 0, 6);
+
+	found = dispatch_further(node, position, found, 3);
+	found = dispatch_further(node, position, found, 1);
+	return dispatch_further(node, position, found, 1);
+}
 
 enum dispatch_real_state {
 	DISPATCH_REAL_FREE,
@@ -504,6 +563,8 @@ static inline __u64 dispatch_asked_word(__u32 nat, __u32 seq)
 struct dispatch_half {
 	__u32 vip_mask; /* places in use, less one */
 	__u32 flags;    /* DISPATCH_HALF_… */
+	__u32 nareas;   /* 0: no service goes by place */
+	__u32 padding;
 };
 
 #define DISPATCH_SENDS_XDP (1u << 0) /* every device sends what XDP redirects to it */

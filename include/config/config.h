@@ -350,4 +350,11 @@ const char *config_bind_format(const struct config_bind *bind, char ret[CONFIG_B
 /* Whether any listener is of mode dispatch. */
 bool config_has_dispatch(const struct config *config);
 
+/* The pools of a listener of mode dispatch that has one: @n is 0 for its own, n for that of route n
+ * - 1. Return: whether none before leads there; *@ret: its index. */
+bool config_dispatch_pool(const struct config_listener *listener, size_t n, size_t *ret);
+
+/* Whether such a listener asks the pool. */
+bool config_dispatch_asks(const struct config_listener *listener, size_t pool);
+
 #endif

@@ -62,13 +62,37 @@ struct dispatch_service {
 
 	const struct dispatch_endpoint *endpoints; /* in any order */
 	size_t nendpoints;                         /* 0: packets are dropped, counted */
+
+	/* By place: new flows of the plan's areas go by rings of their own. Then an endpoint's own
+	 * weight is what it counts for with LEAST_LOADED, and not 0 where one of a ring is not. */
+	size_t nrings;                /* 0: the one ring of all endpoints */
+	const uint32_t *ring_weights; /* of each endpoint, ring by ring */
+	const uint16_t *ring_of_area; /* DISPATCH_NO_RING: no endpoint takes them */
 };
+
+/* From @first on, a dispatch_position(), addresses are in that area. */
+struct dispatch_change {
+	uint64_t first;
+	uint16_t area;
+};
+
+/* Where clients are. Never empty: the first change is at 0, the last at DISPATCH_NOWHERE and to
+ * DISPATCH_AREA_UNKNOWN. */
+struct dispatch_areas {
+	uint64_t id; /* others have another one; not 0 */
+	const struct dispatch_change *changes;
+	size_t nchanges; /* up to DISPATCH_CHANGES_MAX */
+	uint32_t count;  /* of areas: up to DISPATCH_AREAS_MAX */
+};
+
+#define DISPATCH_CHANGES_MAX ((size_t)8 << 20)
 
 /* All of what is wanted; borrowed for the call of dispatch_apply(). */
 struct dispatch_plan {
 	const struct dispatch_service *services; /* in any order */
 	size_t nservices;
-	uint64_t ring_seed;     /* equal on all nodes that are to agree */
+	const struct dispatch_areas *areas; /* NULL: no service goes by place */
+	uint64_t ring_seed;                 /* equal on all nodes that are to agree */
 	uint32_t new_flow_rate; /* table entries a second and CPU; 0: 125000. Beyond it new flows
 				   follow the ring without an entry; those of NAT are dropped */
 };

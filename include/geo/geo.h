@@ -71,6 +71,17 @@ int geo_for_each(const struct geo *geo, bool (*judge)(const struct geo_facts *fa
 		 int (*visit)(const struct prefix *network, void *context),
 		 void *context) WARN_UNUSED;
 
+/**
+ * All networks that databases tell apart, with what they tell: in order, first those of IPv4, then
+ * all others, and those that nobody knows too. Two beside each other may be told the same of.
+ * @visit: 0; anything else ends it all.
+ * Return: as above.
+ */
+int geo_walk(const struct geo *geo,
+	     int (*visit)(const struct prefix *network, const struct geo_facts *facts,
+			  void *context),
+	     void *context) WARN_UNUSED;
+
 /* A number that changes when one of the files does; blocks on them as stat() does. */
 uint64_t geo_stamp(const char *const *paths, size_t count);
 /* The one from before they were opened. */

@@ -19,6 +19,7 @@
  * with its flows; what was drained keeps them. Thread: control.
  */
 struct dispatcher;
+struct areas;
 
 /* @programs: loaded with dispatch_flows; borrowed. Return: 0; -ENOMEM; -errno. */
 int dispatcher_new(struct io_loop *loop, struct splice *programs,
@@ -29,11 +30,16 @@ void dispatcher_free(struct dispatcher *dispatcher);
 
 /**
  * Takes up a configuration, at start and with each reload; both are borrowed until the next call.
+ * @areas: where its clients are; NULL: nothing goes by place. A reference is taken.
  * @ret_errors: why not, a line. Return: 0; -EINVAL, -ENOSPC, -ENOMEM, -errno: the plan before stays
  * in force.
  */
 int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
-		     struct upstream *upstream, struct strbuf *ret_errors) WARN_UNUSED;
+		     struct upstream *upstream, struct areas *areas,
+		     struct strbuf *ret_errors) WARN_UNUSED;
+
+/* The databases have changed: likewise, of the same configuration. In force a moment later. */
+void dispatcher_set_areas(struct dispatcher *dispatcher, struct areas *areas);
 
 /* Before upstream_start(): which ways health checks take. @dispatcher lives as long as @upstream
  * does; NULL is allowed. Return: 0; -ENOMEM. */
@@ -52,13 +58,18 @@ struct dispatcher_service {
 	const struct config_listener *listener;
 	const struct config_bind *bind;
 	enum dispatch_form form;
-	struct pool *pool; /* pool_for_each() has its endpoints */
 };
 
 /* In the order of the configuration. Texts are borrowed for the call. @dispatcher may be NULL. */
 void dispatcher_for_each(const struct dispatcher *dispatcher,
 			 void (*visit)(const struct dispatcher_service *service, void *context),
 			 void *context);
+
+/* The endpoints of all its pools, each once; under a pool's lock. */
+void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
+				  const struct dispatcher_service *service,
+				  void (*visit)(struct endpoint *endpoint, void *context),
+				  void *context);
 
 /* Since the programs were loaded first. Zero for what is not in force. */
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,

@@ -8,6 +8,7 @@
 #include "dispatch_fragment_cases.h"
 #include "dispatch_icmp_cases.h"
 #include "dispatch_load_cases.h"
+#include "dispatch_place_cases.h"
 #include "dispatch_quic_cases.h"
 #include "ingress_object.h"
 
@@ -39,7 +40,7 @@ static int run_dispatch_tests(const struct dispatch_hook *hook,
 	const struct CMUnitTest tests[] = {DISPATCH_TESTS,          DISPATCH_ICMP_TESTS,
 					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
 					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS,
-					   DISPATCH_LOAD_TESTS};
+					   DISPATCH_LOAD_TESTS,     DISPATCH_PLACE_TESTS};
 
 	fixture.hook = hook;
 	program = *tested;

@@ -273,6 +273,59 @@ static void choice_depends_on_the_endpoints_alone(void **state)
 	stop(&daemon);
 }
 
+/* The client's network is area 1, all else is unknown. */
+static const struct dispatch_change changes[] = {
+	{0, 0}, {0x0a020000, 1}, {0x0a030000, 0}, {DISPATCH_NOWHERE, 0}};
+static const uint32_t one_each[] = {1, 0, 0, 1}; /* weights of two rings of two endpoints */
+static uint16_t rings[2];
+
+static void apply_by_place(const struct daemon *daemon, uint64_t id, uint16_t unknown,
+			   uint16_t clients)
+{
+	const struct dispatch_areas areas = {
+		.id = id, .changes = changes, .nchanges = ARRAY_SIZE(changes), .count = 2};
+	const struct dispatch_plan by_place = {
+		.services = &service, .nservices = 1, .areas = &areas, .ring_seed = 1};
+	const char *why = "";
+
+	service.nrings = 2;
+	service.ring_weights = one_each;
+	service.ring_of_area = rings;
+	rings[0] = unknown;
+	rings[1] = clients;
+	if (dispatch_apply(daemon->dispatch, &by_place, &why))
+		fail_msg("%s", why);
+}
+
+static void new_flows_go_by_the_ring_of_their_clients_area(void **state)
+{
+	struct daemon daemon = {};
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply_by_place(&daemon, 1, 0, 1);
+	for (uint16_t i = 0; i < 20; i++)
+		assert_int_equal(endpoint_of(&daemon, (uint16_t)(1000 + i), TH_SYN), 5);
+	/* Only the choice has changed, as when a site has died. */
+	for (uint16_t i = 0; i < 4; i++) {
+		apply_by_place(&daemon, 1, 1, i % 2);
+		assert_int_equal(endpoint_of(&daemon, (uint16_t)(2000 + i), TH_SYN), 4 + i % 2);
+	}
+	assert_int_equal(endpoint_of(&daemon, 1000, TH_ACK), 5);
+	apply_by_place(&daemon, 1, 0, DISPATCH_NO_RING);
+	assert_int_equal(endpoint_of(&daemon, 2100, TH_SYN), 0);
+	assert_int_equal(counts_of(&daemon).drops[DISPATCH_DROP_NO_ENDPOINT], 1);
+	/* Other areas, and none. */
+	apply_by_place(&daemon, 2, 1, 0);
+	assert_int_equal(endpoint_of(&daemon, 2101, TH_SYN), 4);
+	reset_plan();
+	apply(&daemon);
+	apply_by_place(&daemon, 2, 0, 1);
+	assert_int_equal(endpoint_of(&daemon, 2102, TH_SYN), 5);
+	stop(&daemon);
+}
+
 static void plans_that_cannot_be_are_refused_and_change_nothing(void **state)
 {
 	struct dispatch_service two[2];
@@ -286,6 +339,8 @@ static void plans_that_cannot_be_are_refused_and_change_nothing(void **state)
 	apply(&daemon);
 	service.ring_size = 250;
 	assert_refused(&daemon, -EINVAL, "a ring's size is no prime");
+	service.nrings = 1;
+	assert_refused(&daemon, -EINVAL, "a service goes by place, and no places are known");
 	service.nsources = 0;
 	assert_refused(&daemon, -EINVAL, "form nat wants one to eight source addresses");
 	endpoints[0].address = parsed("[2001:db8::1]:80");
@@ -369,7 +424,7 @@ static void flows_of_uneven_length_even_out_by_load(void **state)
 }
 
 /* It does not come back: what it has opened goes with the process, as by SIGKILL. */
-static unsigned in_a_daemon_that_is_killed(void)
+static unsigned in_a_daemon_that_is_killed(void (*apply_plan)(const struct daemon *daemon))
 {
 	struct daemon daemon = {};
 	int ends[2], status;
@@ -380,7 +435,7 @@ static unsigned in_a_daemon_that_is_killed(void)
 	child = fork();
 	if (child == 0) {
 		start(&daemon);
-		apply(&daemon);
+		apply_plan(&daemon);
 		port = source_port_of(&daemon, 1000, TH_SYN);
 		_exit(write(ends[1], &port, sizeof(port)) == sizeof(port) ? 0 : 1);
 	}
@@ -399,7 +454,7 @@ static void next_daemon_takes_over_flows_and_endpoints(void **state)
 
 	(void)state;
 	reset_plan();
-	port = in_a_daemon_that_is_killed();
+	port = in_a_daemon_that_is_killed(apply);
 	start(&daemon);
 	assert_int_equal(source_port_of(&daemon, 1000, TH_ACK), port);
 	endpoint = endpoint_of(&daemon, 1000, TH_ACK);
@@ -407,6 +462,26 @@ static void next_daemon_takes_over_flows_and_endpoints(void **state)
 	assert_int_equal(source_port_of(&daemon, 1000, TH_ACK), port);
 	assert_int_equal(endpoint_of(&daemon, 1000, TH_ACK), endpoint);
 	assert_int_equal(counts_of(&daemon).traffic.flows, 1);
+	stop(&daemon);
+}
+
+static void apply_second(const struct daemon *daemon)
+{
+	apply_by_place(daemon, 1, 0, 1);
+}
+
+static void next_daemon_takes_over_places(void **state)
+{
+	struct daemon daemon = {};
+
+	(void)state;
+	reset_plan();
+	(void)in_a_daemon_that_is_killed(apply_second);
+	start(&daemon);
+	assert_int_equal(endpoint_of(&daemon, 1001, TH_SYN), 5);
+	/* Its first areas have the number that those before had. */
+	apply_by_place(&daemon, 1, 1, 0);
+	assert_int_equal(endpoint_of(&daemon, 1002, TH_SYN), 4);
 	stop(&daemon);
 }
 
@@ -504,9 +579,11 @@ int main(void)
 		cmocka_unit_test(flows_are_spread_and_keep_their_endpoints),
 		cmocka_unit_test(endpoint_that_is_gone_loses_its_flows_until_it_comes_back),
 		cmocka_unit_test(choice_depends_on_the_endpoints_alone),
+		cmocka_unit_test(new_flows_go_by_the_ring_of_their_clients_area),
 		cmocka_unit_test(plans_that_cannot_be_are_refused_and_change_nothing),
 		cmocka_unit_test(flows_of_uneven_length_even_out_by_load),
 		cmocka_unit_test(next_daemon_takes_over_flows_and_endpoints),
+		cmocka_unit_test(next_daemon_takes_over_places),
 		cmocka_unit_test(answers_leave_at_xdp_while_every_device_sends),
 	};
 

@@ -31,6 +31,8 @@ static void append_endpoint(struct endpoint *endpoint, void *context)
 	reply_begin(view->out, NULL, '{');
 	reply_text(view->out, "name", endpoint->name);
 	reply_text(view->out, "address", address_format(&endpoint->address, address));
+	if (endpoint->has_location)
+		reply_point(view->out, "location", &endpoint->location);
 	reply_count(view->out, "weight", atomic_load(&endpoint->weight));
 	reply_text(view->out, "admin", endpoint_admin_name(atomic_load(&endpoint->admin)));
 	reply_text(view->out, "health", endpoint_health_name(atomic_load(&endpoint->health)));
@@ -80,7 +82,7 @@ static void append_service(const struct dispatcher_service *service, void *conte
 	reply_count(view->out, "cookie_flows", counts.cookie_flows);
 	append_drops(&counts, view->out);
 	reply_begin(view->out, "endpoints", '[');
-	pool_for_each(service->pool, append_endpoint, view);
+	dispatcher_for_each_endpoint(view->dispatcher, service, append_endpoint, view);
 	reply_end(view->out, '[');
 	reply_end(view->out, '{');
 }

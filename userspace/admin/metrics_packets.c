@@ -113,7 +113,7 @@ static void add_service(const struct dispatcher_service *service, void *context)
 					{NULL, NULL}},
 			   counts.drops[i]);
 	page->service = service;
-	pool_for_each(service->pool, add_dispatched_endpoint, page);
+	dispatcher_for_each_endpoint(page->dispatcher, service, add_dispatched_endpoint, page);
 }
 
 void metrics_add_dispatch(struct metrics *page, struct server *server)

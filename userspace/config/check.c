@@ -259,7 +259,7 @@ static void check_listener(struct checker *checker, const struct pool_names *nam
 						  node_member(node, "pool"),
 						  &listener->default_pool);
 	if (listener->mode == CONFIG_MODE_DISPATCH) {
-		check_dispatch(checker, listener, node);
+		check_dispatch(checker, names, listener, node);
 		return;
 	}
 	check_no_dispatch(checker, listener, node);

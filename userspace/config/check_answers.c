@@ -29,12 +29,15 @@ static bool answers_by_us(const struct config_listener *listener)
 
 static size_t count_answers(const struct config *config)
 {
-	size_t count = 0;
+	size_t count = 0, pool;
 
-	for (size_t i = 0; i < config->nlisteners; i++)
-		if (answers_by_us(&config->listeners[i]))
-			count += config->listeners[i].nbinds *
-				 config->pools[config->listeners[i].default_pool].nendpoints;
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		const struct config_listener *listener = &config->listeners[i];
+
+		for (size_t n = 0; answers_by_us(listener) && n <= listener->nroutes; n++)
+			if (config_dispatch_pool(listener, n, &pool))
+				count += listener->nbinds * config->pools[pool].nendpoints;
+	}
 	return count;
 }
 
@@ -55,12 +58,22 @@ static void add_endpoint(struct answers *answers, const struct config_endpoint *
 	answers->count++;
 }
 
-static void add_listener(struct answers *answers, const struct config_listener *listener,
-			 const struct config_pool *pool, const struct node *node)
+static void add_pool(struct answers *answers, const struct config_listener *listener,
+		     const struct config_pool *pool, const struct node *node)
 {
 	for (size_t b = 0; b < listener->nbinds; b++)
 		for (size_t i = 0; i < pool->nendpoints; i++)
 			add_endpoint(answers, &pool->endpoints[i], &listener->binds[b], node);
+}
+
+static void add_listener(struct answers *answers, const struct config *config,
+			 const struct config_listener *listener, const struct node *node)
+{
+	size_t pool;
+
+	for (size_t n = 0; n <= listener->nroutes; n++)
+		if (config_dispatch_pool(listener, n, &pool))
+			add_pool(answers, listener, &config->pools[pool], node);
 }
 
 /* By address, protocol and port; then as they stand in the file. */
@@ -123,8 +136,7 @@ void check_answers(struct checker *checker)
 		const struct config_listener *listener = &config->listeners[i];
 
 		if (answers_by_us(listener))
-			add_listener(&answers, listener, &config->pools[listener->default_pool],
-				     node_member_or_self(item, "pool"));
+			add_listener(&answers, config, listener, node_member_or_self(item, "pool"));
 	}
 	qsort(answers.all, answers.count, sizeof(*answers.all), compare);
 	report(checker, &answers);

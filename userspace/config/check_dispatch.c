@@ -64,7 +64,6 @@ static void check_options(struct checker *checker, const struct node *node)
 		"forwarding",
 		"filters",
 		"error_pages",
-		"routes",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -171,8 +170,6 @@ static const char *why_pool_cannot_be(const struct config_pool *pool, int family
 	    pool->balance != CONFIG_BALANCE_LEAST_CONN)
 		return "has a balance that mode dispatch does not have; expected maglev, source or "
 		       "least_conn";
-	if (pool->is_nearest)
-		return "has nearest, which mode dispatch does not do; expected none";
 	if (pool->tls.is_enabled)
 		return "has tls, which mode dispatch does not do; expected none";
 	if (pool->proxy_protocol != CONFIG_PROXY_OFF)
@@ -186,12 +183,19 @@ static const char *why_pool_cannot_be(const struct config_pool *pool, int family
 	return NULL;
 }
 
+static void check_pool_at(struct checker *checker, size_t pool, int family, const struct node *at)
+{
+	const char *why = why_pool_cannot_be(&checker->config->pools[pool], family);
+	char quoted[QUOTE_SIZE];
+
+	if (why)
+		diagnose(checker->diagnostics, at, "pool: %s %s", node_quote(at, quoted), why);
+}
+
 static void check_pool(struct checker *checker, const struct config_listener *listener, int family,
 		       const struct node *node)
 {
 	const struct node *at = node_member(node, "pool");
-	const char *why;
-	char quoted[QUOTE_SIZE];
 
 	if (!at) {
 		checker->is_partial = true;
@@ -199,19 +203,112 @@ static void check_pool(struct checker *checker, const struct config_listener *li
 			 "a listener of mode dispatch has no pool; expected one");
 		return;
 	}
-	if (!listener->has_default_pool)
-		return;
-	why = why_pool_cannot_be(&checker->config->pools[listener->default_pool], family);
-	if (why)
-		diagnose(checker->diagnostics, at, "pool: %s %s", node_quote(at, quoted), why);
+	if (listener->has_default_pool)
+		check_pool_at(checker, listener->default_pool, family, at);
 }
 
-void check_dispatch(struct checker *checker, const struct config_listener *listener,
-		    const struct node *node)
+/* --- Routes ------------------------------------------------------------------------------------*/
+
+static bool is_place(const struct node *condition)
+{
+	static const char *const names[] = {"country", "continent", "asn"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (slice_equal_str(condition->key->text, names[i]))
+			return true;
+	return false;
+}
+
+/* A flow is chosen for once, by its client's address alone. */
+static void check_conditions(struct checker *checker, const struct node *route)
+{
+	const struct node *match = node_member(route, "match");
+
+	if (!node_first(match)) {
+		diagnose(checker->diagnostics, match ? match : route,
+			 "a route of mode dispatch has no conditions; expected country, continent "
+			 "or asn");
+		return;
+	}
+	node_for_each (condition, match)
+		if (!is_place(condition))
+			diagnose(checker->diagnostics, condition,
+				 "%.*s is not for mode dispatch; expected a condition of country, "
+				 "continent, asn",
+				 (int)condition->key->text.len, condition->key->text.ptr);
+}
+
+/* What stands beside a route's conditions and its pool is for connections or requests. */
+static void check_others(struct checker *checker, const struct node *route)
+{
+	static const char *const names[] = {"split",   "redirect", "respond", "deny", "files",
+					    "rewrite", "mirror",   "filters", "name", "split_by"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct node *at = node_member(route, names[i]);
+
+		if (at)
+			diagnose(checker->diagnostics, at,
+				 "%s is not for routes of mode dispatch; expected match and pool",
+				 names[i]);
+	}
+}
+
+/* NULL: nothing. All rings of a service are alike. */
+static const char *why_pools_differ(const struct config_pool *pool, const struct config_pool *own)
+{
+	if (pool->balance != own->balance)
+		return "has another balance than the listener's own pool; expected the same";
+	if (pool->maglev_table_size != own->maglev_table_size)
+		return "has another maglev.table_size than the listener's own pool; expected the "
+		       "same";
+	if (pool->nendpoints && own->nendpoints &&
+	    pool->endpoints[0].quic_server_id.len != own->endpoints[0].quic_server_id.len)
+		return "has quic_server_id of another length than the listener's own pool; "
+		       "expected the same";
+	return NULL;
+}
+
+static void check_route_pool(struct checker *checker, const struct config_listener *listener,
+			     size_t pool, int family, const struct node *at)
+{
+	const struct config_pool *pools = checker->config->pools;
+	const char *why = NULL;
+	char quoted[QUOTE_SIZE];
+
+	if (listener->has_default_pool)
+		why = why_pools_differ(&pools[pool], &pools[listener->default_pool]);
+	if (why)
+		diagnose(checker->diagnostics, at, "pool: %s %s", node_quote(at, quoted), why);
+	else
+		check_pool_at(checker, pool, family, at);
+}
+
+static void check_routes_of_dispatch(struct checker *checker, const struct pool_names *names,
+				     struct config_listener *listener, int family,
+				     const struct node *node)
+{
+	const struct node *item = node_first(node_member(node, "routes"));
+
+	for (size_t i = 0; item && i < listener->nroutes; i++, item = item->next) {
+		struct config_action *action = &listener->routes[i].action;
+		const struct node *at = node_member(item, "pool");
+
+		check_conditions(checker, item);
+		check_others(checker, item);
+		check_place(checker, item);
+		if (resolve_pool(checker, names, action->pool.name, at, &action->pool.index))
+			check_route_pool(checker, listener, action->pool.index, family, at);
+	}
+}
+
+void check_dispatch(struct checker *checker, const struct pool_names *names,
+		    struct config_listener *listener, const struct node *node)
 {
 	int family = listener->nbinds ? listener->binds[0].address.sa.sa_family : AF_UNSPEC;
 
 	check_options(checker, node);
+	check_routes_of_dispatch(checker, names, listener, family, node);
 	if (family == AF_UNSPEC)
 		return;
 	check_addresses(checker, listener, family, node);

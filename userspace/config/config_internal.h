@@ -340,8 +340,8 @@ void check_routes(struct checker *checker, const struct pool_names *names,
 		  struct config_listener *listener, const struct node *node);
 
 /* Mode dispatch, and what stands in other modes and is for it alone: check_dispatch.c. */
-void check_dispatch(struct checker *checker, const struct config_listener *listener,
-		    const struct node *node);
+void check_dispatch(struct checker *checker, const struct pool_names *names,
+		    struct config_listener *listener, const struct node *node);
 void check_no_dispatch(struct checker *checker, const struct config_listener *listener,
 		       const struct node *node);
 

@@ -142,3 +142,27 @@ bool config_has_dispatch(const struct config *config)
 			return true;
 	return false;
 }
+
+static size_t pool_at(const struct config_listener *listener, size_t n)
+{
+	return n ? listener->routes[n - 1].action.pool.index : listener->default_pool;
+}
+
+bool config_dispatch_pool(const struct config_listener *listener, size_t n, size_t *ret)
+{
+	*ret = pool_at(listener, n);
+	for (size_t i = 0; i < n; i++)
+		if (pool_at(listener, i) == *ret)
+			return false;
+	return true;
+}
+
+bool config_dispatch_asks(const struct config_listener *listener, size_t pool)
+{
+	if (listener->mode != CONFIG_MODE_DISPATCH)
+		return false;
+	for (size_t i = 0; i <= listener->nroutes; i++)
+		if (pool_at(listener, i) == pool)
+			return true;
+	return false;
+}

@@ -209,7 +209,9 @@ static const struct option listener_options[] = {
 	 .type = &type_mapping,
 	 .members = &schema_route,
 	 LIST(config_listener, routes),
-	 .help = "What is done with which connections or requests; the most specific match wins."},
+	 .help = "What is done with which connections or requests; the most specific match wins. "
+		 "Mode dispatch: which pool takes new flows of clients of a country, continent or "
+		 "autonomous system."},
 	{.name = "pool",
 	 .type = &type_name,
 	 FIELD(config_listener, default_pool_name),

@@ -244,6 +244,8 @@ const char *view_endpoint_state(const json_t *endpoint, char ret[TEXT_VALUE_SIZE
 /* A cell of how often what happened: "1234 no_endpoint", or the sum and the commonest of several.
  */
 void view_add_reasons(struct table *table, const json_t *reasons);
+/* A cell of coordinates. @location: NULL: unknown. */
+void view_add_location(struct table *table, enum table_colour colour, const json_t *location);
 
 /* --- top ------------------------------------------------------------------------ */
 

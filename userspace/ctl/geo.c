@@ -46,7 +46,7 @@ static void add_built(struct table *table, const json_t *database)
 }
 
 /* As precise as databases are. */
-static void add_location(struct table *table, enum table_colour colour, const json_t *location)
+void view_add_location(struct table *table, enum table_colour colour, const json_t *location)
 {
 	char text[TEXT_VALUE_SIZE] = "";
 
@@ -65,7 +65,7 @@ static void add_facts(struct table *table, enum table_colour colour, const json_
 		snprintf(number, sizeof(number), "AS%lu", (unsigned long)asn);
 	add_known(table, colour, member_text(row, "country"));
 	add_known(table, colour, member_text(row, "continent"));
-	add_location(table, colour, json_object_get(row, "location"));
+	view_add_location(table, colour, json_object_get(row, "location"));
 	add_known(table, colour, number);
 	add_known(table, colour, member_text(row, "organisation"));
 }

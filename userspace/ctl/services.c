@@ -34,7 +34,7 @@ void view_add_reasons(struct table *table, const json_t *reasons)
 	table_add(table, sum ? TABLE_WARN : TABLE_PLAIN, sum ? text : "0");
 }
 
-static void add_endpoint(struct table *table, const json_t *endpoint)
+static void add_endpoint(struct table *table, const json_t *endpoint, bool has_places)
 {
 	enum table_colour colour;
 	char state[TEXT_VALUE_SIZE];
@@ -46,6 +46,20 @@ static void add_endpoint(struct table *table, const json_t *endpoint)
 	add_traffic(table, endpoint);
 	table_add(table, TABLE_PLAIN, "");
 	table_add(table, TABLE_PLAIN, "");
+	if (has_places)
+		view_add_location(table, TABLE_PLAIN, json_object_get(endpoint, "location"));
+}
+
+/* Whether an endpoint of any of them is at a place. */
+static bool have_places(const json_t *result)
+{
+	const json_t *service, *endpoint;
+
+	for (size_t i = 0; (service = member_element(result, "services", i)); i++)
+		for (size_t j = 0; (endpoint = member_element(service, "endpoints", j)); j++)
+			if (json_object_get(endpoint, "location"))
+				return true;
+	return false;
 }
 
 void view_services(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
@@ -61,11 +75,13 @@ void view_services(const json_t *result, const struct ctl_screen *screen, struct
 		{.title = "OUT", .is_right = true},
 		{.title = "COOKIES", .is_right = true},
 		{.title = "DROPPED", .is_shrinkable = true},
+		{.title = "LOCATION"},
 	};
+	bool has_places = have_places(result);
 	const json_t *service, *endpoint;
 	struct table table;
 
-	table_init(&table, columns, ARRAY_SIZE(columns));
+	table_init(&table, columns, ARRAY_SIZE(columns) - !has_places);
 	for (size_t i = 0; (service = member_element(result, "services", i)); i++) {
 		table_add(&table, TABLE_BOLD, member_text(service, "listener"));
 		table_add(&table, TABLE_BOLD, member_text(service, "address"));
@@ -73,8 +89,10 @@ void view_services(const json_t *result, const struct ctl_screen *screen, struct
 		add_traffic(&table, service);
 		table_add_count(&table, member_count(service, "cookies"));
 		view_add_reasons(&table, json_object_get(service, "drops"));
+		if (has_places)
+			table_add(&table, TABLE_PLAIN, "");
 		for (size_t j = 0; (endpoint = member_element(service, "endpoints", j)); j++)
-			add_endpoint(&table, endpoint);
+			add_endpoint(&table, endpoint, has_places);
 	}
 	table_render(&table, screen, 0, out);
 	table_done(&table);

@@ -2,7 +2,8 @@
 /*
  * Mode dispatch as the proxy sees it: plans become tables of the packet programs. A plan is written
  * into the half that is not in force, and put there by one store. Endpoints and their source ports
- * are in dispatch_reals.c, addresses and ports in dispatch_plan.c, rings in dispatch_ring.c.
+ * are in dispatch_reals.c, addresses and ports in dispatch_plan.c, rings in dispatch_ring.c, where
+ * clients are in dispatch_areas.c.
  */
 #include "core/log.h"
 #include "fastpath/dispatch_state.h"
@@ -16,13 +17,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define DEFAULT_RING        65537
 #define DEFAULT_TCP_TIMEOUT 3600
 #define DEFAULT_UDP_TIMEOUT 60
 #define DEFAULT_GUE_PORT    6080
 #define DEFAULT_RATE        125000
 #define RATE_BURST_MS       100
 #define ASK_MS              1000
+#define SLOTS_MAX           (1u << 28) /* of all rings: half a GiB */
 
 /* A plan on its way into the maps. */
 struct applying {
@@ -81,9 +82,9 @@ static void find_places(struct applying *applying)
 /* --- What a service becomes --------------------------------------------------------------------
  */
 
-static uint32_t ring_size_of(const struct dispatch_service *service)
+static uint32_t nareas_of(const struct dispatch_plan *plan)
 {
-	return service->ring_size ? service->ring_size : DEFAULT_RING;
+	return plan->areas ? plan->areas->count : 0;
 }
 
 static uint16_t timeout_of(const struct dispatch_service *service)
@@ -108,6 +109,7 @@ static void describe(const struct dispatch_service *service, struct dispatch_vir
 		.resets_lost = service->resets_lost,
 		.protocol = service->protocol,
 		.server_id_len = service->server_id_len,
+		.goes_by_place = service->nrings > 0,
 	};
 	dispatch_address(&service->address, ret->address);
 	if (service->form != DISPATCH_NAT && service->nsources)
@@ -129,18 +131,18 @@ static int take_endpoints(struct applying *applying, size_t i, uint16_t *reals)
 	return err;
 }
 
-static int fill_ring(struct applying *applying, size_t i, const uint16_t *reals)
+static int fill_rings(struct applying *applying, size_t i, const uint16_t *reals)
 {
 	const struct dispatch_service *service = &applying->plan->services[i];
+	uint32_t nareas = nareas_of(applying->plan);
 	uint16_t place = applying->places[i];
 	struct dispatch_virtual *virtual = &applying->services[place];
 
 	describe(service, virtual);
-	virtual->ring_first = applying->nslots;
+	virtual->ring_first = applying->nslots + (service->nrings ? nareas : 0);
 	applying->why = "a ring's size is no prime";
-	return dispatch_ring_fill(&applying->dispatch->rings[place], service->endpoints, reals,
-				  service->nendpoints, ring_size_of(service),
-				  &applying->slots[applying->nslots], &virtual->ring_size);
+	return dispatch_rings_fill(&applying->dispatch->rings[place], service, nareas, reals,
+				   &applying->slots[applying->nslots], &virtual->ring_size);
 }
 
 static int put_server_ids(struct applying *applying, size_t i, const uint16_t *reals)
@@ -158,13 +160,14 @@ static int take_service(struct applying *applying, size_t i)
 	int err = reals ? take_endpoints(applying, i, reals) : -ENOMEM;
 
 	if (!err)
-		err = fill_ring(applying, i, reals);
+		err = fill_rings(applying, i, reals);
 	if (!err)
 		err = put_server_ids(applying, i, reals);
 	if (!err)
 		err = dispatch_answers_add(&applying->answers, &applying->plan->services[i], reals);
 	if (!err)
-		applying->nslots += ring_size_of(&applying->plan->services[i]);
+		applying->nslots += (uint32_t)dispatch_rings_slots(&applying->plan->services[i],
+								   nareas_of(applying->plan));
 	free(reals);
 	return err;
 }
@@ -220,11 +223,14 @@ static int put_answers(struct applying *applying)
 
 static int put_tables(const struct applying *applying)
 {
-	const struct dispatch *dispatch = applying->dispatch;
+	struct dispatch *dispatch = applying->dispatch;
 	const struct dispatch_tables *tables = &applying->tables;
 	uint32_t half = applying->half;
 	int err = put_rings(applying);
 
+	if (!err)
+		err = dispatch_areas_put(&dispatch->areas, fd_of(dispatch, "dispatch_areas"), half,
+					 applying->plan->areas);
 	if (!err)
 		err = put_elements(fd_of(dispatch, "dispatch_vips"), half * DISPATCH_VIP_PLACES,
 				   tables->vips, sizeof(*tables->vips), tables->vip_mask + 1);
@@ -280,6 +286,7 @@ static int put_in_force(const struct applying *applying)
 	settings.new_flows = guard_rate_of(plan->new_flow_rate ? plan->new_flow_rate : DEFAULT_RATE,
 					   RATE_BURST_MS);
 	settings.halves[applying->half].vip_mask = applying->tables.vip_mask;
+	settings.halves[applying->half].nareas = nareas_of(plan);
 	settings.halves[applying->half].flags = applying->answers.count ? DISPATCH_HALF_RETURNS : 0;
 	err = put_settings(dispatch, &settings, applying->half, plan->nservices > 0);
 	if (!err)
@@ -303,17 +310,22 @@ static uint64_t count_slots(const struct dispatch_plan *plan)
 	uint64_t count = 1;
 
 	for (size_t i = 0; i < plan->nservices; i++)
-		count += ring_size_of(&plan->services[i]);
+		count += dispatch_rings_slots(&plan->services[i], nareas_of(plan));
 	return count;
 }
 
 static int prepare(struct applying *applying)
 {
 	size_t count = applying->plan->nservices;
+	uint64_t nslots = count_slots(applying->plan);
 
+	if (nslots > SLOTS_MAX) {
+		applying->why = "the rings of all services have more than 268435456 slots";
+		return -ENOSPC;
+	}
 	applying->places = calloc(count ? count : 1, sizeof(*applying->places));
 	applying->services = calloc(DISPATCH_SERVICES_MAX, sizeof(*applying->services));
-	applying->slots = calloc(count_slots(applying->plan), sizeof(*applying->slots));
+	applying->slots = calloc(nslots, sizeof(*applying->slots));
 	if (!applying->places || !applying->services || !applying->slots)
 		return -ENOMEM;
 	find_places(applying);

@@ -165,6 +165,40 @@ int dispatch_ring_fill(struct dispatch_ring_builder *builder,
 		       uint32_t *ret_size) WARN_UNUSED;
 void dispatch_ring_done(struct dispatch_ring_builder *builder);
 
+/* A service's rings. Zero is empty. */
+struct dispatch_rings {
+	struct dispatch_ring_builder *all;
+	size_t count;
+};
+
+/* Slots of all that is a service's: of its areas, and of its rings. */
+uint64_t dispatch_rings_slots(const struct dispatch_service *service, uint32_t nareas);
+/* Fills them, zeroed before; as dispatch_ring_fill(). *@ret_size: of each ring. */
+int dispatch_rings_fill(struct dispatch_rings *rings, const struct dispatch_service *service,
+			uint32_t nareas, const uint16_t *reals, uint16_t *slots,
+			uint32_t *ret_size) WARN_UNUSED;
+void dispatch_rings_done(struct dispatch_rings *rings);
+
+/* --- Where clients are (dispatch_areas.c)
+ * --------------------------------------------------------
+ */
+
+/* Nodes of the tree of so many changes. */
+size_t dispatch_nodes_count(size_t nchanges);
+/* @nodes: dispatch_nodes_count() of them. */
+void dispatch_nodes_fill(const struct dispatch_areas *areas, struct dispatch_node *nodes);
+/* Those that were made last, which may be in both halves. */
+struct dispatch_area_map {
+	uint64_t id; /* 0: there are none */
+	int fd;
+	uint64_t in_half[DISPATCH_HALVES]; /* ids of those that are there; 0: unknown */
+};
+
+/* Puts @areas, or with NULL none, into a half of the map @outer. Return: 0; -errno. */
+int dispatch_areas_put(struct dispatch_area_map *map, int outer, uint32_t half,
+		       const struct dispatch_areas *areas) WARN_UNUSED;
+void dispatch_areas_done(struct dispatch_area_map *map);
+
 /* --- Endpoints (dispatch_reals.c) ---------------------------------------------------------------
  */
 

@@ -170,12 +170,31 @@ static const char *why_answers_collide(const struct dispatch_plan *plan)
 	return why;
 }
 
+/* Mistakes of ours, which would lead programs astray. */
+static const char *why_areas_cannot_be(const struct dispatch_plan *plan)
+{
+	const struct dispatch_areas *areas = plan->areas;
+
+	for (size_t i = 0; i < plan->nservices && !areas; i++)
+		if (plan->services[i].nrings)
+			return "a service goes by place, and no places are known";
+	if (!areas)
+		return NULL;
+	if (!areas->id || areas->count == 0 || areas->count > DISPATCH_AREAS_MAX)
+		return "places are of no areas, or of too many";
+	if (areas->nchanges < 2 || areas->nchanges > DISPATCH_CHANGES_MAX)
+		return "areas change nowhere, or at too many addresses";
+	return NULL;
+}
+
 int dispatch_plan_check(const struct dispatch_plan *plan, const char **ret_why)
 {
 	const char *why = plan->nservices > DISPATCH_SERVICES_MAX ? "too many services" : NULL;
 
 	for (size_t i = 0; !why && i < plan->nservices; i++)
 		why = why_service_cannot_be(&plan->services[i]);
+	if (!why)
+		why = why_areas_cannot_be(plan);
 	if (!why)
 		why = why_services_collide(plan);
 	if (!why)

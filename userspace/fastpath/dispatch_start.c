@@ -168,7 +168,8 @@ void dispatch_free(struct dispatch *dispatch)
 	dispatch_reals_free(dispatch->endpoints);
 	dispatch_loads_free(dispatch->counted);
 	for (size_t place = 0; place < DISPATCH_SERVICES_MAX; place++)
-		dispatch_ring_done(&dispatch->rings[place]);
+		dispatch_rings_done(&dispatch->rings[place]);
+	dispatch_areas_done(&dispatch->areas);
 	unmap(&dispatch->reals);
 	unmap(&dispatch->runs);
 	unmap(&dispatch->nats);

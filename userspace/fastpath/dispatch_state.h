@@ -24,7 +24,8 @@ struct dispatch {
 	bool chooses_by_load;                        /* some service in force does */
 	bool takes_cookies;                          /* likewise: it can */
 	uint64_t service_ids[DISPATCH_SERVICES_MAX]; /* by place; 0: free */
-	struct dispatch_ring_builder rings[DISPATCH_SERVICES_MAX];
+	struct dispatch_rings rings[DISPATCH_SERVICES_MAX];
+	struct dispatch_area_map areas;
 };
 
 static inline int fd_of(const struct dispatch *dispatch, const char *name)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Walks the trees of all databases at once, so that what is asked of each network may rest on
- * several of them, and tells of the largest networks whose addresses all have the same answer.
+ * several of them, and tells of all networks, or of the largest whose addresses all have the same
+ * answer.
  */
 #include "geo/geo_internal.h"
 
@@ -33,6 +34,8 @@ struct walk {
 	const struct geo *geo;
 	bool (*judge)(const struct geo_facts *facts, void *context);
 	int (*visit)(const struct prefix *network, void *context);
+	int (*visit_all)(const struct prefix *network, const struct geo_facts *facts,
+			 void *context);
 	void *context;
 	sa_family_t family;
 	uint8_t depth_max;
@@ -117,13 +120,20 @@ static void merge(struct geo_facts *facts, const struct geo_facts *more)
 	}
 }
 
-static enum answer judge(const struct walk *walk, const struct cursor *cursors)
+static struct geo_facts facts_at(const struct walk *walk, const struct cursor *cursors)
 {
 	struct geo_facts facts = {};
 
 	for (size_t i = 0; i < walk->geo->count; i++)
 		if (cursors[i].type == MMDB_RECORD_TYPE_DATA)
 			merge(&facts, facts_of(walk, i, cursors[i].record));
+	return facts;
+}
+
+static enum answer judge(const struct walk *walk, const struct cursor *cursors)
+{
+	const struct geo_facts facts = facts_at(walk, cursors);
+
 	return walk->judge(&facts, walk->context) ? ANSWER_YES : ANSWER_NO;
 }
 
@@ -192,34 +202,87 @@ static int visit_tree(struct walk *walk, struct prefix network, uint8_t depth,
 	return err ? err : ANSWER_MIXED;
 }
 
-static int walk_family(struct walk *walk, sa_family_t family)
+/* The same in order, of every network. Return: 0; what the visitor returned; -EINVAL. */
+static int visit_leaves(struct walk *walk, struct prefix network, uint8_t depth,
+			const struct cursor *cursors) // NOLINT(misc-no-recursion)
 {
-	struct cursor cursors[GEO_DATABASES_MAX];
-	struct prefix all = {.family = family};
-	int answer;
+	struct cursor below[GEO_DATABASES_MAX];
+	int err;
 
-	walk->family = family;
-	walk->depth_max = family == AF_INET ? 32 : 128;
-	answer = begin(walk, cursors);
-	if (!answer)
-		answer = visit_tree(walk, all, 0, cursors);
+	if (!has_branches(walk, cursors)) {
+		const struct geo_facts facts = facts_at(walk, cursors);
+
+		network.bits = depth;
+		return walk->visit_all(&network, &facts, walk->context);
+	}
+	if (depth == walk->depth_max || walk->steps++ == STEPS_MAX)
+		return -EINVAL;
+	err = descend(walk, cursors, false, below);
+	if (!err)
+		err = visit_leaves(walk, network, depth + 1, below);
+	if (!err)
+		err = descend(walk, cursors, true, below);
+	set_bit(&network, depth);
+	return err ? err : visit_leaves(walk, network, depth + 1, below);
+}
+
+/* All addresses of the walk's family. */
+typedef int walk_tree(struct walk *walk, const struct cursor *cursors);
+
+static int tell_yes(struct walk *walk, const struct cursor *cursors)
+{
+	const struct prefix all = {.family = walk->family};
+	int answer = visit_tree(walk, all, 0, cursors);
+
 	if (answer == ANSWER_YES)
 		return tell(walk, all, 0);
 	return answer < 0 ? answer : 0;
+}
+
+static int tell_all(struct walk *walk, const struct cursor *cursors)
+{
+	const struct prefix all = {.family = walk->family};
+
+	return visit_leaves(walk, all, 0, cursors);
+}
+
+static int walk_family(struct walk *walk, sa_family_t family, walk_tree *visit)
+{
+	struct cursor cursors[GEO_DATABASES_MAX];
+	int err;
+
+	walk->family = family;
+	walk->depth_max = family == AF_INET ? 32 : 128;
+	err = begin(walk, cursors);
+	return err ? err : visit(walk, cursors);
+}
+
+static int walk_families(struct walk *walk, walk_tree *visit)
+{
+	int err;
+
+	walk->recent = calloc(walk->geo->count * RECENT, sizeof(*walk->recent));
+	if (!walk->recent)
+		return -ENOMEM;
+	err = walk_family(walk, AF_INET, visit);
+	if (!err)
+		err = walk_family(walk, AF_INET6, visit);
+	free(walk->recent);
+	return err;
 }
 
 int geo_for_each(const struct geo *geo, bool (*judge_facts)(const struct geo_facts *, void *),
 		 int (*visit)(const struct prefix *, void *), void *context)
 {
 	struct walk walk = {.geo = geo, .judge = judge_facts, .visit = visit, .context = context};
-	int err;
 
-	walk.recent = calloc(geo->count * RECENT, sizeof(*walk.recent));
-	if (!walk.recent)
-		return -ENOMEM;
-	err = walk_family(&walk, AF_INET);
-	if (!err)
-		err = walk_family(&walk, AF_INET6);
-	free(walk.recent);
-	return err;
+	return walk_families(&walk, tell_yes);
+}
+
+int geo_walk(const struct geo *geo,
+	     int (*visit)(const struct prefix *, const struct geo_facts *, void *), void *context)
+{
+	struct walk walk = {.geo = geo, .visit_all = visit, .context = context};
+
+	return walk_families(&walk, tell_all);
 }

@@ -6,6 +6,7 @@
 #include "core/arena.h"
 #include "core/compiler.h"
 #include "fastpath/dispatch.h"
+#include "proxy/areas.h"
 #include "upstream/upstream.h"
 
 #include <stdint.h>
@@ -18,9 +19,11 @@ enum dispatch_form dispatch_plan_form(const struct config_listener *listener);
 
 /**
  * What the packet programs shall do, by the configuration and as endpoints are now.
- * @arena: what *@ret points to is in it. Return: 0; -ENOMEM.
+ * @areas: of the configuration; NULL: nothing goes by place, as pools do then that would.
+ * @arena: what *@ret points to, beside @areas, is in it. Return: 0; -ENOMEM.
  */
-int dispatch_plan_make(const struct config *config, struct upstream *upstream, struct arena *arena,
+int dispatch_plan_make(const struct config *config, struct upstream *upstream,
+		       const struct areas *areas, struct arena *arena,
 		       struct dispatch_plan *ret) WARN_UNUSED;
 
 #endif

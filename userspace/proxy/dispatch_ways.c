@@ -11,7 +11,7 @@ static bool leads_through(const struct config_listener *listener, size_t pool)
 {
 	enum dispatch_form form;
 
-	if (listener->mode != CONFIG_MODE_DISPATCH || listener->default_pool != pool)
+	if (!config_dispatch_asks(listener, pool))
 		return false;
 	form = dispatch_plan_form(listener);
 	return form == DISPATCH_IPIP || form == DISPATCH_GUE || form == DISPATCH_L2;

@@ -26,14 +26,15 @@ struct dispatcher {
 	/* In force, borrowed; NULL: there is none, or none any more. */
 	const struct config *config;
 	struct upstream *upstream;
+	struct areas *areas; /* NULL: nothing goes by place */
 };
 
 static int put_in_force(struct dispatcher *dispatcher, const struct config *config,
-			struct upstream *upstream, const char **ret_why)
+			struct upstream *upstream, const struct areas *areas, const char **ret_why)
 {
 	struct arena arena = {};
 	struct dispatch_plan plan;
-	int err = dispatch_plan_make(config, upstream, &arena, &plan);
+	int err = dispatch_plan_make(config, upstream, areas, &arena, &plan);
 
 	*ret_why = "";
 	if (!err)
@@ -49,8 +50,8 @@ static void on_refresh(struct io_timer *timer)
 	struct dispatcher *dispatcher = container_of(timer, struct dispatcher, refresh);
 	const char *why;
 
-	if (dispatcher->config &&
-	    put_in_force(dispatcher, dispatcher->config, dispatcher->upstream, &why) < 0)
+	if (dispatcher->config && put_in_force(dispatcher, dispatcher->config, dispatcher->upstream,
+					       dispatcher->areas, &why) < 0)
 		log_error("dispatch: %s: endpoints stay as they were for the packet programs", why);
 }
 
@@ -136,11 +137,19 @@ static void warn_of_forwarding(const struct config *config, const struct config_
 			 is_ipv6 ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward");
 }
 
+static void take_areas(struct dispatcher *dispatcher, struct areas *areas)
+{
+	struct areas *before = dispatcher->areas;
+
+	dispatcher->areas = areas_ref(areas);
+	areas_unref(before);
+}
+
 int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
-		     struct upstream *upstream, struct strbuf *ret_errors)
+		     struct upstream *upstream, struct areas *areas, struct strbuf *ret_errors)
 {
 	const char *why;
-	int err = put_in_force(dispatcher, config, upstream, &why);
+	int err = put_in_force(dispatcher, config, upstream, areas, &why);
 
 	if (err) {
 		strbuf_printf(ret_errors, "%s: dispatch: %s\n", config->path, why);
@@ -148,6 +157,7 @@ int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 	}
 	dispatcher->config = config;
 	dispatcher->upstream = upstream;
+	take_areas(dispatcher, areas);
 	if (!io_timer_is_pending(&dispatcher->renew))
 		io_timer_start(dispatcher->loop, &dispatcher->renew, RENEW_MS);
 	if (!io_timer_is_pending(&dispatcher->loads))
@@ -166,6 +176,14 @@ int dispatcher_set_ways(const struct dispatcher *dispatcher, const struct config
 	return dispatcher ? dispatch_ways_set(config, dispatcher->checks, upstream) : 0;
 }
 
+void dispatcher_set_areas(struct dispatcher *dispatcher, struct areas *areas)
+{
+	if (!dispatcher)
+		return;
+	take_areas(dispatcher, areas);
+	dispatcher_refresh(dispatcher);
+}
+
 void dispatcher_refresh(struct dispatcher *dispatcher)
 {
 	if (dispatcher && !io_timer_is_pending(&dispatcher->refresh))
@@ -180,11 +198,12 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 	io_timer_stop(dispatcher->loop, &dispatcher->asks);
 	dispatcher->config = NULL;
 	dispatcher->upstream = NULL;
+	take_areas(dispatcher, NULL);
 }
 
 /* --- To look at --------------------------------------------------------------------------------*/
 
-static void visit_listener(const struct config_listener *listener, struct pool *pool,
+static void visit_listener(const struct config_listener *listener,
 			   void (*visit)(const struct dispatcher_service *service, void *context),
 			   void *context)
 {
@@ -194,7 +213,6 @@ static void visit_listener(const struct config_listener *listener, struct pool *
 			.listener = listener,
 			.bind = &listener->binds[b],
 			.form = dispatch_plan_form(listener),
-			.pool = pool,
 		};
 
 		visit(&service, context);
@@ -211,10 +229,58 @@ void dispatcher_for_each(const struct dispatcher *dispatcher,
 		const struct config_listener *listener = &config->listeners[i];
 
 		if (listener->mode == CONFIG_MODE_DISPATCH)
-			visit_listener(listener,
-				       upstream_pool(dispatcher->upstream, listener->default_pool),
-				       visit, context);
+			visit_listener(listener, visit, context);
 	}
+}
+
+/* Visits a pool's endpoints but for those that a pool before has too. */
+struct visiting {
+	const struct dispatcher *dispatcher;
+	const struct config_listener *listener;
+	size_t pool; /* config_dispatch_pool() of it */
+	const struct endpoint *endpoint;
+	bool is_known;
+	void (*visit)(struct endpoint *endpoint, void *context);
+	void *context;
+};
+
+static void compare(struct endpoint *endpoint, void *context)
+{
+	struct visiting *visiting = context;
+
+	visiting->is_known |= endpoint->id == visiting->endpoint->id;
+}
+
+static void visit_once(struct endpoint *endpoint, void *context)
+{
+	struct visiting *visiting = context;
+	size_t index;
+
+	visiting->endpoint = endpoint;
+	visiting->is_known = false;
+	for (size_t n = 0; n < visiting->pool; n++)
+		if (config_dispatch_pool(visiting->listener, n, &index))
+			pool_for_each(upstream_pool(visiting->dispatcher->upstream, index), compare,
+				      visiting);
+	if (!visiting->is_known)
+		visiting->visit(endpoint, visiting->context);
+}
+
+void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
+				  const struct dispatcher_service *service,
+				  void (*visit)(struct endpoint *endpoint, void *context),
+				  void *context)
+{
+	struct visiting visiting = {.dispatcher = dispatcher,
+				    .listener = service->listener,
+				    .visit = visit,
+				    .context = context};
+	size_t index;
+
+	for (; visiting.pool <= service->listener->nroutes; visiting.pool++)
+		if (config_dispatch_pool(service->listener, visiting.pool, &index))
+			pool_for_each(upstream_pool(dispatcher->upstream, index), visit_once,
+				      &visiting);
 }
 
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,

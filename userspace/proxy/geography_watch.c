@@ -2,14 +2,15 @@
 /*
  * Databases whose files change: each second a thread that may block looks at them, and opens them
  * once they have been the same twice, so that a file that is being written over is left alone. What
- * the guard wants to know of places is gathered there too.
+ * the guard and mode dispatch want to know of places is gathered there too.
  *
- *   tick ───► thread: stamp, perhaps open, gather ─► control: all workers and the guard get the new
+ *   tick ───► thread: stamp, perhaps open, gather ─► control: all who ask them get the new
  *   reload ─► thread: gather                      └► or say once why not: those before stay
  */
 #include "proxy/geography_watch.h"
 #include "core/log.h"
 #include "io/offload.h"
+#include "proxy/dispatcher.h"
 #include "proxy/geography.h"
 #include "proxy/guard.h"
 #include "proxy/places.h"
@@ -35,6 +36,7 @@ struct geography_watch {
 	bool only_gathers; /* from the databases in force: files wait for the next tick */
 	int err;
 	struct geo *geo;          /* opened */
+	struct areas *areas;      /* of @geo */
 	struct guard_list places; /* gathered */
 	struct strbuf errors;
 };
@@ -73,6 +75,9 @@ static void look(struct io_job *job)
 	}
 	if (!watch->err && geo)
 		watch->err = gather(snapshot->config, geo, &watch->places, &watch->errors);
+	if (!watch->err && watch->geo)
+		watch->err = areas_make(snapshot->config, watch->geo, NULL, &watch->areas,
+					&watch->errors);
 }
 
 /* --- What comes of it ----------------------------------------------------------- */
@@ -93,18 +98,22 @@ static void refuse(struct geography_watch *watch)
 	log_lines(LOG_ERROR, "guard: the places before stay in force: ", errors);
 }
 
-/* Takes over the reference that the look has left. */
+/* Takes over the references that the look has left. */
 static void renew_geo(struct geography_watch *watch)
 {
 	struct server *server = watch->server;
 
 	geo_unref(server->snapshot->geo);
 	server->snapshot->geo = watch->geo;
+	areas_unref(server->snapshot->areas);
+	server->snapshot->areas = watch->areas;
+	dispatcher_set_areas(server->dispatcher, watch->areas);
 	for (uint32_t w = 0; w < server->nworkers; w++)
 		if (worker_renew_geo(server->workers[w], watch->geo) < 0)
 			log_error("worker %u: out of memory: stays with the databases before", w);
 	log_info("geo: the databases have changed, and are loaded anew");
 	watch->geo = NULL;
+	watch->areas = NULL;
 }
 
 static int set_places(struct geography_watch *watch, const struct snapshot *snapshot,
@@ -148,9 +157,11 @@ static void forget_look(struct geography_watch *watch)
 	struct snapshot *snapshot = watch->snapshot;
 
 	geo_unref(watch->geo);
+	areas_unref(watch->areas);
 	guard_list_done(&watch->places);
 	strbuf_done(&watch->errors);
 	watch->geo = NULL;
+	watch->areas = NULL;
 	watch->errors = (struct strbuf){};
 	watch->err = 0;
 	watch->snapshot = NULL;

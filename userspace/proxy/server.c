@@ -131,7 +131,7 @@ static int apply_dispatch(struct server *server, struct snapshot *snapshot,
 {
 	if (server->dispatcher)
 		return dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream,
-					ret_errors);
+					snapshot->areas, ret_errors);
 	if (!config_has_dispatch(snapshot->config))
 		return 0;
 	strbuf_printf(ret_errors,
@@ -152,7 +152,7 @@ static void restore_dispatch(struct server *server)
 		return;
 	dispatcher_stop(server->dispatcher);
 	if (snapshot && dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream,
-					 &ignored) < 0)
+					 snapshot->areas, &ignored) < 0)
 		log_error("dispatch: the plan before the reload cannot be restored");
 	strbuf_done(&ignored);
 }

@@ -287,6 +287,7 @@ void snapshot_discard(struct snapshot *snapshot)
 		tls_client_context_free(snapshot->pool_tls[i]);
 	access_log_unref(snapshot->access_log);
 	geo_unref(snapshot->geo);
+	areas_unref(snapshot->areas);
 	free(snapshot->bindings);
 	free(snapshot->listeners);
 	free(snapshot->pools);
@@ -359,6 +360,8 @@ int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 		err = geography_open(config, &snapshot->geo, ret_errors);
 	if (!err)
 		err = check_places(config, snapshot->geo, ret_errors);
+	if (!err)
+		err = areas_make(config, snapshot->geo, NULL, &snapshot->areas, ret_errors);
 	snapshot_discard(snapshot);
 	return err;
 }
@@ -383,6 +386,10 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 	if (err)
 		goto fail;
 	err = geography_open(config, &snapshot->geo, ret_errors);
+	if (err)
+		goto fail;
+	err = areas_make(config, snapshot->geo, options->previous ? options->previous->areas : NULL,
+			 &snapshot->areas, ret_errors);
 	if (err)
 		goto fail;
 	err = add_listeners(snapshot, options, ret_errors);

@@ -10,6 +10,7 @@
 #include "filter/filter.h"
 #include "io/loop.h"
 #include "proxy/access_log.h"
+#include "proxy/areas.h"
 #include "proxy/binding.h"
 #include "proxy/error_pages.h"
 #include "proxy/stats.h"
@@ -62,6 +63,7 @@ struct snapshot {
 	struct upstream *upstream;
 	struct access_log *access_log; /* NULL: none */
 	struct geo *geo;               /* the control thread's: worker_view has its own */
+	struct areas *areas;           /* of @geo; NULL: nothing of mode dispatch goes by place */
 	struct snapshot_listener *listeners;
 	struct snapshot_binding *bindings;
 	size_t nbindings;

@@ -4,6 +4,7 @@
  * client. Which endpoint of a site is taken, view_table.c and pool_view.c decide as for any pool.
  */
 #include "upstream/pool_view_internal.h"
+#include "upstream/sites.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,12 +13,39 @@
 /* More than the square of any chord. */
 #define FARTHEST 5.0
 
+/* --- The configuration's ---------------------------------------------------------- */
+
+static bool is_same(const struct earth_point *a, const struct earth_point *b)
+{
+	return a->latitude == b->latitude && a->longitude == b->longitude;
+}
+
+size_t site_list_find(const struct site_list *sites, const struct earth_point *point)
+{
+	size_t i = 0;
+
+	while (i < sites->count && !is_same(&sites->points[i], point))
+		i++;
+	return i;
+}
+
+void site_list_make(const struct config_pool *pool, struct site_list *ret)
+{
+	*ret = (struct site_list){};
+	for (size_t i = 0; i < pool->nendpoints && ret->count < CONFIG_LOCATIONS_MAX; i++) {
+		const struct config_endpoint *endpoint = &pool->endpoints[i];
+
+		if (endpoint->has_location &&
+		    site_list_find(ret, &endpoint->location) == ret->count)
+			ret->points[ret->count++] = endpoint->location;
+	}
+}
+
 /* --- The pool's ------------------------------------------------------------------- */
 
 static bool is_at(const struct pool_site *site, const struct earth_point *point)
 {
-	return site->is_known && site->point.latitude == point->latitude &&
-	       site->point.longitude == point->longitude;
+	return site->is_known && is_same(&site->point, point);
 }
 
 /* Return: its index; the number of sites where there is none. */
@@ -32,25 +60,21 @@ static size_t find(const struct pool *pool, const struct earth_point *point)
 
 int pool_sites_make(struct pool *pool, const struct pool *previous)
 {
-	const struct config_pool *config = pool->config;
+	struct site_list list;
 
-	if (!config->is_nearest)
+	if (!pool->config->is_nearest)
 		return 0;
-	pool->sites = calloc(config->nendpoints + 1, sizeof(*pool->sites));
+	site_list_make(pool->config, &list);
+	pool->sites = calloc(list.count + 1, sizeof(*pool->sites));
 	if (!pool->sites)
 		return -ENOMEM;
-	for (size_t i = 0; i < config->nendpoints; i++) {
-		const struct config_endpoint *endpoint = &config->endpoints[i];
-
-		if (!endpoint->has_location || find(pool, &endpoint->location) < pool->nsites)
-			continue;
-		pool->sites[pool->nsites++] = (struct pool_site){
+	for (size_t i = 0; i < list.count; i++)
+		pool->sites[i] = (struct pool_site){
 			.is_known = true,
-			.point = endpoint->location,
-			.direction = earth_direction_of(&endpoint->location),
+			.point = list.points[i],
+			.direction = earth_direction_of(&list.points[i]),
 		};
-	}
-	pool->nsites++; /* of those without a location: zero as it stands */
+	pool->nsites = list.count + 1; /* of those without a location: zero as it stands */
 	if (previous)
 		pool_site_picks_take_over(pool, previous);
 	return 0;

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ struct scenario {
 	bool is_others;  /* packets are for an address that is none of ours */
 	bool is_flooded; /* the guard wants cookies of SYNs, and ACKs may bring them */
 	bool is_ack;     /* which it brings none with */
+	__u32 levels;    /* not 0: by place, in a tree of so many */
 };
 
 static const struct bring_clients clients = {.first = 0x20000000u, .stride = 4099};
@@ -96,6 +98,7 @@ static struct dispatch_settings settings_of(const struct scenario *scenario)
 		.abi_version = DISPATCH_ABI_VERSION,
 		.is_on = 1,
 		.halves[0].vip_mask = 15,
+		.halves[0].nareas = scenario->levels ? 1 : 0,
 		.halves[0].flags = scenario->form == DISPATCH_DNAT ? DISPATCH_HALF_RETURNS : 0,
 		.line_mask = lines_for(scenario->flows) - 1,
 		.run_mask = RUNS - 1,
@@ -127,20 +130,47 @@ static void put_vip(const struct testrun *run, const struct dispatch_settings *s
 	testrun_put(run, "dispatch_vips", index, &vip);
 }
 
+/* Behind a line whose last slot says that the one area has the first ring. */
 static void put_ring(const struct testrun *run)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	__u32 count = RING / DISPATCH_RING_SLOTS + 1;
-	struct dispatch_ring_line line;
+	__u32 count = RING / DISPATCH_RING_SLOTS + 2;
+	struct dispatch_ring_line line = {};
 	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ring", 4, sizeof(line), count, &options);
 
-	for (__u32 i = 0; i < count; i++) {
+	for (__u32 i = 1; i < count; i++) {
 		for (__u32 j = 0; j < DISPATCH_RING_SLOTS; j++)
 			line.real[j] = (__u16)(1 + (i * DISPATCH_RING_SLOTS + j) % ENDPOINTS);
 		if (bpf_map_update_elem(fd, &i, &line, BPF_ANY))
 			err(1, "ring");
 	}
 	testrun_put(run, "dispatch_rings", 0, &fd);
+	close(fd);
+}
+
+/* A tree whose changes are evenly spread over IPv4. */
+static void put_areas(const struct testrun *run, __u32 levels)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	struct dispatch_node *nodes, *node;
+	__u32 count = 0, width = 1;
+	int fd;
+
+	for (__u32 level = 0; level < levels; level++, width *= DISPATCH_NODE_CHANGES)
+		count += width;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "nodes", 4, sizeof(*nodes), count, &options);
+	nodes = mmap(NULL, count * sizeof(*nodes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (nodes == MAP_FAILED)
+		err(1, "nodes");
+	node = nodes;
+	width = 1;
+	for (__u32 level = 0; level < levels; level++, width *= DISPATCH_NODE_CHANGES)
+		for (__u32 i = 0; i < width; i++, node++)
+			for (__u32 j = 0; j < DISPATCH_NODE_CHANGES; j++)
+				node->first[j] = ((__u64)i * DISPATCH_NODE_CHANGES + j) *
+						 ((1ULL << 32) / width / DISPATCH_NODE_CHANGES);
+	munmap(nodes, count * sizeof(*nodes));
+	testrun_put(run, "dispatch_areas", 0, &fd);
 	close(fd);
 }
 
@@ -228,7 +258,9 @@ static void fill(const struct testrun *run, const struct scenario *scenario)
 {
 	struct dispatch_settings settings = settings_of(scenario);
 	struct dispatch_virtual service = {.id = 7,
+					   .ring_first = DISPATCH_RING_SLOTS,
 					   .ring_size = RING,
+					   .goes_by_place = scenario->levels > 0,
 					   .timeout_s = 3600,
 					   .gue_port = htons(6080),
 					   .protocol = protocol_of(scenario),
@@ -244,6 +276,8 @@ static void fill(const struct testrun *run, const struct scenario *scenario)
 	testrun_put(run, "dispatch_services", SERVICE, &service);
 	put_reals(run, &settings, scenario);
 	put_ring(run);
+	if (scenario->levels)
+		put_areas(run, scenario->levels);
 	testrun_put(run, "nexthops", 0, &nexthop);
 	testrun_put(run, "dispatch_settings", 0, &settings);
 	if (scenario->is_flooded)
@@ -357,6 +391,21 @@ int main(int argc, char **argv)
 		 .flows = 1000000,
 		 .is_limited = true},
 		{.form = DISPATCH_L2, .what = "new, l2, entry, of 10000000", .flows = 10000000},
+		{.form = DISPATCH_L2,
+		 .what = "new, l2, no entry, by place of 1728",
+		 .flows = 1000,
+		 .is_limited = true,
+		 .levels = 3},
+		{.form = DISPATCH_L2,
+		 .what = "new, l2, no entry, by place of 2985984",
+		 .flows = 1000,
+		 .is_limited = true,
+		 .levels = 6},
+		{.form = DISPATCH_L2,
+		 .what = "new, l2, no entry, by place of 2985984, of 1000000",
+		 .flows = 1000000,
+		 .is_limited = true,
+		 .levels = 6},
 		{.form = DISPATCH_NAT,
 		 .what = "SYN answered with a cookie, of 1000000",
 		 .flows = 1000000,

@@ -94,17 +94,27 @@ void dispatcher_for_each(const struct dispatcher *dispatcher,
 			 void (*visit)(const struct dispatcher_service *service, void *context),
 			 void *context)
 {
-	struct server *server = (struct server *)(uintptr_t)dispatcher;
 	struct config_listener listener = {
 		.name = "dns",
 		.default_pool_name = "app",
 	};
 	struct config_bind bind = {.last_port = 54, .is_udp = true};
 
+	(void)dispatcher;
 	if (address_parse(slice_from_str("192.0.2.53:53"), &bind.address) < 0)
 		abort();
-	visit(&(struct dispatcher_service){5, &listener, &bind, DISPATCH_GUE, &server->pool},
-	      context);
+	visit(&(struct dispatcher_service){5, &listener, &bind, DISPATCH_GUE}, context);
+}
+
+void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
+				  const struct dispatcher_service *service,
+				  void (*visit)(struct endpoint *endpoint, void *context),
+				  void *context)
+{
+	struct server *server = (struct server *)(uintptr_t)dispatcher;
+
+	(void)service;
+	pool_for_each(&server->pool, visit, context);
 }
 
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,

@@ -24,6 +24,10 @@
 	"listeners: [{name: l, mode: dispatch, bind: " bind ", pool: p, dispatch: " options "}]\n"
 #define MAGLEV(options) \
 	"pools: [{name: p, balance: maglev, endpoints: ['10.0.0.1:1']" options "}]\n"
+#define BY_PLACE(routes)                                                                 \
+	"geo: {databases: /x}\n"                                                         \
+	"listeners: [{name: l, mode: dispatch, bind: '10.1.0.1:80', pool: p, dispatch: " \
+	"{forward: l2}, routes: [" routes "]}]\n" MAGLEV("")
 #define ENDPOINTS(list) "pools: [{name: p, endpoints: [" list "]}]\n"
 #define TEN             "aaaaaaaaaa"
 #define HUNDRED         TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
@@ -101,9 +105,30 @@ static const struct {
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") MAGLEV(", proxy_protocol: v2"),
 	 "1:66: pool: \"p\" has proxy_protocol, which mode dispatch does not do; expected none\n"},
 	{DISPATCH("'10.1.0.1:80'", "{forward: l2}") MAGLEV(", nearest: true"),
-	 "1:66: pool: \"p\" has nearest, which mode dispatch does not do; expected none\n"
 	 "2:72: nearest: there is nothing to look clients up in; expected geo.databases\n"
 	 "2:72: nearest: no endpoint has a location; expected one that has\n"},
+	{BY_PLACE("{match: {sni: [a.b], country: [DE], port: [1]}, pool: p}"),
+	 "2:117: sni is not for mode dispatch; expected a condition of country, continent, asn\n"
+	 "2:145: port is not for mode dispatch; expected a condition of country, continent, asn\n"},
+	{BY_PLACE("{match: {}, pool: p}, {pool: p}"),
+	 "2:111: a route of mode dispatch has no conditions; expected country, continent or asn\n"
+	 "2:125: a route of mode dispatch has no conditions; expected country, continent or asn\n"},
+	{BY_PLACE("{match: {asn: [1]}, deny: 403}"),
+	 "2:129: deny is not for routes of mode dispatch; expected match and pool\n"},
+	{"geo: {databases: /x}\n" DISPATCH(
+		 "'10.1.0.1:80'", "{forward: l2}, routes: [{match: {asn: [1]}, pool: other}]") //
+	 "pools: [{name: p, balance: maglev, endpoints: ['10.0.0.1:1']}, {name: other, balance: "
+	 "source, endpoints: ['10.0.0.2:1']}]\n",
+	 "2:129: pool: \"other\" has another balance than the listener's own pool; expected the "
+	 "same\n"},
+	{"geo: {databases: /x}\n" DISPATCH(
+		 "'10.1.0.1:80'", "{forward: l2}, routes: [{match: {asn: [1]}, pool: other}]") //
+	 "pools: [{name: p, balance: maglev, endpoints: ['10.0.0.1:1']}, {name: other, balance: "
+	 "maglev, endpoints: ['[::1]:1']}]\n",
+	 "2:129: pool: \"other\" has an endpoint of another family; expected the listener's\n"},
+	{DISPATCH("'10.1.0.1:80'", "{forward: l2}, routes: [{match: {asn: [1]}, pool: p}]")
+		 MAGLEV(""),
+	 "1:117: asn: there is nothing to look it up in; expected geo.databases\n"},
 	{"listeners: [{name: l, mode: dispatch, bind: '10.1.0.1:80', dispatch: {forward: l2}}]\n" P,
 	 "1:13: a listener of mode dispatch has no pool; expected one\n"},
 	{L ENDPOINTS("{address: '10.0.0.1:1', quic_server_id: 0a1}"),

@@ -112,6 +112,60 @@ static void an_answer_may_rest_on_several_databases(void **state)
 	geo_unref(geo);
 }
 
+struct whole {
+	char text[1024];    /* of networks that are known */
+	struct prefix next; /* that has to come, of its family */
+	int families;
+};
+
+/* The address behind @network; all zero behind the last one. */
+static struct prefix behind(const struct prefix *network)
+{
+	struct prefix next = *network;
+
+	for (int bit = network->bits - 1; bit >= 0; bit--) {
+		next.ip[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+		if (next.ip[bit / 8] & 0x80 >> bit % 8)
+			break;
+	}
+	return next;
+}
+
+static int note_whole(const struct prefix *network, const struct geo_facts *facts, void *context)
+{
+	struct whole *whole = context;
+	char text[PREFIX_TEXT_SIZE], country[EARTH_CODE_SIZE];
+	size_t len = strlen(whole->text);
+
+	if (whole->next.family != network->family) {
+		whole->families++;
+		whole->next = (struct prefix){.family = network->family};
+	}
+	assert_memory_equal(whole->next.ip, network->ip, sizeof(network->ip));
+	whole->next = behind(network);
+	if (facts->country)
+		snprintf(whole->text + len, sizeof(whole->text) - len, "%s %s\n",
+			 prefix_format(network, text), earth_code_format(facts->country, country));
+	return 0;
+}
+
+static void a_walk_leaves_nothing_out_and_goes_in_order(void **state)
+{
+	const char *const path = GEO_DATA "/country.mmdb";
+	static const uint8_t zeros[16];
+	struct geo *geo = open_all(&path, 1);
+	struct whole whole = {};
+
+	(void)state;
+	assert_int_equal(geo_walk(geo, note_whole, &whole), 0);
+	assert_int_equal(whole.families, 2);
+	assert_memory_equal(whole.next.ip, zeros, sizeof(zeros));
+	assert_non_null(strstr(whole.text, "192.0.2.0/25 DE\n192.0.2.128/25 FR\n"));
+	assert_non_null(strstr(whole.text, "198.51.100.77/32 CA\n"));
+	assert_non_null(strstr(whole.text, "2001:db8::/33 JP\n2001:db8:8000::/33 DE\n"));
+	geo_unref(geo);
+}
+
 static void what_is_unknown_is_asked_of_too(void **state)
 {
 	const char *const path = GEO_DATA "/country4.mmdb";
@@ -150,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(networks_with_the_same_answer_are_one),
 		cmocka_unit_test(an_answer_may_rest_on_several_databases),
+		cmocka_unit_test(a_walk_leaves_nothing_out_and_goes_in_order),
 		cmocka_unit_test(what_is_unknown_is_asked_of_too),
 		cmocka_unit_test(who_is_told_may_end_it),
 	};

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The databases are those that tests/e2e/lib/mmdb.py makes.
 /* What listeners of mode dispatch and the state of endpoints come to. */
 #include "config/config.h"
 #include "core/compiler.h"
@@ -20,6 +21,7 @@ struct fixture {
 	struct io_loop *loop;
 	struct config *config;
 	struct upstream *upstream;
+	struct areas *areas;
 	struct arena arena;
 	struct dispatch_plan plan;
 };
@@ -27,7 +29,23 @@ struct fixture {
 static void make_plan(struct fixture *f)
 {
 	arena_reset(&f->arena);
-	assert_int_equal(dispatch_plan_make(f->config, f->upstream, &f->arena, &f->plan), 0);
+	assert_int_equal(dispatch_plan_make(f->config, f->upstream, f->areas, &f->arena, &f->plan),
+			 0);
+}
+
+static void find_areas(struct fixture *f)
+{
+	const char *const path = GEO_DATA "/city.mmdb";
+	struct strbuf errors = {};
+	struct geo *geo = NULL;
+
+	if (!f->config->geo.ndatabases)
+		return;
+	if (geo_open(&path, 1, &geo, &errors) ||
+	    areas_make(f->config, geo, NULL, &f->areas, &errors))
+		fail_msg("%s", errors.text);
+	geo_unref(geo);
+	strbuf_done(&errors);
 }
 
 static void load(struct fixture *f, const char *text)
@@ -40,11 +58,13 @@ static void load(struct fixture *f, const char *text)
 	if (config_parse("t", slice_from_str(text), &f->config, &errors))
 		fail_msg("%s", errors.text);
 	assert_int_equal(upstream_new(f->config, NULL, f->loop, &f->upstream), 0);
+	find_areas(f);
 	make_plan(f);
 }
 
 static void done(struct fixture *f)
 {
+	areas_unref(f->areas);
 	arena_done(&f->arena);
 	upstream_free(f->upstream);
 	config_free(f->config);
@@ -239,6 +259,124 @@ static void other_modes_have_no_service(void **state)
 	done(&f);
 }
 
+/* --- By place -------------------------------------------------------------------------------- */
+
+#define AT(address, options, latitude, longitude)                            \
+	"{address: '" address "'" options ", location: {latitude: " latitude \
+	", longitude: " longitude "}}"
+#define BY_PLACE                             \
+	"geo: {databases: [/x]}\n" LISTENER( \
+		"'10.1.0.1:80'",             \
+		"{forward: l2}") "pools: [{name: p, balance: maglev, nearest: true, endpoints: ["
+#define FRANKFURT AT("10.3.0.1:80", "", "50.11", "8.68")
+#define NEW_YORK  AT("10.3.0.2:80", "", "40.71", "-74.0")
+
+static void set_state(const struct fixture *f, const char *name, enum endpoint_admin state)
+{
+	atomic_store(&endpoint_of(f, name)->admin, state);
+}
+
+/* IPv4, in host order. */
+static uint32_t area_of(const struct fixture *f, uint32_t address)
+{
+	const struct dispatch_areas *areas = f->plan.areas;
+	uint32_t area = 0;
+
+	for (size_t i = 0; i < areas->nchanges && areas->changes[i].first <= address; i++)
+		area = areas->changes[i].area;
+	return area;
+}
+
+#define GERMAN   0xc0000201 /* 192.0.2.1 */
+#define AMERICAN 0xc6336401 /* 198.51.100.1 */
+#define UNKNOWN  0x0a000001
+
+/* The last digits of the endpoints' addresses with a weight for a client; "": nobody. */
+static void assert_serve(struct fixture *f, uint32_t client, const char *expected)
+{
+	const struct dispatch_service *service = &f->plan.services[0];
+	char text[8] = "";
+	size_t len = 0, ring;
+
+	make_plan(f);
+	ring = service->ring_of_area[area_of(f, client)];
+	for (size_t i = 0; ring != DISPATCH_NO_RING && i < service->nendpoints; i++)
+		if (service->ring_weights[ring * service->nendpoints + i])
+			text[len++] =
+				(char)('0' +
+				       ntohl(service->endpoints[i].address.v4.sin_addr.s_addr) %
+					       16);
+	assert_string_equal(text, expected);
+}
+
+static void areas_have_the_ring_of_their_nearest_site(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	load(&f, BY_PLACE FRANKFURT ", " NEW_YORK ", '10.3.0.3:80']}]\n");
+	assert_serve(&f, GERMAN, "1");
+	assert_serve(&f, AMERICAN, "2");
+	assert_serve(&f, UNKNOWN, "123");
+	assert_int_equal(f.plan.services[0].nrings, 4);
+	set_state(&f, "10.3.0.1:80", ENDPOINT_DRAIN);
+	assert_serve(&f, GERMAN, "2");
+	assert_serve(&f, UNKNOWN, "23");
+	set_state(&f, "10.3.0.2:80", ENDPOINT_DRAIN);
+	assert_serve(&f, GERMAN, "3");
+	set_state(&f, "10.3.0.3:80", ENDPOINT_DRAIN);
+	assert_serve(&f, GERMAN, "");
+	assert_serve(&f, UNKNOWN, "");
+	set_state(&f, "10.3.0.2:80", ENDPOINT_READY);
+	assert_serve(&f, GERMAN, "2");
+	done(&f);
+}
+
+static void weights_tiers_and_zones_hold_within_a_site(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	load(&f, "zone: ours\n" BY_PLACE AT("10.3.0.1:80", ", tier: 1", "50.11", "8.68") //
+	     ", " AT("10.3.0.2:80", ", zone: ours, weight: 7", "40.71", "-74.0")         //
+	     ", " AT("10.3.0.3:80", "", "40.71", "-74.0")                                //
+	     ", " AT("10.3.0.4:80", "", "-33.87", "151.21") "]}]\n");
+	/* Its own site is a backup's; of New York's those in our zone come first. */
+	assert_serve(&f, GERMAN, "2");
+	assert_int_equal(weight_of(&f, "10.3.0.2:80"), 7);
+	assert_int_equal(weight_of(&f, "10.3.0.1:80"), 0);
+	set_state(&f, "10.3.0.2:80", ENDPOINT_DRAIN);
+	assert_serve(&f, GERMAN, "3");
+	set_state(&f, "10.3.0.3:80", ENDPOINT_DRAIN);
+	assert_serve(&f, GERMAN, "4");
+	set_state(&f, "10.3.0.4:80", ENDPOINT_DRAIN);
+	assert_serve(&f, GERMAN, "1");
+	done(&f);
+}
+
+static void routes_lead_areas_to_rings_of_other_pools(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	load(&f, "geo: {databases: [/x]}\n"
+		 "listeners: [{name: l, mode: dispatch, bind: '10.1.0.1:80', pool: p, dispatch: "
+		 "{forward: l2}, routes: [{match: {country: [DE]}, pool: q}, {match: {continent: "
+		 "[NA]}, pool: q}]}]\n"
+		 "pools: [{name: p, balance: maglev, endpoints: ['10.3.0.1:80', '10.3.0.2:80']}, "
+		 "{name: q, balance: maglev, endpoints: ['10.3.0.2:80', '10.3.0.3:80']}]\n");
+	assert_int_equal(f.plan.services[0].nendpoints, 3);
+	assert_int_equal(f.plan.services[0].nrings, 2);
+	assert_serve(&f, GERMAN, "23");
+	assert_serve(&f, AMERICAN, "23");
+	assert_serve(&f, UNKNOWN, "12");
+	/* Of pool p alone. */
+	set_state(&f, "10.3.0.2:80", ENDPOINT_DRAIN);
+	assert_serve(&f, UNKNOWN, "1");
+	assert_serve(&f, GERMAN, "23");
+	done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +388,9 @@ int main(void)
 		cmocka_unit_test(our_zone_comes_before_others),
 		cmocka_unit_test(many_endpoints_have_room),
 		cmocka_unit_test(other_modes_have_no_service),
+		cmocka_unit_test(areas_have_the_ring_of_their_nearest_site),
+		cmocka_unit_test(weights_tiers_and_zones_hold_within_a_site),
+		cmocka_unit_test(routes_lead_areas_to_rings_of_other_pools),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
