@@ -102,7 +102,7 @@ static uint16_t last_port(const struct dispatch_service *service)
 
 /* A range with its address, while they are sorted. */
 struct placed {
-	uint8_t address[16];
+	_Alignas(uint32_t) uint8_t address[16]; /* it is hashed */
 	struct dispatch_range range;
 };
 
@@ -255,7 +255,7 @@ static bool add_served(struct dispatch_tables *tables, const struct dispatch_has
 static bool add_addresses(struct dispatch_tables *tables, const struct dispatch_hash_key *key,
 			  const struct address *addresses, size_t count, uint32_t flag)
 {
-	uint8_t address[16];
+	_Alignas(uint32_t) uint8_t address[16]; /* it is hashed */
 
 	for (size_t i = 0; i < count; i++) {
 		dispatch_address(&addresses[i], address);
