@@ -8,13 +8,13 @@
 #include "io/stream.h"
 #include "proxy/breaker.h"
 #include "proxy/dial.h"
+#include "proxy/http_backend.h"
 #include "proxy/input.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct exchange;
-struct http_backend;
 
 /*
  * An exchange's way to an endpoint: from the choice of one to the head of its answer, in as many
@@ -22,6 +22,7 @@ struct http_backend;
  */
 struct exchange_leg {
 	struct exchange *exchange;
+	struct http_backend_user user;
 	struct dial dial;
 	struct breaker_places places;   /* at the pool's breaker */
 	struct http_backend *backend;   /* NULL: not yet, or no more */
