@@ -14,6 +14,7 @@
 #include "process/instance.h"
 #include "process/options.h"
 #include "proxy/server.h"
+#include "tls/memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -362,6 +363,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	hold_signals();
+	tls_memory_init();
 	config = load_or_exit(options.config);
 	configure_log(config, options.verbosity);
 	identity_raise_descriptor_limit();

@@ -227,6 +227,96 @@ def test_copies_go_by_the_mirrors_own_hash_key(net, sluice, web, keep, results):
     assert len([seen for seen in places if seen]) > 1
 
 
+# --- On which connections -------------------------------------------------------
+def ask_one_by_one(net, results, path="/a", count=5, **how):
+    """Each copy is answered before the next one goes."""
+    before = sum(results().values())
+    with Client(net) as client:
+        for i in range(count):
+            assert client.ask(path, **how).status == 200
+            wait_until(lambda: sum(results().values()) == before + i + 1)
+
+
+@pytest.mark.parametrize("how", [{}, {"method": "HEAD"}, {"method": "POST", "body": b"b" * 3000}])
+def test_copies_share_a_connection(serve, net, shadow, results, how):
+    shadow.on("/a", lambda sock, m: answer(sock, b"" if m.first.startswith("HEAD") else b"x" * 70_000))
+    serve(on("/a", "shadow"))
+    ask_one_by_one(net, results, **how)
+    assert (results(), len(shadow.seen), shadow.accepted) == ({"answered": 5}, 5, 1)
+    assert {m.get("connection") for m in shadow.seen} == {None}
+
+
+def test_copies_share_connections_with_requests(net, sluice, web, results):
+    front = listener(mode="http", routes=[on("/a", "main")])
+    sluice.start({"listeners": [front], "workers": 1, "pools": [pool(web)]})
+    ask_one_by_one(net, lambda: results("main"), count=10)
+    assert len(web.seen) == 20
+    assert web.accepted == 2  # as many as there are at once
+
+
+def test_copies_over_tls_share_a_connection(serve, net, keep, authority, results):
+    secure = keep(Web(net.backend, (BACKEND, 7005), server_context(authority)))
+    serve(on("/a", "secure"), on("/b", "shadow"), pools=[
+        pool(secure, name="secure", tls={"ca": str(authority.cert), "server_name": "shadow.test"})])
+    ask_one_by_one(net, lambda: results("secure"))
+    assert (results("secure"), secure.accepted) == ({"answered": 5}, 1)
+
+
+def test_mirror_of_a_single_clients_connections_shares_none(serve, net, keep, results):
+    told = keep(Web(net.backend, (BACKEND, 7006), has_header=True))
+    serve(on("/a", "told"), on("/b", "shadow"), pools=[pool(told, name="told", proxy_protocol="v1")])
+    ask_one_by_one(net, lambda: results("told"))
+    assert (results("told"), told.accepted) == ({"answered": 5}, 5)
+    assert {m.get("connection") for m in told.seen} == {"close"}
+
+
+@pytest.mark.parametrize("said_back", [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok, and more",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"220 smtp.test ESMTP\r\n",
+], ids=["close", "more", "another", "chunk", "old", "other"])
+def test_connection_of_a_doubtful_answer_is_not_used_again(serve, net, shadow, results, said_back):
+    shadow.on("/a", lambda sock, m: sock.sendall(said_back))
+    serve(on("/a", "shadow"))
+    ask_one_by_one(net, results)
+    assert (results(), shadow.accepted) == ({"answered": 5}, 5)
+
+
+def test_connection_of_an_answer_cut_short_is_not_used_again(serve, net, shadow, results):
+    """Halves that come later are nobody's answer."""
+    def half(sock, _):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        time.sleep(1)
+        sock.sendall(b"x" * 96)
+
+    shadow.on("/a", half)
+    serve(on("/a", "shadow"), http={"response_timeout": "200ms"})
+    ask_one_by_one(net, results, count=3)
+    assert (results(), shadow.accepted) == ({"timeout": 3}, 3)
+
+
+def test_interim_answers_and_chunks_end_where_they_end(serve, net, shadow, results):
+    def in_pieces(sock, _):
+        for piece in (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 2", b"00 OK\r\nTransfer-",
+                      b"Encoding: chunked\r\n\r\n3\r", b"\nabc\r\n0\r\nX-Sum: 1\r\n", b"\r\n"):
+            sock.sendall(piece)
+            time.sleep(0.02)
+
+    shadow.on("/a", in_pieces)
+    serve(on("/a", "shadow"))
+    ask_one_by_one(net, results)
+    assert (results(), shadow.accepted) == ({"answered": 5}, 1)
+
+
+def test_idle_connections_of_mirrors_are_bounded(serve, net, shadow, results):
+    serve(on("/a", "shadow"), http={"idle_connections": 0})
+    ask_one_by_one(net, results)
+    assert (results(), shadow.accepted) == ({"answered": 5}, 5)
+
+
 # --- Nobody waits ---------------------------------------------------------------
 def test_mirror_that_is_dead_or_silent_slows_nobody(serve, net, shadow, results):
     shadow.on("/silent", lambda sock, m: time.sleep(20))

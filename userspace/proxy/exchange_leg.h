@@ -8,6 +8,7 @@
 #include "io/stream.h"
 #include "proxy/breaker.h"
 #include "proxy/dial.h"
+#include "proxy/http_backend.h"
 #include "proxy/input.h"
 #include "proxy/uptake.h"
 
@@ -15,7 +16,6 @@
 #include <stdint.h>
 
 struct exchange;
-struct http_backend;
 
 /*
  * An exchange's way to an endpoint: from the choice of one to the head of its answer, in as many
@@ -23,6 +23,7 @@ struct http_backend;
  */
 struct exchange_leg {
 	struct exchange *exchange;
+	struct http_backend_user user;
 	struct dial dial;
 	struct breaker_places places;   /* at the pool's breaker */
 	struct http_backend *backend;   /* NULL: not yet, or no more */

@@ -15,10 +15,38 @@ static struct exchange_leg *leg_of(struct dial *dial)
 	return container_of(dial, struct exchange_leg, dial);
 }
 
-/* Such a pool's connections are a single client's. */
-static bool is_shared(const struct config_pool *pool)
+/* --- What the connection tells -------------------------------------------------- */
+
+static struct exchange_leg *leg_of_user(struct http_backend_user *user)
 {
-	return !pool->is_transparent && pool->proxy_protocol == CONFIG_PROXY_OFF;
+	return container_of(user, struct exchange_leg, user);
+}
+
+static void on_connect(struct http_backend_user *user, int status)
+{
+	dial_on_connect(&leg_of_user(user)->dial, status);
+}
+
+static void on_answer(struct http_backend_user *user, struct io_buf *buf, int status)
+{
+	exchange_on_answer(leg_of_user(user), buf, status);
+}
+
+static void on_sent(struct http_backend_user *user, int status)
+{
+	exchange_on_request_sent(leg_of_user(user), status);
+}
+
+static struct http_backend_user *user_of(struct exchange_leg *leg)
+{
+	static const struct http_backend_ops ops = {
+		.on_connect = on_connect,
+		.on_answer = on_answer,
+		.on_sent = on_sent,
+	};
+
+	leg->user.ops = &ops;
+	return &leg->user;
 }
 
 /* --- What the dial asks --------------------------------------------------------- */
@@ -54,8 +82,8 @@ static bool has_connection(struct dial *dial)
 {
 	struct exchange_leg *leg = leg_of(dial);
 
-	if (!leg->wants_fresh && is_shared(dial_pool(dial)))
-		leg->backend = http_backend_take(dial->view, dial->endpoint, leg);
+	if (!leg->wants_fresh && http_backend_is_shared(dial_pool(dial)))
+		leg->backend = http_backend_take(dial->view, dial->endpoint, user_of(leg));
 	leg->is_reused = leg->backend != NULL;
 	exchange_expect(leg);
 	if (!leg->is_reused)
@@ -73,7 +101,7 @@ static struct io_stream *on_socket(struct dial *dial, int fd)
 {
 	struct exchange_leg *leg = leg_of(dial);
 
-	leg->backend = http_backend_open(dial->view, dial->endpoint, fd, leg);
+	leg->backend = http_backend_open(dial->view, dial->endpoint, fd, user_of(leg));
 	return leg->backend ? &leg->backend->stream : NULL;
 }
 
@@ -81,7 +109,7 @@ static void on_handshake(struct io_stream *stream, const struct tls_result *resu
 {
 	struct http_backend *backend = container_of(stream, struct http_backend, stream);
 
-	dial_on_handshake(&backend->leg->dial, result);
+	dial_on_handshake(&leg_of_user(backend->user)->dial, result);
 }
 
 static void on_ready(struct dial *dial)
@@ -186,7 +214,7 @@ void exchange_release_backend(struct exchange_leg *leg, bool may_stay)
 		return;
 	config = &exchange_pool(exchange)->http;
 	if (may_stay && exchange->response.is_persistent && exchange->up.is_done &&
-	    exchange->down.is_done && is_shared(exchange_pool(exchange)))
+	    exchange->down.is_done && http_backend_is_shared(exchange_pool(exchange)))
 		http_backend_give(backend, config->idle_timeout_ms, config->idle_connections);
 	else
 		http_backend_close(backend, exchange->down.is_done ? IO_CLOSE_FIN : IO_CLOSE_RESET);

@@ -2,9 +2,9 @@
 /* Connections to endpoints that outlive an exchange: opened, kept while they idle, taken again. */
 #include "proxy/http_backend.h"
 
+#include "config/config.h"
 #include "core/hash.h"
 #include "net/socket.h"
-#include "proxy/exchange.h"
 #include "proxy/worker.h"
 
 #include <stdlib.h>
@@ -29,6 +29,11 @@ void http_backends_close_idle(struct http_backends *backends)
 					   IO_CLOSE_FIN);
 }
 
+bool http_backend_is_shared(const struct config_pool *pool)
+{
+	return !pool->is_transparent && pool->proxy_protocol == CONFIG_PROXY_OFF;
+}
+
 /* --- What the stream tells ------------------------------------------------------ */
 
 static struct http_backend *backend_of(struct io_stream *stream)
@@ -40,16 +45,16 @@ static void on_connect(struct io_stream *stream, int status)
 {
 	struct http_backend *backend = backend_of(stream);
 
-	if (backend->leg)
-		dial_on_connect(&backend->leg->dial, status);
+	if (backend->user)
+		backend->user->ops->on_connect(backend->user, status);
 }
 
 static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
 {
 	struct http_backend *backend = backend_of(stream);
 
-	if (backend->leg) {
-		exchange_on_answer(backend->leg, buf, status);
+	if (backend->user) {
+		backend->user->ops->on_answer(backend->user, buf, status);
 		return;
 	}
 	io_buf_release(stream->loop, buf);
@@ -60,8 +65,8 @@ static void on_sent(struct io_stream *stream, int status)
 {
 	struct http_backend *backend = backend_of(stream);
 
-	if (backend->leg)
-		exchange_on_request_sent(backend->leg, status);
+	if (backend->user)
+		backend->user->ops->on_sent(backend->user, status);
 }
 
 static void on_closed(struct io_stream *stream)
@@ -98,7 +103,8 @@ static void leave_idle(struct http_backend *backend)
 }
 
 struct http_backend *http_backend_take(const struct worker_view *view,
-				       const struct endpoint *endpoint, struct exchange_leg *leg)
+				       const struct endpoint *endpoint,
+				       struct http_backend_user *user)
 {
 	list_for_each (node, bucket_of(view->worker, endpoint)) {
 		struct http_backend *backend = list_entry(node, struct http_backend, node);
@@ -106,14 +112,14 @@ struct http_backend *http_backend_take(const struct worker_view *view,
 		if (backend->endpoint != endpoint || backend->view != view)
 			continue;
 		leave_idle(backend);
-		backend->leg = leg;
+		backend->user = user;
 		return backend;
 	}
 	return NULL;
 }
 
 struct http_backend *http_backend_open(struct worker_view *view, struct endpoint *endpoint, int fd,
-				       struct exchange_leg *leg)
+				       struct http_backend_user *user)
 {
 	struct http_backend *backend = calloc(1, sizeof(*backend));
 	struct worker *worker = view->worker;
@@ -125,7 +131,7 @@ struct http_backend *http_backend_open(struct worker_view *view, struct endpoint
 	backend->worker = worker;
 	backend->view = worker_view_ref(view);
 	backend->endpoint = endpoint_ref(endpoint);
-	backend->leg = leg;
+	backend->user = user;
 	backend->timer.on_expire = on_idle_too_long;
 	atomic_fetch_add(&worker->shared->backends, 1);
 	io_stream_init(&backend->stream, worker->loop, fd, &stream_ops);
@@ -142,7 +148,7 @@ void http_backend_give(struct http_backend *backend, uint32_t idle_ms, uint32_t 
 {
 	struct worker *worker = backend->worker;
 
-	backend->leg = NULL;
+	backend->user = NULL;
 	backend->served++;
 	if (worker->is_draining || backend->view != worker->view ||
 	    worker->backends.nidle >= max_idle) {
@@ -158,7 +164,7 @@ void http_backend_give(struct http_backend *backend, uint32_t idle_ms, uint32_t 
 
 void http_backend_close(struct http_backend *backend, enum io_close_how how)
 {
-	backend->leg = NULL;
+	backend->user = NULL;
 	leave_idle(backend);
 	io_stream_close(&backend->stream, how);
 }

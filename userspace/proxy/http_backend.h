@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct exchange_leg;
+struct config_pool;
+struct http_backend_user;
 struct worker;
 struct worker_view;
 
@@ -31,12 +32,26 @@ struct http_backend {
 	struct worker *worker;
 	struct worker_view *view; /* it was opened under these rules, and serves no others */
 	struct endpoint *endpoint;
-	struct exchange_leg *leg; /* NULL while it idles or closes */
-	struct list_node node;    /* among its worker's idle ones */
-	struct io_timer timer;    /* while it idles */
-	uint32_t served;          /* exchanges that it has ended */
+	struct http_backend_user *user; /* NULL while it idles or closes */
+	struct list_node node;          /* among its worker's idle ones */
+	struct io_timer timer;          /* while it idles */
+	uint32_t served;                /* exchanges that it has ended */
 	bool is_connected;
 };
+
+/* What the connection tells whose request it carries: as struct io_stream_ops has it. */
+struct http_backend_ops {
+	void (*on_connect)(struct http_backend_user *user, int status);
+	void (*on_answer)(struct http_backend_user *user, struct io_buf *buf, int status);
+	void (*on_sent)(struct http_backend_user *user, int status);
+};
+
+struct http_backend_user {
+	const struct http_backend_ops *ops;
+};
+
+/* Whether @pool's connections may carry exchanges of several clients. */
+bool http_backend_is_shared(const struct config_pool *pool);
 
 /* A worker's idle ones, by endpoint; zeroed and then initialised. */
 #define HTTP_BACKEND_BUCKETS 64
@@ -51,16 +66,17 @@ void http_backends_init(struct http_backends *backends);
 /* Closes the idle ones. */
 void http_backends_close_idle(struct http_backends *backends);
 
-/* An idle connection to @endpoint that was opened under @view, now @leg's. NULL: none. */
+/* An idle connection to @endpoint that was opened under @view, now @user's. NULL: none. */
 struct http_backend *http_backend_take(const struct worker_view *view,
-				       const struct endpoint *endpoint, struct exchange_leg *leg);
+				       const struct endpoint *endpoint,
+				       struct http_backend_user *user);
 
 /**
- * One that @leg's dial connects.
+ * One that @user's dial connects.
  * @fd: from socket_for_connect(); taken over, closed on failure. Return: NULL: out of memory.
  */
 struct http_backend *http_backend_open(struct worker_view *view, struct endpoint *endpoint, int fd,
-				       struct exchange_leg *leg) WARN_UNUSED;
+				       struct http_backend_user *user) WARN_UNUSED;
 
 /* Connected, and secured where that is asked for: its answers may come. */
 void http_backend_ready(struct http_backend *backend);

@@ -2,14 +2,18 @@
 /*
  * Mirrored requests:
  *
- *   mirror_begin ─► [COLLECTING the body] ─► DIALLING ─► SENT ─► answered, or late ─► closed
+ *   mirror_begin ─► [COLLECTING the body] ─► [DIALLING] ─► SENT ─► answered, or late
  *
- * From each of these mirror_over() leads to the end, with a result that is counted.
+ * From each of these mirror_over() leads to the end, with a result that is counted; the connection
+ * then idles with those of other exchanges, or is closed.
  */
 #include "proxy/mirror.h"
 
 #include "net/proxy_protocol.h"
+#include "net/socket.h"
+#include "proxy/http_backend.h"
 #include "proxy/http_client.h"
+#include "proxy/mirror_answer.h"
 #include "proxy/mirror_copy.h"
 #include "proxy/session.h"
 #include "proxy/sticky.h"
@@ -32,14 +36,15 @@ struct mirror_client {
 };
 
 struct mirror {
-	struct io_stream stream;
-	bool has_stream, is_over;
+	struct http_backend_user user;
+	struct http_backend *backend; /* NULL: not yet, or no more */
 	struct io_timer timer;
 	struct list_node node; /* the worker's, once it is whole */
 	struct worker_view *view;
 	struct mirror_client client;
 	struct earth_point place; /* the client's, where the dial has one */
 	struct mirror_copy copy;
+	struct mirror_answer answer;
 	struct dial dial;
 	struct breaker_places places;
 };
@@ -63,6 +68,7 @@ static void discard(struct mirror *mirror)
 {
 	list_remove(&mirror->node);
 	mirror_copy_done(&mirror->copy);
+	mirror_answer_done(&mirror->answer);
 	breaker_leave_all(breaker_of(mirror), &mirror->places);
 	dial_done(&mirror->dial);
 	mirror->view->worker->nmirrors--;
@@ -75,26 +81,42 @@ static void account(const struct mirror *mirror)
 {
 	struct endpoint *endpoint = mirror->dial.endpoint;
 
-	if (!mirror->stream.queued)
+	if (!mirror->backend->stream.queued)
 		counter_add_shared(&endpoint->load.bytes_in, mirror->copy.sent);
-	counter_add_shared(&endpoint->load.bytes_out, mirror->stream.bytes_in);
+	counter_add_shared(&endpoint->load.bytes_out, mirror->answer.received);
 }
 
-/* Frees it, at once or when its stream has closed. Idempotent until then. */
+/* Whether the endpoint has the whole copy, and has said all that it has to say. */
+static bool may_stay(const struct mirror *mirror)
+{
+	return mirror_answer_lets_stay(&mirror->answer) && !mirror->backend->stream.queued &&
+	       http_backend_is_shared(dial_pool(&mirror->dial));
+}
+
+static void release_backend(struct mirror *mirror, enum io_close_how how)
+{
+	const struct config_pool_http *http;
+	struct http_backend *backend = mirror->backend;
+
+	if (!backend)
+		return;
+	http = &dial_pool(&mirror->dial)->http;
+	if (may_stay(mirror))
+		http_backend_give(backend, http->idle_timeout_ms, http->idle_connections);
+	else
+		http_backend_close(backend, how);
+}
+
+/* Frees it. What waits to be sent goes with a connection that is reset. */
 static void mirror_over(struct mirror *mirror, enum mirror_result result, enum io_close_how how)
 {
-	if (mirror->is_over)
-		return;
-	mirror->is_over = true;
 	count(mirror->view, mirror->dial.pool, result);
 	if (mirror->copy.sent)
 		account(mirror);
 	io_timer_stop(mirror->view->worker->loop, &mirror->timer);
 	dial_stop(&mirror->dial);
-	if (mirror->has_stream)
-		io_stream_close(&mirror->stream, how);
-	else
-		discard(mirror);
+	release_backend(mirror, how);
+	discard(mirror);
 }
 
 void mirrors_close(struct worker *worker)
@@ -105,45 +127,45 @@ void mirrors_close(struct worker *worker)
 
 /* --- Sent --------------------------------------------------------------------------- */
 
-static struct mirror *of_stream(struct io_stream *stream)
+static struct mirror *of_user(struct http_backend_user *user)
 {
-	return container_of(stream, struct mirror, stream);
+	return container_of(user, struct mirror, user);
 }
 
-static void on_connect(struct io_stream *stream, int status)
+static void on_connect(struct http_backend_user *user, int status)
 {
-	dial_on_connect(&of_stream(stream)->dial, status);
+	dial_on_connect(&of_user(user)->dial, status);
 }
 
-/* What it answers is nobody's business; that it ends, however, is ours. */
-static void on_recv(struct io_stream *stream, struct io_buf *buf, int status)
+static void on_end(struct mirror *mirror)
 {
+	mirror_over(mirror, mirror->answer.received ? MIRROR_ANSWERED : MIRROR_UNANSWERED,
+		    mirror->backend->stream.queued ? IO_CLOSE_RESET : IO_CLOSE_FIN);
+}
+
+/* What it answers is nobody's business; that it ends, however, is ours. Others may use the
+ * connection, and what writes in two small pieces must not wait for our ACK. */
+static void on_answer(struct http_backend_user *user, struct io_buf *buf, int status)
+{
+	struct mirror *mirror = of_user(user);
+
 	(void)status;
-	io_buf_release(stream->loop, buf);
-	if (!buf)
-		mirror_over(of_stream(stream),
-			    stream->bytes_in ? MIRROR_ANSWERED : MIRROR_UNANSWERED, IO_CLOSE_FIN);
+	if (!mirror->answer.received && !mirror->backend->served)
+		socket_release_ack(mirror->backend->stream.fd);
+	if (!buf || mirror_answer_add(&mirror->answer, buf) != -EAGAIN)
+		on_end(mirror);
 }
 
-static void on_sent(struct io_stream *stream, int status)
+static void on_sent(struct http_backend_user *user, int status)
 {
 	if (status < 0)
-		mirror_over(of_stream(stream), MIRROR_UNANSWERED, IO_CLOSE_RESET);
+		mirror_over(of_user(user), MIRROR_UNANSWERED, IO_CLOSE_RESET);
 }
 
-static void on_closed(struct io_stream *stream)
-{
-	struct mirror *mirror = of_stream(stream);
-
-	atomic_fetch_sub(&mirror->view->worker->shared->backends, 1);
-	discard(mirror);
-}
-
-static const struct io_stream_ops stream_ops = {
+static const struct http_backend_ops backend_ops = {
 	.on_connect = on_connect,
-	.on_recv = on_recv,
+	.on_answer = on_answer,
 	.on_sent = on_sent,
-	.on_closed = on_closed,
 };
 
 static void on_late(struct io_timer *timer)
@@ -172,32 +194,48 @@ static void on_wait(struct dial *dial)
 	mirror_over(of_dial(dial), MIRROR_BUSY, IO_CLOSE_RESET);
 }
 
+static void send_copy(struct mirror *mirror)
+{
+	breaker_leave(breaker_of(mirror), BREAKER_PENDING, &mirror->places);
+	mirror->timer.on_expire = on_late;
+	io_timer_start(mirror->view->worker->loop, &mirror->timer,
+		       dial_pool(&mirror->dial)->http.response_timeout_ms);
+	mirror_copy_send(&mirror->copy, &mirror->backend->stream);
+}
+
+static bool has_connection(struct dial *dial)
+{
+	struct mirror *mirror = of_dial(dial);
+
+	if (http_backend_is_shared(dial_pool(dial)))
+		mirror->backend = http_backend_take(dial->view, dial->endpoint, &mirror->user);
+	if (!mirror->backend)
+		return false;
+	send_copy(mirror);
+	return true;
+}
+
 static struct io_stream *on_socket(struct dial *dial, int fd)
 {
 	struct mirror *mirror = of_dial(dial);
-	struct worker *worker = mirror->view->worker;
 
-	mirror->has_stream = true;
-	atomic_fetch_add(&worker->shared->backends, 1);
-	io_stream_init(&mirror->stream, worker->loop, fd, &stream_ops);
-	return &mirror->stream;
+	mirror->backend = http_backend_open(dial->view, dial->endpoint, fd, &mirror->user);
+	return mirror->backend ? &mirror->backend->stream : NULL;
 }
 
 static void on_handshake(struct io_stream *stream, const struct tls_result *result)
 {
-	dial_on_handshake(&of_stream(stream)->dial, result);
+	struct http_backend *backend = container_of(stream, struct http_backend, stream);
+
+	dial_on_handshake(&of_user(backend->user)->dial, result);
 }
 
 static void on_ready(struct dial *dial)
 {
 	struct mirror *mirror = of_dial(dial);
 
-	breaker_leave(breaker_of(mirror), BREAKER_PENDING, &mirror->places);
-	mirror->timer.on_expire = on_late;
-	io_timer_start(mirror->view->worker->loop, &mirror->timer,
-		       dial_pool(dial)->http.response_timeout_ms);
-	mirror_copy_send(&mirror->copy, &mirror->stream);
-	io_stream_recv_start(&mirror->stream);
+	http_backend_ready(mirror->backend);
+	send_copy(mirror);
 }
 
 static void on_failed(struct dial *dial, enum dial_failure failure)
@@ -222,6 +260,7 @@ static void on_lost(struct dial *dial, enum io_close_how how)
 
 static const struct dial_ops dial_ops = {
 	.introduce = introduce,
+	.has_connection = has_connection,
 	.on_wait = on_wait,
 	.on_socket = on_socket,
 	.on_handshake = on_handshake,
@@ -306,6 +345,8 @@ static int begin_copy(struct mirror *mirror, struct exchange *exchange)
 		.body = &exchange->up,
 		.arena = &exchange->arena,
 		.max_body = exchange->route->mirror.max_body_bytes,
+		.is_last = !http_backend_is_shared(
+			&mirror->view->snapshot->config->pools[mirror->dial.pool]),
 		.sum = &worker->mirror_bytes,
 		.sum_max = MIRROR_BYTES_MAX,
 	};
@@ -328,6 +369,8 @@ static struct mirror *mirror_new(struct exchange *exchange, size_t pool)
 		return NULL;
 	view->worker->nmirrors++;
 	mirror->view = worker_view_ref(view);
+	mirror->user.ops = &backend_ops;
+	mirror_answer_init(&mirror->answer, view->worker->loop, exchange->request.method);
 	mirror->dial = (struct dial){
 		.ops = &dial_ops,
 		.view = view,

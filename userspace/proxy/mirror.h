@@ -9,7 +9,7 @@ struct worker;
 
 /*
  * A copy of a request for another pool, whose answer is thrown away. It is sent once the request is
- * whole, on a connection of its own that is dialled as any other, tried once; whatever becomes of
+ * whole, on a connection that is taken or dialled as any other, tried once; whatever becomes of
  * it, the exchange does not wait and does not notice. Bounded: bodies by the route's max_body,
  * copies under way and their memory by worker. Thread: the worker's.
  */

@@ -36,12 +36,12 @@ static bool is_chunked(const struct mirror_copy *copy)
 }
 
 static int write_head(struct mirror_copy *copy, const struct http_request *request,
-		      struct slice target)
+		      struct slice target, bool is_last)
 {
 	const struct h1_wire wire = {
 		.framing = request->framing,
 		.accepts_trailers = request->accepts_trailers,
-		.is_last = true,
+		.is_last = is_last,
 	};
 	size_t bound = h1_write_bound(&request->fields, target.len + request->method_text.len);
 	int err = add_buffer(copy, bound + H1_CHUNK_OPEN_MAX);
@@ -70,7 +70,7 @@ int mirror_copy_init(struct mirror_copy *copy, const struct mirror_copy_options 
 	if (framing->kind == HTTP_FRAMING_LENGTH && framing->length > copy->max_body)
 		return -EFBIG;
 	copy->body.trailers = framing->kind == HTTP_FRAMING_CHUNKED ? &copy->trailers : NULL;
-	return write_head(copy, options->request, options->target);
+	return write_head(copy, options->request, options->target, options->is_last);
 }
 
 static int append(struct mirror_copy *copy, struct slice bytes)

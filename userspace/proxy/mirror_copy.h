@@ -33,6 +33,7 @@ struct mirror_copy_options {
 	const struct h1_body *body; /* before its first byte */
 	struct arena *arena;        /* of trailers */
 	uint64_t max_body;
+	bool is_last; /* the connection ends behind the answer */
 	size_t *sum, sum_max;
 };
 

@@ -12,11 +12,12 @@ struct original {
 	struct h1_body up;
 	struct http_fields trailers;
 	size_t sum, sum_max, max_body;
+	bool is_last;
 };
 
 static void begin(struct original *original, struct http_framing framing)
 {
-	*original = (struct original){.sum_max = 1 << 20, .max_body = 16};
+	*original = (struct original){.sum_max = 1 << 20, .max_body = 16, .is_last = true};
 	original->request = (struct http_request){
 		.method = HTTP_METHOD_POST,
 		.method_text = slice_from_str("POST"),
@@ -39,6 +40,7 @@ static int copy_init(struct original *original, struct io_loop *loop, struct mir
 		.body = &original->up,
 		.arena = &original->arena,
 		.max_body = original->max_body,
+		.is_last = original->is_last,
 		.sum = &original->sum,
 		.sum_max = original->sum_max,
 	};
@@ -93,6 +95,19 @@ static void request_without_a_body_is_whole_at_once(void **state)
 	assert_int_equal(copy_init(&original, fixture->loop, &copy), 0);
 	assert_true(copy.body.is_done);
 	check(&copy, "POST /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+	end(&original, &copy);
+}
+
+static void connection_that_may_stay_is_not_asked_to_end(void **state)
+{
+	struct fixture *fixture = *state;
+	struct original original;
+	struct mirror_copy copy;
+
+	begin(&original, (struct http_framing){});
+	original.is_last = false;
+	assert_int_equal(copy_init(&original, fixture->loop, &copy), 0);
+	check(&copy, "POST /x HTTP/1.1\r\nhost: a\r\n\r\n");
 	end(&original, &copy);
 }
 
@@ -195,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(epoll, request_without_a_body_is_whole_at_once, fixture_setup),
+		ON(epoll, connection_that_may_stay_is_not_asked_to_end, fixture_setup),
 		ON(epoll, body_with_a_length_is_taken_to_its_end, fixture_setup),
 		ON(epoll, chunks_become_one_with_its_trailers, fixture_setup),
 		ON(epoll, empty_body_in_chunks_has_no_chunk, fixture_setup),
