@@ -97,4 +97,7 @@ void io_loop_defer(struct io_loop *loop, struct io_task *task);
  * its way. Queueing a task that waits already does nothing. */
 void io_loop_defer_long(struct io_loop *loop, struct io_task *task);
 
+/* Within such a task, between its steps: what has been started so far is on its way. */
+void io_loop_submit(struct io_loop *loop);
+
 #endif

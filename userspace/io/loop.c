@@ -127,6 +127,12 @@ static void run_tasks(struct io_loop *loop)
 	}
 }
 
+void io_loop_submit(struct io_loop *loop)
+{
+	if (loop->backend->submit)
+		loop->backend->submit(loop);
+}
+
 /* What waits to be sent need not wait for it. */
 static void run_long_task(struct io_loop *loop)
 {
@@ -135,8 +141,7 @@ static void run_long_task(struct io_loop *loop)
 
 	if (likely(!node))
 		return;
-	if (loop->backend->submit)
-		loop->backend->submit(loop);
+	io_loop_submit(loop);
 	task = list_entry(node, struct io_task, node);
 	task->on_run(task);
 }

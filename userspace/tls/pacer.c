@@ -50,6 +50,7 @@ static void on_run(struct io_task *task)
 		struct tls_turn *turn = list_entry(node, struct tls_turn, node);
 
 		turn->on_turn(turn);
+		io_loop_submit(pacer->loop); /* its client works while the next one has its turn */
 	}
 	if (!list_is_empty(&pacer->due))
 		io_loop_defer_long(pacer->loop, &pacer->task);
