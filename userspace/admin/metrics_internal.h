@@ -47,9 +47,9 @@
 	X(DISPATCH_RECEIVED_PACKETS, "dispatch_received_packets_total", "counter",                 \
 	  "Packets from clients that were sent on to an endpoint")                                 \
 	X(DISPATCH_SENT, "dispatch_sent_bytes_total", "counter",                                   \
-	  "Bytes of an endpoint that were sent on to clients; of nat alone")                       \
+	  "Bytes of an endpoint that were sent on to clients; of nat and dnat")                    \
 	X(DISPATCH_SENT_PACKETS, "dispatch_sent_packets_total", "counter",                         \
-	  "Packets of an endpoint that were sent on to clients; of nat alone")                     \
+	  "Packets of an endpoint that were sent on to clients; of nat and dnat")                  \
 	X(DISPATCH_UNLISTED, "dispatch_unlisted_flows_total", "counter",                           \
 	  "New flows beyond dispatch.new_flow_rate, which got no entry")                           \
 	X(DISPATCH_COOKIES, "dispatch_syn_cookies_total", "counter",                               \

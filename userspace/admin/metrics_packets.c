@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Metrics of the packet programs: splice, guard and mode dispatch. */
 #include "admin/metrics_internal.h"
-#include "core/compiler.h"
 #include "fastpath/flows.h"
 #include "proxy/dispatcher.h"
 #include "proxy/guard.h"

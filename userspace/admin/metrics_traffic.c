@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Metrics that listeners, routes and pools have alike: requests and TLS. */
 #include "admin/metrics_internal.h"
-#include "core/compiler.h"
 
 void metrics_add_requests(struct metrics *page, enum metric requests, enum metric duration,
 			  labels_t *labels, const struct request_row *row)

@@ -4,7 +4,6 @@
 #include "core/address.h"
 #include "ctl/doctor_internal.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 
 #define AREA       "dispatch"

@@ -3,7 +3,8 @@
  * Mode dispatch as the proxy sees it: plans become tables of the packet programs. A plan is written
  * into the half that is not in force, and put there by one store. Endpoints and their source ports
  * are in dispatch_reals.c, addresses and ports in dispatch_plan.c, rings in dispatch_ring.c, where
- * clients are in dispatch_areas.c.
+ * clients are in dispatch_areas.c. Start and end are in dispatch_start.c, counts in
+ * dispatch_counts.c, SYNs that are sent again in dispatch_asks.c.
  */
 #include "core/log.h"
 #include "fastpath/dispatch_state.h"
@@ -409,7 +410,7 @@ int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 	err = apply(&applying);
 	if (err) {
 		undo(&applying);
-		*ret_why = applying.why;
+		*ret_why = err == -ENOMEM ? "out of memory" : applying.why;
 	}
 	map_journal_done(&applying.journal);
 	dispatch_tables_done(&applying.tables);

@@ -98,6 +98,14 @@ void dispatch_areas_done(struct dispatch_area_map *map)
 	*map = (struct dispatch_area_map){};
 }
 
+/* Ids are not used again: what a half has is told by them still. */
+static void forget_nodes(struct dispatch_area_map *map)
+{
+	if (map->id)
+		close(map->fd);
+	map->id = 0;
+}
+
 static int remake(struct dispatch_area_map *map, const struct dispatch_areas *areas)
 {
 	int fd;
@@ -107,8 +115,7 @@ static int remake(struct dispatch_area_map *map, const struct dispatch_areas *ar
 	fd = new_nodes(areas);
 	if (fd < 0)
 		return fd;
-	if (map->id)
-		close(map->fd);
+	forget_nodes(map);
 	map->fd = fd;
 	map->id = areas->id;
 	return 0;
@@ -127,8 +134,10 @@ int dispatch_areas_put(struct dispatch_area_map *map, int outer, uint32_t half,
 	if (areas && areas->id == map->in_half[half])
 		return 0;
 	map->in_half[half] = 0;
-	if (!areas)
+	if (!areas) {
+		forget_nodes(map);
 		return remove_from(outer, half);
+	}
 	err = remake(map, areas);
 	if (!err)
 		err = dispatch_map_put(outer, half, &map->fd);

@@ -110,10 +110,10 @@ static bool is_asked(const struct dispatch_nat *nat, uint32_t seq, uint32_t now_
 	       nat->run < DISPATCH_RUN_PLACES;
 }
 
-/* Return: whether a SYN was sent. */
-static bool tend(const struct dispatch_asks *asks, uint32_t place, uint32_t now_s)
+/* @before_s: the look before this. Return: whether a SYN was sent. */
+static bool tend(const struct dispatch_asks *asks, uint32_t before_s, uint32_t now_s)
 {
-	uint64_t *asked = &asks->tables.asked[place];
+	uint64_t *asked = &asks->tables.asked[asks->next];
 	uint64_t word = __atomic_load_n(asked, __ATOMIC_RELAXED);
 	uint32_t index = (uint32_t)(word >> 32), seq = (uint32_t)word;
 	struct dispatch_nat nat;
@@ -123,7 +123,7 @@ static bool tend(const struct dispatch_asks *asks, uint32_t place, uint32_t now_
 	if (index < asks->tables.nnats) {
 		nat = asks->tables.nats[index];
 		if (is_asked(&nat, seq, now_s))
-			return is_due(nat.claim.seen_s, asks->looked_s, now_s) &&
+			return is_due(nat.claim.seen_s, before_s, now_s) &&
 			       send_syn(&asks->tables, &nat, seq);
 	}
 	/* Unless it is another one's by now. */
@@ -134,11 +134,14 @@ static bool tend(const struct dispatch_asks *asks, uint32_t place, uint32_t now_
 
 void dispatch_asks_step(struct dispatch_asks *asks, uint32_t now_s)
 {
-	uint32_t nsent = 0;
+	uint32_t nsent = 0, i;
 
-	for (uint32_t i = 0; i < DISPATCH_ASKED_PLACES && nsent < SYNS_MAX; i++) {
-		nsent += tend(asks, asks->next, now_s);
+	for (i = 0; i < DISPATCH_ASKED_PLACES && nsent < SYNS_MAX; i++) {
+		nsent += tend(asks, i < asks->nleft ? asks->left_s : asks->looked_s, now_s);
 		asks->next = (asks->next + 1) % DISPATCH_ASKED_PLACES;
 	}
+	if (i >= asks->nleft)
+		asks->left_s = asks->looked_s;
+	asks->nleft = DISPATCH_ASKED_PLACES - i;
 	asks->looked_s = now_s;
 }

@@ -145,6 +145,8 @@ struct dispatch_asks {
 	struct dispatch_ask_tables tables;
 	uint32_t looked_s; /* the last time; 0: never */
 	uint32_t next;     /* place to begin with: what one time has no room for comes first then */
+	uint32_t nleft;    /* so many from there on were last looked at earlier, */
+	uint32_t left_s;   /* at that time */
 };
 
 /* Once a second or so. @now_s: dispatch_seconds(). */

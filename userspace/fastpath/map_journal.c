@@ -29,17 +29,24 @@ static bool make_room(struct map_journal *journal)
 	return true;
 }
 
-/* Return: what is at @key, not in the journal yet; without a key: out of memory. */
-static struct map_change look(int fd, struct slice key, size_t value_size)
+/* What is at @key, not in the journal yet. Return: 0; -errno. */
+static int look(int fd, struct slice key, size_t value_size, struct map_change *ret)
 {
 	struct map_change change = {.fd = fd, .key = malloc(key.len + value_size)};
+	int err;
 
 	if (!change.key)
-		return change;
+		return -ENOMEM;
 	change.old = change.key + key.len;
 	memcpy(change.key, key.ptr, key.len);
 	change.is_new = bpf_map_lookup_elem(fd, change.key, change.old) < 0;
-	return change;
+	err = change.is_new && errno != ENOENT ? -errno : 0;
+	if (err) {
+		free(change.key);
+		return err;
+	}
+	*ret = change;
+	return 0;
 }
 
 int map_journal_put(struct map_journal *journal, int fd, struct slice key, struct slice value)
@@ -49,9 +56,9 @@ int map_journal_put(struct map_journal *journal, int fd, struct slice key, struc
 
 	if (!make_room(journal))
 		return -ENOMEM;
-	change = look(fd, key, value.len);
-	if (!change.key)
-		return -ENOMEM;
+	err = look(fd, key, value.len, &change);
+	if (err)
+		return err;
 	if (!change.is_new && memcmp(change.old, value.ptr, value.len) == 0) {
 		free(change.key);
 		return 0;

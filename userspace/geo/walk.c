@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Nodes that are looked at: ten times those of the largest databases. What needs more has circles.
  */

@@ -369,7 +369,7 @@ static int make_room(struct walk *walk)
 
 	if (areas->table.nchanges < walk->cap)
 		return 0;
-	if (areas->table.nchanges == DISPATCH_CHANGES_MAX)
+	if (areas->table.nchanges >= DISPATCH_CHANGES_MAX)
 		return -EOVERFLOW;
 	changes = realloc(areas->changes, cap * sizeof(*changes));
 	if (!changes)
@@ -379,7 +379,7 @@ static int make_room(struct walk *walk)
 	return 0;
 }
 
-/* Of one position what comes last holds: a network of IPv6 with several is where the rest is. */
+/* Of one position what comes last holds: where one /64 has several networks, the last of them. */
 static int add_change(struct walk *walk, uint64_t position, uint16_t area)
 {
 	struct areas *areas = walk->areas;
@@ -534,13 +534,16 @@ static void forget_questions(struct areas *areas)
 
 static int fill(struct areas *areas, const struct geo *geo)
 {
-	uint8_t *answers;
 	int err = walk_all(areas, geo);
+	struct dispatch_change *changes;
+	uint8_t *answers;
 
 	if (err)
 		return err;
 	answers = realloc(areas->answers, areas->table.count * areas->len);
 	areas->answers = answers ? answers : areas->answers;
+	changes = realloc(areas->changes, (areas->table.nchanges + 1) * sizeof(*changes));
+	areas->changes = changes ? changes : areas->changes;
 	areas->table.changes = areas->changes;
 	areas->table.id = next_id();
 	forget_questions(areas);

@@ -150,12 +150,20 @@ static size_t site_ring(const struct filling *filling, const struct endpoint *en
 	       (endpoint->has_location ? site_list_find(sites, &endpoint->location) : sites->count);
 }
 
+/* One of the other family is none of the service's. */
+static bool is_member(const struct filling *filling, const struct endpoint *endpoint)
+{
+	const struct members *members = filling->rings->members;
+
+	return find_member(members, endpoint->id) < members->count;
+}
+
 static void find_tier(struct endpoint *endpoint, void *context)
 {
 	struct filling *filling = context;
 	uint32_t tier = atomic_load(&endpoint->tier);
 
-	if (takes_new(endpoint) && tier < filling->tier)
+	if (takes_new(endpoint) && is_member(filling, endpoint) && tier < filling->tier)
 		filling->tier = tier;
 }
 
@@ -163,7 +171,8 @@ static void find_local(struct endpoint *endpoint, void *context)
 {
 	struct filling *filling = context;
 
-	if (!is_chosen(filling, endpoint) || !is_in_zone(endpoint, filling->zone))
+	if (!is_chosen(filling, endpoint) || !is_in_zone(endpoint, filling->zone) ||
+	    !is_member(filling, endpoint))
 		return;
 	filling->is_local[0] = true;
 	if (filling->asked->is_nearest)
@@ -295,6 +304,8 @@ static int make_rings(const struct asking *asking, struct members *members, stru
 	const struct asked_pool *last = &asking->pools[asking->npools - 1];
 
 	*ret = (struct ring_set){.members = members, .count = last->first + rings_of(last)};
+	if (ret->count >= DISPATCH_NO_RING)
+		return -E2BIG;
 	ret->weights = arena_alloc_array(making->arena, ret->count * (members->count + 1),
 					 sizeof(*ret->weights));
 	ret->is_alive = arena_alloc_array(making->arena, ret->count, sizeof(*ret->is_alive));
@@ -442,14 +453,16 @@ int dispatch_plan_make(const struct config *config, struct upstream *upstream,
 	const struct making making = {config, upstream, areas, arena};
 	size_t total = count_services(config), count = 0;
 	struct dispatch_service *services = arena_alloc_array(arena, total, sizeof(*services));
+	int err;
 
 	if (!services)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->nlisteners; i++) {
 		if (config->listeners[i].mode != CONFIG_MODE_DISPATCH)
 			continue;
-		if (add_services(&making, i, services + count) < 0)
-			return -ENOMEM;
+		err = add_services(&making, i, services + count);
+		if (err)
+			return err;
 		count += config->listeners[i].nbinds;
 	}
 	*ret = (struct dispatch_plan){

@@ -20,7 +20,8 @@ enum dispatch_form dispatch_plan_form(const struct config_listener *listener);
 /**
  * What the packet programs shall do, by the configuration and as endpoints are now.
  * @areas: of the configuration; NULL: nothing goes by place, as pools do then that would.
- * @arena: what *@ret points to, beside @areas, is in it. Return: 0; -ENOMEM.
+ * @arena: what *@ret points to, beside @areas, is in it. Return: 0; -E2BIG: a listener has
+ * too many rings, which are one for each of its pools and one for each place of those; -ENOMEM.
  */
 int dispatch_plan_make(const struct config *config, struct upstream *upstream,
 		       const struct areas *areas, struct arena *arena,

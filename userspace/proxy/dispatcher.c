@@ -36,7 +36,7 @@ static int put_in_force(struct dispatcher *dispatcher, const struct config *conf
 	struct dispatch_plan plan;
 	int err = dispatch_plan_make(config, upstream, areas, &arena, &plan);
 
-	*ret_why = "";
+	*ret_why = err == -E2BIG ? "the pools of a listener have too many places" : "";
 	if (!err)
 		err = dispatch_apply(dispatcher->dispatch, &plan, ret_why);
 	arena_done(&arena);

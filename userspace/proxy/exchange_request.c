@@ -132,7 +132,7 @@ void exchange_send_request(struct exchange_leg *leg)
 		return;
 	}
 	leg->is_head_sent = true;
-	leg->requests = (struct uptake){};
+	uptake_begin_idle(&leg->requests, &leg->backend->stream);
 	leg->parser = (struct h1_parser){.limits = exchange->parser.limits};
 	if (exchange->up.is_done) {
 		io_stream_send(&leg->backend->stream, head);
@@ -173,8 +173,11 @@ void exchange_on_request_sent(struct exchange_leg *leg, int status)
 	/* What the backend answered before it closed is still to be read. */
 	if (status < 0)
 		return;
-	if (!exchange->is_over && !exchange->up.is_done)
-		io_stream_recv_start(exchange_client(exchange));
+	if (exchange->is_over || exchange->up.is_done)
+		return;
+	http_client_allow(exchange->client,
+			  exchange_patience(exchange)); /* not for the backend's time */
+	io_stream_recv_start(exchange_client(exchange));
 }
 
 void exchange_on_client_end(struct exchange *exchange)

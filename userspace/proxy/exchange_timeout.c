@@ -34,7 +34,7 @@ static bool client_takes(struct exchange *exchange)
 
 static bool backend_takes(struct exchange_leg *leg)
 {
-	return leg->is_head_sent && leg->backend && leg->backend->stream.queued &&
+	return leg->is_head_sent && leg->backend &&
 	       uptake_goes_on(&leg->requests, &leg->backend->stream);
 }
 

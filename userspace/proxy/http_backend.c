@@ -3,8 +3,6 @@
 #include "proxy/http_backend.h"
 
 #include "config/config.h"
-#include "core/hash.h"
-#include "net/socket.h"
 #include "proxy/worker.h"
 
 #include <stdlib.h>

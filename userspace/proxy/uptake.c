@@ -16,6 +16,12 @@ void uptake_begin(struct uptake *uptake, const struct io_stream *stream)
 	uptake->has_looked = true;
 }
 
+void uptake_begin_idle(struct uptake *uptake, const struct io_stream *stream)
+{
+	uptake->taken = stream->bytes_out;
+	uptake->has_looked = true;
+}
+
 bool uptake_goes_on(struct uptake *uptake, const struct io_stream *stream)
 {
 	const struct uptake before = *uptake;

@@ -20,6 +20,9 @@ struct uptake {
 /* A look where the wait begins: from now on progress counts. */
 void uptake_begin(struct uptake *uptake, const struct io_stream *stream);
 
+/* The same where nothing waits for the peer yet; asks nobody. */
+void uptake_begin_idle(struct uptake *uptake, const struct io_stream *stream);
+
 /*
  * Return: whether there is something to take, and some was taken since the last look, or none has
  * been. So one that has not begun with the wait grants it once more.

@@ -306,10 +306,10 @@ STACK_OF(X509) * tls_kept_chain(const SSL *ssl) WARN_UNUSED;
 /* --- What went wrong: failure.c ------------------------------------------------------- */
 
 enum tls_failure tls_failure_of(unsigned long error);
-/* Whether it is an alert of the peer's. */
 /* Whether the call that has just failed, OpenSSL's queue of errors having been empty before, did so
  * for want of memory or other trouble of ours: it says nothing of the peer. */
 bool tls_errors_are_own(void);
+/* Whether it is an alert of the peer's. */
 bool tls_error_is_alert(unsigned long error);
 
 /* --- Bytes between OpenSSL and the stream: wire.c ------------------------------------ */

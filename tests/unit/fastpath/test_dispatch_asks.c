@@ -245,7 +245,7 @@ static void flood_gets_a_thousand_at_a_time_by_turns(void **state)
 		ask(i);
 	step(2);
 	assert_int_equal(sent.count, 1000);
-	step(4);
+	step(3);
 	assert_int_equal(sent.count, 2000);
 	for (uint32_t i = 0; i < sent.count; i++) {
 		assert_false(was_sent[sent.source_port[i]]);
