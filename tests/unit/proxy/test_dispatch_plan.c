@@ -212,6 +212,22 @@ static void the_lowest_tier_that_is_up_takes_what_is_new(void **state)
 	done(&f);
 }
 
+/* As a name may have addresses of both. */
+static void the_other_familys_endpoints_decide_no_tier_and_no_zone(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	load(&f, "zone: here\n" LISTENER("'10.1.0.1:80'", "{forward: l2}")
+			 POOL("{address: '10.3.0.1:80', zone: here}, "
+			      "{address: '10.3.0.2:80', tier: 1, zone: there}"));
+	endpoint_of(&f, "10.3.0.1:80")->address.sa.sa_family = AF_INET6;
+	make_plan(&f);
+	assert_int_equal(weight_of(&f, "10.3.0.1:80"), -1);
+	assert_int_equal(weight_of(&f, "10.3.0.2:80"), 1);
+	done(&f);
+}
+
 static void our_zone_comes_before_others(void **state)
 {
 	struct fixture f;
@@ -385,6 +401,7 @@ int main(void)
 		cmocka_unit_test(drained_ones_keep_their_flows_and_dead_ones_do_not),
 		cmocka_unit_test(ids_outlive_a_reload_that_changes_something_else),
 		cmocka_unit_test(the_lowest_tier_that_is_up_takes_what_is_new),
+		cmocka_unit_test(the_other_familys_endpoints_decide_no_tier_and_no_zone),
 		cmocka_unit_test(our_zone_comes_before_others),
 		cmocka_unit_test(many_endpoints_have_room),
 		cmocka_unit_test(other_modes_have_no_service),
