@@ -130,6 +130,25 @@ def test_a_slow_backend_gets_all_of_a_request(net, sluice, keep, tmp_path):
         assert client.ask("/", "POST", body=BODY).body == b"%d" % SIZE
 
 
+def test_a_request_on_its_way_in_the_kernel_is_no_late_answer(net, sluice, keep):
+    """The daemon is rid of it long before the backend has it."""
+    size = 200_000
+
+    def take(sock, _origin):
+        narrow(sock)
+        taken = bytearray()
+        while not taken.endswith(BODY[size - 1000:size]):
+            time.sleep(PAUSE)
+            taken += sock.recv(15_000)
+        answer(sock, b"%d" % len(taken.partition(b"\r\n\r\n")[2]))
+
+    sluice.start({"listeners": [listener(mode="http")],
+                  "pools": [pool(keep(Origin(net.backend, (BACKEND, 7003), take)),
+                                 http={"response_timeout": PATIENCE})]})
+    with Client(net, timeout=30) as client:
+        assert client.ask("/", "POST", body=BODY[:size]).body == b"%d" % size
+
+
 def test_who_takes_nothing_of_an_answer_is_let_go(net, sluice, web, tmp_path):
     log = start_http(sluice, web, tmp_path)
     began = time.monotonic()
