@@ -503,6 +503,7 @@ static void a_full_table_refuses(void **state)
 /* --- All at once ------------------------------------------------------------------------------ */
 
 #define STREAM_SIZE (24 * MEBIBYTE)
+#define STREAMS_MAX 5
 
 static void *write_pattern(void *context)
 {
@@ -566,14 +567,14 @@ static size_t relay_some(struct pair *pair)
 }
 
 /* Ways that open and close by chance and by need, in the middle of a transfer. */
-static void a_stream_keeps_its_order_through_all_changes(void **state)
+/* Adds to the bytes that went either way. */
+static void carry_a_stream(size_t *redirected_bytes, size_t *relayed_bytes)
 {
-	size_t have = 0, turn = 0, relayed = 0;
+	size_t have = 0, turn = 0, relayed = 0, passed;
 	bool is_open = false;
 	pthread_t writer;
 	struct pair pair;
 
-	(void)state;
 	open_pair(&pair);
 	assert_int_equal(pthread_create(&writer, NULL, write_pattern, &pair), 0);
 	while (have < STREAM_SIZE) {
@@ -592,10 +593,23 @@ static void a_stream_keeps_its_order_through_all_changes(void **state)
 	}
 	pthread_join(writer, NULL);
 	assert_int_equal(have, STREAM_SIZE);
-	assert_int_equal(redirected(&pair, FLOW_UP) + relayed, STREAM_SIZE);
-	assert_true(redirected(&pair, FLOW_UP) > 0);
-	assert_true(relayed > 0);
+	passed = redirected(&pair, FLOW_UP);
+	assert_int_equal(passed + relayed, STREAM_SIZE);
+	*redirected_bytes += passed;
+	*relayed_bytes += relayed;
 	close_pair(&pair);
+}
+
+/* By chance one stream may go one way alone, on a slow machine. */
+static void a_stream_keeps_its_order_through_all_changes(void **state)
+{
+	size_t redirected_bytes = 0, relayed_bytes = 0;
+
+	(void)state;
+	for (int i = 0; i < STREAMS_MAX && !(redirected_bytes && relayed_bytes); i++)
+		carry_a_stream(&redirected_bytes, &relayed_bytes);
+	assert_true(redirected_bytes > 0);
+	assert_true(relayed_bytes > 0);
 }
 
 int main(void)
