@@ -9,22 +9,13 @@ from lib import ask, mmdb
 from lib.configs import pool
 from lib.netns import PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_address, client_address
 from lib.process import wait_until
-from lib.tunnel import Decapsulator
-from test_dispatch import Namer
+from test_dispatch import VIP, VIP6, Namer, direct  # noqa: F401 (a fixture)
+from test_nearest import AUCKLAND, BERLIN, BOSTON, NEW_YORK, SITES, SYDNEY
 
 ENGINE = "epoll"  # packets do not see the other
 
-VIP, VIP6 = "10.99.0.1", "fd99::1"
 HOOKS = pytest.mark.parametrize("hook", ["tc", "xdp"])
 
-FRANKFURT = {"latitude": 50.11, "longitude": 8.68}
-NEW_YORK = {"latitude": 40.71, "longitude": -74.01}
-SYDNEY = {"latitude": -33.87, "longitude": 151.21}
-SITES = {"frankfurt": FRANKFURT, "new_york": NEW_YORK, "sydney": SYDNEY, "somewhere": None}
-
-BERLIN = mmdb.city("DE", "EU", 52.52, 13.4)
-BOSTON = mmdb.city("US", "NA", 42.36, -71.06)
-AUCKLAND = mmdb.city("NZ", "OC", -36.85, 174.76)
 OF_BERLIN, OF_BOSTON, OF_AUCKLAND, UNKNOWN = (client_address(host) for host in (2, 3, 4, 5))
 OF_BERLIN6, OF_BOSTON6 = "fd77:1::2", "fd77:1:0:1::2"
 NETWORKS = {f"{OF_BERLIN}/32": BERLIN, f"{OF_BOSTON}/32": BOSTON, f"{OF_AUCKLAND}/32": AUCKLAND,
@@ -136,19 +127,6 @@ def datagram(net, vip, source):
         sock.connect((vip, 53))
         sock.send(b"who?")
         return sock.recv(64).decode()
-
-
-@pytest.fixture
-def direct(net, keep, named_origin):
-    """A backend that has the service's address and answers clients itself."""
-    net.backend.run("ip", "address", "replace", f"{VIP}/32", "dev", "lo")
-    tunnel = keep(Decapsulator(net.backend))
-    net.backend.run("sh", "-c", "for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done")
-    named_origin("v", (VIP, 80))
-    net.client.run("ethtool", "-K", "c0", "tx", "off")  # what the device there reads has checksums
-    yield tunnel
-    net.client.run("ethtool", "-K", "c0", "tx", "on")
-    net.backend.run("ip", "address", "delete", f"{VIP}/32", "dev", "lo")
 
 
 @HOOKS

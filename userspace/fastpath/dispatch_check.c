@@ -4,13 +4,13 @@
 #include "abi/dispatch_check.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
+#include "fastpath/map_array.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,15 +30,6 @@ struct dispatch_checks {
 #define TABLE_SIZE (DISPATCH_CHECK_PORTS * sizeof(struct dispatch_check))
 #define USED_SIZE  (DISPATCH_CHECK_WORDS * sizeof(uint64_t))
 
-/* Return: NULL, with errno. */
-static void *share(const struct splice *programs, const char *map, size_t size)
-{
-	void *elements = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			      ingress_map(&programs->ingress, map), 0);
-
-	return elements == MAP_FAILED ? NULL : elements;
-}
-
 int dispatch_checks_new(struct splice *programs, struct dispatch_checks **ret)
 {
 	struct dispatch_checks *checks;
@@ -49,9 +40,9 @@ int dispatch_checks_new(struct splice *programs, struct dispatch_checks **ret)
 	checks = calloc(1, sizeof(*checks));
 	if (!checks)
 		return -ENOMEM;
-	checks->by_port = share(programs, "checks", TABLE_SIZE);
+	checks->by_port = map_array(ingress_map(&programs->ingress, "checks"), TABLE_SIZE);
 	if (checks->by_port)
-		checks->used = share(programs, "check_ports", USED_SIZE);
+		checks->used = map_array(ingress_map(&programs->ingress, "check_ports"), USED_SIZE);
 	if (!checks->used) {
 		err = -errno;
 		dispatch_checks_free(checks);
@@ -65,10 +56,8 @@ void dispatch_checks_free(struct dispatch_checks *checks)
 {
 	if (!checks)
 		return;
-	if (checks->used)
-		munmap(checks->used, USED_SIZE);
-	if (checks->by_port)
-		munmap(checks->by_port, TABLE_SIZE);
+	unmap_array(checks->used, USED_SIZE);
+	unmap_array(checks->by_port, TABLE_SIZE);
 	free(checks);
 }
 

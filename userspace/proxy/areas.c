@@ -5,6 +5,7 @@
  * are one area, however far apart they lie; the walk asks of each place once.
  */
 #include "proxy/areas.h"
+#include "proxy/geography.h"
 #include "core/hash.h"
 #include "route/tcp_route.h"
 #include "upstream/sites.h"
@@ -419,12 +420,8 @@ static uint32_t wanted_by_routes(const struct config_listener *listener)
 {
 	uint32_t wanted = 0;
 
-	for (size_t i = 0; i < listener->nroutes; i++) {
-		const struct config_route *route = &listener->routes[i];
-
-		wanted |= (route->ncountry ? GEO_COUNTRY : 0) |
-			  (route->ncontinent ? GEO_CONTINENT : 0) | (route->nasn ? GEO_ASN : 0);
-	}
+	for (size_t i = 0; i < listener->nroutes; i++)
+		wanted |= geography_wanted_by(&listener->routes[i]);
 	return wanted;
 }
 

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-static uint32_t wanted_by(const struct config_route *route)
+uint32_t geography_wanted_by(const struct config_route *route)
 {
 	return (route->ncountry ? GEO_COUNTRY : 0) | (route->ncontinent ? GEO_CONTINENT : 0) |
 	       (route->nasn ? GEO_ASN : 0);
@@ -25,7 +25,7 @@ static int check_listener(const struct config *config, const struct config_liste
 	int err = 0;
 
 	for (size_t i = 0; i < listener->nroutes; i++) {
-		uint32_t missing = wanted_by(&listener->routes[i]) & ~contents;
+		uint32_t missing = geography_wanted_by(&listener->routes[i]) & ~contents;
 
 		if (!missing)
 			continue;

@@ -17,6 +17,9 @@
 int geography_open(const struct config *config, struct geo **ret,
 		   struct strbuf *ret_errors) WARN_UNUSED;
 
+/* What a route asks of databases: GEO_COUNTRY and the like. Thread: any. */
+uint32_t geography_wanted_by(const struct config_route *route);
+
 /* geo_stamp() of the configuration's databases. Thread: any; blocks likewise. */
 uint64_t geography_stamp(const struct config *config);
 
