@@ -3,9 +3,9 @@
 #define SLUICE_BPF_DISPATCH_FIND_H
 
 /*
- * The endpoint of a packet whose service is known, in functions of their own: what goes on with a
- * packet is called behind dispatch_packet() and dispatch_icmp(), whose stack is used up, and the
- * verifier follows each part once.
+ * The endpoint that an ICMP error is for, whose service is known, in functions of their own: they
+ * are called behind dispatch_icmp(), whose stack is used up, and the verifier follows each part
+ * once.
  */
 #include "lib/dispatch_direct.h"
 #include "lib/icmp_error.h"

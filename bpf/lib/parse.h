@@ -66,7 +66,7 @@ struct packet {
 			__u32 timestamp_at, sack_at, sack_permitted_at;
 			__u32 option_at; /* where walk_options() is */
 		};
-		/* What dispatch has found: for a fragment, of form DNAT, or a flow that a cookie
+		/* What dispatch has found: for a fragment, an error, or a flow that a cookie
 		 * began. */
 		struct {
 			__u32 fragment_id;
