@@ -35,7 +35,7 @@ FIRST_SEED = 1
 # good certificate's key too weak, or its name another one.
 BLAMED_AT_ONCE = {"outlier": {"consecutive_failures": 1, "base_ejection": "1d",
                               "max_ejection": "1d"},
-                  "health": {"http": {"path": "/size/3000"}, "interval": "1s", "timeout": "1s",
+                  "health": {"http": {"path": "/size/3000"}, "interval": "2s", "timeout": "2s",
                              "fall": 1}}
 # So that what is kept for later is gone soon.
 BRIEF = {"idle_timeout": "1s"}
