@@ -101,19 +101,17 @@ static __always_inline enum dispatch_drop cookie_answer_endpoint(
 	frame_context *ctx, struct packet *packet, struct dispatch_work *work,
 	const struct dispatch_nat *nat, const struct handshake_segment *segment)
 {
-	const struct dispatch_real *real = real_at(nat->real);
-	const struct dispatch_run *run = run_at(nat->run);
-	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
 	enum dispatch_drop why;
+	struct nat_way way;
 
-	if (!run || !nexthop || !nexthop->ifindex)
+	if (!nat_find_way(nat, &way))
 		return DISPATCH_DROP_NEXTHOP_GONE;
-	if (!frame_can_forward(ctx, packet, nexthop, 0))
+	if (!frame_can_forward(ctx, packet, way.nexthop, 0))
 		return DISPATCH_LEFT_TO_TC;
-	why = cookie_store(ctx, packet, &(struct cookie_way){run->source, real->address}, segment,
-			   0);
+	why = cookie_store(ctx, packet, &(struct cookie_way){way.run->source, way.real->address},
+			   segment, 0);
 	if (why == DISPATCH_FINE)
-		work->action = frame_forward(ctx, packet, nexthop);
+		work->action = frame_forward(ctx, packet, way.nexthop);
 	return why;
 }
 

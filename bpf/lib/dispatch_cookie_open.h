@@ -117,9 +117,6 @@ static __always_inline enum dispatch_drop cookie_send_syn(frame_context *ctx, st
 							  struct dispatch_work *work,
 							  const struct dispatch_nat *nat)
 {
-	const struct dispatch_real *real = real_at(nat->real);
-	const struct dispatch_run *run = run_at(nat->run);
-	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
 	__u8 options = nat->cookie_options, scale = dispatch_cookie_scale(options);
 	__u32 seq = bpf_ntohl(packet_tcp(packet)->seq), longer;
 	const struct handshake_segment segment = {
@@ -131,8 +128,9 @@ static __always_inline enum dispatch_drop cookie_send_syn(frame_context *ctx, st
 		.options = cookie_syn_options(packet->is_ipv6, options, scale),
 	};
 	enum dispatch_drop why;
+	struct nat_way way;
 
-	if (!run || !nexthop || !nexthop->ifindex)
+	if (!nat_find_way(nat, &way))
 		return DISPATCH_DROP_NEXTHOP_GONE;
 	longer = cookie_lengthen(packet);
 	if (frame_reach(ctx,
@@ -140,10 +138,10 @@ static __always_inline enum dispatch_drop cookie_send_syn(frame_context *ctx, st
 				(packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)) +
 				packet->l4_len))
 		return DISPATCH_DROP_NO_HEADROOM;
-	why = cookie_store(ctx, packet, &(struct cookie_way){run->source, real->address}, &segment,
-			   longer);
+	why = cookie_store(ctx, packet, &(struct cookie_way){way.run->source, way.real->address},
+			   &segment, longer);
 	if (why == DISPATCH_FINE)
-		work->action = frame_forward(ctx, packet, nexthop);
+		work->action = frame_forward(ctx, packet, way.nexthop);
 	return why;
 }
 

@@ -49,23 +49,22 @@ static __always_inline enum dispatch_drop cookie_shift_up(frame_context *ctx, st
 							  struct dispatch_work *work,
 							  struct dispatch_nat *nat)
 {
-	const struct dispatch_real *real = real_at(nat->real);
-	const struct dispatch_run *run = run_at(nat->run);
-	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
 	struct flow_translation out = {};
 	enum dispatch_drop why;
+	struct nat_way way;
 
-	if (!run || !nexthop || !nexthop->ifindex)
+	if (!nat_find_way(nat, &way))
 		return DISPATCH_DROP_NEXTHOP_GONE;
-	why = way_takes(ctx, packet, work, nexthop, 0);
+	why = way_takes(ctx, packet, work, way.nexthop, 0);
 	if (why != DISPATCH_FINE)
 		return why;
 	nat_note_way(ctx, nat);
 	nat_note_up(nat, work, packet);
 	cookie_translation_up(nat, &out);
-	why = cookie_translate(ctx, packet, &(struct cookie_way){run->source, real->address}, &out);
+	why = cookie_translate(ctx, packet,
+			       &(struct cookie_way){way.run->source, way.real->address}, &out);
 	if (why == DISPATCH_FINE)
-		work->action = frame_forward(ctx, packet, nexthop);
+		work->action = frame_forward(ctx, packet, way.nexthop);
 	return why;
 }
 

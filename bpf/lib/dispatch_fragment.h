@@ -130,18 +130,16 @@ static __always_inline enum dispatch_drop follow_up(frame_context *ctx, struct p
 						    struct dispatch_work *work,
 						    const struct dispatch_nat *nat)
 {
-	const struct dispatch_real *real = real_at(nat->real);
-	const struct dispatch_run *run = run_at(nat->run);
-	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
 	enum dispatch_drop why;
+	struct nat_way way;
 
-	if (!run || !nexthop || !nexthop->ifindex)
+	if (!nat_find_way(nat, &way))
 		return DISPATCH_DROP_NEXTHOP_GONE;
-	why = way_takes(ctx, packet, work, nexthop, 0);
+	why = way_takes(ctx, packet, work, way.nexthop, 0);
 	if (why == DISPATCH_FINE)
-		why = store_piece(ctx, packet, run->source, real->address);
+		why = store_piece(ctx, packet, way.run->source, way.real->address);
 	if (why == DISPATCH_FINE)
-		work->action = frame_forward(ctx, packet, nexthop);
+		work->action = frame_forward(ctx, packet, way.nexthop);
 	return why;
 }
 

@@ -71,25 +71,23 @@ static __always_inline enum dispatch_drop nat_forward_error(frame_context *ctx,
 							    struct dispatch_work *work)
 {
 	const struct dispatch_nat *nat = nat_find(work, packet);
-	const struct dispatch_real *real = nat ? real_at(nat->real) : NULL;
-	const struct dispatch_run *run = nat ? run_at(nat->run) : NULL;
-	const struct flow_nexthop *nexthop = real ? nexthop_at(real->nexthop) : NULL;
 	enum dispatch_drop why;
+	struct nat_way way;
 
-	if (!nat || !run || !real_is_of(real, work))
+	if (!nat || !real_is_of(real_at(nat->real), work))
 		return DISPATCH_DROP_NO_FLOW;
 	work->real_index = nat->real;
-	if (!nexthop || !nexthop->ifindex)
+	if (!nat_find_way(nat, &way))
 		return DISPATCH_DROP_NEXTHOP_GONE;
 	packet->payload -= packet->l4_len;
-	why = way_takes(ctx, packet, work, nexthop, 0);
+	why = way_takes(ctx, packet, work, way.nexthop, 0);
 	if (why == DISPATCH_FINE)
 		why = icmp_store(ctx, packet,
-				 &(struct icmp_way){run->source, real->address, nat->source_port,
-						    nat->endpoint_port},
+				 &(struct icmp_way){way.run->source, way.real->address,
+						    nat->source_port, nat->endpoint_port},
 				 -nat_difference(nat));
 	if (why == DISPATCH_FINE)
-		work->action = frame_forward(ctx, packet, nexthop);
+		work->action = frame_forward(ctx, packet, way.nexthop);
 	return why;
 }
 

@@ -114,6 +114,22 @@ static __always_inline void nat_note_down(struct dispatch_nat *nat,
 	nat_note(nat, work->now_s, timeout_s, flags);
 }
 
+/* The way of a flow to its endpoint. */
+struct nat_way {
+	const struct dispatch_real *real;
+	const struct dispatch_run *run;
+	const struct flow_nexthop *nexthop;
+};
+
+/* Return: false: it is gone. */
+static __always_inline bool nat_find_way(const struct dispatch_nat *nat, struct nat_way *ret)
+{
+	ret->real = real_at(nat->real);
+	ret->run = run_at(nat->run);
+	ret->nexthop = ret->real ? nexthop_at(ret->real->nexthop) : NULL;
+	return ret->run && ret->nexthop && ret->nexthop->ifindex;
+}
+
 /* --- New flows -------------------------------------------------------------------------------- */
 
 static __always_inline bool nat_claim(struct dispatch_nat *nat, __u32 now_s, __u32 timeout_s)
@@ -367,9 +383,7 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 {
 	enum dispatch_drop why = DISPATCH_FINE;
 	struct dispatch_nat *nat = nat_get(ctx, packet, work, &why);
-	const struct flow_nexthop *nexthop;
-	const struct dispatch_real *real;
-	const struct dispatch_run *run;
+	struct nat_way way;
 
 	if (!nat) {
 		if (why == DISPATCH_DROP_NO_FLOW)
@@ -380,20 +394,17 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 	work->real_index = nat->real;
 	if (nat->cookie)
 		return DISPATCH_TO_COOKIE;
-	real = real_at(work->real_index);
-	run = run_at(nat->run);
-	nexthop = real ? nexthop_at(real->nexthop) : NULL;
-	if (!run || !nexthop || !nexthop->ifindex)
+	if (!nat_find_way(nat, &way))
 		return DISPATCH_DROP_NEXTHOP_GONE;
-	why = way_takes(ctx, packet, work, nexthop, 0);
+	why = way_takes(ctx, packet, work, way.nexthop, 0);
 	if (why != DISPATCH_FINE)
 		return why;
 	nat_note_way(ctx, nat);
 	nat_note_up(nat, work, packet);
-	why = nat_translate(ctx, packet, work, run->source, nat->source_port, real->address,
+	why = nat_translate(ctx, packet, work, way.run->source, nat->source_port, way.real->address,
 			    nat->endpoint_port);
 	if (why == DISPATCH_FINE)
-		work->action = frame_forward(ctx, packet, nexthop);
+		work->action = frame_forward(ctx, packet, way.nexthop);
 	return why;
 }
 
