@@ -105,11 +105,15 @@ static __always_inline bool dispatch_aims(const struct dispatch_settings *settin
 }
 
 /* What is for others, and may come from an endpoint whose gateway we are. */
-static __always_inline int dispatch_returned(frame_context *ctx, struct packet *packet)
+static __always_inline int dispatch_returned(frame_context *ctx,
+					     const struct dispatch_settings *settings,
+					     struct packet *packet)
 {
 	if (packet_is_fragment(packet))
 		return dispatch_pieces(ctx, packet, false);
-	return packet_is_icmp(packet) ? answer_error(ctx, packet) : answer_packet(ctx, packet);
+	if (packet_is_icmp(packet))
+		return answer_error(ctx, packet); /* it may come from any router */
+	return may_be_answer(settings, packet) ? answer_packet(ctx, packet) : DISPATCH_PASSES;
 }
 
 /* @packet: as parse_frame() has left it. Frames with a tag are left to the VLAN's own device. */
@@ -122,7 +126,7 @@ static __always_inline int dispatch_frame(frame_context *ctx, struct packet *pac
 		return DISPATCH_PASSES;
 	if (!dispatch_aims(settings, packet))
 		return settings->halves[settings->half & 1].flags & DISPATCH_HALF_RETURNS
-			       ? dispatch_returned(ctx, packet)
+			       ? dispatch_returned(ctx, settings, packet)
 			       : DISPATCH_PASSES;
 	if (packet_is_fragment(packet))
 		return dispatch_pieces(ctx, packet, true);

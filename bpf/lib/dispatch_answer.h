@@ -39,6 +39,18 @@ static __always_inline const struct dispatch_answer *answer_find(const __u8 *add
 	return NULL;
 }
 
+/* Whether it can have come from an endpoint. */
+static __always_inline bool may_be_answer(const struct dispatch_settings *settings,
+					  const struct packet *packet)
+{
+	const struct dispatch_answerer_bits *bits;
+	__u32 half = settings->half & 1;
+
+	bits = bpf_map_lookup_elem(&dispatch_answerer_bits, &half);
+	return bits && dispatch_may_answer(
+			       bits, dispatch_hash_address(packet->key.source, &settings->secret));
+}
+
 /* @real: its index. Return: whether it is, at @address, and of a service that we have. */
 static __always_inline bool answer_is_of(struct dispatch_work *work, __u32 index,
 					 const __u8 *address)

@@ -124,6 +124,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DISPATCH_HALVES);
+	__type(key, __u32);
+	__type(value, struct dispatch_answerer_bits);
+} dispatch_answerer_bits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);

@@ -12,7 +12,8 @@
  *
  *   address ─► dispatch_vips ─► dispatch_ranges ─► dispatch_services ─► dispatch_lines: known?
  *      │           └► dispatch_runs ─► dispatch_nats     (answers)           ├► dispatch_rings
- *      └ none; its sender's ─► dispatch_answerers        (answers of DNAT)   └► dispatch_areas ┘
+ *      └ none; its sender's ─► dispatch_answerer_bits                         └► dispatch_areas ┘
+ *                                └► dispatch_answerers   (answers of DNAT)
  *
  * What the plan says (vips, ranges, services, rings) is there twice, in halves: the daemon fills
  * the half that is not in force and then changes one number. Endpoints, runs, and all that flows
@@ -21,7 +22,7 @@
  * This layout is the ABI between a daemon and what an earlier one has left pinned: any change of
  * it, or of what a field means, raises DISPATCH_ABI_VERSION.
  */
-#define DISPATCH_ABI_VERSION 4
+#define DISPATCH_ABI_VERSION 5
 
 #define DISPATCH_SERVICES_MAX  1024
 #define DISPATCH_ENDPOINTS_MAX 32767 /* of all services */
@@ -303,6 +304,28 @@ struct dispatch_answerer {
 };
 
 _Static_assert(sizeof(struct dispatch_answerer) == 192, "three cache lines");
+
+/*
+ * Element of the array `dispatch_answerer_bits`, one for each half: for each key that the half's
+ * plan has in `dispatch_answerers` the bit of its hash is set, so most of what comes from others is
+ * known by one load (Bloom, 1970, with one hash). Writer: the daemon.
+ */
+#define DISPATCH_ANSWERER_WORDS 128
+
+struct dispatch_answerer_bits {
+	__u64 word[DISPATCH_ANSWERER_WORDS];
+};
+
+/* @hash: dispatch_hash_address(), with the tables' secret. */
+static inline int dispatch_may_answer(const struct dispatch_answerer_bits *bits, __u64 hash)
+{
+	return bits->word[hash / 64 % DISPATCH_ANSWERER_WORDS] >> hash % 64 & 1;
+}
+
+static inline void dispatch_add_answerer(struct dispatch_answerer_bits *bits, __u64 hash)
+{
+	bits->word[hash / 64 % DISPATCH_ANSWERER_WORDS] |= 1ULL << hash % 64;
+}
 
 /* Key of the hash `dispatch_server_ids`, whose value is the real's index (__u32): what connection
  * ids of QUIC say of their server. Writer: the daemon. */

@@ -52,11 +52,14 @@ static void put_answers(uint16_t first, uint16_t last, uint16_t service_port)
 			    .service_port = htons(service_port),
 			    .real = REAL,
 			    .protocol = fixture.service.protocol}}};
-	struct dispatch_address key;
+	struct dispatch_answerer_bits bits = {};
+	_Alignas(uint32_t) struct dispatch_address key; /* it is hashed */
 
 	address_of(4, fixture.is_ipv6, key.bytes);
 	assert_int_equal(
 		bpf_map_update_elem(map_fd("dispatch_answerers"), &key, &answerer, BPF_ANY), 0);
+	dispatch_add_answerer(&bits, dispatch_hash_address(key.bytes, &fixture.settings.secret));
+	put("dispatch_answerer_bits", 0, &bits);
 }
 
 static void reset_dnat(uint8_t protocol, bool is_ipv6)
@@ -219,6 +222,19 @@ static void what_is_no_answer_is_passed_untouched(void **state)
 		fixture.real.state = DISPATCH_REAL_UP;
 		put("dispatch_reals", REAL, &fixture.real);
 		assert_untouched("without such a service", tcp_frame(DOWN_KEPT_IN, ACK, 100));
+	}
+}
+
+/* One that another half has in the table, or whose plan is over. */
+static void answer_of_no_endpoint_of_the_half_is_passed(void **state)
+{
+	const struct dispatch_answerer_bits none = {};
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		reset_dnat(IPPROTO_TCP, is_ipv6);
+		put("dispatch_answerer_bits", 0, &none);
+		assert_untouched("an answer", tcp_frame(DOWN_KEPT_IN, ACK, 100));
 	}
 }
 
@@ -464,6 +480,7 @@ static void kept_pieces_without_a_first_are_passed_untouched(void **state)
 		cmocka_unit_test(answers_need_no_flow),                             \
 		cmocka_unit_test(range_keeps_its_ports_both_ways),                  \
 		cmocka_unit_test(what_is_no_answer_is_passed_untouched),            \
+		cmocka_unit_test(answer_of_no_endpoint_of_the_half_is_passed),      \
 		cmocka_unit_test(answers_to_this_machine_are_left_alone),           \
 		cmocka_unit_test(answer_asks_for_its_neighbour),                    \
 		cmocka_unit_test(answer_too_big_for_its_way_is_the_stacks),         \

@@ -213,13 +213,17 @@ static int put_elements(int fd, uint32_t first, const void *elements, size_t siz
 
 static int put_answers(struct applying *applying)
 {
-	int err = dispatch_answers_put(&applying->journal,
-				       fd_of(applying->dispatch, "dispatch_answerers"),
+	struct dispatch *dispatch = applying->dispatch;
+	struct dispatch_answerer_bits bits;
+	int err = dispatch_answers_put(&applying->journal, fd_of(dispatch, "dispatch_answerers"),
 				       &applying->answers);
 
 	if (err == -E2BIG)
 		applying->why = "the table of endpoints of form dnat has no room";
-	return err;
+	if (err)
+		return err;
+	dispatch_answers_mark(&applying->answers, &dispatch->settings.secret, &bits);
+	return dispatch_map_put(fd_of(dispatch, "dispatch_answerer_bits"), applying->half, &bits);
 }
 
 static int put_tables(const struct applying *applying)

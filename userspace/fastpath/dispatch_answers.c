@@ -124,6 +124,15 @@ const char *dispatch_answers_collide(const struct dispatch_answers *answers)
 	return NULL;
 }
 
+void dispatch_answers_mark(const struct dispatch_answers *answers,
+			   const struct dispatch_hash_key *key, struct dispatch_answerer_bits *ret)
+{
+	*ret = (struct dispatch_answerer_bits){};
+	for (size_t i = 0; i < answers->count; i++)
+		dispatch_add_answerer(ret,
+				      dispatch_hash_address(answers->all[i].address.bytes, key));
+}
+
 int dispatch_answers_put(struct map_journal *journal, int fd,
 			 const struct dispatch_answers *answers)
 {

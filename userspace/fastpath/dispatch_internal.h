@@ -99,6 +99,9 @@ int dispatch_answers_add(struct dispatch_answers *answers, const struct dispatch
 void dispatch_answers_sort(struct dispatch_answers *answers);
 /* @answers: sorted. Return: why they cannot be told apart; NULL: they can. */
 const char *dispatch_answers_collide(const struct dispatch_answers *answers);
+/* @key: the tables' secret. */
+void dispatch_answers_mark(const struct dispatch_answers *answers,
+			   const struct dispatch_hash_key *key, struct dispatch_answerer_bits *ret);
 /* @fd: of the map. @answers: sorted, with reals. Return: 0; -errno. */
 int dispatch_answers_put(struct map_journal *journal, int fd,
 			 const struct dispatch_answers *answers) WARN_UNUSED;

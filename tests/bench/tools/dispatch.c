@@ -200,9 +200,12 @@ static __u16 put_run(const struct testrun *run, const struct dispatch_settings *
 	return (__u16)index;
 }
 
-static void put_answers(const struct testrun *run, const struct dispatch_real *real, __u32 index,
+static void put_answers(const struct testrun *run, const struct dispatch_settings *settings,
+			const struct dispatch_real *real, __u32 index,
 			const struct scenario *scenario)
 {
+	struct dispatch_answerer_bits bits;
+	__u32 half = 0;
 	const struct dispatch_answerer answerer = {
 		.answer[0] = {.first = 5300,
 			      .last = 5300,
@@ -213,6 +216,10 @@ static void put_answers(const struct testrun *run, const struct dispatch_real *r
 	if (bpf_map_update_elem(testrun_map(run, "dispatch_answerers"), real->address, &answerer,
 				BPF_ANY))
 		err(1, "dispatch_answerers");
+	if (bpf_map_lookup_elem(testrun_map(run, "dispatch_answerer_bits"), &half, &bits))
+		err(1, "dispatch_answerer_bits");
+	dispatch_add_answerer(&bits, dispatch_hash_address(real->address, &settings->secret));
+	testrun_put(run, "dispatch_answerer_bits", half, &bits);
 }
 
 static void put_reals(const struct testrun *run, const struct dispatch_settings *settings,
@@ -229,7 +236,7 @@ static void put_reals(const struct testrun *run, const struct dispatch_settings 
 		testrun_map_address(real.address, ENDPOINT + i);
 		real.run[0] = put_run(run, settings, scenario, i);
 		testrun_put(run, "dispatch_reals", i + 1, &real);
-		put_answers(run, &real, i + 1, scenario);
+		put_answers(run, settings, &real, i + 1, scenario);
 	}
 }
 

@@ -113,12 +113,37 @@ static void address_is_in_so_many_services(void **state)
 			    "an endpoint's address is in more than sixteen services of form dnat");
 }
 
+static void bit_is_set_for_each_address(void **state)
+{
+	const struct dispatch_endpoint endpoints[] = {{.id = 1, .address = parsed(FIRST)},
+						      {.id = 2, .address = parsed(SECOND)}};
+	const struct dispatch_service service = service_of("10.1.0.1:80", 0, endpoints, 2);
+	const struct dispatch_hash_key key = {.word = {1, 2, 3, 4}};
+	struct dispatch_answerer_bits bits = {.word = {~0ULL}};
+	struct dispatch_answers answers = {};
+	_Alignas(uint32_t) uint8_t address[16];
+	int nbits = 0;
+
+	(void)state;
+	assert_int_equal(dispatch_answers_add(&answers, &service, NULL), 0);
+	dispatch_answers_mark(&answers, &key, &bits);
+	for (size_t i = 0; i < ARRAY_SIZE(endpoints); i++) {
+		dispatch_address(&endpoints[i].address, address);
+		assert_true(dispatch_may_answer(&bits, dispatch_hash_address(address, &key)));
+	}
+	for (size_t i = 0; i < DISPATCH_ANSWERER_WORDS; i++)
+		nbits += __builtin_popcountll(bits.word[i]);
+	assert_int_equal(nbits, 2);
+	dispatch_answers_done(&answers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answer_has_the_endpoints_ports_and_the_services),
 		cmocka_unit_test(endpoints_port_is_of_one_service),
 		cmocka_unit_test(address_is_in_so_many_services),
+		cmocka_unit_test(bit_is_set_for_each_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
