@@ -488,9 +488,10 @@ static inline __u32 dispatch_seconds(__u64 now_ns)
 	return (__u32)(now_ns >> 30) + 1;
 }
 
+/* Clocks of two CPUs differ by a tick, so it may have been seen after @now_s. */
 static inline int dispatch_is_free(const union dispatch_claim *claim, __u32 now_s)
 {
-	return !claim->word || now_s - claim->seen_s > claim->timeout_s;
+	return !claim->word || (__s32)(now_s - claim->seen_s) > claim->timeout_s;
 }
 
 /* --- SYN cookies -------------------------------------------------------------------------------*/

@@ -539,6 +539,25 @@ static void idle_flow_gives_its_port_to_another(void **state)
 	assert_dropped("the first one again", tcp_frame(UP_IN, SYN, 0), DISPATCH_DROP_NO_PORT);
 }
 
+/* Clocks of two CPUs differ by a tick: where a second ends, one is in the next already. */
+static void flow_that_another_cpu_has_seen_in_the_next_second_goes_on(void **state)
+{
+	uint32_t index;
+	struct dispatch_nat nat;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	index = fixture.run.base;
+	assert_tcp_goes_up("SYN", SYN, 0);
+	nat = nat_of_flow();
+	nat.claim.seen_s += 2; /* one may have passed until the next packet */
+	put("dispatch_nats", index, &nat);
+	assert_tcp_goes_up("ACK", ACK, 0);
+	nat.claim.seen_s += 2;
+	put("dispatch_nats", index, &nat);
+	assert_tcp_comes_down("ACK", ACK, 0);
+}
+
 static void draining_endpoint_keeps_its_flows_and_gone_one_loses_them(void **state)
 {
 	(void)state;
@@ -924,6 +943,7 @@ static void answer_leaves_at_xdp_where_devices_send(void **state)
 		cmocka_unit_test(what_cannot_be_sent_is_dropped_by_its_reason),               \
 		cmocka_unit_test(flow_is_kept_briefly_until_it_opens_and_when_it_has_ended),  \
 		cmocka_unit_test(idle_flow_gives_its_port_to_another),                        \
+		cmocka_unit_test(flow_that_another_cpu_has_seen_in_the_next_second_goes_on),  \
 		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them),  \
 		cmocka_unit_test(segments_of_lost_flows_are_told_of),                         \
 		cmocka_unit_test(flows_of_many_clients_have_ports_of_their_own),              \
