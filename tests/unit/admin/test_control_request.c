@@ -95,6 +95,26 @@ static void orders_to_the_guard_are_read_and_checked(void **state)
 	       CONTROL_ERROR_BAD_ARGUMENT, "guard: \"mode\" must be off, monitor or enforce");
 }
 
+#define BAN(network)                                                                             \
+	"{\"v\":1,\"command\":\"guard\",\"action\":\"ban\",\"seconds\":1,\"network\":\"" network \
+	"\"}"
+
+static void a_ban_is_of_one_source(void **state)
+{
+	static const char expected[] = "guard: ban takes one IPv4 address or a /64 of IPv6; block "
+				       "takes any network";
+	struct control_request request = take(BAN("2001:db8::/64"));
+
+	(void)state;
+	control_request_done(&request);
+	request = take(BAN("2001:db8::1"));
+	control_request_done(&request);
+	refuse(BAN("10.0.0.0/8"), CONTROL_ERROR_BAD_ARGUMENT, expected);
+	refuse(BAN("0.0.0.0/0"), CONTROL_ERROR_BAD_ARGUMENT, expected);
+	refuse(BAN("2001:db8::/32"), CONTROL_ERROR_BAD_ARGUMENT, expected);
+	refuse(BAN("2001:db8::/80"), CONTROL_ERROR_BAD_ARGUMENT, expected);
+}
+
 static void addresses_are_read_and_checked(void **state)
 {
 	static const char expected[] =
@@ -265,6 +285,7 @@ int main(void)
 		cmocka_unit_test(filters_are_read),
 		cmocka_unit_test(orders_are_read),
 		cmocka_unit_test(orders_to_the_guard_are_read_and_checked),
+		cmocka_unit_test(a_ban_is_of_one_source),
 		cmocka_unit_test(addresses_are_read_and_checked),
 		cmocka_unit_test(what_is_not_an_object_is_refused),
 		cmocka_unit_test(other_versions_are_refused),
