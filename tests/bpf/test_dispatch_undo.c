@@ -113,6 +113,7 @@ struct image {
 	struct dispatch_settings settings;
 	struct dispatch_real *reals;
 	struct dispatch_run *runs;
+	struct dispatch_load_of_real *loads;
 	uint32_t of_server[256]; /* the second service's reals by server id; 0: none */
 	struct dispatch_answerer answerers[256]; /* by the last byte of 10.5.0.0/24; zero: none */
 };
@@ -146,6 +147,7 @@ static struct image take_image(const struct daemon *daemon, uint32_t service)
 		.reals = copy_array(daemon, "dispatch_reals", NREALS * sizeof(*image.reals)),
 		.runs = copy_array(daemon, "dispatch_runs",
 				   DISPATCH_RUN_PLACES * sizeof(*image.runs)),
+		.loads = copy_array(daemon, "dispatch_loads", NREALS * sizeof(*image.loads)),
 	};
 
 	assert_int_equal(dispatch_map_get(map_of(daemon, "dispatch_settings"), 0, &image.settings),
@@ -168,6 +170,7 @@ static void image_done(struct image *image)
 {
 	free(image->reals);
 	free(image->runs);
+	free(image->loads);
 }
 
 static bool is_live(const struct dispatch_real *real)
@@ -179,8 +182,10 @@ static void assert_same(const struct image *a, const struct image *b)
 {
 	for (uint32_t i = 0; i < NREALS; i++) {
 		assert_int_equal(is_live(&a->reals[i]), is_live(&b->reals[i]));
-		if (is_live(&a->reals[i]))
-			assert_memory_equal(&a->reals[i], &b->reals[i], sizeof(*a->reals));
+		if (!is_live(&a->reals[i]))
+			continue;
+		assert_memory_equal(&a->reals[i], &b->reals[i], sizeof(*a->reals));
+		assert_int_equal(a->loads[i].weight, b->loads[i].weight);
 	}
 	for (uint32_t i = 0; i < DISPATCH_RUN_PLACES; i++) {
 		assert_int_equal(a->runs[i].is_used, b->runs[i].is_used);

@@ -126,9 +126,6 @@ static int take_endpoints(struct applying *applying, size_t i, uint16_t *reals)
 		err = dispatch_reals_take(applying->dispatch->endpoints, service,
 					  applying->places[i], &service->endpoints[n], &reals[n],
 					  &applying->why);
-	for (size_t n = 0; !err && n < service->nendpoints; n++)
-		dispatch_loads_weigh(applying->dispatch->counted, reals[n],
-				     service->endpoints[n].weight);
 	return err;
 }
 

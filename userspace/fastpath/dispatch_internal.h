@@ -126,7 +126,6 @@ struct dispatch_load_tables {
 /* Return: NULL: out of memory. */
 struct dispatch_loads *dispatch_loads_new(const struct dispatch_load_tables *tables) WARN_UNUSED;
 void dispatch_loads_free(struct dispatch_loads *loads); /* NULL is allowed */
-void dispatch_loads_weigh(struct dispatch_loads *loads, uint16_t real, uint32_t weight);
 /* Reads a part of the table of flows. @now_s: dispatch_seconds(). Return: ms until the next. */
 uint32_t dispatch_loads_step(struct dispatch_loads *loads, uint32_t now_s);
 
@@ -215,6 +214,7 @@ struct dispatch_real_tables {
 	struct dispatch_run *runs;   /* DISPATCH_RUN_PLACES */
 	struct dispatch_nat *nats;
 	struct dispatch_line *lines;
+	struct dispatch_load_of_real *loads; /* DISPATCH_ENDPOINTS_MAX + 1; their weights alone */
 	uint32_t nnats, nlines;
 	struct nexthops *nexthops;
 	const struct dispatch_hash_key *key; /* of the runs */

@@ -39,11 +39,6 @@ void dispatch_loads_free(struct dispatch_loads *loads)
 	free(loads);
 }
 
-void dispatch_loads_weigh(struct dispatch_loads *loads, uint16_t real, uint32_t weight)
-{
-	__atomic_store_n(&loads->tables.loads[real].weight, weight, __ATOMIC_RELAXED);
-}
-
 /* --- A flow ------------------------------------------------------------------------------------*/
 
 static bool has_ended(uint16_t flags)

@@ -25,6 +25,7 @@ struct before {
 	uint16_t service;
 	bool is_live;
 	uint8_t state;
+	uint32_t weight;
 };
 
 struct dispatch_reals {
@@ -309,6 +310,20 @@ static int bring_up(struct dispatch_reals *reals, const struct dispatch_service 
 	return err;
 }
 
+/* For services that choose by load. */
+static void weigh(struct dispatch_reals *reals, uint16_t index, uint32_t weight)
+{
+	__atomic_store_n(&reals->tables.loads[index].weight, weight, __ATOMIC_RELAXED);
+}
+
+static struct before as_it_is(const struct dispatch_reals *reals, uint16_t index)
+{
+	const struct dispatch_real *real = &reals->tables.reals[index];
+
+	return (struct before){real->port, real->service, is_live(real), real->state,
+			       reals->tables.loads[index].weight};
+}
+
 int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_service *service,
 			uint16_t place, const struct dispatch_endpoint *endpoint,
 			uint16_t *ret_real, const char **ret_why)
@@ -326,8 +341,7 @@ int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_serv
 	if (!index)
 		return -ENOSPC;
 	real = &reals->tables.reals[index];
-	reals->before[index] = (struct before){real->port, real->service, is_live(real),
-					       real->state};
+	reals->before[index] = as_it_is(reals, index);
 	if (!is_live(real))
 		err = bring_up(reals, service, real, ret_why);
 	else if (real->nexthop == NOWHERE)
@@ -336,6 +350,7 @@ int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_serv
 		return err;
 	real->port = htons(address_port(&endpoint->address));
 	real->service = place;
+	weigh(reals, index, endpoint->weight);
 	reals->is_taken[index] = true;
 	__atomic_store_n(&real->state, endpoint->weight ? DISPATCH_REAL_UP : DISPATCH_REAL_DRAINING,
 			 __ATOMIC_RELEASE);
@@ -380,6 +395,7 @@ void dispatch_reals_abort(struct dispatch_reals *reals)
 			continue;
 		real->port = before->port;
 		real->service = before->service;
+		weigh(reals, index, before->weight);
 		if (before->is_live)
 			__atomic_store_n(&real->state, before->state, __ATOMIC_RELEASE);
 		else

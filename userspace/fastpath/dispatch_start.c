@@ -113,12 +113,13 @@ static int start(struct dispatch *dispatch, struct splice *programs)
 	tables.runs = dispatch->runs.elements;
 	tables.nats = dispatch->nats.elements;
 	tables.lines = dispatch->lines.elements;
+	tables.loads = dispatch->loads.elements;
 	tables.nnats = (uint32_t)(dispatch->nats.size / sizeof(struct dispatch_nat));
 	tables.nlines = (uint32_t)(dispatch->lines.size / sizeof(struct dispatch_line));
 	tables.key = &dispatch->settings.secret;
 	dispatch->endpoints = dispatch_reals_new(&tables);
 	dispatch->counted = dispatch_loads_new(
-		&(struct dispatch_load_tables){.loads = dispatch->loads.elements,
+		&(struct dispatch_load_tables){.loads = tables.loads,
 					       .lines = tables.lines,
 					       .nats = tables.nats,
 					       .nlines = tables.nlines,
