@@ -8,14 +8,13 @@
  */
 #include "core/log.h"
 #include "fastpath/dispatch_state.h"
+#include "fastpath/map_array.h"
 #include "fastpath/map_journal.h"
 #include "guard/limiter.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define DEFAULT_TCP_TIMEOUT 3600
@@ -173,28 +172,28 @@ static int take_service(struct applying *applying, size_t i)
 /* --- Into the half -----------------------------------------------------------------------------
  */
 
+/* Return: a descriptor; -errno. */
+static int new_rings(const struct applying *applying)
+{
+	uint32_t nlines = applying->nslots / DISPATCH_RING_SLOTS + 1;
+	void *lines = NULL;
+	int fd = map_array_new("dispatch_ring", sizeof(struct dispatch_ring_line), nlines, &lines);
+
+	if (fd < 0 || !lines)
+		return fd;
+	memcpy(lines, applying->slots, applying->nslots * sizeof(*applying->slots));
+	unmap_array(lines, nlines * sizeof(struct dispatch_ring_line));
+	return fd;
+}
+
 /* Waits until no program reads the half any more: it was in force before. */
 static int put_rings(const struct applying *applying)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	uint32_t nlines = applying->nslots / DISPATCH_RING_SLOTS + 1;
-	size_t size = nlines * sizeof(struct dispatch_ring_line);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dispatch_ring", sizeof(uint32_t),
-				sizeof(struct dispatch_ring_line), nlines, &options);
-	void *lines;
-	int err;
+	int fd = new_rings(applying), err;
 
 	if (fd < 0)
-		return -errno;
-	lines = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (lines == MAP_FAILED) {
-		err = -errno;
-	} else {
-		memcpy(lines, applying->slots, applying->nslots * sizeof(*applying->slots));
-		munmap(lines, size);
-		err = dispatch_map_put(fd_of(applying->dispatch, "dispatch_rings"), applying->half,
-				       &fd);
-	}
+		return fd;
+	err = dispatch_map_put(fd_of(applying->dispatch, "dispatch_rings"), applying->half, &fd);
 	close(fd);
 	return err;
 }

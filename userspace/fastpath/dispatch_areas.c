@@ -2,10 +2,10 @@
 /* Where clients are, as the packet programs look it up: changes of area become the tree that
  * abi/dispatch.h describes. */
 #include "fastpath/dispatch_internal.h"
+#include "fastpath/map_array.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* Levels above the leaves, and where the leaves begin. */
@@ -70,24 +70,14 @@ void dispatch_nodes_fill(const struct dispatch_areas *areas, struct dispatch_nod
 /* Return: a descriptor; -errno. */
 static int new_nodes(const struct dispatch_areas *areas)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	size_t count = dispatch_nodes_count(areas->nchanges);
-	size_t size = count * sizeof(struct dispatch_node);
-	void *nodes;
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "dispatch_nodes", sizeof(uint32_t),
-				sizeof(struct dispatch_node), (uint32_t)count, &options);
+	void *nodes = NULL;
+	int fd = map_array_new("dispatch_nodes", sizeof(struct dispatch_node), count, &nodes);
 
-	if (fd < 0)
-		return -errno;
-	nodes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (nodes == MAP_FAILED) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
+	if (fd < 0 || !nodes)
+		return fd;
 	dispatch_nodes_fill(areas, nodes);
-	munmap(nodes, size);
+	unmap_array(nodes, count * sizeof(struct dispatch_node));
 	return fd;
 }
 

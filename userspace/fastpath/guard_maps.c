@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/rng.h"
 #include "fastpath/fastpath_internal.h"
+#include "fastpath/map_array.h"
 #include "guard/list6.h"
 
 #include <bpf/bpf.h>
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 struct guard_maps {
@@ -120,23 +120,6 @@ void guard_maps_free(struct guard_maps *maps)
 
 /* --- Lists ------------------------------------------------------------------------------------ */
 
-/* An array to be filled in place. @nelements: of @size. Return: a descriptor; -errno. */
-static int new_mapped(const char *name, size_t size, size_t nelements, void **ret)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
-	int err, fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), (uint32_t)size,
-				     (uint32_t)nelements, &options);
-
-	if (fd < 0)
-		return -errno;
-	*ret = mmap(NULL, size * nelements, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (*ret != MAP_FAILED)
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
 /* Return: a descriptor; -errno. */
 static int new_lines(const struct guard_table *table, size_t nlines)
 {
@@ -145,11 +128,11 @@ static int new_lines(const struct guard_table *table, size_t nlines)
 
 	if (nlines > GUARD_LINES_MAX)
 		return -E2BIG;
-	fd = new_mapped("guard_lines", sizeof(struct guard_line), nlines, &lines);
+	fd = map_array_new("guard_lines", sizeof(struct guard_line), nlines, &lines);
 	if (fd < 0 || !lines)
 		return fd;
 	guard_table_fill(table, lines);
-	munmap(lines, nlines * sizeof(struct guard_line));
+	unmap_array(lines, nlines * sizeof(struct guard_line));
 	return fd;
 }
 
@@ -158,12 +141,12 @@ static int new_pages6(const struct guard_list6 *list)
 {
 	size_t size = list->npages * sizeof(*list->pages);
 	void *pages = NULL;
-	int fd = new_mapped("guard_pages6", sizeof(*list->pages), list->npages, &pages);
+	int fd = map_array_new("guard_pages6", sizeof(*list->pages), list->npages, &pages);
 
 	if (fd < 0 || !pages)
 		return fd;
 	memcpy(pages, list->pages, size);
-	munmap(pages, size);
+	unmap_array(pages, size);
 	return fd;
 }
 

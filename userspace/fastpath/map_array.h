@@ -11,4 +11,8 @@
 void *map_array(int fd, size_t size) WARN_UNUSED;
 void unmap_array(void *elements, size_t size); /* NULL is allowed */
 
+/* An array for an array of arrays, mapped likewise, to be filled: @count elements of @size, zero.
+ * @name: fifteen characters at most. Return: a descriptor; -errno. */
+int map_array_new(const char *name, size_t size, size_t count, void **ret) WARN_UNUSED;
+
 #endif
