@@ -157,6 +157,7 @@ WRAP_test_replay := clock_monotonic_ms
 WRAP_test_dispatch_undo := bpf_map_create bpf_map_update_elem dispatch_map_put
 WRAP_test_dispatch_asks := raw_send
 WRAP_test_events := io_watch_start io_watch_stop ring_buffer__consume ring_buffer__epoll_fd ring_buffer__free ring_buffer__new
+WRAP_test_map_journal := bpf_map_delete_elem bpf_map_lookup_elem bpf_map_update_elem
 WRAP_test_health := io_loop_now_ms io_timer_start io_timer_stop probe_cancel probe_start
 WRAP_test_probe := io_buf_new
 WRAP_test_resolver := io_timer_start
