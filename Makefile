@@ -155,6 +155,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # A test that replaces functions of the C library names them: WRAP_<test> := connect send
 WRAP_test_replay := clock_monotonic_ms
 WRAP_test_dispatch_undo := bpf_map_create bpf_map_update_elem dispatch_map_put
+WRAP_test_area_walk := area_questions_answer area_questions_cut area_questions_want geo_walk
 WRAP_test_dispatch_asks := raw_send
 WRAP_test_events := io_watch_start io_watch_stop ring_buffer__consume ring_buffer__epoll_fd ring_buffer__free ring_buffer__new
 WRAP_test_map_journal := bpf_map_delete_elem bpf_map_lookup_elem bpf_map_update_elem
