@@ -202,7 +202,7 @@ $(OUT)/bpf/%: tests/bpf/%.c $(OUT)/flags $(call archives,$(call below,fastpath))
 # Databases of places are made, not kept.
 GEO_DATA   := $(BUILD)/gen/geo
 GEO_TESTS  := $(filter $(addprefix $(OUT)/unit/,geo/test_geo geo/test_geo_cache geo/test_walk proxy/test_places \
-              proxy/test_areas proxy/test_dispatch_plan admin/test_admin),$(UNIT_BIN))
+              proxy/test_areas proxy/test_dispatch_plan proxy/test_server admin/test_admin),$(UNIT_BIN))
 $(GEO_TESTS): CPPFLAGS_ALL += -DGEO_DATA='"$(GEO_DATA)"'
 $(GEO_TESTS): | $(GEO_DATA)/asn.mmdb
 $(GEO_DATA)/asn.mmdb: tests/e2e/lib/mmdb.py

@@ -108,34 +108,55 @@ static void notify_ready(struct daemon *daemon)
 		   server_config(daemon->server)->nlisteners, facts.workers);
 }
 
-static int reload(void *context, struct strbuf *ret_errors)
+/* What the process does beside. The log may be written otherwise now, and READY=1 would take back
+ * STOPPING=1. */
+static void on_reloaded(void *context, int err)
 {
 	struct daemon *daemon = context;
-	int err;
 
-	/* Refused; and READY=1 would take back STOPPING=1. */
-	if (server_is_draining(daemon->server))
-		return server_reload(daemon->server, ret_errors);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
-	err = server_reload(daemon->server, ret_errors);
 	if (!err)
 		configure_log(server_config(daemon->server), daemon->verbosity);
-	notify_ready(daemon);
-	return err;
+	if (!server_is_draining(daemon->server))
+		notify_ready(daemon);
 }
 
-static void reload_by_signal(struct daemon *daemon)
+static void reload(void *context, struct server_reload *reload)
 {
-	struct strbuf errors = {};
-	int err = reload(daemon, &errors);
+	struct daemon *daemon = context;
 
-	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", errors.text);
+	if (!server_is_draining(daemon->server))
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
+	server_reload(daemon->server, reload);
+}
+
+struct signalled {
+	struct server_reload reload;
+	struct daemon *daemon;
+};
+
+static void on_signalled_done(struct server_reload *reload, int err, const char *text)
+{
+	struct signalled *signalled = container_of(reload, struct signalled, reload);
+
+	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", text);
 	if (err)
 		log_error("reload failed: %s: the configuration before stays in force",
 			  strerror(-err));
 	else
-		log_info("reloaded %s", server_config(daemon->server)->path);
-	strbuf_done(&errors);
+		log_info("reloaded %s", server_config(signalled->daemon->server)->path);
+	free(signalled);
+}
+
+static void reload_by_signal(struct daemon *daemon)
+{
+	struct signalled *signalled = malloc(sizeof(*signalled));
+
+	if (!signalled) {
+		log_error("reload failed: out of memory: the configuration before stays in force");
+		return;
+	}
+	*signalled = (struct signalled){.reload = {.on_done = on_signalled_done}, .daemon = daemon};
+	reload(daemon, &signalled->reload);
 }
 
 static void on_all_stopped(void *context)
@@ -278,10 +299,12 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 	err = admin_open(config, &daemon->admin, &errors);
 	if (!err)
 		err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
-	if (!err)
+	if (!err) {
+		server_watch_reloads(daemon->server, on_reloaded, daemon);
 		admin_start(daemon->admin, daemon->loop, daemon->server, &actions);
-	else
+	} else {
 		admin_free(daemon->admin);
+	}
 	log_lines(err ? LOG_ERROR : LOG_WARN, "", errors.text);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));

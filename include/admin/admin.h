@@ -16,7 +16,7 @@ struct admin;
 
 /* What the daemon's process does on behalf of an admin command; main.c's. */
 struct admin_actions {
-	int (*reload)(void *context, struct strbuf *ret_errors); /* as server_reload() */
+	void (*reload)(void *context, struct server_reload *reload); /* as server_reload() */
 	void *context;
 };
 

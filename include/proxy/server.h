@@ -5,6 +5,7 @@
 #include "abi/guard.h"
 #include "config/config.h"
 #include "core/compiler.h"
+#include "core/list.h"
 #include "core/strbuf.h"
 #include "io/loop.h"
 
@@ -38,13 +39,27 @@ int server_check(const struct config *config, struct strbuf *ret_errors) WARN_UN
 int server_start(struct config *config, struct io_loop *loop, struct pin *pin, struct server **ret,
 		 struct strbuf *ret_errors) WARN_UNUSED;
 
+/* A reload that somebody has asked for; the server's until on_done. */
+struct server_reload {
+	struct list_node node; /* the server's */
+	/* @err: 0; -EINVAL or another -errno: nothing has changed. @text: a line for each error, or
+	 * warning; borrowed for the call, and perhaps empty. */
+	void (*on_done)(struct server_reload *reload, int err, const char *text);
+};
+
 /**
  * Reads the configuration file again and changes over, or changes nothing. Listeners that stand in
  * both configurations keep their sockets; open connections go on under the configuration they began
- * with. What only a restart can change (workers, io, user) is named in @ret_errors as a warning.
- * Return: 0; -EINVAL or another -errno with @ret_errors.
+ * with. What only a restart can change (workers, io, user) is a warning. Databases of places are
+ * opened, and what mode dispatch wants to know of them is gathered, on another thread: on_done
+ * comes later then, otherwise within the call. Who asks while that goes on is for the next reload,
+ * since the file may have changed: all of them for one.
  */
-int server_reload(struct server *server, struct strbuf *ret_errors) WARN_UNUSED;
+void server_reload(struct server *server, struct server_reload *reload);
+
+/* @on_reloaded: after each, before those who asked for it are told. @err: as theirs. */
+void server_watch_reloads(struct server *server, void (*on_reloaded)(void *context, int err),
+			  void *context);
 
 /* By hand, until the next reload; loads the packet programs where there are none yet. Return: 0;
  * -ESHUTDOWN; another -errno: the mode before stays. */

@@ -241,6 +241,12 @@ void control_geo(struct server *server, const struct control_request *request, s
 /* Answers later; @request is copied where it must last. */
 void control_connections(struct admin_connection *connection, struct control_request *request);
 
+/* control_reload.c: likewise. */
+void control_reload(struct admin_connection *connection);
+
+/* control.c: that is the answer. */
+void control_answer_no_memory(struct admin_connection *connection);
+
 /* --- metrics_page.c --------------------------------------------------------------- */
 
 /* Everything in Prometheus' text format. */

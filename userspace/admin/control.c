@@ -3,25 +3,6 @@
  */
 #include "admin/admin_internal.h"
 
-static void on_reload(struct admin *admin, struct strbuf *out)
-{
-	struct server_facts facts;
-	struct strbuf text = {0};
-	int r = admin->actions.reload(admin->actions.context, &text);
-
-	if (r < 0) {
-		reply_error(out, CONTROL_ERROR_RELOAD_FAILED, text.len ? text.text : strerror(-r));
-	} else {
-		server_describe(admin->server, &facts);
-		reply_ok_begin(out);
-		reply_count(out, "generation", facts.config_generation);
-		reply_text(out, "warnings", text.text);
-		reply_text(out, "pending", facts.pending);
-		reply_ok_end(out);
-	}
-	strbuf_done(&text);
-}
-
 static void on_metrics(struct server *server, struct strbuf *out)
 {
 	struct strbuf text = {0};
@@ -77,14 +58,22 @@ static void answer(struct admin_connection *connection, struct control_request *
 		control_geo(admin->server, request, &out);
 		break;
 	case CONTROL_RELOAD:
-		on_reload(admin, &out);
-		break;
+		control_reload(connection);
+		return;
 	default:
 		reply_ok_begin(&out);
 		append_result(admin->server, request->command, &out);
 		reply_ok_end(&out);
 		break;
 	}
+	admin_connection_answer(connection, &out, false);
+}
+
+void control_answer_no_memory(struct admin_connection *connection)
+{
+	struct strbuf out = {0};
+
+	reply_error(&out, CONTROL_ERROR_NO_MEMORY, "out of memory");
 	admin_connection_answer(connection, &out, false);
 }
 

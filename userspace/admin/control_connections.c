@@ -94,28 +94,20 @@ static void on_rows(const struct connection_row *rows, size_t count, uint64_t to
 	free_query(query);
 }
 
-static void answer_no_memory(struct admin_connection *connection)
-{
-	struct strbuf out = {0};
-
-	reply_error(&out, CONTROL_ERROR_NO_MEMORY, "out of memory");
-	admin_connection_answer(connection, &out, false);
-}
-
 void control_connections(struct admin_connection *connection, struct control_request *request)
 {
 	struct query *query = malloc(sizeof(*query));
 	size_t limit = has_filter(request) ? CONTROL_CONNECTIONS_MAX : request->limit;
 
 	if (!query) {
-		answer_no_memory(connection);
+		control_answer_no_memory(connection);
 		return;
 	}
 	*query = (struct query){.connection = connection, .request = *request};
 	json_incref(request->root); /* the caller is done with its own */
 	admin_connection_hold(connection);
 	if (server_list_connections(connection->port->admin->server, limit, on_rows, query) < 0) {
-		answer_no_memory(connection);
+		control_answer_no_memory(connection);
 		free_query(query);
 	}
 }

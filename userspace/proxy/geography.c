@@ -138,3 +138,33 @@ int geography_open(const struct config *config, struct geo **ret, struct strbuf 
 		*ret = geo;
 	return err;
 }
+
+int geography_gather(const struct config *config, struct areas *like, struct geography *ret,
+		     struct strbuf *ret_errors)
+{
+	struct geography geography = {};
+	int err = geography_open(config, &geography.geo, ret_errors);
+
+	if (!err)
+		err = areas_make(config, geography.geo, like, &geography.areas, ret_errors);
+	if (err)
+		geography_done(&geography);
+	else
+		*ret = geography;
+	return err;
+}
+
+struct geography geography_ref(const struct geography *geography)
+{
+	return (struct geography){
+		.geo = geography->geo ? geo_ref(geography->geo) : NULL,
+		.areas = areas_ref(geography->areas),
+	};
+}
+
+void geography_done(struct geography *geography)
+{
+	areas_unref(geography->areas);
+	geo_unref(geography->geo);
+	*geography = (struct geography){};
+}

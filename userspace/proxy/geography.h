@@ -6,6 +6,7 @@
 #include "core/compiler.h"
 #include "core/strbuf.h"
 #include "geo/geo.h"
+#include "proxy/areas.h"
 
 /**
  * Opens the databases of a configuration, and looks whether they tell what its routes and its
@@ -16,6 +17,22 @@
  */
 int geography_open(const struct config *config, struct geo **ret,
 		   struct strbuf *ret_errors) WARN_UNUSED;
+
+/* A configuration's databases, and what mode dispatch wants to know of them. Zero is none. */
+struct geography {
+	struct geo *geo;     /* NULL: no databases */
+	struct areas *areas; /* NULL: nothing goes by place */
+};
+
+/**
+ * Opens and gathers: as long as geography_open() and areas_make() take.
+ * @like: of areas_make(); NULL is allowed.
+ * @ret: references of the caller's, for geography_done(). @ret_errors, return: as those two say.
+ */
+int geography_gather(const struct config *config, struct areas *like, struct geography *ret,
+		     struct strbuf *ret_errors) WARN_UNUSED;
+struct geography geography_ref(const struct geography *geography);
+void geography_done(struct geography *geography);
 
 /* What a route asks of databases: GEO_COUNTRY and the like. Thread: any. */
 uint32_t geography_wanted_by(const struct config_route *route);

@@ -35,8 +35,7 @@ struct geography_watch {
 	/* Of the look. */
 	bool only_gathers; /* from the databases in force: files wait for the next tick */
 	int err;
-	struct geo *geo;          /* opened */
-	struct areas *areas;      /* of @geo */
+	struct geography opened;
 	struct guard_list places; /* gathered */
 	struct strbuf errors;
 };
@@ -59,7 +58,7 @@ static void open_changed(struct geography_watch *watch)
 	watch->seen = stamp;
 	if (stamp != before || stamp == watch->loaded || stamp == watch->refused)
 		return;
-	watch->err = geography_open(config, &watch->geo, &watch->errors);
+	watch->err = geography_open(config, &watch->opened.geo, &watch->errors);
 }
 
 /* The snapshot's databases change only when the look is over. */
@@ -67,17 +66,17 @@ static void look(struct io_job *job)
 {
 	struct geography_watch *watch = container_of(job, struct geography_watch, job);
 	const struct snapshot *snapshot = watch->snapshot;
-	const struct geo *geo = snapshot->geo;
+	const struct geo *geo = snapshot->places.geo;
 
 	if (!watch->only_gathers) {
 		open_changed(watch);
-		geo = watch->geo;
+		geo = watch->opened.geo;
 	}
 	if (!watch->err && geo)
 		watch->err = gather(snapshot->config, geo, &watch->places, &watch->errors);
-	if (!watch->err && watch->geo)
-		watch->err = areas_make(snapshot->config, watch->geo, NULL, &watch->areas,
-					&watch->errors);
+	if (!watch->err && watch->opened.geo)
+		watch->err = areas_make(snapshot->config, watch->opened.geo, NULL,
+					&watch->opened.areas, &watch->errors);
 }
 
 /* --- What comes of it ----------------------------------------------------------- */
@@ -103,17 +102,14 @@ static void renew_geo(struct geography_watch *watch)
 {
 	struct server *server = watch->server;
 
-	geo_unref(server->snapshot->geo);
-	server->snapshot->geo = watch->geo;
-	areas_unref(server->snapshot->areas);
-	server->snapshot->areas = watch->areas;
-	dispatcher_set_areas(server->dispatcher, watch->areas);
+	geography_done(&server->snapshot->places);
+	server->snapshot->places = watch->opened;
+	dispatcher_set_areas(server->dispatcher, watch->opened.areas);
 	for (uint32_t w = 0; w < server->nworkers; w++)
-		if (worker_renew_geo(server->workers[w], watch->geo) < 0)
+		if (worker_renew_geo(server->workers[w], watch->opened.geo) < 0)
 			log_error("worker %u: out of memory: stays with the databases before", w);
 	log_info("geo: the databases have changed, and are loaded anew");
-	watch->geo = NULL;
-	watch->areas = NULL;
+	watch->opened = (struct geography){};
 }
 
 static int set_places(struct geography_watch *watch, const struct snapshot *snapshot,
@@ -144,11 +140,11 @@ static void renew_places(struct geography_watch *watch)
 
 static void put_in_force(struct geography_watch *watch)
 {
-	bool has_gathered = watch->geo || watch->only_gathers;
+	bool has_gathered = watch->opened.geo || watch->only_gathers;
 
 	if (has_gathered && places_are_ruled(watch->snapshot->config))
 		renew_places(watch);
-	if (watch->geo)
+	if (watch->opened.geo)
 		renew_geo(watch);
 }
 
@@ -156,12 +152,9 @@ static void forget_look(struct geography_watch *watch)
 {
 	struct snapshot *snapshot = watch->snapshot;
 
-	geo_unref(watch->geo);
-	areas_unref(watch->areas);
+	geography_done(&watch->opened);
 	guard_list_done(&watch->places);
 	strbuf_done(&watch->errors);
-	watch->geo = NULL;
-	watch->areas = NULL;
 	watch->errors = (struct strbuf){};
 	watch->err = 0;
 	watch->snapshot = NULL;
@@ -181,7 +174,7 @@ static void begin_look(struct geography_watch *watch)
 {
 	struct server *server = watch->server;
 
-	watch->loaded = geo_opened_stamp(server->snapshot->geo);
+	watch->loaded = geo_opened_stamp(server->snapshot->places.geo);
 	watch->only_gathers = wants_places(watch);
 	watch->snapshot = snapshot_ref(server->snapshot);
 	if (io_offload_submit(server->shared.offload, server->loop, &watch->job) == 0)
@@ -212,7 +205,7 @@ static void on_tick(struct io_timer *timer)
 	struct geography_watch *watch = container_of(timer, struct geography_watch, tick);
 	const struct server *server = watch->server;
 
-	if (server->is_draining || !server->snapshot->geo)
+	if (server->is_draining || !server->snapshot->places.geo)
 		return;
 	if (!watch->snapshot)
 		begin_look(watch);
@@ -236,7 +229,7 @@ int geography_watch_prepare(struct geography_watch *watch, const struct snapshot
 			    struct strbuf *ret_errors)
 {
 	struct guard_list places = {};
-	int err = gather(snapshot->config, snapshot->geo, &places, ret_errors);
+	int err = gather(snapshot->config, snapshot->places.geo, &places, ret_errors);
 
 	if (!err && places_are_ruled(snapshot->config)) {
 		err = set_places(watch, snapshot, &places);
@@ -267,7 +260,7 @@ void geography_watch_start(struct geography_watch *watch)
 		drop_places(watch);
 	if (!watch->snapshot && wants_places(watch))
 		begin_look(watch);
-	if (snapshot->geo && !io_timer_is_pending(&watch->tick))
+	if (snapshot->places.geo && !io_timer_is_pending(&watch->tick))
 		io_timer_start(watch->server->loop, &watch->tick, LOOK_MS);
 }
 

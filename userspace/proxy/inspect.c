@@ -53,7 +53,7 @@ struct guard *server_guard(const struct server *server)
 
 const struct geo *server_geo(const struct server *server)
 {
-	return server->snapshot ? server->snapshot->geo : NULL;
+	return server->snapshot ? server->snapshot->places.geo : NULL;
 }
 
 struct dispatcher *server_dispatcher(const struct server *server)

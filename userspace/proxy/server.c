@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Start and reload: from a configuration to running workers, and from one configuration to the
- * next. */
+/* Start: from a configuration to running workers. How one configuration follows another is in
+ * reload.c, the end in drain.c. */
 #include "core/clock.h"
 #include "proxy/adopted.h"
 #include "proxy/dispatcher.h"
 #include "proxy/geography_watch.h"
 #include "proxy/guard.h"
 #include "proxy/kernel.h"
+#include "proxy/reload.h"
 #include "proxy/server_internal.h"
 #include "upstream/events.h"
 
@@ -103,7 +104,8 @@ static void on_offender(void *context, const char *filter, const struct address 
 		(void)guard_ban(server->shared.guard, client, ban_ms, filter);
 }
 
-static int make_snapshot(struct server *server, struct config *config, struct snapshot **ret,
+int server_make_snapshot(struct server *server, struct config *config,
+			 const struct geography *places, struct snapshot **ret,
 			 struct strbuf *ret_errors)
 {
 	const struct upstream_events events = events_for(server);
@@ -111,6 +113,7 @@ static int make_snapshot(struct server *server, struct config *config, struct sn
 		.control = server->loop,
 		.previous = server->snapshot,
 		.events = &events,
+		.places = places,
 		.filter_events = &server->filter_events,
 		.loads = server->shared.loads,
 		.ticket_keys = server->ticket_keys,
@@ -131,7 +134,7 @@ static int apply_dispatch(struct server *server, struct snapshot *snapshot,
 {
 	if (server->dispatcher)
 		return dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream,
-					snapshot->areas, ret_errors);
+					snapshot->places.areas, ret_errors);
 	if (!config_has_dispatch(snapshot->config))
 		return 0;
 	strbuf_printf(ret_errors,
@@ -152,12 +155,12 @@ static void restore_dispatch(struct server *server)
 		return;
 	dispatcher_stop(server->dispatcher);
 	if (snapshot && dispatcher_apply(server->dispatcher, snapshot->config, snapshot->upstream,
-					 snapshot->areas, &ignored) < 0)
+					 snapshot->places.areas, &ignored) < 0)
 		log_error("dispatch: the plan before the reload cannot be restored");
 	strbuf_done(&ignored);
 }
 
-static int put_in_force(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
+int server_put_in_force(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
 {
 	struct snapshot *old = server->snapshot;
 	int err = apply_dispatch(server, snapshot, ret_errors);
@@ -300,11 +303,12 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->staples = tls_staples_new(on_staple_news, server);
 	server->shared.tracer = tracer_new();
 	server->geography = geography_watch_new(server);
+	server->reloader = reloader_new(server);
 	server->filter_events = (struct filter_events){on_offender, server};
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
 	if (tls_signing_key_make(server->shared.signing_key) == 0 && server->shared.offload &&
 	    server->workers && server->shared.sources && server->ticket_keys && server->staples &&
-	    server->shared.tracer && server->geography)
+	    server->shared.tracer && server->geography && server->reloader)
 		return server;
 	server_free(server);
 	return NULL;
@@ -314,6 +318,7 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 		 struct strbuf *ret_errors)
 {
 	struct server *server = server_alloc(config, loop);
+	struct geography places = {};
 	struct snapshot *snapshot;
 	int err;
 
@@ -322,7 +327,10 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	err = kernel_start(server, config, pin, ret_errors);
 	if (err)
 		goto fail;
-	err = make_snapshot(server, config, &snapshot, ret_errors);
+	err = geography_gather(config, NULL, &places, ret_errors);
+	if (!err)
+		err = server_make_snapshot(server, config, &places, &snapshot, ret_errors);
+	geography_done(&places);
 	if (err)
 		goto fail;
 	err = geography_watch_prepare(server->geography, snapshot, ret_errors);
@@ -332,7 +340,7 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	if (err)
 		goto fail_snapshot;
 	limit_by_descriptors(&server->shared, config);
-	err = put_in_force(server, snapshot, ret_errors);
+	err = server_put_in_force(server, snapshot, ret_errors);
 	if (err)
 		goto fail_snapshot;
 	adopted_start(server);
@@ -352,6 +360,7 @@ void server_free(struct server *server)
 		return;
 	io_offload_free(server->shared.offload);
 	geography_watch_free(server->geography);
+	reloader_free(server->reloader);
 	tracer_free(server->shared.tracer);
 	source_table_free(server->shared.sources);
 	kernel_stop(server);
@@ -361,99 +370,7 @@ void server_free(struct server *server)
 	free(server);
 }
 
-/* --- Reload --------------------------------------------------------------------------- */
-
-static bool differs(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) != 0 : a != b;
-}
-
-static bool have_other_interfaces(const struct config_acceleration *old,
-				  const struct config_acceleration *new)
-{
-	if (old->ninterfaces != new->ninterfaces)
-		return true;
-	for (size_t i = 0; i < old->ninterfaces; i++)
-		if (differs(old->interfaces[i], new->interfaces[i]))
-			return true;
-	return false;
-}
-
-/* What the new file asks for and only a restart can give. */
-static void warn_of_restart(const struct config *old, const struct config *new,
-			    struct strbuf *warnings)
-{
-	const struct {
-		bool is_changed;
-		const char *option;
-	} options[] = {
-		{old->workers != new->workers, "workers"},
-		{old->io != new->io, "io"},
-		{old->acceleration.mode != new->acceleration.mode, "acceleration.mode"},
-		{old->acceleration.max_flows != new->acceleration.max_flows,
-		 "acceleration.max_flows"},
-		{old->acceleration.hook != new->acceleration.hook, "acceleration.hook"},
-		{have_other_interfaces(&old->acceleration, &new->acceleration),
-		 "acceleration.interfaces"},
-		{differs(old->acceleration.instance, new->acceleration.instance),
-		 "acceleration.instance"},
-		{differs(old->acceleration.pin_path, new->acceleration.pin_path),
-		 "acceleration.pin_path"},
-		{old->guard.max_sources != new->guard.max_sources, "guard.max_sources"},
-		{old->dispatch.max_flows != new->dispatch.max_flows, "dispatch.max_flows"},
-		{differs(old->user, new->user), "user"},
-		{differs(old->group, new->group), "group"},
-		{differs(old->admin.socket, new->admin.socket), "admin.socket"},
-		{!address_equal(&old->admin.listen, &new->admin.listen), "admin.listen"},
-		{old->limits.receive_buffer_bytes != new->limits.receive_buffer_bytes,
-		 "limits.receive_buffer_size"},
-		{old->limits.receive_buffers != new->limits.receive_buffers,
-		 "limits.receive_buffer_count"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (options[i].is_changed)
-			strbuf_printf(warnings,
-				      "%s: warning: %s has changed: that takes a restart\n",
-				      new->path, options[i].option);
-}
-
-static int load_and_change_over(struct server *server, struct strbuf *ret_errors)
-{
-	struct snapshot *snapshot;
-	struct config *config;
-	int err;
-
-	if (server->is_draining) {
-		strbuf_append_str(ret_errors, "the daemon is draining\n");
-		return -ESHUTDOWN;
-	}
-	if (strcmp(server->snapshot->config->path, "<stdin>") == 0) {
-		strbuf_append_str(ret_errors, "the configuration came from standard input: it "
-					      "cannot be read again\n");
-		return -ENOTSUP;
-	}
-	err = config_load(server->snapshot->config->path, &config, ret_errors);
-	if (err)
-		return err;
-	warn_of_restart(server->snapshot->config, config, ret_errors);
-	err = make_snapshot(server, config, &snapshot, ret_errors);
-	if (err) {
-		config_free(config);
-		return err;
-	}
-	if (config->guard.mode != CONFIG_GUARD_OFF)
-		kernel_bring_guard(server, config);
-	err = guard_apply(server->shared.guard, config, ret_errors);
-	if (!err)
-		err = put_in_force(server, snapshot, ret_errors);
-	if (err) {
-		server->nsnapshots--;
-		snapshot_discard(snapshot);
-		config_free(config);
-	}
-	return err;
-}
+/* --- Orders --------------------------------------------------------------------------- */
 
 int server_check(const struct config *config, struct strbuf *ret_errors)
 {
@@ -461,15 +378,6 @@ int server_check(const struct config *config, struct strbuf *ret_errors)
 	int snapshot_err = snapshot_check_files(config, ret_errors);
 
 	return err ? err : snapshot_err;
-}
-
-int server_reload(struct server *server, struct strbuf *ret_errors)
-{
-	int err = load_and_change_over(server, ret_errors);
-
-	if (err)
-		server->reload_failures++;
-	return err;
 }
 
 int server_set_guard_mode(struct server *server, enum guard_mode mode)

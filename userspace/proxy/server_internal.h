@@ -3,6 +3,7 @@
 #define SLUICE_PROXY_SERVER_INTERNAL_H
 
 #include "io/timer.h"
+#include "proxy/geography.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
@@ -10,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What server.c, drain.c and inspect.c share. Thread: control. */
+/* What server.c, reload.c, drain.c and inspect.c share. Thread: control. */
 struct server {
 	struct io_loop *loop;
 	struct worker_shared shared;
@@ -19,6 +20,7 @@ struct server {
 	struct tls_ticket_keys *ticket_keys;
 	struct tls_staples *staples;
 	struct geography_watch *geography;
+	struct reloader *reloader;
 	struct filter_events filter_events; /* of every snapshot's filters */
 	struct snapshot *snapshot;          /* in force; NULL once drained */
 	struct worker **workers;
@@ -41,6 +43,15 @@ struct server {
 	void (*on_drained)(void *context);
 	void *drained_context;
 };
+
+/* From here on @config is the snapshot's, unless it fails. @places: of @config. */
+int server_make_snapshot(struct server *server, struct config *config,
+			 const struct geography *places, struct snapshot **ret,
+			 struct strbuf *ret_errors) WARN_UNUSED;
+
+/* The one before goes. On failure all is as it was, and @snapshot the caller's. */
+int server_put_in_force(struct server *server, struct snapshot *snapshot,
+			struct strbuf *ret_errors) WARN_UNUSED;
 
 /* The last snapshot is gone: drain.c ends there. */
 void server_on_snapshot_freed(struct server *server);

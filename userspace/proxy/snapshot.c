@@ -286,8 +286,7 @@ void snapshot_discard(struct snapshot *snapshot)
 	for (size_t i = 0; snapshot->pool_tls && i < config->npools; i++)
 		tls_client_context_free(snapshot->pool_tls[i]);
 	access_log_unref(snapshot->access_log);
-	geo_unref(snapshot->geo);
-	areas_unref(snapshot->areas);
+	geography_done(&snapshot->places);
 	free(snapshot->bindings);
 	free(snapshot->listeners);
 	free(snapshot->pools);
@@ -357,11 +356,9 @@ int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 	if (!err)
 		err = snapshot_add_filters(snapshot, &options, ret_errors);
 	if (!err)
-		err = geography_open(config, &snapshot->geo, ret_errors);
+		err = geography_gather(config, NULL, &snapshot->places, ret_errors);
 	if (!err)
-		err = check_places(config, snapshot->geo, ret_errors);
-	if (!err)
-		err = areas_make(config, snapshot->geo, NULL, &snapshot->areas, ret_errors);
+		err = check_places(config, snapshot->places.geo, ret_errors);
 	snapshot_discard(snapshot);
 	return err;
 }
@@ -379,17 +376,11 @@ int snapshot_new(struct config *config, const struct snapshot_options *options,
 	snapshot->on_freed = options->on_freed;
 	snapshot->on_freed_context = options->on_freed_context;
 	snapshot->generation = options->previous ? options->previous->generation + 1 : 1;
+	snapshot->places = geography_ref(options->places);
 	err = add_tls(snapshot, options, ret_errors);
 	if (err)
 		goto fail;
 	err = snapshot_add_filters(snapshot, options, ret_errors);
-	if (err)
-		goto fail;
-	err = geography_open(config, &snapshot->geo, ret_errors);
-	if (err)
-		goto fail;
-	err = areas_make(config, snapshot->geo, options->previous ? options->previous->areas : NULL,
-			 &snapshot->areas, ret_errors);
 	if (err)
 		goto fail;
 	err = add_listeners(snapshot, options, ret_errors);

@@ -6,13 +6,12 @@
 #include "core/compiler.h"
 #include "core/strbuf.h"
 #include "files/root.h"
-#include "geo/geo.h"
 #include "filter/filter.h"
 #include "io/loop.h"
 #include "proxy/access_log.h"
-#include "proxy/areas.h"
 #include "proxy/binding.h"
 #include "proxy/error_pages.h"
+#include "proxy/geography.h"
 #include "proxy/stats.h"
 #include "http/h1_body.h"
 #include "http/h1_parse.h"
@@ -62,8 +61,7 @@ struct snapshot {
 	struct config *config;
 	struct upstream *upstream;
 	struct access_log *access_log; /* NULL: none */
-	struct geo *geo;               /* the control thread's: worker_view has its own */
-	struct areas *areas;           /* of @geo; NULL: nothing of mode dispatch goes by place */
+	struct geography places;       /* the control thread's: worker_view has its own */
 	struct snapshot_listener *listeners;
 	struct snapshot_binding *bindings;
 	size_t nbindings;
@@ -76,6 +74,7 @@ struct snapshot_options {
 	const struct snapshot
 		*previous; /* NULL at start; its sockets and counters are taken over */
 	const struct upstream_events *events; /* copied */
+	const struct geography *places;       /* of the configuration; references are taken */
 	const struct reuseport_loads *loads;  /* NULL: accepts are spread by hash */
 	struct tls_ticket_keys *ticket_keys;
 	struct tls_staples *staples;

@@ -267,7 +267,7 @@ static void on_stop(struct io_message *message)
 
 int worker_adopt(struct worker *worker, struct snapshot *snapshot)
 {
-	int err = post_command(worker, snapshot_ref(snapshot), snapshot->geo, on_adopt);
+	int err = post_command(worker, snapshot_ref(snapshot), snapshot->places.geo, on_adopt);
 
 	if (err)
 		snapshot_unref(snapshot);

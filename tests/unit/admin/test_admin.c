@@ -26,17 +26,31 @@ struct fixture {
 	void (*client)(struct fixture *fixture);
 	int reload_result;
 	const char *reload_text;
+	bool is_reload_slow; /* it ends when the client posts @end_reload */
+	struct io_message end_reload;
+	struct server_reload *asked;
 };
 
 static const enum io_backend backends[] = {IO_BACKEND_EPOLL, IO_BACKEND_URING};
 
-static int on_reload(void *context, struct strbuf *ret_errors)
+static void end_reload(struct fixture *fixture)
+{
+	fixture->server.generation += fixture->reload_result == 0;
+	fixture->asked->on_done(fixture->asked, fixture->reload_result, fixture->reload_text);
+}
+
+static void on_end_reload(struct io_message *message)
+{
+	end_reload(container_of(message, struct fixture, end_reload));
+}
+
+static void on_reload(void *context, struct server_reload *reload)
 {
 	struct fixture *fixture = context;
 
-	strbuf_append_str(ret_errors, fixture->reload_text);
-	fixture->server.generation += fixture->reload_result == 0;
-	return fixture->reload_result;
+	fixture->asked = reload;
+	if (!fixture->is_reload_slow)
+		end_reload(fixture);
 }
 
 /* --- The client's side -------------------------------------------------------- */
@@ -370,6 +384,32 @@ static void reload(struct fixture *fixture)
 	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"reload_failed\","
 	       "\"message\":\"f:1:2: bad\\u000a\"}}\n");
 	close(fd);
+}
+
+static void reload_slowly(struct fixture *fixture)
+{
+	int fd = dial_control(fixture), other = dial_control(fixture);
+	struct pollfd waiting = {.fd = fd, .events = POLLIN};
+
+	fixture->is_reload_slow = true;
+	fixture->end_reload.on_message = on_end_reload;
+	say(fd, "{\"v\":1,\"command\":\"reload\"}\n");
+	if (poll(&waiting, 1, 50) != 0)
+		note(fixture, "the reload is answered before it is done");
+	expect(fixture, other, "{\"v\":1,\"command\":\"ping\"}\n",
+	       "{\"v\":1,\"ok\":true,\"result\":{}}\n");
+	io_loop_post(fixture->loop, &fixture->end_reload);
+	expect(fixture, fd, "",
+	       "{\"v\":1,\"ok\":true,\"result\":{\"generation\":2,\"warnings\":\"\",\"pending\":"
+	       "\"\"}}\n");
+	close(other);
+	close(fd);
+}
+
+static void others_are_answered_while_a_reload_goes_on(void **state)
+{
+	(void)state;
+	run(reload_slowly);
 }
 
 static void reload_passes_on_what_it_says(void **state)
@@ -707,6 +747,7 @@ int main(void)
 		cmocka_unit_test(an_endless_line_ends_the_connection),
 		cmocka_unit_test(orders_reach_the_endpoint_they_name),
 		cmocka_unit_test(reload_passes_on_what_it_says),
+		cmocka_unit_test(others_are_answered_while_a_reload_goes_on),
 		cmocka_unit_test(every_view_is_json),
 		cmocka_unit_test(services_show_addresses_and_endpoints),
 		cmocka_unit_test(what_databases_say_is_told_with_who_says_it),

@@ -4,6 +4,7 @@
 
 /* A server by a file of configuration, in this process. */
 #include "config/config.h"
+#include "core/compiler.h"
 #include "core/strbuf.h"
 #include "io/loop.h"
 #include "proxy/inspect.h"
@@ -14,6 +15,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -54,6 +56,39 @@ static inline void serve_file(struct served *served, const char *path)
 	assert_int_equal(server_start(config, served->loop, NULL, &served->server, &errors), 0);
 	server_for_each_listener(served->server, find_port, served);
 	strbuf_done(&errors);
+}
+
+/* A reload, and what has come of it. */
+struct asked_reload {
+	struct server_reload reload;
+	bool is_done;
+	int err;
+	char text[512];
+};
+
+static inline void on_reload_done(struct server_reload *reload, int err, const char *text)
+{
+	struct asked_reload *asked = container_of(reload, struct asked_reload, reload);
+
+	asked->is_done = true;
+	asked->err = err;
+	snprintf(asked->text, sizeof(asked->text), "%s", text);
+}
+
+static inline void ask_reload(struct server *server, struct asked_reload *asked)
+{
+	*asked = (struct asked_reload){.reload = {.on_done = on_reload_done}};
+	server_reload(server, &asked->reload);
+}
+
+/* One that is done at once: there are no databases. */
+static inline void reload_now(struct server *server)
+{
+	struct asked_reload asked;
+
+	ask_reload(server, &asked);
+	assert_true(asked.is_done);
+	assert_int_equal(asked.err, 0);
 }
 
 static inline void on_drained(void *context)

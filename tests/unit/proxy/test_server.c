@@ -24,7 +24,7 @@ struct fixture {
 	char directory[32], path[64];
 	int origin;
 	uint16_t origin_port;
-	const char *pool_options;
+	const char *pool_options, *databases;
 };
 
 static const char *backend_name;
@@ -38,8 +38,8 @@ static void write_config(struct fixture *f, uint16_t origin_port, const char *ex
 		"workers: 2\nio: %s\naccess_log: {path: %s/access.log, format: json}\n"
 		"admin: {socket: \"off\"}\n"
 		"listeners:\n- {name: web, bind: \"127.0.0.1:0\", mode: tcp, pool: origin%s}\n"
-		"pools:\n- {name: origin, endpoints: [\"127.0.0.1:%u\"]%s}\n",
-		backend_name, f->directory, extra, origin_port, f->pool_options);
+		"pools:\n- {name: origin, endpoints: [\"127.0.0.1:%u\"]%s}\n%s",
+		backend_name, f->directory, extra, origin_port, f->pool_options, f->databases);
 	fclose(file);
 }
 
@@ -59,7 +59,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->pool_options = "";
+	f->pool_options = f->databases = "";
 	strcpy(f->directory, "/tmp/sluice-server-XXXXXX");
 	assert_non_null(mkdtemp(f->directory));
 	snprintf(f->path, sizeof(f->path), "%s/sluice.yaml", f->directory);
@@ -156,11 +156,10 @@ static void connections_survive_reloads(void **state)
 {
 	struct fixture *f = *state;
 	int client = connect_client(f), backend = accept_backend(f);
-	struct strbuf errors = {};
 	struct server_facts facts;
 
 	for (unsigned i = 0; i < 20; i++) {
-		assert_int_equal(server_reload(f->served.server, &errors), 0);
+		reload_now(f->served.server);
 		run_for(f, 5);
 	}
 	assert_int_equal(send(client, "still here", 10, 0), 10);
@@ -174,7 +173,6 @@ static void connections_survive_reloads(void **state)
 	backend = accept_backend(f);
 	close(client);
 	close(backend);
-	strbuf_done(&errors);
 }
 
 static void read_access_log(struct fixture *f, char *line, int size)
@@ -194,13 +192,12 @@ static void a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoi
 {
 	const struct timeval patience = {.tv_sec = 3};
 	struct fixture *f = *state;
-	struct strbuf errors = {};
 	char byte, line[1024];
 	int client;
 
 	f->pool_options = ", source_address: 192.0.2.1, queue: {timeout: 1m}";
 	write_config(f, f->origin_port, "");
-	assert_int_equal(server_reload(f->served.server, &errors), 0);
+	reload_now(f->served.server);
 	run_for(f, 20);
 	client = connect_client(f);
 	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -211,7 +208,6 @@ static void a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoi
 	assert_non_null(strstr(line, "\"end\":\"connect_failed\""));
 	assert_non_null(strstr(line, "\"endpoint\":\"127.0.0.1:"));
 	close(client);
-	strbuf_done(&errors);
 }
 
 struct hold {
@@ -239,12 +235,11 @@ static void hold_workers(struct fixture *f, struct hold *holds)
 static void a_second_drain_ends_those_too_that_wait_for_a_place(void **state)
 {
 	struct fixture *f = *state;
-	struct strbuf errors = {};
 	struct hold holds[2];
 	int clients[8], backend;
 
 	write_config(f, f->origin_port, ", max_connections: 1");
-	assert_int_equal(server_reload(f->served.server, &errors), 0);
+	reload_now(f->served.server);
 	run_for(f, 20);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		clients[i] = connect_client(f);
@@ -259,22 +254,113 @@ static void a_second_drain_ends_those_too_that_wait_for_a_place(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		close(clients[i]);
 	close(backend);
-	strbuf_done(&errors);
 }
 
 static void bad_configuration_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct strbuf errors = {};
+	struct asked_reload asked;
 	struct server_facts facts;
 
 	write_config(f, 1, ", colour: red");
-	assert_int_equal(server_reload(f->served.server, &errors), -EINVAL);
-	assert_non_null(strstr(errors.text, "colour"));
+	ask_reload(f->served.server, &asked);
+	assert_true(asked.is_done);
+	assert_int_equal(asked.err, -EINVAL);
+	assert_non_null(strstr(asked.text, "colour"));
 	server_describe(f->served.server, &facts);
 	assert_int_equal(facts.config_generation, 1);
 	assert_int_equal(facts.reload_failures, 1);
-	strbuf_done(&errors);
+}
+
+/* --- Reloads that take their time: there are databases ------------------------------------------
+ */
+
+#define GEO(name) "geo: {databases: [" GEO_DATA "/" name "]}\n"
+
+static void ask_with_databases(struct fixture *f, const char *databases, struct asked_reload *asked)
+{
+	f->databases = databases;
+	write_config(f, f->origin_port, "");
+	ask_reload(f->served.server, asked);
+	assert_false(asked->is_done);
+}
+
+static void wait_for(struct fixture *f, const struct asked_reload *asked)
+{
+	for (unsigned i = 0; i < 1000 && !asked->is_done; i++)
+		run_for(f, 5);
+	assert_true(asked->is_done);
+}
+
+static void who_asks_while_a_reload_is_under_way_is_for_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct asked_reload first, second, third;
+	struct server_facts facts;
+
+	ask_with_databases(f, GEO("city.mmdb"), &first);
+	ask_reload(f->served.server, &second);
+	ask_reload(f->served.server, &third);
+	server_describe(f->served.server, &facts);
+	assert_int_equal(facts.config_generation, 1);
+	wait_for(f, &first);
+	wait_for(f, &third);
+	assert_int_equal(first.err, 0);
+	assert_true(second.is_done);
+	assert_int_equal(second.err, 0);
+	server_describe(f->served.server, &facts);
+	assert_int_equal(facts.config_generation, 3);
+	assert_non_null(f->served.server->snapshot->places.geo);
+}
+
+/* The file that is read is that of the order, not of the start of the one before. */
+static void what_is_asked_for_meanwhile_is_what_is_in_force_then(void **state)
+{
+	struct fixture *f = *state;
+	struct asked_reload first, second;
+	struct server_facts facts;
+
+	ask_with_databases(f, GEO("city.mmdb"), &first);
+	f->databases = "";
+	write_config(f, f->origin_port, ", colour: red");
+	ask_reload(f->served.server, &second);
+	wait_for(f, &second);
+	assert_int_equal(first.err, 0);
+	assert_int_equal(second.err, -EINVAL);
+	assert_non_null(strstr(second.text, "colour"));
+	server_describe(f->served.server, &facts);
+	assert_int_equal(facts.config_generation, 2);
+}
+
+static void a_database_that_is_not_there_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct asked_reload asked;
+	struct server_facts facts;
+
+	ask_with_databases(f, GEO("nowhere.mmdb"), &asked);
+	wait_for(f, &asked);
+	assert_int_equal(asked.err, -EINVAL);
+	assert_non_null(strstr(asked.text, "nowhere.mmdb"));
+	server_describe(f->served.server, &facts);
+	assert_int_equal(facts.config_generation, 1);
+	assert_int_equal(facts.reload_failures, 1);
+}
+
+static void a_reload_that_the_end_overtakes_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct asked_reload first, second;
+
+	ask_with_databases(f, GEO("city.mmdb"), &first);
+	ask_reload(f->served.server, &second);
+	server_drain(f->served.server, on_drained, &f->served);
+	server_drain(f->served.server, on_drained, &f->served);
+	run_for(f, 5000);
+	assert_null(f->served.server);
+	assert_true(first.is_done && second.is_done);
+	assert_int_equal(first.err, -ESHUTDOWN);
+	assert_int_equal(second.err, -ESHUTDOWN);
 }
 
 struct listed {
@@ -326,6 +412,10 @@ int main(void)
 		EACH(a_second_drain_ends_those_too_that_wait_for_a_place),
 		EACH(a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoint),
 		EACH(bad_configuration_changes_nothing),
+		EACH(who_asks_while_a_reload_is_under_way_is_for_the_next),
+		EACH(what_is_asked_for_meanwhile_is_what_is_in_force_then),
+		EACH(a_database_that_is_not_there_changes_nothing),
+		EACH(a_reload_that_the_end_overtakes_is_refused),
 		EACH(open_connections_are_listed),
 	};
 	int failed = 0;

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From one configuration to the next. What may take seconds is done on a thread that may block, so
+ * that the control thread goes on answering:
+ *
+ *   server_reload ─► read the file ─► thread: open databases, gather areas ─► change over ─►
+ * on_done │ one is under way                                                        │ └► waiting
+ * ◄──────────── all that wait are one more reload ───────────────┘
+ */
+#include "proxy/reload.h"
+#include "core/log.h"
+#include "io/offload.h"
+#include "proxy/guard.h"
+#include "proxy/kernel.h"
+#include "proxy/server_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reloader {
+	struct server *server;
+	struct list_node waiting; /* struct server_reload: for the next one */
+	bool is_busy;
+	void (*on_reloaded)(void *context, int err); /* NULL: nobody watches */
+	void *context;
+
+	/* Of the one under way. */
+	struct list_node asking;
+	struct io_job job;
+	struct snapshot *before; /* a reference: the server stays until the job is back */
+	struct config *config;   /* not in force yet; NULL: none is read */
+	struct areas *like;      /* a reference; NULL: none */
+	struct geography places;
+	struct strbuf text;
+	int err;
+};
+
+/* --- What only a restart can change ----------------------------------------------------------- */
+
+static bool differs(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static bool have_other_interfaces(const struct config_acceleration *old,
+				  const struct config_acceleration *new)
+{
+	if (old->ninterfaces != new->ninterfaces)
+		return true;
+	for (size_t i = 0; i < old->ninterfaces; i++)
+		if (differs(old->interfaces[i], new->interfaces[i]))
+			return true;
+	return false;
+}
+
+/* What the new file asks for and only a restart can give. */
+static void warn_of_restart(const struct config *old, const struct config *new,
+			    struct strbuf *warnings)
+{
+	const struct {
+		bool is_changed;
+		const char *option;
+	} options[] = {
+		{old->workers != new->workers, "workers"},
+		{old->io != new->io, "io"},
+		{old->acceleration.mode != new->acceleration.mode, "acceleration.mode"},
+		{old->acceleration.max_flows != new->acceleration.max_flows,
+		 "acceleration.max_flows"},
+		{old->acceleration.hook != new->acceleration.hook, "acceleration.hook"},
+		{have_other_interfaces(&old->acceleration, &new->acceleration),
+		 "acceleration.interfaces"},
+		{differs(old->acceleration.instance, new->acceleration.instance),
+		 "acceleration.instance"},
+		{differs(old->acceleration.pin_path, new->acceleration.pin_path),
+		 "acceleration.pin_path"},
+		{old->guard.max_sources != new->guard.max_sources, "guard.max_sources"},
+		{old->dispatch.max_flows != new->dispatch.max_flows, "dispatch.max_flows"},
+		{differs(old->user, new->user), "user"},
+		{differs(old->group, new->group), "group"},
+		{differs(old->admin.socket, new->admin.socket), "admin.socket"},
+		{!address_equal(&old->admin.listen, &new->admin.listen), "admin.listen"},
+		{old->limits.receive_buffer_bytes != new->limits.receive_buffer_bytes,
+		 "limits.receive_buffer_size"},
+		{old->limits.receive_buffers != new->limits.receive_buffers,
+		 "limits.receive_buffer_count"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (options[i].is_changed)
+			strbuf_printf(warnings,
+				      "%s: warning: %s has changed: that takes a restart\n",
+				      new->path, options[i].option);
+}
+
+/* --- One after the other ---------------------------------------------------------------------- */
+
+static void tell(struct reloader *reloader)
+{
+	const char *text = reloader->text.len ? reloader->text.text : "";
+
+	for (struct list_node *node; (node = list_pop_front(&reloader->asking));) {
+		struct server_reload *reload = list_entry(node, struct server_reload, node);
+
+		reload->on_done(reload, reloader->err, text);
+	}
+}
+
+static void finish(struct reloader *reloader)
+{
+	if (reloader->err) {
+		reloader->server->reload_failures++;
+		config_free(reloader->config);
+	}
+	reloader->config = NULL;
+	geography_done(&reloader->places);
+	areas_unref(reloader->like);
+	reloader->like = NULL;
+	if (reloader->on_reloaded)
+		reloader->on_reloaded(reloader->context, reloader->err);
+	tell(reloader);
+	strbuf_done(&reloader->text);
+	reloader->text = (struct strbuf){};
+	if (reloader->before)
+		snapshot_unref(reloader->before);
+	reloader->before = NULL;
+	reloader->is_busy = false;
+}
+
+static int refuse_while_draining(const struct server *server, struct strbuf *ret_errors)
+{
+	if (!server->is_draining)
+		return 0;
+	strbuf_append_str(ret_errors, "the daemon is draining\n");
+	return -ESHUTDOWN;
+}
+
+static int read_file(struct reloader *reloader)
+{
+	const struct server *server = reloader->server;
+	struct strbuf *errors = &reloader->text;
+	int err = refuse_while_draining(server, errors);
+	const char *path;
+
+	if (err)
+		return err;
+	path = server->snapshot->config->path;
+	if (strcmp(path, "<stdin>") == 0) {
+		strbuf_append_str(errors, "the configuration came from standard input: it cannot "
+					  "be read again\n");
+		return -ENOTSUP;
+	}
+	err = config_load(path, &reloader->config, errors);
+	if (!err)
+		warn_of_restart(server->snapshot->config, reloader->config, errors);
+	return err;
+}
+
+/* On a thread that may block. */
+static void gather(struct io_job *job)
+{
+	struct reloader *reloader = container_of(job, struct reloader, job);
+
+	reloader->err = geography_gather(reloader->config, reloader->like, &reloader->places,
+					 &reloader->text);
+}
+
+static int change_over(struct reloader *reloader)
+{
+	struct server *server = reloader->server;
+	struct config *config = reloader->config;
+	struct snapshot *snapshot;
+	int err = refuse_while_draining(server, &reloader->text);
+
+	if (!err)
+		err = server_make_snapshot(server, config, &reloader->places, &snapshot,
+					   &reloader->text);
+	if (err)
+		return err;
+	if (config->guard.mode != CONFIG_GUARD_OFF)
+		kernel_bring_guard(server, config);
+	err = guard_apply(server->shared.guard, config, &reloader->text);
+	if (!err)
+		err = server_put_in_force(server, snapshot, &reloader->text);
+	if (err) {
+		server->nsnapshots--;
+		snapshot_discard(snapshot);
+	}
+	return err;
+}
+
+static void proceed(struct reloader *reloader)
+{
+	if (!reloader->err)
+		reloader->err = change_over(reloader);
+	finish(reloader);
+}
+
+/* Where no thread can be had, the control thread is held up instead. */
+static void begin(struct reloader *reloader)
+{
+	struct server *server = reloader->server;
+
+	reloader->is_busy = true;
+	list_splice_back(&reloader->asking, &reloader->waiting);
+	reloader->err = read_file(reloader);
+	if (!reloader->err && reloader->config->geo.ndatabases) {
+		reloader->before = snapshot_ref(server->snapshot);
+		reloader->like = areas_ref(server->snapshot->places.areas);
+		if (io_offload_submit(server->shared.offload, server->loop, &reloader->job) == 0)
+			return;
+		gather(&reloader->job);
+	}
+	proceed(reloader);
+}
+
+static void begin_all(struct reloader *reloader)
+{
+	while (!reloader->is_busy && !list_is_empty(&reloader->waiting))
+		begin(reloader);
+}
+
+static void on_gathered(struct io_job *job)
+{
+	struct reloader *reloader = container_of(job, struct reloader, job);
+
+	proceed(reloader);
+	begin_all(reloader);
+}
+
+void server_reload(struct server *server, struct server_reload *reload)
+{
+	list_push_back(&server->reloader->waiting, &reload->node);
+	begin_all(server->reloader);
+}
+
+void server_watch_reloads(struct server *server, void (*on_reloaded)(void *context, int err),
+			  void *context)
+{
+	server->reloader->on_reloaded = on_reloaded;
+	server->reloader->context = context;
+}
+
+/* --- Life --------------------------------------------------------------------------------------
+ */
+
+struct reloader *reloader_new(struct server *server)
+{
+	struct reloader *reloader = calloc(1, sizeof(*reloader));
+
+	if (!reloader)
+		return NULL;
+	reloader->server = server;
+	reloader->job.run = gather;
+	reloader->job.on_done = on_gathered;
+	list_init(&reloader->waiting);
+	list_init(&reloader->asking);
+	return reloader;
+}
+
+void reloader_free(struct reloader *reloader)
+{
+	free(reloader);
+}

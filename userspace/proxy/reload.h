@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PROXY_RELOAD_H
+#define SLUICE_PROXY_RELOAD_H
+
+#include "core/compiler.h"
+
+/* What is behind server_reload(). Thread: control. */
+struct reloader;
+struct server;
+
+/* Return: NULL: out of memory. */
+struct reloader *reloader_new(struct server *server) WARN_UNUSED;
+/* When no snapshot is left: a reload under way holds one. NULL is allowed. */
+void reloader_free(struct reloader *reloader);
+
+#endif
