@@ -126,6 +126,8 @@ class Topology:
 
     def close(self):
         self._script("down", self.prefix)
+        left = [name for name in os.listdir("/run/netns") if name.startswith(f"{self.prefix}-")]
+        assert not left, f"left behind: {left}"
 
     @staticmethod
     def _script(*argv):
