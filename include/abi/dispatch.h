@@ -211,7 +211,8 @@ struct dispatch_ring_line {
 #define DISPATCH_AREA_UNKNOWN 0 /* of what nobody knows a place of */
 #define DISPATCH_NODE_CHANGES 12
 #define DISPATCH_LEVELS_MAX   7
-#define DISPATCH_NO_RING      0xffff /* of an area: no endpoint takes new flows */
+#define DISPATCH_NO_RING      0xffff     /* of an area: no endpoint takes new flows */
+#define DISPATCH_SLOTS_MAX    (1u << 28) /* of all rings: half a GiB */
 
 struct dispatch_node {
 	__u64 first[DISPATCH_NODE_CHANGES]; /* positions; behind the last one DISPATCH_NOWHERE */

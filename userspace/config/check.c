@@ -303,4 +303,5 @@ void check_config(struct checker *checker)
 	check_pool_use(checker);
 	check_binds(checker);
 	check_answers(checker);
+	check_dispatch_size(checker);
 }

@@ -60,8 +60,7 @@ static bool is_at(const struct earth_point *a, const struct earth_point *b)
 	return a->latitude == b->latitude && a->longitude == b->longitude;
 }
 
-/* Different ones; stops counting above the most that there may be. */
-static size_t count_locations(const struct config_pool *pool)
+size_t count_locations(const struct config_pool *pool)
 {
 	const struct earth_point *found[CONFIG_LOCATIONS_MAX + 1];
 	size_t count = 0;

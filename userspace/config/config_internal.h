@@ -362,6 +362,11 @@ void check_pool_use(struct checker *checker);
 void check_binds(struct checker *checker);
 /* Whether answers of dispatch.forward: dnat can be told apart: check_answers.c. */
 void check_answers(struct checker *checker);
+/* Whether mode dispatch has room for all: check_dispatch_size.c. */
+void check_dispatch_size(struct checker *checker);
+
+/* Different ones of a pool's endpoints; stops counting above CONFIG_LOCATIONS_MAX: check_geo.c. */
+size_t count_locations(const struct config_pool *pool);
 
 /* Reports where option @small_name of @node is above the other one. */
 void check_at_most(struct checker *checker, const struct node *node, const char *small_name,

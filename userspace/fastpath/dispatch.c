@@ -23,7 +23,6 @@
 #define DEFAULT_RATE        125000
 #define RATE_BURST_MS       100
 #define ASK_MS              1000
-#define SLOTS_MAX           (1u << 28) /* of all rings: half a GiB */
 
 /* A plan on its way into the maps. */
 struct applying {
@@ -306,27 +305,27 @@ static uint32_t count_runs(const struct dispatch_plan *plan)
 	return count;
 }
 
-static uint64_t count_slots(const struct dispatch_plan *plan)
+static uint64_t count_slots(const struct dispatch_plan *plan, uint32_t nareas)
 {
-	uint64_t count = 1;
+	uint64_t count = 0;
 
 	for (size_t i = 0; i < plan->nservices; i++)
-		count += dispatch_rings_slots(&plan->services[i], nareas_of(plan));
+		count += dispatch_rings_slots(&plan->services[i], nareas);
 	return count;
 }
 
 static int prepare(struct applying *applying)
 {
 	size_t count = applying->plan->nservices;
-	uint64_t nslots = count_slots(applying->plan);
+	uint64_t nslots = count_slots(applying->plan, nareas_of(applying->plan));
 
-	if (nslots > SLOTS_MAX) {
+	if (count_slots(applying->plan, 0) > DISPATCH_SLOTS_MAX) {
 		applying->why = "the rings of all services have more than 268435456 slots";
 		return -ENOSPC;
 	}
 	applying->places = calloc(count ? count : 1, sizeof(*applying->places));
 	applying->services = calloc(DISPATCH_SERVICES_MAX, sizeof(*applying->services));
-	applying->slots = calloc(nslots, sizeof(*applying->slots));
+	applying->slots = calloc(nslots + 1, sizeof(*applying->slots));
 	if (!applying->places || !applying->services || !applying->slots)
 		return -ENOMEM;
 	find_places(applying);

@@ -888,6 +888,82 @@ static void a_pool_may_be_of_two_modes(void **state)
 	strbuf_done(&errors);
 }
 
+/* --- What mode dispatch has no room for --------------------------------------------------------
+ */
+
+static void assert_error(struct strbuf *file, const char *expected)
+{
+	char *errors;
+
+	assert_false(file->is_failed);
+	errors = errors_of(slice_of(file->text, file->len));
+	assert_string_equal(errors, expected);
+	free(errors);
+	strbuf_done(file);
+}
+
+static void list_addresses(struct strbuf *file, unsigned count)
+{
+	strbuf_append_str(file, "listeners:\n- {name: l, mode: dispatch, pool: p, dispatch: "
+				"{forward: l2}, bind: [");
+	for (unsigned i = 0; i < count; i++)
+		strbuf_printf(file, "'10.1.%u.%u:80', ", i / 256, i % 256);
+	strbuf_append_str(file, "]}\n");
+}
+
+static void a_file_with_more_addresses_than_mode_dispatch_has_is_refused(void **state)
+{
+	struct strbuf file = {};
+
+	(void)state;
+	list_addresses(&file, 1025);
+	strbuf_append_str(&file, MAGLEV(""));
+	assert_error(&file, "t:2:69: bind: listeners of mode dispatch have 1025 addresses as far "
+			    "as here; expected at most 1024\n");
+}
+
+static void a_file_with_more_slots_than_mode_dispatch_has_is_refused(void **state)
+{
+	struct strbuf file = {};
+
+	(void)state;
+	list_addresses(&file, 54);
+	strbuf_append_str(&file, MAGLEV(", maglev: {table_size: 5000011}"));
+	assert_error(&file,
+		     "t:2:35: addresses of mode dispatch, each with all places of its pools, have "
+		     "270000594 slots as far as here; expected at most 268435456, or a smaller "
+		     "maglev.table_size\n");
+}
+
+/* 993 pools of 64 places, and those without. */
+static void a_listener_whose_pools_have_too_many_places_is_refused(void **state)
+{
+	struct strbuf file = {};
+
+	(void)state;
+	strbuf_append_str(&file,
+			  "geo: {databases: /x}\n"
+			  "listeners:\n- {name: l, mode: dispatch, bind: '10.1.0.1:80', pool: "
+			  "p0, dispatch: {forward: l2}, routes: [");
+	for (unsigned i = 1; i < 993; i++)
+		strbuf_printf(&file, "{match: {asn: [%u]}, pool: p%u}, ", i, i);
+	strbuf_append_str(&file, "]}\npools:\n");
+	for (unsigned i = 0; i < 993; i++) {
+		strbuf_printf(&file,
+			      "- {name: p%u, balance: maglev, maglev: {table_size: 67}, nearest: "
+			      "true, endpoints: [",
+			      i);
+		for (unsigned k = 0; k < 64; k++)
+			strbuf_printf(&file,
+				      "{address: '10.3.0.%u:1', location: {latitude: %u, "
+				      "longitude: 1}}, ",
+				      k, k);
+		strbuf_append_str(&file, "]}\n");
+	}
+	assert_error(&file, "t:3:93: the pools of the listener have 65538 places; expected fewer "
+			    "than 65535\n");
+}
+
 /* A file is often cut short by a full disk: that is an error or a file, never a crash. */
 static void a_file_cut_anywhere_does_no_harm(void **state)
 {
@@ -1066,6 +1142,9 @@ int main(void)
 		cmocka_unit_test(each_mistake_has_its_message),
 		cmocka_unit_test(no_message_shows_what_the_environment_holds),
 		cmocka_unit_test(a_pool_may_be_of_two_modes),
+		cmocka_unit_test(a_file_with_more_addresses_than_mode_dispatch_has_is_refused),
+		cmocka_unit_test(a_file_with_more_slots_than_mode_dispatch_has_is_refused),
+		cmocka_unit_test(a_listener_whose_pools_have_too_many_places_is_refused),
 		cmocka_unit_test(a_file_cut_anywhere_does_no_harm),
 		cmocka_unit_test(nesting_ends_at_32_levels),
 		cmocka_unit_test(a_file_above_16_mib_is_refused),
