@@ -60,11 +60,12 @@ static struct config *load_or_exit(const char *path)
 	struct config *config;
 	int err = config_load(path, &config, &errors);
 
-	if (!err)
-		return config;
-	fputs(errors.len ? errors.text : "sluiced: out of memory\n", stderr);
+	if (err || errors.len)
+		fputs(errors.len ? errors.text : "sluiced: out of memory\n", stderr);
 	strbuf_done(&errors);
-	exit(EXIT_USAGE);
+	if (err)
+		exit(EXIT_USAGE);
+	return config;
 }
 
 static int check_config(const char *path)

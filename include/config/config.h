@@ -328,7 +328,8 @@ struct config {
  * Reads, checks and resolves a file. "${NAME}" in a scalar is replaced by an environment variable.
  * @path:       "-" reads standard input.
  * @ret_errors: one line an error, "file:line:col: …", each ended by a newline; every error that the
- *              file has, not only the first. Untouched on success. The caller's to strbuf_done().
+ *              file has, not only the first. On success perhaps warnings, one a line likewise,
+ *              "file:line:col: warning: …". The caller's to strbuf_done().
  * Return: 0; -EINVAL with errors; -ENOMEM. Thread: any. Blocks on the file.
  */
 int config_load(const char *path, struct config **ret, struct strbuf *ret_errors) WARN_UNUSED;

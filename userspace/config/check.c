@@ -304,4 +304,5 @@ void check_config(struct checker *checker)
 	check_binds(checker);
 	check_answers(checker);
 	check_dispatch_size(checker);
+	check_loops(checker);
 }

@@ -11,7 +11,7 @@ static bool has_share(const struct config_action *action, size_t pool)
 	return false;
 }
 
-static bool route_asks(const struct config_route *route, size_t pool)
+bool route_leads_to(const struct config_route *route, size_t pool)
 {
 	const struct config_action *action = &route->action;
 
@@ -35,7 +35,7 @@ static bool listener_asks(const struct config_listener *listener, size_t pool, b
 	for (size_t i = 0; i < listener->nroutes; i++) {
 		const struct config_route *route = &listener->routes[i];
 
-		if (route_asks(route, pool) ||
+		if (route_leads_to(route, pool) ||
 		    (or_mirrors && route->mirror.pool.name && route->mirror.pool.index == pool))
 			return true;
 	}

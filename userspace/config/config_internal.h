@@ -29,8 +29,9 @@ struct diagnostics {
 	struct arena arena;
 	struct diagnostic *all;
 	size_t kept;
-	size_t count;   /* with those that were not kept */
-	bool is_failed; /* out of memory */
+	size_t count;     /* with those that were not kept */
+	size_t nwarnings; /* of those */
+	bool is_failed;   /* out of memory */
 };
 
 struct node;
@@ -39,6 +40,9 @@ struct node;
 void diagnose_at(struct diagnostics *diagnostics, uint32_t line, uint32_t column, const char *fmt,
 		 ...) PRINTF(4, 5);
 void diagnose(struct diagnostics *diagnostics, const struct node *at, const char *fmt, ...)
+	PRINTF(3, 4);
+/* One that refuses nothing. */
+void warn(struct diagnostics *diagnostics, const struct node *at, const char *fmt, ...)
 	PRINTF(3, 4);
 
 /* All of them, ordered by place; @name is the file's. */
@@ -364,7 +368,11 @@ void check_binds(struct checker *checker);
 void check_answers(struct checker *checker);
 /* Whether mode dispatch has room for all: check_dispatch_size.c. */
 void check_dispatch_size(struct checker *checker);
+/* Whether what an endpoint gets comes back to it: check_loops.c. */
+void check_loops(struct checker *checker);
 
+/* Whether what a route takes goes to a pool, mirrors aside: check_pool_use.c. */
+bool route_leads_to(const struct config_route *route, size_t pool);
 /* Different ones of a pool's endpoints; stops counting above CONFIG_LOCATIONS_MAX: check_geo.c. */
 size_t count_locations(const struct config_pool *pool);
 

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define QUOTED_MAX 64
 #define TEXT_SIZE  1024
@@ -60,6 +61,19 @@ void diagnose(struct diagnostics *diagnostics, const struct node *at, const char
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	add(diagnostics, at->line, at->column, text);
+}
+
+void warn(struct diagnostics *diagnostics, const struct node *at, const char *fmt, ...)
+{
+	char text[TEXT_SIZE] = "warning: ";
+	size_t len = strlen(text);
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text + len, sizeof(text) - len, fmt, args);
+	va_end(args);
+	diagnostics->nwarnings++;
 	add(diagnostics, at->line, at->column, text);
 }
 

@@ -53,7 +53,7 @@ static int build(const char *name, struct slice text, struct config **ret,
 	document_done(&document);
 	if (!err && diagnostics->is_failed)
 		err = -ENOMEM;
-	if (!err && diagnostics->count)
+	if (!err && diagnostics->count > diagnostics->nwarnings)
 		err = -EINVAL;
 	if (err)
 		config_free(config);
@@ -68,11 +68,10 @@ int config_parse(const char *name, struct slice text, struct config **ret,
 	struct diagnostics diagnostics = {};
 	int err = build(name, text, ret, &diagnostics);
 
-	if (err == -EINVAL) {
+	if (!err || err == -EINVAL)
 		diagnostics_render(&diagnostics, name, ret_errors);
-		if (ret_errors->is_failed)
-			err = -ENOMEM;
-	}
+	if (err == -EINVAL && ret_errors->is_failed)
+		err = -ENOMEM;
 	diagnostics_done(&diagnostics);
 	return err;
 }

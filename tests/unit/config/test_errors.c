@@ -60,6 +60,25 @@ static const struct {
 	 "1KiB, tickets: false}}]\n" P,
 	 "1:94: early_data: nobody can resume without tickets; expected tickets: true\n"},
 
+	/* Endpoints that are listeners */
+	{L ENDPOINTS("'10.0.0.1:1', '127.0.0.1:80'"),
+	 "2:45: address: \"127.0.0.1:80\" is listener l, which sends back here: a loop; expected "
+	 "another server\n"},
+	{"listeners: [{name: l, bind: '10.0.0.1:8000-8010', mode: http, pool: p}]\n" ENDPOINTS(
+		 "{address: '10.0.0.1:8010'}"),
+	 "2:41: address: \"10.0.0.1:8010\" is listener l, which sends back here: a loop; expected "
+	 "another server\n"},
+	{"listeners: [{name: l, bind: 'unix:/l', pool: p}]\n" ENDPOINTS("'unix:/l'"),
+	 "2:31: address: \"unix:/l\" is listener l, which sends back here: a loop; expected "
+	 "another server\n"},
+	{"listeners: [{name: a, bind: '10.0.0.1:1', pool: b}, {name: b, bind: '10.0.0.1:2', pool: "
+	 "a}]\n"
+	 "pools: [{name: a, endpoints: ['10.0.0.1:1']}, {name: b, endpoints: ['10.0.0.1:2']}]\n",
+	 "2:31: address: \"10.0.0.1:1\" is listener a, which sends back here: a loop; expected "
+	 "another server\n"
+	 "2:69: address: \"10.0.0.1:2\" is listener b, which sends back here: a loop; expected "
+	 "another server\n"},
+
 	/* Mode dispatch */
 	{DISPATCH("'10.1.0.1:80'", "{source: 10.2.0.1, source_ports: 9-8, gue_port: 0}") MAGLEV(""),
 	 "1:112: source_ports: \"9-8\" has a range that ends before it begins; expected ports such "
@@ -964,6 +983,52 @@ static void a_listener_whose_pools_have_too_many_places_is_refused(void **state)
 			    "than 65535\n");
 }
 
+/* --- Warnings ----------------------------------------------------------------------------------
+ */
+
+static void assert_warning(const char *text, const char *expected)
+{
+	struct config *config = NULL;
+	struct strbuf warnings = {};
+
+	assert_int_equal(config_parse("t", slice_from_str(text), &config, &warnings), 0);
+	assert_string_equal(warnings.len ? warnings.text : "", expected);
+	config_free(config);
+	strbuf_done(&warnings);
+}
+
+static void a_way_back_that_routes_may_not_take_is_told(void **state)
+{
+	(void)state;
+	assert_warning("listeners: [{name: l, bind: '10.0.0.1:1', mode: http, routes: [{match: "
+		       "{path_prefix: /a/}, pool: p}]}]\n" ENDPOINTS("'10.0.0.1:1'"),
+		       "t:2:31: warning: address: \"10.0.0.1:1\" is listener l, whose routes may "
+		       "send back here: a loop then\n");
+}
+
+static void listeners_behind_one_another_are_no_loop(void **state)
+{
+	static const char *const fine[] = {
+		/* A chain, and what is another's port, address or protocol. */
+		"listeners: [{name: a, bind: '10.0.0.1:1', pool: p}, {name: b, bind: '10.0.0.1:2', "
+		"pool: q}]\n"
+		"pools: [{name: p, endpoints: ['10.0.0.1:2']}, {name: q, endpoints: "
+		"['10.0.0.1:3']}]\n",
+		L ENDPOINTS("'127.0.0.1:81', '10.0.0.1:80'"),
+		"listeners: [{name: l, bind: '10.0.0.1:1', pool: p}]\n" ENDPOINTS("'127.0.0.1:1'"),
+		"listeners: [{name: d, mode: dispatch, bind: '10.1.0.1:53/udp', pool: q, dispatch: "
+		"{forward: l2}}, {name: t, bind: '10.3.0.1:53', pool: p}]\n"
+		"pools: [{name: p, endpoints: ['10.1.0.1:53']}, {name: q, balance: maglev, "
+		"endpoints: ['10.3.0.1:53']}]\n",
+		/* Nothing goes there. */
+		L ENDPOINTS("'10.0.0.1:1', {address: '127.0.0.1:80', weight: 0}"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(fine); i++)
+		assert_warning(fine[i], "");
+}
+
 /* A file is often cut short by a full disk: that is an error or a file, never a crash. */
 static void a_file_cut_anywhere_does_no_harm(void **state)
 {
@@ -1145,6 +1210,8 @@ int main(void)
 		cmocka_unit_test(a_file_with_more_addresses_than_mode_dispatch_has_is_refused),
 		cmocka_unit_test(a_file_with_more_slots_than_mode_dispatch_has_is_refused),
 		cmocka_unit_test(a_listener_whose_pools_have_too_many_places_is_refused),
+		cmocka_unit_test(a_way_back_that_routes_may_not_take_is_told),
+		cmocka_unit_test(listeners_behind_one_another_are_no_loop),
 		cmocka_unit_test(a_file_cut_anywhere_does_no_harm),
 		cmocka_unit_test(nesting_ends_at_32_levels),
 		cmocka_unit_test(a_file_above_16_mib_is_refused),
