@@ -2,9 +2,12 @@
 """Mode dispatch: packets go to endpoints by the packet programs, from the configuration to what clients see."""
 import collections
 import contextlib
+import json
+import pathlib
 import re
 import socket
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -391,6 +394,39 @@ def test_flows_outlive_a_killed_daemon_and_the_next_one_knows_them(net, sluice, 
     follower = make_daemon("follower").start(wanted)
     assert all(ask.echoes(sock) for sock, _ in held)
     assert rows(follower)[f"{VIP}:80/tcp"]["flows"] == 11
+    for sock, _ in held:
+        sock.close()
+    sluice.process = None
+
+
+def settings_of(path):
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", path], check=True, capture_output=True, text=True)
+    return [str(int(byte, 16)) for byte in json.loads(dump.stdout)[0]["value"]]
+
+
+def say_another_version(path):
+    key_and_value = ["key", "0", "0", "0", "0", "value", "99", *settings_of(path)[1:]]
+    subprocess.run(["bpftool", "map", "update", "pinned", path, *key_and_value], check=True)
+
+
+def make_longer(path):
+    """As a version does that has more settings."""
+    pathlib.Path(path).unlink()
+    subprocess.run(["bpftool", "map", "create", path, "type", "array", "key", "4", "value", "4096", "entries", "1",
+                    "name", "later"], check=True)
+
+
+@pytest.mark.parametrize("change", [say_another_version, make_longer])
+def test_tables_of_another_version_are_made_anew_and_that_is_said(net, sluice, make_daemon, named, change):
+    wanted = config(named)
+    sluice.start(wanted)
+    held = [ask.opened(net.client, (VIP, 80)) for _ in range(4)]
+    sluice.kill()
+    change(f"/sys/fs/bpf/sluice/{sluice.instance}/dispatch_settings")
+    follower = make_daemon("follower").start(wanted)
+    assert "flows of an earlier daemon are not known any more: another version" in follower.process.stderr()
+    assert ask.name(net.client, (VIP, 80)) in NAMES
+    assert rows(follower)[f"{VIP}:80/tcp"]["flows"] == 1
     for sock, _ in held:
         sock.close()
     sluice.process = None

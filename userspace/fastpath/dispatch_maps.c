@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Dispatch's maps before the programs are loaded: their sizes, or those that are pinned. */
+#include "core/log.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
 
@@ -61,6 +62,24 @@ int dispatch_map_put(int fd, uint32_t index, const void *value)
 
 /* --- Pinned ------------------------------------------------------------------------------------*/
 
+/* Those of another version may be longer than we know. Return: 0; -EPROTO: they are of another
+ * version; -errno. */
+static int read_settings(int fd, struct dispatch_settings *ret)
+{
+	struct bpf_map_info facts = {};
+	uint32_t len = sizeof(facts);
+	int err;
+
+	if (bpf_obj_get_info_by_fd(fd, &facts, &len) < 0)
+		return -errno;
+	if (facts.value_size != sizeof(*ret))
+		return -EPROTO;
+	err = dispatch_map_get(fd, 0, ret);
+	if (err || ret->abi_version == DISPATCH_ABI_VERSION)
+		return err;
+	return ret->abi_version ? -EPROTO : -ENOENT; /* its daemon has not come as far */
+}
+
 bool dispatch_maps_are_pinned(const struct pin *pin)
 {
 	struct dispatch_settings settings = {};
@@ -72,9 +91,12 @@ bool dispatch_maps_are_pinned(const struct pin *pin)
 	fd = pin_map(pin, "dispatch_settings");
 	if (fd < 0)
 		return false;
-	err = dispatch_map_get(fd, 0, &settings);
+	err = read_settings(fd, &settings);
 	close(fd);
-	return !err && settings.abi_version == DISPATCH_ABI_VERSION && settings.is_on;
+	if (err == -EPROTO)
+		log_warn("dispatch: flows of an earlier daemon are not known any more: another "
+			 "version of sluiced has made their tables");
+	return !err && settings.is_on;
 }
 
 /* What flows and endpoints are in; their ways belong to them. */
