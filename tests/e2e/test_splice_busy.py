@@ -25,7 +25,7 @@ def echo(named_origin):
 @pytest.fixture
 def lossy_line(net, tmp_path, keep):
     def make():
-        return keep(BadLine(net.client, "c0", tmp_path, lose=300))
+        return keep(BadLine(net.client, "c0", tmp_path, lose=300).start())
     return make
 
 
@@ -117,10 +117,10 @@ def test_both_directions_may_be_busy(net, sluice, echo, lossy_line, line):
     size = (8 if line == "good" else 1) * MEBIBYTE
     stop, failures = threading.Event(), []
     talk = threading.Thread(target=lambda: failures.extend(
-        together(4, lambda _: exchange_until(net, stop, size))))
+        together(4, lambda _: exchange_until(net, stop, size), timeout=120)))
     talk.start()
     try:
-        wait_joined(sluice, 4, timeout=30)
+        wait_joined(sluice, 4, timeout=90)  # one try in seven holds, and after a second there is one a second
         time.sleep(0.5)
     finally:
         stop.set()
