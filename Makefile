@@ -179,6 +179,8 @@ WRAP_test_memory := free
 WRAP_test_ticket_keys := clock_monotonic_ms
 WRAP_test_log := clock_monotonic_ms clock_wall_us
 WRAP_test_sockmap := getsockopt
+WRAP_test_handoff := io_timer_start splice_is_watched splice_join splice_observe splice_pair_close \
+                     splice_pair_rung splice_pair_set_relayed
 WRAP_test_sockmap_rung := sockmap_is_drained sockmap_join sockmap_open sockmap_pair_close sockmap_pass \
                           sockmap_passed sockmap_traffic
 wrap_flags = $(foreach f,$(WRAP_$(1)),-Wl,--wrap=$(f))

@@ -5,7 +5,9 @@
  * itself is fastpath/handoff.c's.
  *
  * A try costs the relay a pause of some microseconds, in which it reads nothing. It fails where a
- * packet comes in between, and succeeds sooner or later.
+ * packet comes in between, and succeeds sooner or later: where both ways are busy, one in seven or
+ * so, and none for a long time where much waits for a slow reader. Long connections are those that
+ * gain most, so none is given up.
  */
 #include "proxy/handoff.h"
 #include "core/hash.h"
@@ -18,7 +20,7 @@
 
 #define DELAY_MIN_MS     1
 #define DELAY_MAX_MS     1000
-#define TRIES_MAX        40
+#define TRIES_MAX        40 /* for a tuple that is in use */
 #define WAITS_MAX        20 /* for sockets that take no more */
 #define TAIL_LOOK_MAX_MS 64
 
@@ -82,7 +84,6 @@ static void observe(struct tunnel *tunnel)
 		handoff->state = HANDOFF_OBSERVED;
 		handoff->reason = SPLICE_REASON_NEVER_QUIET;
 		handoff->delay_ms = DELAY_MIN_MS;
-		handoff->tries = 0;
 		start_timer(tunnel, handoff->delay_ms);
 	} else if (reason == SPLICE_REASON_TUPLE_IN_USE && ++handoff->tries < TRIES_MAX) {
 		/* The one before it is about to be cleared away. */
@@ -128,14 +129,13 @@ static void relay_on(struct tunnel *tunnel, int err)
 
 	handoff->state = HANDOFF_OBSERVED;
 	resume(tunnel);
-	if (err == -EAGAIN && ++handoff->tries < TRIES_MAX) {
+	if (err == -EAGAIN) {
 		try_later(tunnel);
 		return;
 	}
-	if (err != -EAGAIN)
-		log_debug("connection %llu: stays with the relay: %s",
-			  (unsigned long long)tunnel->label.id, strerror(-err));
-	give_up(tunnel, err == -EAGAIN ? SPLICE_REASON_NEVER_QUIET : SPLICE_REASON_KERNEL);
+	log_debug("connection %llu: stays with the relay: %s", (unsigned long long)tunnel->label.id,
+		  strerror(-err));
+	give_up(tunnel, SPLICE_REASON_KERNEL);
 }
 
 /* Sockets that take no more for the moment are waited for: what they have not been given yet, they
@@ -183,12 +183,11 @@ static void try_to_join(struct tunnel *tunnel)
 {
 	struct handoff *handoff = &tunnel->handoff;
 
-	if (!tunnel->up.on_end || !tunnel->down.on_end || handoff->tries >= TRIES_MAX) {
+	if (!tunnel->up.on_end || !tunnel->down.on_end) {
 		give_up(tunnel, SPLICE_REASON_NEVER_QUIET);
 		return;
 	}
 	if (!splice_is_watched(handoff->pair)) {
-		handoff->tries++;
 		try_later(tunnel);
 		return;
 	}

@@ -42,7 +42,7 @@ struct handoff {
 	bool was_redirected;               /* by the sockmap rung */
 	struct sockmap_rung *sockmap_rung; /* in place of what is below; NULL */
 	uint8_t nrested;                   /* pumps */
-	uint8_t tries, waits;
+	uint8_t tries, waits;              /* @tries: of a tuple in use */
 	uint32_t delay_ms;
 	struct io_timer timer;
 	uint64_t packets_up, packets_down; /* spliced, as far as they are counted */
