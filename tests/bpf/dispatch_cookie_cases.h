@@ -39,17 +39,23 @@ static void set_guard(enum guard_mode mode)
 	put("guard_settings", 0, &settings);
 }
 
-static void reset_cookies(bool is_ipv6)
+/* Of the service as it is. */
+static void want_cookies(void)
 {
 	const struct dispatch_cookie_use none = {};
 
-	reset(DISPATCH_NAT, IPPROTO_TCP, is_ipv6);
 	for (uint64_t i = 0; i < 2 * DISPATCH_COOKIE_KEYS; i++)
 		fixture.settings.cookie_keys[i / 2].word[i % 2] = 0x0123456789abcdefULL * (i + 1);
 	put("dispatch_settings", 0, &fixture.settings);
 	put("dispatch_cookies", SERVICE, &none);
 	put("dispatch_asked", fixture.run.base, &(uint64_t){0});
 	set_guard(GUARD_ENFORCE);
+}
+
+static void reset_cookies(bool is_ipv6)
+{
+	reset(DISPATCH_NAT, IPPROTO_TCP, is_ipv6);
+	want_cookies();
 }
 
 static uint64_t now_ns(void)

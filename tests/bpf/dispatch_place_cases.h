@@ -3,7 +3,8 @@
 #define TESTS_BPF_DISPATCH_PLACE_CASES_H
 
 /* Choice by place: the client, leg 2, is in an area whose ring is another one than the first. */
-#include "dispatch_cases.h"
+#include "dispatch_cookie_cases.h"
+#include "dispatch_icmp_cases.h"
 
 #define NEAR   2u /* the endpoint that the client's area has */
 #define NAREAS 3u
@@ -187,6 +188,74 @@ static void flows_without_an_entry_go_by_their_clients_area(void **state)
 	assert_goes_to("unlisted once more", NEAR, &frame);
 }
 
+/* The endpoint is chosen when the ACK comes: of the SYN nothing is kept. */
+static void flows_that_begin_with_a_cookie_go_by_their_clients_area(void **state)
+{
+	struct frame ack;
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		reset_by_place(DISPATCH_NAT, IPPROTO_TCP, is_ipv6);
+		want_cookies();
+		note_sent();
+		ack = ack_frame(cookie_of(epoch_now(), FULL_CODE), 1001, 0);
+		if (fixture.hook->is_xdp) {
+			assert_becomes("left to TC", ack, fixture.hook->pass, &ack);
+			continue;
+		}
+		assert_goes_to("its area's", NEAR, &ack);
+		put_areas(client_position() + 1, client_position() + 9);
+		assert_goes_to("of another area", REAL, &ack);
+	}
+}
+
+static uint64_t packets_at(uint32_t real)
+{
+	uint64_t counts[5];
+
+	sum_counts("dispatch_real_counts", real, counts, 5);
+	return counts[0];
+}
+
+/* The last byte of the sender's address, and the checksums that it is in. */
+static void set_source(struct frame *frame, uint8_t last)
+{
+	uint8_t *ip = frame->bytes + 14, *sum = ip + 10;
+	uint8_t *byte = ip + (fixture.is_ipv6 ? 8 + 15 : 12 + 3);
+	uint8_t before = *byte;
+	uint32_t folded;
+
+	if (fixture.is_ipv6)
+		sum = ip + 40 + 2;
+	*byte = last;
+	folded = (uint32_t)(0xffff & ~(sum[0] << 8 | sum[1])) + (0xffffu - before) + last;
+	folded = (folded & 0xffff) + (folded >> 16);
+	put16(sum, 0xffff & ~folded);
+}
+
+/* No flow of it is known: the endpoint is found as for the client that the quoted packet went to,
+ * wherever the router is that complains. */
+static void errors_about_unlisted_flows_go_by_their_clients_area(void **state)
+{
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		struct frame error;
+		uint64_t near, real;
+
+		reset_by_place(DISPATCH_L2, IPPROTO_UDP, is_ipv6);
+		near = packets_at(NEAR);
+		real = packets_at(REAL);
+		error = error_frame(UP_IN, DOWN_OUT, IPPROTO_UDP, 4);
+		set_source(&error, 0x77);
+		assert_action("an error", error, fixture.hook->redirect);
+		assert_int_equal(packets_at(NEAR), near + 1);
+		assert_int_equal(packets_at(REAL), real);
+		put_areas(1, 1);
+		assert_action("of another area", error, fixture.hook->redirect);
+		assert_int_equal(packets_at(REAL), real + 1);
+	}
+}
+
 static void one_ring_may_go_by_load(void **state)
 {
 	const struct dispatch_load_of_real fuller = {.flows = 1000, .weight = 1};
@@ -201,12 +270,14 @@ static void one_ring_may_go_by_load(void **state)
 	assert_goes_to("the area's, however full", NEAR, &frame);
 }
 
-#define DISPATCH_PLACE_TESTS                                                       \
-	cmocka_unit_test(new_flows_go_by_their_clients_area),                      \
-		cmocka_unit_test(known_flows_stay_where_they_are),                 \
-		cmocka_unit_test(an_area_without_a_ring_is_dropped),               \
-		cmocka_unit_test(without_areas_all_is_unknown),                    \
-		cmocka_unit_test(flows_without_an_entry_go_by_their_clients_area), \
+#define DISPATCH_PLACE_TESTS                                                               \
+	cmocka_unit_test(new_flows_go_by_their_clients_area),                              \
+		cmocka_unit_test(known_flows_stay_where_they_are),                         \
+		cmocka_unit_test(an_area_without_a_ring_is_dropped),                       \
+		cmocka_unit_test(without_areas_all_is_unknown),                            \
+		cmocka_unit_test(flows_without_an_entry_go_by_their_clients_area),         \
+		cmocka_unit_test(flows_that_begin_with_a_cookie_go_by_their_clients_area), \
+		cmocka_unit_test(errors_about_unlisted_flows_go_by_their_clients_area),    \
 		cmocka_unit_test(one_ring_may_go_by_load)
 
 #endif
