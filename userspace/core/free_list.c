@@ -2,15 +2,12 @@
 /* Memory that is kept warm. Under AddressSanitizer nothing is kept: a use after the end would hide.
  */
 #include "core/free_list.h"
+#include "core/compiler.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define KEEPS 0
-#else
-#define KEEPS 1
-#endif
+#define KEEPS (!IS_WATCHED_FOR_MEMORY)
 
 void *free_list_take(struct free_list *list)
 {

@@ -14,11 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KEEPS 0
-#else
-#define KEEPS 1
-#endif
+#define KEEPS (!IS_WATCHED_FOR_MEMORY && !IS_WATCHED_FOR_THREADS)
 
 /* As malloc's sizes go: 24, 40, 56, … */
 #define STEP    16

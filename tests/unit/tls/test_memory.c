@@ -13,11 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_WATCHED 1
-#else
-#define IS_WATCHED 0
-#endif
+#define IS_WATCHED (IS_WATCHED_FOR_MEMORY || IS_WATCHED_FOR_THREADS)
 
 #define MANY 2000
 
