@@ -33,7 +33,7 @@ _sluicectl() {
 	--listener) _sluice_reply "$(_sluice_names listeners)" "$cur"; return ;;
 	--pool) _sluice_reply "$(_sluice_names pools)" "$cur"; return ;;
 	--state)
-		_sluice_reply "proxy_header client_hello tls_handshake queued connecting relay closing" "$cur"
+		_sluice_reply "proxy_header client_hello tls_handshake queued connecting http relay closing" "$cur"
 		return ;;
 	--instance)
 		_sluice_reply "$(ls /sys/fs/bpf/sluice 2>/dev/null)" "$cur"

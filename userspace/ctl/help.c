@@ -33,7 +33,7 @@ static const struct {
 		 "  --pool NAME       sent to this pool\n"
 		 "  --endpoint ADDR   connected to this endpoint\n"
 		 "  --state STATE     proxy_header, client_hello, tls_handshake,\n"
-		 "                    queued, connecting, relay, closing\n"
+		 "                    queued, connecting, http, relay, closing\n"
 		 "  --limit N         show at most N (100; up to 65536)\n"},
 	[CTL_COMMAND_ENDPOINT] = {"endpoint POOL ADDRESS ACTION", "steer an endpoint",
 				  "ADDRESS is an endpoint's name or address as `sluicectl pools` "

@@ -2,6 +2,7 @@
 /* sluicectl's command line: options may stand before or after the command, as GNU programs allow.
  */
 #include "ctl/ctl_internal.h"
+#include "proxy/inspect.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -104,6 +105,27 @@ static void restrict_to(struct parse *parse, unsigned commands, const char *opti
 	parse->restricted = option;
 }
 
+/* The daemon would refuse it too, but a slip of the keyboard is wrong usage, not its refusal. */
+static int on_state(struct parse *parse)
+{
+	static const char *const states[] = {
+#define X(name, text) text,
+		CONNECTION_STATES(X)
+#undef X
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(states); i++)
+		if (strcmp(states[i], optarg) == 0) {
+			parse->options->state = optarg;
+			return 0;
+		}
+	strbuf_printf(parse->error, "--state: '%s' is not one of ", optarg);
+	for (i = 0; i < ARRAY_SIZE(states); i++)
+		strbuf_printf(parse->error, "%s%s", i ? ", " : "", states[i]);
+	return -EINVAL;
+}
+
 static int on_filter(struct parse *parse, int option)
 {
 	struct ctl_options *options = parse->options;
@@ -121,7 +143,7 @@ static int on_filter(struct parse *parse, int option)
 	else if (option == OPTION_ENDPOINT)
 		options->endpoint = optarg;
 	else if (option == OPTION_STATE)
-		options->state = optarg;
+		return on_state(parse);
 	return 0;
 }
 

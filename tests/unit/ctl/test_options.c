@@ -96,6 +96,15 @@ static void addresses_are_read_and_checked(void **state)
 	refuse("geo --limit 3", "geo does not take --limit");
 }
 
+static void state_is_one_of_those_that_there_are(void **state)
+{
+	(void)state;
+	assert_string_equal(accept("connections --state http").state, "http");
+	refuse("connections --state nope",
+	       "--state: 'nope' is not one of proxy_header, client_hello, tls_handshake, queued, "
+	       "connecting, http, relay, closing");
+}
+
 static void options_stand_on_either_side_of_the_command(void **state)
 {
 	struct ctl_options options = accept("--json pools -s /tmp/x --timeout=250ms --no-color");
@@ -220,6 +229,7 @@ int main(void)
 		cmocka_unit_test(flows_have_options_of_their_own),
 		cmocka_unit_test(orders_to_the_guard_are_read),
 		cmocka_unit_test(addresses_are_read_and_checked),
+		cmocka_unit_test(state_is_one_of_those_that_there_are),
 		cmocka_unit_test(options_stand_on_either_side_of_the_command),
 		cmocka_unit_test(socket_comes_from_option_then_environment_then_default),
 		cmocka_unit_test(endpoint_takes_an_action),
