@@ -13,6 +13,7 @@
 #include "process/identity.h"
 #include "process/instance.h"
 #include "process/options.h"
+#include "process/signals.h"
 #include "proxy/server.h"
 #include "tls/memory.h"
 
@@ -205,6 +206,17 @@ static void drain(struct daemon *daemon, int signal)
 	server_drain(daemon->server, on_drained, daemon);
 }
 
+/* SIGUSR2 is other proxies' hot upgrade: who sends it should not believe that there was one. */
+static void ignore(const struct signalfd_siginfo *signal)
+{
+	const char *hint = signal->ssi_signo == SIGUSR2
+				   ? ": sockets are not handed over to another sluiced: restart"
+				   : "";
+
+	log_warn("SIG%s of process %u is ignored%s", sigabbrev_np((int)signal->ssi_signo),
+		 signal->ssi_pid, hint);
+}
+
 static void on_signal(struct io_watch *watch, uint32_t ready)
 {
 	struct daemon *daemon = container_of(watch, struct daemon, signals);
@@ -223,36 +235,14 @@ static void on_signal(struct io_watch *watch, uint32_t ready)
 		if (err)
 			log_error("cannot open the access log anew: %s", strerror(-err));
 		break;
-	default:
+	case SIGTERM:
+	case SIGINT:
+	case SIGQUIT:
 		drain(daemon, (int)signal.ssi_signo);
+		break;
+	default:
+		ignore(&signal);
 	}
-}
-
-/* They are no end, and whoever sends one cannot know how far the start has come. SIGINT and SIGTERM
- * may still end it. */
-static void hold_signals(void)
-{
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-}
-
-/* Before any thread: all of them shall leave these signals to the descriptor. */
-static int open_signals(void)
-{
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 /* The service manager hears from us only while every worker answers. */
@@ -334,7 +324,7 @@ static int run(struct config *config, const struct options *options)
 		.backend = config->io == CONFIG_IO_EPOLL ? IO_BACKEND_EPOLL : IO_BACKEND_AUTO,
 		.buffer_count = 64,
 	};
-	int signals = open_signals();
+	int signals = signals_open();
 	int err;
 
 	if (signals < 0 || instance_claim(config, &daemon.pin) < 0 || identity_assume(config) < 0) {
@@ -386,7 +376,7 @@ int main(int argc, char **argv)
 	case ACTION_RUN:
 		break;
 	}
-	hold_signals();
+	signals_hold();
 	tls_memory_init();
 	config = load_or_exit(options.config);
 	configure_log(config, options.verbosity);

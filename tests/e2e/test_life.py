@@ -26,10 +26,11 @@ def origin(named_origin):
     return named_origin("o", (BACKEND, 7000))
 
 
-def test_sigterm_lets_open_connections_end(net, sluice, origin):
+@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT))
+def test_a_signal_to_end_lets_open_connections_end(net, sluice, origin, number):
     sluice.start(simple(origin))
     sock, _ = ask.opened(net.client, FRONT)
-    sluice.process.signal(signal.SIGTERM)
+    sluice.process.signal(number)
     wait_until(lambda: ask.is_refused(net.client, FRONT), 5)
     assert ask.echoes(sock)
     assert sluice.process.is_running()
@@ -109,6 +110,23 @@ def test_a_signal_that_comes_before_the_configuration_is_no_end(sluice, origin):
         sluice.process.signal(signal.SIGUSR1)
         json.dump(sluice.complete(simple(origin)), config)
     sluice.process.wait_ready(lambda: control_answers(sluice.socket_path))
+
+
+def test_signals_without_a_meaning_are_told_of_and_no_end(sluice, origin):
+    sluice.start(simple(origin))
+    for number in (signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGIO, signal.SIGPWR):
+        sluice.process.signal(number)
+    wait_until(lambda: sluice.process.stderr().count("is ignored") == 5, 5)
+    assert "SIGUSR2" in sluice.process.stderr()
+    assert sluice.ctl_json("status")["state"] == "serving"
+
+
+def test_a_file_that_may_not_grow_is_no_end(net, tmp_path, sluice, origin):
+    """Beyond `ulimit -f` a write has the process killed by SIGXFSZ, unless that is ignored."""
+    sluice.start(simple(origin, top={"access_log": {"path": str(tmp_path / "access.log")}}),
+                 prefix=["prlimit", "--fsize=2000"])
+    ask.names(net.client, FRONT, 20)
+    assert sluice.ctl_json("status")["state"] == "serving"
 
 
 def test_a_second_daemon_by_mistake_ends_before_it_listens(sluice, make_daemon, origin):

@@ -22,9 +22,10 @@ static const char usage[] =
 	"  -V, --version       print the version and exit\n"
 	"  -h, --help          this text\n"
 	"\n"
-	"SIGHUP reloads the configuration; SIGTERM and SIGINT let open connections end, twice ends "
-	"at\n"
-	"once; SIGUSR1 opens the access log anew. See sluiced(8) and sluice.yaml(5).\n";
+	"SIGHUP reloads the configuration; SIGTERM, SIGINT and SIGQUIT let open connections end, "
+	"a\n"
+	"second one ends at once; SIGUSR1 opens the access log anew. See sluiced(8) and\n"
+	"sluice.yaml(5).\n";
 
 enum { OPTION_CHECK = 256, OPTION_SCHEMA, OPTION_REFERENCE, OPTION_DEMO };
 
