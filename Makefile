@@ -178,6 +178,7 @@ WRAP_test_kernel_tx := getsockopt ioctl sendmsg setsockopt
 WRAP_test_memory := free
 WRAP_test_ticket_keys := clock_monotonic_ms
 WRAP_test_log := clock_monotonic_ms clock_wall_us
+WRAP_test_sink := open
 WRAP_test_sockmap := getsockopt
 WRAP_test_handoff := io_timer_start splice_is_watched splice_join splice_observe splice_pair_close \
                      splice_pair_rung splice_pair_set_relayed

@@ -16,7 +16,8 @@
  *
  * Thread: any. A line is written by one write(2) of at most PIPE_BUF bytes, so that lines of
  * several threads do not mix; longer messages are cut. errno stays as it was. Whoever logs to a
- * pipe or a socket ignores SIGPIPE; a line that cannot be written is lost.
+ * pipe or a socket ignores SIGPIPE. Nobody waits for a reader: a line that cannot be written is
+ * lost, counted, and told of as soon as one can.
  */
 #define LOG_LEVELS(X)     \
 	X(ERROR, "error") \
@@ -45,13 +46,19 @@ struct log_site {
 	_Atomic uint32_t suppressed;
 };
 
-/* @fd is borrowed; lines more talkative than @level are dropped. Affects all threads at once. */
+/*
+ * @fd is borrowed; lines more talkative than @level are dropped. Affects all threads at once.
+ * Another @fd than before: while there is one thread.
+ */
 void log_configure(int fd, enum log_level level, enum log_format format);
 
 /* Whether a line of this level would be written; guards costly arguments. */
 bool log_is_enabled(enum log_level level);
 
 const char *log_level_name(enum log_level level);
+
+/* Since the start. */
+uint32_t log_lost_lines(void);
 
 void log_write(struct log_site *site, enum log_level level, const char *fmt, ...) PRINTF(3, 4);
 

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The daemon's log: formats a line, keeps floods off it, writes it with one system call. */
+/*
+ * The daemon's log: formats a line, keeps floods off it, writes it with one system call
+ * that never waits for a reader.
+ */
 #include "core/log.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/sink.h"
 #include "core/utf8.h"
 
 #include <errno.h>
@@ -16,7 +20,9 @@
 /* Longer messages are cut, and end in "…". */
 #define MESSAGE_SIZE 2048
 
-static _Atomic int output_fd = STDERR_FILENO;
+static struct sink sink = {.fd = STDERR_FILENO};
+static int source_fd = -1; /* what it was opened from; -1: not yet */
+static _Atomic uint32_t lost, lost_untold;
 static _Atomic int output_level = LOG_INFO;
 static _Atomic int output_format = LOG_FORMAT_TEXT;
 
@@ -28,7 +34,11 @@ static const char *const level_names[] = {
 
 void log_configure(int fd, enum log_level level, enum log_format format)
 {
-	output_fd = fd;
+	if (fd != source_fd) {
+		sink_close(&sink);
+		sink_open(fd, &sink);
+		source_fd = fd;
+	}
 	output_level = (int)level;
 	output_format = (int)format;
 }
@@ -135,19 +145,33 @@ static void format_line(struct strbuf *line, enum log_level level, char *message
 	}
 }
 
-/*
- * A line of at most PIPE_BUF bytes goes into a pipe as a whole or not at all (pipe(7)), so that
- * there is no rest to write. Nobody is left to tell if the log itself cannot be written.
- */
 static void write_line(const struct strbuf *line)
 {
-	ssize_t written;
-
-	if (line->is_failed)
+	if (!line->is_failed && sink_write(&sink, line->text, line->len) == (ssize_t)line->len)
 		return;
-	do
-		written = write(output_fd, line->text, line->len);
-	while (written < 0 && errno == EINTR);
+	atomic_fetch_add(&lost, 1);
+	atomic_fetch_add(&lost_untold, 1);
+}
+
+/* Before the first line that may go out again: the gap is there. */
+static void tell_of_loss(void)
+{
+	uint32_t count = atomic_exchange(&lost_untold, 0);
+	struct strbuf line = {};
+	char message[64];
+
+	if (!count)
+		return;
+	snprintf(message, sizeof(message), "lines of this log that are lost here: %u", count);
+	format_line(&line, LOG_WARN, message, 0);
+	if (line.is_failed || sink_write(&sink, line.text, line.len) < 0)
+		atomic_fetch_add(&lost_untold, count);
+	strbuf_done(&line);
+}
+
+uint32_t log_lost_lines(void)
+{
+	return lost;
 }
 
 void log_write(struct log_site *site, enum log_level level, const char *fmt, ...)
@@ -168,6 +192,7 @@ void log_write(struct log_site *site, enum log_level level, const char *fmt, ...
 		message[0] = '\0';
 	else if ((size_t)len >= sizeof(message))
 		cut(message, sizeof(message));
+	tell_of_loss();
 	format_line(&line, level, message, suppressed);
 	write_line(&line);
 	strbuf_done(&line);

@@ -238,15 +238,22 @@ static void errno_is_left_as_it_was(void **state)
 static void full_pipe_loses_lines_and_nothing_else(void **state)
 {
 	char filler[4096] = {};
+	uint32_t lost = log_lost_lines();
 
 	(void)state;
+	log_info("tells of what other tests have lost");
+	logged();
 	while (write(pipe_fds[1], filler, sizeof(filler)) > 0)
 		;
 	log_info("lost");
 	while (read(pipe_fds[0], filler, sizeof(filler)) > 0)
 		assert_int_equal(filler[0], 0);
+	assert_int_equal(log_lost_lines() - lost, 1);
 	log_info("found");
-	assert_string_equal(logged(), TIME " info  found\n");
+	assert_string_equal(logged(), TIME " warn  lines of this log that are lost here: 1\n" TIME
+					   " info  found\n");
+	log_info("and no more");
+	assert_string_equal(logged(), TIME " info  and no more\n");
 }
 
 static void *log_from_thread(void *context)
