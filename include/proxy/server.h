@@ -94,6 +94,8 @@ struct server_facts {
 	uint64_t connections_active;
 	uint64_t connections_total;
 	uint64_t spans_sent, spans_dropped, spans_failed; /* of requests, to the collector */
+	/* Lines that a full disk or a slow reader did not take. */
+	uint64_t access_lines_lost, log_lines_lost;
 };
 
 void server_describe(struct server *server, struct server_facts *ret);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the daemon says of itself: access log, metrics, sluicectl."""
+import fcntl
 import json
+import os
 import re
 import signal
 import socket
@@ -138,6 +140,37 @@ def sample(text, name, **labels):
                                               for k, v in labels.items()):
             total += float(match[3])
     return total
+
+
+def test_lost_lines_of_the_access_log_are_counted(net, sluice, origin):
+    sluice.start(simple(origin, top=with_log("/dev/full")))
+    ask.names(net.client, FRONT, 3)
+    wait_until(lambda: sample(sluice.ctl("metrics"), "sluice_log_lines_lost_total",
+                              log="access") == 3, 5)
+    assert sluice.ctl_json("status")["lines_lost"] == {"access_log": 3, "log": 0}
+    assert "3 of the access log" in sluice.ctl("status")
+    assert "/dev/full" in sluice.process.stderr() and "No space left" in sluice.process.stderr()
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up(net, tmp_path, sluice, origin):
+    """Its pipe is full; the control thread and the workers go on, and tell of it later."""
+    pipe = tmp_path / "log"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    sluice.start(simple(origin, top={"log": {"level": "debug"}}),
+                 prefix=["sh", "-c", 'exec "$@" 2>"$0"', str(pipe)])
+    lost = lambda: sluice.ctl_json("status")["lines_lost"]["log"]
+    for number in (signal.SIGUSR2, signal.SIGHUP) * 20:
+        sluice.process.signal(number)
+        assert sluice.ctl_json("status")["state"] == "serving"
+    wait_until(lambda: lost() > 0, 5)
+    assert ask.name(net.client, FRONT) == "o"
+    os.read(reader, 65536)
+    sluice.process.signal(signal.SIGTERM)  # is told of in any case: no flood has had its words
+    sluice.wait_clean(5)
+    assert "lines of this log that are lost here" in os.read(reader, 65536).decode()
+    os.close(reader)
 
 
 def test_counters_count(net, sluice, traffic_server):

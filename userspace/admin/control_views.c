@@ -128,6 +128,10 @@ void control_status(struct server *server, struct strbuf *out)
 	append_acceleration(server, out);
 	reply_count(out, "connections_active", facts.connections_active);
 	reply_count(out, "connections_total", facts.connections_total);
+	reply_begin(out, "lines_lost", '{');
+	reply_count(out, "access_log", facts.access_lines_lost);
+	reply_count(out, "log", facts.log_lines_lost);
+	reply_end(out, '{');
 	reply_count(out, "listeners", listeners.rows);
 	reply_count(out, "pools", pools.rows);
 	reply_begin(out, "endpoints", '{');

@@ -20,6 +20,8 @@
 	X(CONFIG_LOADED, "config_last_reload_timestamp_seconds", "gauge",                          \
 	  "When the configuration in force was loaded, in seconds since 1970")                     \
 	X(RELOAD_FAILURES, "config_reload_failures_total", "counter", "Reloads that were refused") \
+	X(LOG_LINES_LOST, "log_lines_lost_total", "counter",                                       \
+	  "Lines that a full disk or a slow reader did not take, by log")                          \
 	X(SPANS, "tracing_spans_total", "counter",                                                 \
 	  "Spans of requests: sent, dropped before that, or lost on their way")                    \
 	X(SPLICE_AVAILABLE, "splice_available", "gauge",                                           \

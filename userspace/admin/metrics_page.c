@@ -43,6 +43,14 @@ static void add_spans(struct metrics *page, const struct server_facts *facts)
 			   (labels_t[]){{"result", spans[i].result}, {NULL, NULL}}, spans[i].count);
 }
 
+static void add_lost_lines(struct metrics *page, const struct server_facts *facts)
+{
+	metric_add(page, METRIC_LOG_LINES_LOST, (labels_t[]){{"log", "access"}, {NULL, NULL}},
+		   facts->access_lines_lost);
+	metric_add(page, METRIC_LOG_LINES_LOST, (labels_t[]){{"log", "daemon"}, {NULL, NULL}},
+		   facts->log_lines_lost);
+}
+
 static void add_process(struct metrics *page, struct server *server)
 {
 	struct server_facts facts;
@@ -59,6 +67,7 @@ static void add_process(struct metrics *page, struct server *server)
 	metric_add(page, METRIC_CONFIG_GENERATION, NULL, facts.config_generation);
 	metric_add(page, METRIC_CONFIG_LOADED, NULL, facts.loaded_wall_us / 1000000);
 	metric_add(page, METRIC_RELOAD_FAILURES, NULL, facts.reload_failures);
+	add_lost_lines(page, &facts);
 	add_spans(page, &facts);
 }
 

@@ -78,6 +78,17 @@ static void add_acceleration(struct strbuf *out, const struct ctl_screen *screen
 	strbuf_done(&text);
 }
 
+/* Nothing where nothing is. */
+static void add_lost_lines(struct strbuf *out, const struct ctl_screen *screen, const json_t *lost)
+{
+	uint64_t access = member_count(lost, "access_log"), log = member_count(lost, "log");
+	char access_text[TEXT_VALUE_SIZE], log_text[TEXT_VALUE_SIZE];
+
+	if (access || log)
+		add_linef(out, screen, "lines lost", "%s of the access log, %s of the log",
+			  text_count(access, access_text), text_count(log, log_text));
+}
+
 void view_status(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	const json_t *config = json_object_get(result, "config");
@@ -98,6 +109,7 @@ void view_status(const json_t *result, const struct ctl_screen *screen, struct s
 	add_linef(out, screen, "connections", "%s open, %s in all",
 		  text_count(member_count(result, "connections_active"), active),
 		  text_count(member_count(result, "connections_total"), total));
+	add_lost_lines(out, screen, json_object_get(result, "lines_lost"));
 	add_acceleration(out, screen, json_object_get(result, "acceleration"));
 	add_linef(out, screen, "listeners", "%u", (unsigned)member_count(result, "listeners"));
 	add_linef(out, screen, "pools", "%u, with %u of %u endpoints available",

@@ -8,45 +8,45 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char stdout_path[] = "stdout";
 
-static int open_path(const char *path)
+static _Atomic uint64_t lost_lines;
+
+static int open_path(const char *path, struct sink *ret)
 {
 	int fd;
 
-	if (strcmp(path, stdout_path) == 0)
-		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	else /* a FIFO that nobody reads is an error, not something to wait for */
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
-	return fd >= 0 ? fd : -errno;
+	if (strcmp(path, stdout_path) == 0) {
+		sink_open(STDOUT_FILENO, ret);
+		return 0;
+	}
+	/* A FIFO that nobody reads is an error, not something to wait for. */
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+	if (fd < 0)
+		return -errno;
+	sink_take(fd, ret);
+	return 0;
 }
 
 int access_log_open(const struct config_access_log *config, struct access_log **ret)
 {
 	struct access_log *log = calloc(1, sizeof(*log));
-	struct stat status;
 	int err = -ENOMEM;
 
 	if (!log)
 		return -ENOMEM;
 	log->refs = 1;
-	log->fd = -1;
 	log->format = config->format;
 	log->path = strdup(config->path);
 	if (!log->path)
 		goto fail;
-	err = log->fd = open_path(config->path);
-	if (err < 0)
+	err = open_path(config->path, &log->sink);
+	if (err)
 		goto fail;
-	if (fstat(log->fd, &status) == 0)
-		log->may_block = !S_ISREG(status.st_mode);
 	*ret = log;
 	return 0;
 fail:
@@ -64,25 +64,25 @@ void access_log_unref(struct access_log *log)
 {
 	if (!log || atomic_fetch_sub(&log->refs, 1) != 1)
 		return;
-	if (log->fd >= 0)
-		close(log->fd);
+	sink_close(&log->sink);
 	free(log->path);
 	free(log);
 }
 
 int access_log_reopen(struct access_log *log)
 {
-	int err = 0, fd;
+	struct sink fresh = {};
+	int err;
 
 	if (strcmp(log->path, stdout_path) == 0)
 		return 0;
-	fd = open_path(log->path);
-	if (fd < 0)
-		return fd;
+	err = open_path(log->path, &fresh);
+	if (err)
+		return err;
 	/* In place: workers that write at this moment reach the old file or the new one. */
-	if (dup3(fd, log->fd, O_CLOEXEC) < 0)
+	if (dup3(fresh.fd, log->sink.fd, O_CLOEXEC) < 0)
 		err = -errno;
-	close(fd);
+	sink_close(&fresh);
 	return err;
 }
 
@@ -207,57 +207,44 @@ void access_log_format(enum config_access_format format, const struct access_rec
 		format_text(record, lines);
 }
 
-/* As many whole lines as a pipe takes in one piece, so that workers' lines do not mix. */
-static size_t cut_for_pipe(const char *bytes, size_t len)
+static uint64_t count_lines(const char *bytes, size_t len)
 {
-	const char *end;
+	uint64_t count = 0;
 
-	if (len <= PIPE_BUF)
-		return len;
-	end = memrchr(bytes, '\n', PIPE_BUF);
-	return end ? (size_t)(end - bytes) + 1 : PIPE_BUF;
-}
-
-/*
- * A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)); the description
- * cannot be made non-blocking instead, because it may be shared with whoever started us.
- */
-static ssize_t write_some(const struct access_log *log, const char *bytes, size_t len)
-{
-	struct pollfd poll_fd = {.fd = log->fd, .events = POLLOUT};
-
-	if (!log->may_block)
-		return write(log->fd, bytes, len);
-	if (poll(&poll_fd, 1, 0) <= 0)
-		return 0;
-	return write(log->fd, bytes, cut_for_pipe(bytes, len));
+	for (size_t i = 0; i < len; i++)
+		count += bytes[i] == '\n';
+	return count;
 }
 
 /* Whose reader is slow is not told of: the daemon's own log may go into the same pipe. */
-static void drop(struct access_log *log, size_t len, int error)
+static void lose(const struct access_log *log, const char *bytes, size_t len, int error)
 {
-	atomic_fetch_add(&log->dropped, len);
-	if (error && error != EAGAIN)
-		log_warn("access log %s: %zu bytes are lost: %s", log->path, len, strerror(error));
+	uint64_t count = count_lines(bytes, len);
+
+	atomic_fetch_add(&lost_lines, count);
+	if (error != EAGAIN)
+		log_warn("access log %s: %" PRIu64 " lines are lost: %s", log->path, count,
+			 strerror(error));
+}
+
+uint64_t access_log_lost_lines(void)
+{
+	return lost_lines;
 }
 
 void access_log_write(struct access_log *log, struct strbuf *lines)
 {
 	size_t done = 0;
-	int error = 0;
 
 	while (!lines->is_failed && done < lines->len) {
-		ssize_t n = write_some(log, lines->text + done, lines->len - done);
+		ssize_t n = sink_write(&log->sink, lines->text + done, lines->len - done);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		error = n < 0 ? errno : 0;
-		if (n <= 0)
+		if (n < 0) {
+			lose(log, lines->text + done, lines->len - done, (int)-n);
 			break;
+		}
 		done += (size_t)n;
 	}
-	if (done < lines->len)
-		drop(log, lines->len - done, error);
 	/* The memory is kept for the next round, unless a burst has made it large. */
 	lines->len = 0;
 	lines->is_failed = false;

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "core/compiler.h"
+#include "core/sink.h"
 #include "core/strbuf.h"
 #include "proxy/inspect.h"
 #include "tls/failure.h"
@@ -15,15 +16,13 @@
 /*
  * The access log: one line a connection, written when it has ended. Workers gather the lines of a
  * round and write them with one system call, never waiting for a slow reader: lines that a full
- * pipe does not take are dropped and counted.
+ * pipe or disk does not take are lost and counted.
  */
 struct access_log {
 	_Atomic uint32_t refs;
 	char *path;
-	int fd;
-	bool may_block; /* a pipe, socket or terminal */
+	struct sink sink;
 	enum config_access_format format;
-	_Atomic uint64_t dropped; /* bytes */
 };
 
 /* What is told of TLS on one leg. Static texts; NULL: no handshake was completed. */
@@ -63,5 +62,8 @@ void access_log_format(enum config_access_format format, const struct access_rec
 
 /* Writes and empties @lines. Thread: any; never blocks on a pipe or socket. */
 void access_log_write(struct access_log *log, struct strbuf *lines);
+
+/* Of all access logs since the start. */
+uint64_t access_log_lost_lines(void);
 
 #endif

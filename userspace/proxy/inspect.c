@@ -2,6 +2,8 @@
 /* What the admin interface shows of a running server. */
 #include "proxy/inspect.h"
 #include "core/clock.h"
+#include "core/log.h"
+#include "proxy/access_log.h"
 #include "proxy/adopted.h"
 #include "proxy/geography_watch.h"
 #include "proxy/server_internal.h"
@@ -29,6 +31,8 @@ void server_describe(struct server *server, struct server_facts *ret)
 		.spans_sent = spans.sent,
 		.spans_dropped = spans.dropped,
 		.spans_failed = spans.failed,
+		.access_lines_lost = access_log_lost_lines(),
+		.log_lines_lost = log_lost_lines(),
 	};
 }
 

@@ -40,6 +40,35 @@ static void status_is_six_lines(void **state)
 	      "pools         2, with 3 of 4 endpoints available\n");
 }
 
+static void status_names_lost_lines_where_there_are(void **state)
+{
+	static const struct {
+		const char *lost, *expected;
+	} cases[] = {
+		{"{\"access_log\":0,\"log\":0}", NULL},
+		{"{\"access_log\":12,\"log\":0}",
+		 "\nlines lost    12 of the access log, 0 of the log\n"},
+		{"{\"access_log\":0,\"log\":7}",
+		 "\nlines lost    0 of the access log, 7 of the log\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *result = json_pack("{s:o}", "lines_lost",
+					   json_loads(cases[i].lost, 0, NULL));
+		struct ctl_screen screen = {0};
+		struct strbuf out = {0};
+
+		view_status(result, &screen, &out);
+		if (cases[i].expected)
+			assert_non_null(strstr(out.text, cases[i].expected));
+		else
+			assert_null(strstr(out.text, "lost"));
+		strbuf_done(&out);
+		json_decref(result);
+	}
+}
+
 static void listeners_show_places_and_quantiles(void **state)
 {
 	(void)state;
@@ -247,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_is_six_lines),
+		cmocka_unit_test(status_names_lost_lines_where_there_are),
 		cmocka_unit_test(listeners_show_places_and_quantiles),
 		cmocka_unit_test(pools_sum_up_their_endpoints),
 		cmocka_unit_test(mirrors_stand_below_the_pools),
