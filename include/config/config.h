@@ -201,6 +201,7 @@ struct config_endpoint {
 	enum config_resolve resolve;
 	const char *host; /* the name to resolve; NULL otherwise */
 	uint16_t port;    /* host order, for resolve: dns */
+	uint32_t resolve_hold_ms;
 	uint32_t weight;  /* 1 in 0..256 */
 	const char *zone; /* NULL: none */
 	bool has_location;

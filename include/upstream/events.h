@@ -21,11 +21,11 @@ struct upstream_events {
 	void (*on_ejected)(struct pool *pool, struct endpoint *endpoint, uint32_t duration_ms,
 			   void *context);
 	/*
-	 * A name could not be resolved; the last good answer stays. Once for each row of failures.
-	 * Thread: control.
+	 * A name could not be resolved; the last good answer stays for @kept_ms, or (-1) until
+	 * there is another. Once for each row of failures. Thread: control.
 	 */
 	void (*on_resolve_failed)(struct pool *pool, const char *host, const char *reason,
-				  void *context);
+				  int64_t kept_ms, void *context);
 	/* A name's addresses are others now. Thread: control. */
 	void (*on_addresses_changed)(struct pool *pool, const char *host, size_t count,
 				     void *context);

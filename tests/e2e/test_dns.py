@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endpoints that are names: every address is used, changes are followed, failures survived."""
+import time
+
 import pytest
 
 from lib import ask, dns
@@ -8,7 +10,7 @@ from lib.netns import backend_address
 from lib.process import wait_until
 
 NAME = "api.test"
-ENDPOINT = {"address": f"{NAME}:7000", "resolve": "dns"}
+ENDPOINT = {"address": f"{NAME}:7000", "resolve": "dns", "resolve_hold": "3s"}
 
 
 @pytest.fixture
@@ -52,7 +54,19 @@ def test_a_changed_answer_is_followed_by_its_ttl(net, started, names):
 
 def test_the_last_good_answer_outlives_failures(net, started, names):
     wait_until(lambda: addresses(started) == expected(2, 3), 5)
-    del names[NAME]
+    names[NAME] = dns.FAILS
     wait_until(lambda: "cannot resolve" in started.process.stderr(), 10)
+    time.sleep(4)  # longer than a name that is gone would be held
     assert addresses(started) == expected(2, 3)
     assert set(ask.names(net.client, FRONT, 20)) == {"host2", "host3"}
+
+
+def test_a_name_that_is_gone_loses_its_addresses_after_the_hold(net, started, names):
+    wait_until(lambda: addresses(started) == expected(2, 3), 5)
+    del names[NAME]
+    wait_until(lambda: "stay in use for 3000 ms" in started.process.stderr(), 10)
+    assert addresses(started) == expected(2, 3)
+    wait_until(lambda: addresses(started) == set(), 10)
+    names[NAME] = [backend_address(4)]
+    wait_until(lambda: addresses(started) == expected(4), 15)
+    assert set(ask.names(net.client, FRONT, 4)) == {"host4"}

@@ -65,6 +65,13 @@ static const struct option endpoint_options[] = {
 	 .default_text = "none",
 	 .help = "dns: the address is a name; each of its addresses becomes an endpoint, looked up "
 		 "again when the answer expires."},
+	{.name = "resolve_hold",
+	 .type = &type_duration,
+	 FIELD(config_endpoint, resolve_hold_ms),
+	 RANGE(0, 7 * DAY),
+	 .default_text = "30s",
+	 .help = "With resolve: dns, how long the addresses of a name stay that servers say does "
+		 "not exist any more. Servers that fail or do not answer take none away."},
 	{.name = "weight",
 	 .type = &type_count,
 	 FIELD(config_endpoint, weight),

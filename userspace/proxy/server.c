@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,11 +46,18 @@ static void on_ejected(struct pool *pool, struct endpoint *endpoint, uint32_t ej
 }
 
 static void on_resolve_failed(struct pool *pool, const char *host, const char *reason,
-			      void *context)
+			      int64_t kept_ms, void *context)
 {
+	const char *name = pool_config(pool)->name;
+
 	(void)context;
-	log_warn("pool %s: cannot resolve %s: %s; the last good answer stays in force",
-		 pool_config(pool)->name, host, reason);
+	if (kept_ms < 0)
+		log_warn("pool %s: cannot resolve %s: %s; addresses known before stay in use", name,
+			 host, reason);
+	else
+		log_warn("pool %s: cannot resolve %s: %s; addresses known before stay in use for "
+			 "%" PRId64 " ms",
+			 name, host, reason, kept_ms);
 }
 
 static void on_addresses_changed(struct pool *pool, const char *host, size_t count, void *context)

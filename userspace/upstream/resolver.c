@@ -8,7 +8,9 @@
  *   GOOD      the answer's
  *   NONE      none (the name exists not, or not in this family)
  *   FAILED    those of the family's last good answer
- * Where that leaves no address at all, everything stays as it was.
+ * Where that leaves no address at all, everything stays as it was: for as long as servers fail, and
+ * for hold_ms where every family is NONE. A name that is taken out of its zone is gone, one that a
+ * mistake took out comes back.
  */
 #include "upstream/resolver_internal.h"
 
@@ -80,10 +82,10 @@ static uint64_t ttl_ms(const struct resolver_name *name)
 	return clamp_ms(ttl_s * 1000, RESOLVER_TTL_MIN_MS, RESOLVER_TTL_MAX_MS);
 }
 
-static bool has_failure(const struct resolver_name *name)
+static bool has(const struct resolver_name *name, enum lookup_outcome outcome)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(name->families); i++)
-		if (name->families[i].outcome == LOOKUP_FAILED)
+		if (name->families[i].outcome == outcome)
 			return true;
 	return false;
 }
@@ -132,33 +134,76 @@ static int publish(struct resolver_name *name, struct address_set *set)
 	return err;
 }
 
-static void fail(struct resolver_name *name)
+static void forget_addresses(struct resolver_name *name)
 {
-	name->failures++;
-	if (name->failures == 1)
-		name->ops->on_failed(name, name->reason ? name->reason : "no addresses");
-	io_timer_start(name->resolver->loop, &name->timer, retry_delay_ms(name->failures));
+	const struct address_set none = {};
+
+	if (name->is_forgotten || name->ops->on_addresses(name, &none))
+		return;
+	name->is_forgotten = true;
+	address_set_done(&name->current);
+	remember_good(name);
+}
+
+/* Return: when to ask again: by @delay_ms, and when the hold ends. */
+static uint64_t hold(struct resolver_name *name, bool is_denied, uint64_t delay_ms)
+{
+	if (!name->is_denied)
+		return delay_ms;
+	if (name->denied_ms < name->hold_ms)
+		delay_ms = clamp_ms(delay_ms, 0, name->hold_ms - name->denied_ms);
+	else if (is_denied)
+		forget_addresses(name);
+	name->denied_ms += delay_ms;
+	return delay_ms;
+}
+
+/* No family has brought an address. Return: when to ask again. */
+static uint64_t fail(struct resolver_name *name, uint64_t delay_ms)
+{
+	bool is_denied = !has(name, LOOKUP_FAILED);
+	bool is_news = !name->is_failing || (is_denied && !name->is_denied);
+
+	if (is_denied && !name->is_denied)
+		name->denied_ms = 0;
+	name->is_denied |= is_denied;
+	name->is_failing = true;
+	if (is_news)
+		name->ops->on_failed(name, name->reason ? name->reason : "no addresses", is_denied);
+	return hold(name, is_denied, delay_ms);
+}
+
+/* Return: 0; an error if there is nothing to use, or it could not be. */
+static int use_answers(struct resolver_name *name)
+{
+	struct address_set set = {};
+	int err = merge(name, &set);
+
+	if (err)
+		return err;
+	if (set.count == 0)
+		return -ENODATA;
+	err = publish(name, &set);
+	remember_good(name);
+	address_set_done(&set);
+	return err;
 }
 
 static void finish(struct resolver_name *name)
 {
-	struct address_set set = {};
-	uint64_t delay_ms;
+	uint64_t delay_ms = ttl_ms(name);
 
-	if (merge(name, &set) || set.count == 0) {
-		fail(name);
-		return;
-	}
-	delay_ms = ttl_ms(name);
-	if (publish(name, &set) == 0 && !has_failure(name)) {
+	if (use_answers(name) == 0 && !has(name, LOOKUP_FAILED)) {
 		name->failures = 0;
 	} else {
 		uint64_t retry_ms = retry_delay_ms(++name->failures);
 
 		delay_ms = retry_ms < delay_ms ? retry_ms : delay_ms;
 	}
-	remember_good(name);
-	address_set_done(&set);
+	if (has(name, LOOKUP_GOOD))
+		name->is_failing = name->is_denied = name->is_forgotten = false;
+	else
+		delay_ms = fail(name, delay_ms);
 	io_timer_start(name->resolver->loop, &name->timer, delay_ms);
 }
 

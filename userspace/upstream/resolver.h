@@ -39,19 +39,23 @@ struct resolver_name;
 
 struct resolver_ops {
 	/*
-	 * The addresses are others than before; @set is borrowed for the call. Return: 0; an error
-	 * makes the resolver come again soon.
+	 * The addresses are others than before, none if the name is gone for good; @set is borrowed
+	 * for the call. Return: 0; an error makes the resolver come again soon.
 	 */
 	int (*on_addresses)(struct resolver_name *name, const struct address_set *set);
-	/* First failure of a row; what was known stays. @reason: static text. */
-	void (*on_failed)(struct resolver_name *name, const char *reason);
+	/*
+	 * No family has an address to offer, for the first time in a row; what was known stays.
+	 * @is_denied: there is no such name any more, so that it stays for @hold_ms. @reason:
+	 * static text.
+	 */
+	void (*on_failed)(struct resolver_name *name, const char *reason, bool is_denied);
 };
 
 /* What one family's lookup said, and what it said last when it could say anything. */
 struct resolver_family {
 	struct resolver_name *name;
 	int family;
-	enum { LOOKUP_FAILED, LOOKUP_NONE, LOOKUP_GOOD } outcome;
+	enum lookup_outcome { LOOKUP_FAILED, LOOKUP_NONE, LOOKUP_GOOD } outcome;
 	struct address_set fresh, good;
 	uint32_t ttl_s;
 };
@@ -60,6 +64,7 @@ struct resolver_family {
 struct resolver_name {
 	const char *host; /* borrowed */
 	uint16_t port;    /* host order: of the addresses */
+	uint32_t hold_ms; /* how long servers must deny the name (RFC 2308) to be believed */
 	const struct resolver_ops *ops;
 
 	/* The resolver's: zero at first. */
@@ -71,6 +76,8 @@ struct resolver_name {
 	unsigned pending;
 	unsigned failures;
 	const char *reason;
+	bool is_failing, is_denied, is_forgotten;
+	uint64_t denied_ms; /* what has been waited since it was denied first */
 };
 
 /* Begins with the next round of the loop. @name lives until resolver_free(). */

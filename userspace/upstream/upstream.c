@@ -56,14 +56,15 @@ static int on_addresses(struct resolver_name *name, const struct address_set *se
 	return err;
 }
 
-static void on_failed(struct resolver_name *name, const char *reason)
+static void on_failed(struct resolver_name *name, const char *reason, bool is_denied)
 {
 	struct dns_member *member = container_of(name, struct dns_member, name);
 	struct upstream *upstream = member->upstream;
 
 	if (upstream->events.on_resolve_failed)
 		upstream->events.on_resolve_failed(upstream->pools[member->pool], name->host,
-						   reason, upstream->events.context);
+						   reason, is_denied ? (int64_t)name->hold_ms : -1,
+						   upstream->events.context);
 }
 
 static const struct resolver_ops resolver_ops = {
@@ -83,6 +84,7 @@ static void add_pool_members(struct upstream *upstream, size_t pool)
 		upstream->members[upstream->nmembers++] = (struct dns_member){
 			.name = {.host = endpoint->host,
 				 .port = endpoint->port,
+				 .hold_ms = endpoint->resolve_hold_ms,
 				 .ops = &resolver_ops},
 			.upstream = upstream,
 			.pool = pool,

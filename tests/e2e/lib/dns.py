@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A name server for tests: A records only, from a dictionary that the test may change."""
+"""A name server for tests: A records only, from a dictionary that the test may change. No addresses: no such name."""
 import socket
 import struct
 import threading
 
 A, IN = 1, 1
-ANSWER, NO_SUCH_NAME = 0x8580, 0x8583
+ANSWER, SERVER_FAILURE, NO_SUCH_NAME = 0x8580, 0x8582, 0x8583
+FAILS = object()  # in place of a name's addresses
 TTL = 1
 
 
@@ -20,7 +21,7 @@ def _question(query):
 
 class Server:
     def __init__(self, namespace, records):
-        self.records = records  # name → addresses; a name that is missing does not exist
+        self.records = records  # name → addresses or FAILS; a name that is missing does not exist
         self._socket = namespace.socket(kind=socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 53))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -28,9 +29,9 @@ class Server:
 
     def _answer(self, query):
         name, kind, question = _question(query)
-        known = self.records.get(name)
-        addresses = known if known and kind == A else []
-        flags = ANSWER if known is not None else NO_SUCH_NAME
+        known = self.records.get(name, ())
+        flags = SERVER_FAILURE if known is FAILS else ANSWER if known else NO_SUCH_NAME
+        addresses = known if flags == ANSWER and kind == A else []
         head = query[:2] + struct.pack("!5H", flags, 1, len(addresses), 0, 0)
         answers = b"".join(struct.pack("!HHHIH", 0xc00c, A, IN, TTL, 4) + socket.inet_aton(address)
                            for address in addresses)

@@ -23,7 +23,7 @@ static struct io_loop *loop;
 static struct resolver *resolver;
 static struct resolver_name name;
 static char known[256]; /* the addresses, in their order */
-static unsigned nchanges, nfailures;
+static unsigned nchanges, nfailures, ndenials;
 static int refusal;
 static uint64_t delays[16];
 static size_t ndelays, rounds;
@@ -59,11 +59,12 @@ static int on_addresses(struct resolver_name *of, const struct address_set *set)
 	return refusal;
 }
 
-static void on_failed(struct resolver_name *of, const char *reason)
+static void on_failed(struct resolver_name *of, const char *reason, bool is_denied)
 {
 	assert_ptr_equal(of, &name);
 	assert_non_null(reason);
 	nfailures++;
+	ndenials += is_denied;
 }
 
 static int set_up(void **state)
@@ -76,9 +77,10 @@ static int set_up(void **state)
 	loop = fixture_loop();
 	dns_start(loop);
 	options.servers = dns.csv;
-	name = (struct resolver_name){.host = "api.test", .port = 80, .ops = &ops};
+	name = (struct resolver_name){
+		.host = "api.test", .port = 80, .hold_ms = 30000, .ops = &ops};
 	known[0] = '\0';
-	nchanges = nfailures = 0;
+	nchanges = nfailures = ndenials = 0;
 	refusal = 0;
 	ndelays = rounds = 0;
 	assert_int_equal(resolver_new(loop, &options, &resolver), 0);
@@ -157,6 +159,8 @@ static void failure_keeps_the_last_good_answer(void **state)
 	look_up(3);
 	assert_string_equal(known, "192.0.2.1:80");
 	assert_int_equal(nchanges, 1);
+	assert_int_equal(nfailures, 1);
+	assert_int_equal(ndenials, 0);
 	/* Partial answers are used as they are, so nothing is new and nothing to complain of. */
 	dns.a.rcode = dns.aaaa.rcode = DNS_OK;
 	look_up(1);
@@ -169,28 +173,86 @@ static void tries_after_failures_come_ever_later(void **state)
 	static const uint64_t expected[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
 
 	(void)state;
-	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
+	dns.a.rcode = dns.aaaa.rcode = DNS_SERVFAIL;
 	look_up(ARRAY_SIZE(expected));
 	assert_memory_equal(delays, expected, sizeof(expected));
 	assert_int_equal(nfailures, 1);
 	assert_int_equal(nchanges, 0);
 }
 
-static void name_that_vanishes_keeps_its_addresses(void **state)
+static void name_that_vanishes_keeps_its_addresses_for_the_hold(void **state)
+{
+	static const uint64_t expected[] = {1000, 2000, 4000, 8000, 15000, 32000};
+
+	(void)state;
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
+	look_up(1);
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
+	look_up(5);
+	assert_string_equal(known, "192.0.2.1:80");
+	assert_int_equal(nfailures, 1);
+	assert_int_equal(ndenials, 1);
+	/* It is asked for when the 30 s are over, and gone. */
+	look_up(1);
+	assert_string_equal(known, "");
+	assert_int_equal(nchanges, 2);
+	assert_memory_equal(delays + 1, expected, sizeof(expected));
+	look_up(1);
+	assert_int_equal(nchanges, 2);
+	/* And comes back with the very address that it had. */
+	dns.a.rcode = DNS_OK;
+	look_up(1);
+	assert_string_equal(known, "192.0.2.1:80");
+	dns.a.rcode = DNS_NXDOMAIN;
+	look_up(1);
+	assert_string_equal(known, "192.0.2.1:80");
+	assert_int_equal(ndenials, 2);
+}
+
+static void failures_during_the_hold_take_no_address(void **state)
 {
 	(void)state;
 	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
 	look_up(1);
 	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
-	look_up(2);
+	look_up(1);
+	dns.a.rcode = dns.aaaa.rcode = DNS_SERVFAIL;
+	look_up(8);
 	assert_string_equal(known, "192.0.2.1:80");
+	/* It has been said to be gone for longer than that, and is again. */
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
+	look_up(1);
+	assert_string_equal(known, "");
+	/* A family that fails has nothing to bring back. */
+	dns.aaaa.rcode = DNS_OK;
+	dns.a.rcode = DNS_SERVFAIL;
+	look_up(1);
+	assert_string_equal(known, "");
+}
+
+static void failure_that_becomes_a_denial_is_news(void **state)
+{
+	(void)state;
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
+	look_up(1);
+	dns.a.rcode = dns.aaaa.rcode = DNS_SERVFAIL;
+	look_up(2);
 	assert_int_equal(nfailures, 1);
-	/* And a second row of failures is news again. */
-	dns.a.rcode = DNS_OK;
-	look_up(1);
-	dns.a.rcode = DNS_NXDOMAIN;
-	look_up(1);
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
+	look_up(2);
 	assert_int_equal(nfailures, 2);
+	assert_int_equal(ndenials, 1);
+}
+
+static void name_that_vanishes_without_a_hold_is_gone_at_once(void **state)
+{
+	(void)state;
+	name.hold_ms = 0;
+	dns.a = (struct dns_records){.texts = {"192.0.2.1"}};
+	look_up(1);
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
+	look_up(1);
+	assert_string_equal(known, "");
 }
 
 static void one_familys_failure_does_not_touch_the_other(void **state)
@@ -292,7 +354,10 @@ int main(void)
 		TEST(ttl_is_kept_within_bounds),
 		TEST(failure_keeps_the_last_good_answer),
 		TEST(tries_after_failures_come_ever_later),
-		TEST(name_that_vanishes_keeps_its_addresses),
+		TEST(name_that_vanishes_keeps_its_addresses_for_the_hold),
+		TEST(failures_during_the_hold_take_no_address),
+		TEST(failure_that_becomes_a_denial_is_news),
+		TEST(name_that_vanishes_without_a_hold_is_gone_at_once),
 		TEST(one_familys_failure_does_not_touch_the_other),
 		TEST(family_without_records_any_more_loses_its_addresses),
 		TEST(refused_addresses_are_offered_again),

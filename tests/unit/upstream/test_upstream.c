@@ -24,6 +24,8 @@ static struct upstream *upstream;
 static char live[ADDRESS_TEXT_SIZE], dead[ADDRESS_TEXT_SIZE];
 static int listener;
 static unsigned ups, downs, answers, unresolved;
+static size_t expected_count; /* of addresses */
+static int64_t expected_kept_ms;
 
 int __real_resolver_new(struct io_loop *on, const struct resolver_options *options,
 			struct resolver **ret);
@@ -56,18 +58,19 @@ static void on_addresses_changed(struct pool *pool, const char *host, size_t cou
 	(void)context;
 	assert_ptr_equal(pool, upstream_find_pool(upstream, "pool"));
 	assert_string_equal(host, "api.test");
-	assert_int_equal(count, 2);
+	assert_int_equal(count, expected_count);
 	answers++;
 	io_loop_stop(loop);
 }
 
 static void on_resolve_failed(struct pool *pool, const char *host, const char *reason,
-			      void *context)
+			      int64_t kept_ms, void *context)
 {
 	(void)pool;
 	(void)context;
 	assert_string_equal(host, "api.test");
 	assert_non_null(reason);
+	assert_int_equal(kept_ms, expected_kept_ms);
 	unresolved++;
 	io_loop_stop(loop);
 }
@@ -113,6 +116,8 @@ static int set_up(void **state)
 						       .fall = 1};
 	config = (struct config){.pools = pools, .npools = 1};
 	ups = downs = answers = unresolved = 0;
+	expected_count = 2;
+	expected_kept_ms = 0;
 	dns_start(loop);
 	upstream = start(NULL);
 	return 0;
@@ -267,6 +272,39 @@ static void names_become_endpoints_and_outlive_a_reload(void **state)
 	assert_true(knows("192.0.2.1:80") && knows("192.0.2.2:80"));
 }
 
+static void name_that_is_gone_takes_what_a_reload_took_over(void **state)
+{
+	struct upstream *next;
+
+	(void)state;
+	dns.a = (struct dns_records){.texts = {"192.0.2.1", "192.0.2.2"}};
+	use_a_name();
+	fixture_run(loop);
+	next = start(upstream);
+	stop(upstream);
+	upstream = next;
+	dns.a.rcode = dns.aaaa.rcode = DNS_NXDOMAIN;
+	expected_count = 0;
+	while (answers < 2)
+		fixture_run(loop);
+	assert_int_equal(unresolved, 1);
+	assert_false(knows("192.0.2.1:80") || knows("192.0.2.2:80"));
+}
+
+static void name_that_servers_cannot_tell_of_keeps_its_addresses(void **state)
+{
+	(void)state;
+	dns.a = (struct dns_records){.texts = {"192.0.2.1", "192.0.2.2"}};
+	dns.ttl_s = 1;
+	use_a_name();
+	fixture_run(loop);
+	dns.a.rcode = dns.aaaa.rcode = DNS_SERVFAIL;
+	expected_kept_ms = -1;
+	fixture_run(loop);
+	assert_int_equal(unresolved, 1);
+	assert_true(knows("192.0.2.1:80") && knows("192.0.2.2:80"));
+}
+
 static void name_that_is_unknown_gives_an_empty_pool(void **state)
 {
 	const struct pool_request request = {};
@@ -292,6 +330,8 @@ int main(void)
 		TEST(reload_keeps_what_checks_have_found),
 		TEST(stop_without_a_start_ends_as_well),
 		TEST(names_become_endpoints_and_outlive_a_reload),
+		TEST(name_that_is_gone_takes_what_a_reload_took_over),
+		TEST(name_that_servers_cannot_tell_of_keeps_its_addresses),
 		TEST(name_that_is_unknown_gives_an_empty_pool),
 	};
 
