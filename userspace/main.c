@@ -75,6 +75,7 @@ static int check_config(const char *path)
 	struct strbuf errors = {};
 	int err = server_check(config, &errors);
 
+	identity_check(config, &errors); /* the file may be for another machine: no error of its */
 	if (err || errors.len)
 		fputs(errors.len ? errors.text : "sluiced: out of memory\n", stderr);
 	strbuf_done(&errors);
@@ -298,7 +299,8 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 	}
 	log_lines(err ? LOG_ERROR : LOG_WARN, "", errors.text);
 	if (err)
-		log_error("cannot start: %s", strerror(-err));
+		log_error("cannot start%s%s", errors.len ? "" : ": ",
+			  errors.len ? ", for what is said above" : strerror(-err));
 	strbuf_done(&errors);
 	return err;
 }

@@ -26,6 +26,9 @@ struct socket_listen_options {
 int socket_listen(const struct address *address,
 		  const struct socket_listen_options *options) WARN_UNUSED;
 
+/* What an operator does about @error of socket_listen(), behind its text: "; …", or nothing. */
+const char *socket_listen_remedy(const struct address *address, int error);
+
 /* How many connections the kernel lets wait in a backlog at most, whatever is asked for:
  * net.core.somaxconn as it is now; its default where it cannot be read. */
 uint32_t socket_backlog_limit(void);

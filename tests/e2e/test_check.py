@@ -49,6 +49,14 @@ def test_a_missing_file_is_named(sluice):
     assert str(sluice.config_path) in done.stdout + done.stderr
 
 
+def test_a_user_that_this_machine_lacks_is_told_of(sluice):
+    """The file may be for another one."""
+    sluice.write(simple("192.0.2.1:80", top={"user": "nosuch", "group": "neither"}))
+    done = sluice.check()
+    assert done.returncode == 0
+    assert "there is no user nosuch" in done.stderr and "there is no group neither" in done.stderr
+
+
 def test_secrets_come_from_the_environment(sluice, monkeypatch):
     monkeypatch.setenv("ORIGIN", "192.0.2.1:80")
     sluice.write(simple("${ORIGIN}"))

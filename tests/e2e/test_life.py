@@ -143,6 +143,18 @@ def test_a_second_daemon_by_mistake_ends_before_it_listens(sluice, make_daemon, 
     assert sluice.ctl_json("status")["state"] == "serving"
 
 
+def test_a_place_that_is_taken_is_told_with_what_to_do(sluice, make_daemon, origin):
+    config = simple(origin)
+    config["listeners"][0]["bind"] = "unix:" + str(sluice.directory / "l.sock")
+    sluice.start(config)
+    second = make_daemon("second")
+    second.launch(config)
+    assert second.process.wait(10) == 1
+    assert "l.sock: Address already in use; another program" in second.process.stderr()
+    assert "cannot start, for what is said above" in second.process.stderr()
+    second.process = None
+
+
 def test_a_service_manager_is_told(net, tmp_path, sluice, origin, keep):
     manager = keep(Notifications(tmp_path / "notify"))
     config = simple(origin)

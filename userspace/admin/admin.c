@@ -17,6 +17,14 @@ static int fail(struct strbuf *errors, const char *option, const char *object, i
 	return error;
 }
 
+static int fail_to_listen(struct strbuf *errors, const char *option, const char *object,
+			  const struct address *address, int error)
+{
+	strbuf_printf(errors, "%s: %s: %s%s\n", option, object, strerror(-error),
+		      socket_listen_remedy(address, error));
+	return error;
+}
+
 /* /run is empty after boot; a directory that is there already is left as it is. */
 static void make_directory(const char *path)
 {
@@ -60,7 +68,7 @@ static int open_control(const struct config_admin *config, struct strbuf *errors
 	make_directory(config->socket);
 	fd = socket_listen(&address, &options);
 	if (fd < 0)
-		return fail(errors, "admin.socket", config->socket, fd);
+		return fail_to_listen(errors, "admin.socket", config->socket, &address, fd);
 	r = config->socket_group ? set_group(config->socket, config->socket_group) : 0;
 	if (r < 0) {
 		close(fd);
@@ -77,7 +85,8 @@ static int open_http(const struct config_admin *config, struct strbuf *errors)
 	int fd = socket_listen(&config->listen, &options);
 
 	if (fd < 0)
-		return fail(errors, "admin.listen", address_format(&config->listen, text), fd);
+		return fail_to_listen(errors, "admin.listen", address_format(&config->listen, text),
+				      &config->listen, fd);
 	return fd;
 }
 

@@ -97,12 +97,20 @@ static void render_one(const struct diagnostic *diagnostic, const char *name, st
 			      diagnostic->text);
 }
 
+/* ":80" is a place of IPv4 and one of IPv6, and wrong as both. */
+static bool is_repetition(const struct diagnostic *diagnostic, const struct diagnostic *before)
+{
+	return diagnostic->line == before->line && diagnostic->column == before->column &&
+	       strcmp(diagnostic->text, before->text) == 0;
+}
+
 void diagnostics_render(struct diagnostics *diagnostics, const char *name, struct strbuf *out)
 {
 	if (diagnostics->kept)
 		qsort(diagnostics->all, diagnostics->kept, sizeof(*diagnostics->all), compare);
 	for (size_t i = 0; i < diagnostics->kept; i++)
-		render_one(&diagnostics->all[i], name, out);
+		if (i == 0 || !is_repetition(&diagnostics->all[i], &diagnostics->all[i - 1]))
+			render_one(&diagnostics->all[i], name, out);
 	if (diagnostics->count > DIAGNOSTICS_MAX)
 		strbuf_printf(out, "%s: %zu more errors are not shown\n", name,
 			      diagnostics->count - DIAGNOSTICS_MAX);

@@ -7,6 +7,7 @@
 #include "core/utf8.h"
 
 #include <errno.h>
+#include <string.h>
 #include <yaml.h>
 
 struct builder {
@@ -38,6 +39,18 @@ static void place_of(struct slice text, size_t offset, uint32_t *ret_line, uint3
 	*ret_column = column;
 }
 
+/* The most frequent mistake, of which libyaml's words say nothing. Before it are blanks alone. */
+static bool is_tab_at(struct slice text, uint32_t line, uint32_t column)
+{
+	const char *end = text.ptr + text.len, *at = text.ptr;
+
+	while (at && --line > 0) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	return at && column <= (size_t)(end - at) && at[column - 1] == '\t';
+}
+
 static int report_syntax(struct builder *builder)
 {
 	const yaml_parser_t *yaml = &builder->yaml;
@@ -48,9 +61,10 @@ static int report_syntax(struct builder *builder)
 		return -ENOMEM;
 	if (yaml->error == YAML_READER_ERROR)
 		place_of(builder->source, yaml->problem_offset, &line, &column);
-	diagnose_at(builder->diagnostics, line, column, "YAML syntax: %s%s%s; expected valid YAML",
+	diagnose_at(builder->diagnostics, line, column, "YAML syntax: %s%s%s; expected %s",
 		    yaml->context ? yaml->context : "", yaml->context ? ", " : "",
-		    yaml->problem ? yaml->problem : "cannot be read");
+		    yaml->problem ? yaml->problem : "cannot be read",
+		    is_tab_at(builder->source, line, column) ? "spaces, not a tab" : "valid YAML");
 	return -EINVAL;
 }
 

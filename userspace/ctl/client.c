@@ -194,8 +194,9 @@ void client_explain(const char *path, int error, struct strbuf *out)
 				       "admin.socket in its configuration this path?");
 		break;
 	case -ECONNREFUSED:
-		strbuf_append_str(out, "nobody listens on this socket: sluiced has ended without "
-				       "removing it. Start it again.");
+		strbuf_append_str(out,
+				  "nobody listens there: sluiced has ended without removing its "
+				  "socket, and wants starting again, or this is no socket.");
 		break;
 	case -EACCES:
 		strbuf_append_str(out,

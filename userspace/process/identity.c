@@ -85,8 +85,20 @@ static void say_what_is_missing(void)
 		if (!needs[i].is_available)
 			strbuf_printf(&missing, "%s%s", missing.len ? ", " : "", needs[i].what);
 	if (missing.len)
-		log_info("runs unprivileged; not available: %s", missing.text);
+		log_info("not available without privileges: %s", missing.text);
 	strbuf_done(&missing);
+}
+
+void identity_check(const struct config *config, struct strbuf *ret_problems)
+{
+	struct privileges ignored;
+
+	if (privileges_lookup(config->user, NULL, &ignored) < 0)
+		strbuf_printf(ret_problems, "%s: user: there is no user %s on this machine\n",
+			      config->path, config->user);
+	if (privileges_lookup(NULL, config->group, &ignored) < 0)
+		strbuf_printf(ret_problems, "%s: group: there is no group %s on this machine\n",
+			      config->path, config->group);
 }
 
 int identity_assume(const struct config *config)
@@ -95,8 +107,11 @@ int identity_assume(const struct config *config)
 	int err = privileges_lookup(config->user, config->group, &privileges);
 
 	if (err) {
-		log_error("%s: there is no user %s or group %s", config->path,
-			  config->user ? config->user : "-", config->group ? config->group : "-");
+		struct strbuf problems = {};
+
+		identity_check(config, &problems);
+		log_lines(LOG_ERROR, "", problems.text);
+		strbuf_done(&problems);
 		return err;
 	}
 	make_socket_directory(config->admin.socket, &privileges);
@@ -107,8 +122,10 @@ int identity_assume(const struct config *config)
 		say_what_is_missing();
 		return 0;
 	}
-	if (!privileges.has_user && !privileges.has_group)
+	if (!privileges.has_user && !privileges.has_group) {
+		say_what_is_missing(); /* root of a container may be short of them */
 		return 0;
+	}
 	err = privileges_drop(&privileges, wanted_capabilities(config));
 	if (err)
 		log_error("cannot become user %s: %s", config->user ? config->user : "-",

@@ -44,6 +44,9 @@ int instance_claim(const struct config *config, struct pin **ret)
 	if (err)
 		log_info(
 			"acceleration: what the packet programs carry ends with the daemon: %s: %s",
-			directory, err == -ENODEV ? "not a BPF file system" : strerror(-err));
+			directory,
+			err == -ENODEV ? "not in a BPF file system: `mount -t bpf bpf "
+					 "/sys/fs/bpf` makes one"
+				       : strerror(-err));
 	return 0;
 }

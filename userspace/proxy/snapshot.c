@@ -58,9 +58,10 @@ static int add_binding(struct snapshot *snapshot, const struct snapshot_options 
 	else
 		err = binding_open(config, address, options->workers, options->loads, &binding);
 	if (err) {
-		strbuf_printf(ret_errors, "%s:%u: listener %s: cannot listen on %s: %s\n",
+		strbuf_printf(ret_errors, "%s:%u: listener %s: cannot listen on %s: %s%s\n",
 			      snapshot->config->path, config->line, config->name,
-			      address_format(address, text), strerror(-err));
+			      address_format(address, text), strerror(-err),
+			      socket_listen_remedy(address, err));
 		return err;
 	}
 	snapshot->bindings[snapshot->nbindings++] = (struct snapshot_binding){.binding = binding,

@@ -689,7 +689,8 @@ static void what_cannot_be_opened_is_named(void **state)
 
 	(void)state;
 	assert_true(admin_open(&config, &admin, &errors) < 0);
-	assert_non_null(strstr(errors.text, "admin.socket: /proc/nowhere/socket: "));
+	assert_non_null(strstr(errors.text, "admin.socket: /proc/nowhere/socket: No such file or "
+					    "directory; its directory is missing"));
 	strbuf_done(&errors);
 }
 

@@ -228,7 +228,13 @@ static const struct {
 	{"a: \"\\q\"\n", "1:5: YAML syntax: while parsing a quoted scalar, found unknown escape "
 			 "character; expected valid YAML\n"},
 	{"\tworkers: 1\n", "1:1: YAML syntax: while scanning for the next token, found character "
-			   "that cannot start any token; expected valid YAML\n"},
+			   "that cannot start any token; expected spaces, not a tab\n"},
+	{"listeners:\n\t- x\n", "2:1: YAML syntax: while scanning for the next token, found "
+				"character that cannot start any token; expected spaces, not a "
+				"tab\n"},
+	{"# \xc3\xa4\n\tx: 1\n", "2:1: YAML syntax: while scanning for the next token, found "
+				 "character that cannot start any token; expected spaces, not a "
+				 "tab\n"},
 	{"workers: 1\n\xff: 2\n", "2:1: byte 0xff is not UTF-8; expected a file in UTF-8\n"},
 	{"workers: \xc3", "1:10: byte 0xc3 is not UTF-8; expected a file in UTF-8\n"},
 	{"workers: \x01\n",
@@ -652,6 +658,9 @@ static const struct {
 	{BINDS("'10.0.0.1:80', '10.0.0.1:80'") P,
 	 "1:45: bind: \"10.0.0.1:80\" clashes with bind \"10.0.0.1:80\" on line 1; expected an "
 	 "address that nothing else listens on\n"},
+	{BINDS("':80', ':80'") P, "1:37: bind: \":80\" clashes with bind \":80\" on line 1; "
+				  "expected an address that nothing "
+				  "else listens on\n"},
 	{BINDS("'10.0.0.1:80-90', '10.0.0.1:90-99'") P,
 	 "1:48: bind: \"10.0.0.1:90-99\" clashes with bind \"10.0.0.1:80-90\" on line 1; expected "
 	 "an address that nothing else listens on\n"},

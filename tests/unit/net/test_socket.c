@@ -100,6 +100,38 @@ static void two_listeners_share_a_port_by_reuseport_only(void **state)
 	close(second);
 }
 
+static void refusals_to_listen_have_a_remedy(void **state)
+{
+	static const struct {
+		const char *place;
+		int error;
+		const char *remedy;
+	} cases[] = {
+		{"127.0.0.1:80", -EACCES, "CAP_NET_BIND_SERVICE"},
+		{"[::1]:8080", -EADDRINUSE, "ss -ltnp"},
+		{"192.0.2.1:80", -EADDRNOTAVAIL, "ip address"},
+		{"unix:/x/y", -ENOENT, "directory is missing"},
+		{"unix:/x/y", -EACCES, "must be writable"},
+		{"unix:/x/y", -EADDRINUSE, "no socket"},
+		{"127.0.0.1:8080", -EACCES, NULL},
+		{"127.0.0.1:80", -EMFILE, NULL},
+		{"unix:/x/y", -EMFILE, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct address address;
+		const char *remedy;
+
+		assert_int_equal(address_parse(slice_from_str(cases[i].place), &address), 0);
+		remedy = socket_listen_remedy(&address, cases[i].error);
+		if (cases[i].remedy)
+			assert_non_null(strstr(remedy, cases[i].remedy));
+		else
+			assert_string_equal(remedy, "");
+	}
+}
+
 static void v6only_is_said_either_way(void **state)
 {
 	struct socket_listen_options options = {.backlog = 8};
@@ -447,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptors_are_cloexec_and_nonblocking),
 		cmocka_unit_test(two_listeners_share_a_port_by_reuseport_only),
+		cmocka_unit_test(refusals_to_listen_have_a_remedy),
 		cmocka_unit_test(v6only_is_said_either_way),
 		cmocka_unit_test(transparent_listener_works_without_the_privilege),
 		cmocka_unit_test(connection_binds_its_source_without_taking_a_port),
