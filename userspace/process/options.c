@@ -13,7 +13,7 @@ static const char usage[] =
 	"A reverse proxy and load balancer.\n"
 	"\n"
 	"  -c, --config FILE   configuration (" DEFAULT_CONFIG "); - reads standard input\n"
-	"      --check         check the configuration and exit: 0 good, 2 not\n"
+	"      --check [FILE]  check the configuration and exit: 0 good, 2 not\n"
 	"      --schema        print the JSON Schema of the configuration and exit\n"
 	"      --reference     print every option with its default and exit\n"
 	"      --demo          also run small web servers for loopback endpoints\n"
@@ -25,7 +25,9 @@ static const char usage[] =
 	"SIGHUP reloads the configuration; SIGTERM, SIGINT and SIGQUIT let open connections end, "
 	"a\n"
 	"second one ends at once; SIGUSR1 opens the access log anew. See sluiced(8) and\n"
-	"sluice.yaml(5).\n";
+	"sluice.yaml(5).\n"
+	"\n"
+	"Exit codes: 0 ended as told, 1 failed at run time, 2 wrong usage or configuration.\n";
 
 enum { OPTION_CHECK = 256, OPTION_SCHEMA, OPTION_REFERENCE, OPTION_DEMO };
 

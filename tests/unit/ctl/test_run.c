@@ -78,8 +78,30 @@ static void a_refusal_exits_1_with_the_daemons_words(void **state)
 
 static void wrong_usage_exits_2(void **state)
 {
+	static const char *const lines[] = {
+		"",
+		"frob",
+		"--frob status",
+		"status extra",
+		"status -n 3",
+		"--timeout 5x status",
+		"connections --state nope",
+		"connections --limit 0",
+		"endpoint pool 10.0.0.1:80",
+		"endpoint pool 10.0.0.1:80 weigh 3",
+		"top nope",
+		"geo 1.2.3",
+		"guard frob",
+		"flows --instance ../x",
+		"capture --seconds 0",
+	};
+
 	(void)state;
-	assert_int_equal(run("/nonexistent", "frob"), CTL_EXIT_USAGE);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_int_equal(run("/nonexistent", lines[i]), CTL_EXIT_USAGE);
+		assert_non_null(strstr(err_text, "Try 'sluicectl --help'."));
+	}
+	run("/nonexistent", "frob");
 	assert_non_null(strstr(err_text, "unknown command 'frob'"));
 }
 
