@@ -2,12 +2,13 @@
 /*
  * handshake: TLS 1.3 handshakes as fast as they go, full ones or such that resume by a ticket; or
  * connections that have asked once and then idle. One cipher and one group for everybody. A
- * handshake counts when its first ticket has come: the server is through with it, too. Half ones
- * cost the client next to nothing: all say the same ClientHello, and leave when they are answered.
+ * handshake counts when its first ticket has come: the server is through with it, too. The client
+ * is a frugal one (tls13.h), so that the server is what there is to wait for; "checked" ones resume
+ * with OpenSSL's, which costs more than the server. Half ones leave when they are answered.
  *
- *   connecting ──► SSL_do_handshake ──► tickets come ──► counted, closed ──► the slot's next one
- *        │                 └──(hold)──► request ──► answer ──► idle
- *        └──(half)──► ClientHello ──► answer ──► counted, reset ──► the slot's next one
+ *   connecting ──► ClientHello ──► flights ──► a ticket ──► counted, closed ──► the next one
+ *        │                             └──(hold)──► request ──► answer ──► idle
+ *        └──(half)──► ClientHello ──► answer ──► counted, reset ──► the next one
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,17 +30,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tls13.h"
+
 #define NS_PER_S  UINT64_C(1000000000)
 #define PROCESSES 2
 #define AT_ONCE   64 /* handshakes under way where all connections are kept */
 
-enum kind { FULL, RESUMED, HALF, HOLD };
+enum kind { FULL, RESUMED, CHECKED, HALF, HOLD };
 
 static const char request[] = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 
 struct slot {
 	int fd;
-	SSL *ssl;            /* NULL: it stays with the ClientHello */
+	struct tls13 *tls;   /* of all but those that are OpenSSL's */
+	SSL *ssl;            /* of checked ones and held ones */
 	SSL_SESSION *ticket; /* the newest; NULL: the next handshake is a full one */
 	bool has_new_ticket, has_asked, is_idle;
 };
@@ -54,8 +58,6 @@ struct load {
 	size_t nslots, nstarted, nidle;
 	struct slot *slots;
 	SSL_CTX *ctx;
-	char hello[1024]; /* for those who leave */
-	size_t nhello;
 	int epoll;
 	struct totals *totals; /* shared with the process that adds them up */
 };
@@ -100,27 +102,14 @@ static SSL_CTX *make_context(void)
 	return ctx;
 }
 
-static void make_hello(struct load *load)
-{
-	SSL *ssl = SSL_new(load->ctx);
-	BIO *out = BIO_new(BIO_s_mem());
-	int len;
-
-	if (!ssl || !out)
-		die("memory");
-	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
-	SSL_connect(ssl);
-	len = BIO_read(out, load->hello, sizeof(load->hello));
-	if (len <= 0 || BIO_pending(out))
-		die("ClientHello");
-	load->nhello = (size_t)len;
-	SSL_free(ssl);
-	ERR_clear_error();
-}
-
 /* --- A connection ------------------------------------------------------------------------ */
 
-static void secure(const struct load *load, struct slot *slot)
+static bool is_openssls(enum kind kind)
+{
+	return kind == CHECKED || kind == HOLD;
+}
+
+static void secure_by_openssl(const struct load *load, struct slot *slot)
 {
 	slot->ssl = SSL_new(load->ctx);
 	if (!slot->ssl || !SSL_set_fd(slot->ssl, slot->fd))
@@ -128,8 +117,19 @@ static void secure(const struct load *load, struct slot *slot)
 	SSL_set_app_data(slot->ssl, slot);
 	SSL_set_connect_state(slot->ssl);
 	slot->has_new_ticket = false;
-	if (load->kind == RESUMED && slot->ticket)
+	if (load->kind == CHECKED && slot->ticket)
 		SSL_set_session(slot->ssl, slot->ticket);
+}
+
+static void secure(const struct load *load, struct slot *slot)
+{
+	if (!slot->tls)
+		slot->tls = calloc(1, sizeof(*slot->tls));
+	if (!slot->tls)
+		die("memory");
+	if (load->kind != RESUMED)
+		slot->tls->ticket.len = 0;
+	tls13_begin(slot->tls);
 }
 
 static void start(struct load *load, struct slot *slot)
@@ -144,22 +144,44 @@ static void start(struct load *load, struct slot *slot)
 		die("connect");
 	setsockopt(slot->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	slot->has_asked = false;
-	if (load->kind != HALF)
-		secure(load, slot);
+	(is_openssls(load->kind) ? secure_by_openssl : secure)(load, slot);
 	epoll_ctl(load->epoll, EPOLL_CTL_ADD, slot->fd, &event);
 }
 
-static void stop(struct slot *slot)
+/* What does not go yet goes when there is room, which is an event. Return: false: the end. */
+static bool flush(struct slot *slot)
+{
+	struct tls13 *tls = slot->tls;
+	ssize_t len = tls->nout ? send(slot->fd, tls->out, tls->nout, 0) : 0;
+
+	if (len < 0)
+		return errno == EAGAIN;
+	tls->nout -= (size_t)len;
+	memmove(tls->out, tls->out + len, tls->nout);
+	return true;
+}
+
+static void say_goodbye(struct slot *slot)
+{
+	if (slot->ssl) {
+		SSL_shutdown(slot->ssl);
+		SSL_free(slot->ssl);
+		ERR_clear_error();
+	} else {
+		tls13_end(slot->tls);
+		flush(slot);
+	}
+}
+
+static void stop(const struct load *load, struct slot *slot)
 {
 	const struct linger reset = {.l_onoff = 1};
 
-	if (slot->ssl)
-		SSL_shutdown(slot->ssl);
-	else
+	if (load->kind == HALF)
 		setsockopt(slot->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	SSL_free(slot->ssl);
+	else
+		say_goodbye(slot);
 	close(slot->fd);
-	ERR_clear_error();
 }
 
 static void start_next(struct load *load)
@@ -173,15 +195,15 @@ static void fail(struct load *load, struct slot *slot)
 	load->totals->failed++;
 	if (load->kind == HOLD)
 		die("a connection that was to be held failed");
-	stop(slot);
+	stop(load, slot);
 	start(load, slot);
 }
 
 static void on_done(struct load *load, struct slot *slot)
 {
 	load->totals->handshakes++;
-	load->totals->resumed += slot->ssl && SSL_session_reused(slot->ssl) ? 1 : 0;
-	stop(slot);
+	load->totals->resumed += slot->ssl ? SSL_session_reused(slot->ssl) : slot->tls->is_resumed;
+	stop(load, slot);
 	start(load, slot);
 }
 
@@ -212,7 +234,7 @@ static void on_answer(struct load *load, struct slot *slot)
 }
 
 /* Tickets are taken by reading, whether an answer is awaited or not. */
-static void on_event(struct load *load, struct slot *slot)
+static void on_openssl_event(struct load *load, struct slot *slot)
 {
 	char buf[4096];
 	int result = SSL_do_handshake(slot->ssl);
@@ -232,20 +254,27 @@ static void on_event(struct load *load, struct slot *slot)
 	}
 }
 
-static void on_half_event(struct load *load, struct slot *slot)
+static enum tls13_result receive(const struct load *load, struct slot *slot)
 {
-	char buf[4096];
-	ssize_t result;
+	struct tls13 *tls = slot->tls;
+	size_t room = sizeof(tls->in) - tls->nin;
+	ssize_t len = recv(slot->fd, tls->in + tls->nin, room, 0);
 
-	if (slot->has_asked)
-		result = recv(slot->fd, buf, sizeof(buf), 0);
-	else
-		result = send(slot->fd, load->hello, load->nhello, 0);
-	if (result > 0 && slot->has_asked)
+	if (len <= 0)
+		return len < 0 && errno == EAGAIN ? TLS13_WAITING : TLS13_FAILED;
+	if (load->kind == HALF)
+		return TLS13_DONE;
+	tls->nin += (size_t)len;
+	return (size_t)len < room ? tls13_take(tls) : TLS13_FAILED; /* nobody says so much */
+}
+
+static void on_event(struct load *load, struct slot *slot)
+{
+	enum tls13_result result = flush(slot) ? receive(load, slot) : TLS13_FAILED;
+
+	if (result == TLS13_DONE)
 		on_done(load, slot);
-	else if (result > 0)
-		slot->has_asked = true;
-	else if (result == 0 || errno != EAGAIN)
+	else if (result == TLS13_FAILED || !flush(slot))
 		fail(load, slot);
 }
 
@@ -255,7 +284,7 @@ static void wait_for_events(struct load *load)
 	int n = epoll_wait(load->epoll, events, 128, 100);
 
 	for (int i = 0; i < n; i++)
-		(load->kind == HALF ? on_half_event : on_event)(load, events[i].data.ptr);
+		(is_openssls(load->kind) ? on_openssl_event : on_event)(load, events[i].data.ptr);
 }
 
 /* --- All of them ------------------------------------------------------------------------- */
@@ -267,7 +296,8 @@ static void prepare(struct load *load)
 	load->slots = calloc(load->nslots, sizeof(*load->slots));
 	if (!load->slots || load->epoll < 0)
 		die("memory");
-	make_hello(load);
+	if (!tls13_init())
+		die("key share");
 	for (size_t i = 0; i < AT_ONCE; i++)
 		start_next(load);
 }
@@ -281,7 +311,7 @@ static void run_for(struct load *load, double seconds)
 		wait_for_events(load);
 }
 
-/* The client's part costs more than the server's: one process would be all that is measured. */
+/* One process would be enough for most, and two are for all: the server is to have no rest. */
 static int measure(struct load *load, double seconds)
 {
 	struct totals *shared = mmap(NULL, PROCESSES * sizeof(*shared), PROT_READ | PROT_WRITE,
@@ -333,16 +363,16 @@ static int hold(struct load *load)
 
 int main(int argc, char **argv)
 {
-	static const char *const kinds[] = {
-		[FULL] = "full", [RESUMED] = "resumed", [HALF] = "half", [HOLD] = "hold"};
+	static const char *const kinds[] = {"full", "resumed", "checked", "half", "hold"};
 	struct load load = {.target.sin_family = AF_INET};
 
 	while (argc > 1 && load.kind <= HOLD && strcmp(argv[1], kinds[load.kind]) != 0)
 		load.kind++;
 	if (argc != (load.kind == HOLD ? 5 : 6) || load.kind > HOLD ||
 	    inet_pton(AF_INET, argv[2], &load.target.sin_addr) != 1) {
-		fprintf(stderr, "usage: handshake full|resumed|half IPV4 PORT CONNECTIONS SECONDS\n"
-				"       handshake hold IPV4 PORT CONNECTIONS\n");
+		fprintf(stderr,
+			"usage: handshake full|resumed|checked|half IPV4 PORT CONNECTIONS SECONDS\n"
+			"       handshake hold IPV4 PORT CONNECTIONS\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
