@@ -100,4 +100,8 @@ void io_loop_defer_long(struct io_loop *loop, struct io_task *task);
 /* Within such a task, between its steps: what has been started so far is on its way. */
 void io_loop_submit(struct io_loop *loop);
 
+/* Likewise: whether something has come since the round began, for all that is known without asking
+ * the kernel. An engine that would have to ask says yes. */
+bool io_loop_has_news(struct io_loop *loop);
+
 #endif

@@ -41,6 +41,7 @@ struct io_backend_ops {
 	int (*wait)(struct io_loop *loop, int64_t timeout_us);
 	/* Hands over what was started, and does not wait; NULL: it has gone already. */
 	void (*submit)(struct io_loop *loop);
+	bool (*has_news)(struct io_loop *loop); /* NULL: it cannot know */
 	/* Calls back for what wait() brought. */
 	void (*dispatch)(struct io_loop *loop);
 

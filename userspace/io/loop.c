@@ -133,6 +133,11 @@ void io_loop_submit(struct io_loop *loop)
 		loop->backend->submit(loop);
 }
 
+bool io_loop_has_news(struct io_loop *loop)
+{
+	return !loop->backend->has_news || loop->backend->has_news(loop);
+}
+
 /* What waits to be sent need not wait for it. */
 static void run_long_task(struct io_loop *loop)
 {

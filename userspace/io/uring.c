@@ -215,7 +215,8 @@ static int ring_init(struct io_uring *ring)
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		struct io_uring_params params = {
 			.flags = modes[i] | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_R_DISABLED |
-				 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+				 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
+				 IORING_SETUP_TASKRUN_FLAG,
 			.cq_entries = COMPLETION_ENTRIES,
 		};
 
@@ -348,6 +349,15 @@ static void uring_submit(struct io_loop *loop)
 	(void)io_uring_submit(&uring->ring);
 }
 
+/* The kernel sets the flag where it has something to do in our next wait. */
+static bool uring_has_news(struct io_loop *loop)
+{
+	struct io_uring *ring = &uring_of(loop)->ring;
+
+	return io_uring_cq_ready(ring) > 0 ||
+	       (__atomic_load_n(ring->sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN);
+}
+
 static void complete(struct uring_loop *uring, const struct io_uring_cqe *cqe)
 {
 	void *object = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)URING_TAG_MASK);
@@ -401,6 +411,7 @@ const struct io_backend_ops io_uring_backend = {
 	.start = uring_start,
 	.wait = uring_wait,
 	.submit = uring_submit,
+	.has_news = uring_has_news,
 	.dispatch = uring_dispatch,
 	.stream_connect = uring_stream_connect,
 	.stream_recv = uring_stream_recv,

@@ -12,10 +12,11 @@
 #include <stdlib.h>
 
 /*
- * A round of the loop gives handshakes as long as all else has taken in it, within these bounds:
- * established connections wait twice as long at worst, and a busy worker still takes new ones. The
- * least is about a step with a signature by ECDSA. Many steps a round cost less; so where nobody
- * waits, because nothing has come for a while, each round is as long as it may be.
+ * A round of the loop has a step at least, so that a busy worker still takes new connections. More
+ * follow until something comes: for as long as all else has taken in this round, within these
+ * bounds, of which the least is about a step with a signature by ECDSA. Many steps a round cost
+ * less; so where nobody else is there, because nothing has come for a while but handshakes, each
+ * round is as long as it may be.
  */
 #define LEAST_NS 200000
 #define MOST_NS  1000000
@@ -29,12 +30,17 @@ struct tls_pacer {
 	struct io_task task;
 };
 
+/* Whether anybody but those who shake hands is there. */
+static bool is_shared(const struct tls_pacer *pacer)
+{
+	return io_loop_now_us(pacer->loop) - io_loop_delivered_us(pacer->loop) <= QUIET_US;
+}
+
 static uint64_t time_for_turns_ns(const struct tls_pacer *pacer, uint64_t now_ns)
 {
-	uint64_t round_us = io_loop_now_us(pacer->loop);
-	uint64_t others_ns = now_ns - round_us * 1000;
+	uint64_t others_ns = now_ns - io_loop_now_us(pacer->loop) * 1000;
 
-	if (others_ns > MOST_NS || round_us - io_loop_delivered_us(pacer->loop) > QUIET_US)
+	if (others_ns > MOST_NS || !is_shared(pacer))
 		return MOST_NS;
 	return others_ns > LEAST_NS ? others_ns : LEAST_NS;
 }
@@ -51,6 +57,8 @@ static void on_run(struct io_task *task)
 
 		turn->on_turn(turn);
 		io_loop_submit(pacer->loop); /* its client works while the next one has its turn */
+		if (is_shared(pacer) && io_loop_has_news(pacer->loop))
+			break;
 	}
 	if (!list_is_empty(&pacer->due))
 		io_loop_defer_long(pacer->loop, &pacer->task);

@@ -237,6 +237,45 @@ static void long_task_has_a_round_and_runs_behind_what_is_sent_in_it(void **stat
 	close(fds[1]);
 }
 
+struct listening_chore {
+	struct io_task task;
+	struct io_loop *loop;
+	int fd;
+	bool is_told_before, is_told;
+};
+
+static void on_listening_chore(struct io_task *task)
+{
+	struct listening_chore *chore = container_of(task, struct listening_chore, task);
+
+	chore->is_told_before = io_loop_has_news(chore->loop);
+	assert_int_equal(send(chore->fd, "x", 1, 0), 1);
+	chore->is_told = io_loop_has_news(chore->loop);
+	io_loop_stop(chore->loop);
+}
+
+/* Who would have to ask the kernel says yes at any time. */
+static void long_task_is_told_that_something_has_come(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct listening_chore chore = {.loop = fixture->loop, .task.on_run = on_listening_chore};
+	bool knows = io_loop_backend(fixture->loop) == IO_BACKEND_URING;
+	struct recorder recorder;
+	int fds[2];
+
+	unix_pair(fds);
+	recorder_init(&recorder, fixture, fds[0]);
+	io_stream_recv_start(&recorder.stream);
+	run_for(fixture, 1);
+	chore.fd = fds[1];
+	io_loop_defer_long(fixture->loop, &chore.task);
+	assert_int_equal(io_loop_run(fixture->loop), 0);
+	assert_int_equal(chore.is_told_before, !knows);
+	assert_true(chore.is_told);
+	recorder_done(&recorder, fixture);
+	close(fds[1]);
+}
+
 static void clock_of_the_loop_stands_still_within_a_round(void **state)
 {
 	struct fixture *fixture = fixture_of(state);
@@ -289,6 +328,7 @@ int main(void)
 		ON_BOTH(loops_wake_each_other),
 		ON_BOTH(deferred_task_runs_once_at_the_end_of_the_round),
 		ON_BOTH(long_task_has_a_round_and_runs_behind_what_is_sent_in_it),
+		ON_BOTH(long_task_is_told_that_something_has_come),
 		ON_BOTH(clock_of_the_loop_stands_still_within_a_round),
 		ON_BOTH(hundreds_of_objects_may_be_started_before_the_first_run),
 	};

@@ -44,6 +44,15 @@ void __wrap_io_loop_submit(struct io_loop *loop)
 	nsubmitted++;
 }
 
+/* After how many steps something comes; 0: at no time. */
+static int news_after;
+
+bool __wrap_io_loop_has_news(struct io_loop *loop)
+{
+	(void)loop;
+	return news_after && nsubmitted >= news_after;
+}
+
 struct work {
 	struct tls_turn turn;
 	uint64_t takes_ns;
@@ -110,6 +119,16 @@ static void handshakes_have_as_long_as_all_else_has_taken(void **state)
 	assert_int_equal(steps_of_a_round(100, 900, 0), 9);
 }
 
+static void a_round_ends_when_something_comes(void **state)
+{
+	(void)state;
+	news_after = 2;
+	assert_int_equal(steps_of_a_round(50, 0, 0), 2);
+	assert_int_equal(steps_of_a_round(100, 900, 0), 2);
+	assert_int_equal(steps_of_a_round(100, 0, 20000), 10); /* it can only be a handshake's */
+	news_after = 0;
+}
+
 static void no_round_has_more_than_a_millisecond_of_them(void **state)
 {
 	(void)state;
@@ -129,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(where_bytes_come_a_round_has_room_for_a_step),
 		cmocka_unit_test(handshakes_have_as_long_as_all_else_has_taken),
+		cmocka_unit_test(a_round_ends_when_something_comes),
 		cmocka_unit_test(no_round_has_more_than_a_millisecond_of_them),
 		cmocka_unit_test(where_nothing_has_come_for_a_while_rounds_are_long),
 	};
