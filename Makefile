@@ -175,7 +175,6 @@ WRAP_test_pacer := clock_monotonic_ns io_loop_defer_long io_loop_submit io_loop_
 WRAP_test_scarce := calloc malloc realloc strdup strndup
 WRAP_test_staples := clock_monotonic_ms ocsp_fetch ocsp_judge
 WRAP_test_kernel_tx := getsockopt ioctl sendmsg setsockopt
-WRAP_test_memory := free
 WRAP_test_ticket_keys := clock_monotonic_ms
 WRAP_test_log := clock_monotonic_ms clock_wall_us
 WRAP_test_sink := open

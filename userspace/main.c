@@ -15,7 +15,6 @@
 #include "process/options.h"
 #include "process/signals.h"
 #include "proxy/server.h"
-#include "tls/memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -379,7 +378,6 @@ int main(int argc, char **argv)
 		break;
 	}
 	signals_hold();
-	tls_memory_init();
 	config = load_or_exit(options.config);
 	configure_log(config, options.verbosity);
 	identity_raise_descriptor_limit();

@@ -7,7 +7,6 @@
 #include "proxy/http_client.h"
 #include "proxy/mirror.h"
 #include "proxy/tcp_session.h"
-#include "tls/memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -441,9 +440,7 @@ static void *thread_main(void *argument)
 	snprintf(name, sizeof(name), "sluice/%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
 	io_timer_start(worker->loop, &worker->tend, TEND_MS);
-	tls_memory_begin();
 	err = io_loop_run(worker->loop);
-	tls_memory_end();
 	if (!err)
 		return NULL;
 	/* Its listening sockets would go on taking connections that nobody serves. */
