@@ -352,6 +352,16 @@ def test_bad_answer_is_502(net, front, junk):
         assert client.ask("/size/1").status == 200
 
 
+@pytest.mark.parametrize("chunk", [b"zz\r\n", b"3\r\nabcX", b"2\r\nok\r\n0\r\nContent-Length: 1\r\n\r\n"])
+def test_bad_chunk_that_comes_with_the_head_is_502(net, front, chunk):
+    front.on("/junk", lambda sock, m: (sock.sendall(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk), False)[1])
+    with Client(net) as client:
+        for _ in range(3):
+            assert client.ask("/junk").status == 502
+        assert client.ask("/size/1").status == 200
+
+
 def test_answer_that_is_cut_short_is_not_taken_for_whole(net, front):
     def cut(sock, _message):
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 10)

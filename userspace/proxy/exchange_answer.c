@@ -350,10 +350,30 @@ static bool is_worth_another(struct exchange_leg *leg)
 	return status >= 502 && status <= 504 && exchange_try_again(leg, EXCHANGE_UNAVAILABLE);
 }
 
+/* Once the head has gone, nobody can be told any more that what came with it is no body. Return:
+ * what is wrong; NULL: nothing so far. */
+static const char *defect_behind_head(const struct exchange_leg *leg)
+{
+	struct http_fields trailers = {.arena = &leg->exchange->arena};
+	struct slice bytes = slice_skip(input_bytes(&leg->answer), leg->answer_head);
+	struct h1_body body;
+	struct h1_span span;
+
+	if (h1_body_init(&body, leg->response->framing, NULL, &trailers) < 0)
+		return NULL;
+	while (bytes.len && !body.is_done) {
+		if (h1_body_pass(&body, bytes, &span) < 0)
+			return h1_defect_text(body.defect);
+		bytes = slice_skip(bytes, span.bytes.len);
+	}
+	return NULL;
+}
+
 /* The head's fields are written before the buffer that they lie in goes on with the body. */
 static void take_head(struct exchange_leg *leg)
 {
 	struct exchange *exchange = leg->exchange;
+	const char *defect;
 	struct io_buf *rest;
 
 	switch (read_head(leg)) {
@@ -368,6 +388,11 @@ static void take_head(struct exchange_leg *leg)
 	}
 	if (is_worth_another(leg))
 		return;
+	defect = defect_behind_head(leg);
+	if (defect) {
+		fail(leg, 502, EXCHANGE_END_BAD_ANSWER, defect);
+		return;
+	}
 	exchange_choose(leg);
 	rest = input_take(&leg->answer);
 	rest->start += (uint32_t)leg->answer_head;
