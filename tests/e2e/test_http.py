@@ -244,6 +244,25 @@ def test_client_that_has_said_fin_gets_its_answer(net, front):
         assert client.is_closed()
 
 
+SLOW = 20_000_000  # more than the sockets on the way take
+
+
+@pytest.mark.parametrize("behind", [
+    b"GET /next HTTP/1.1\r\nHo", b"G", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab"])
+@pytest.mark.parametrize("pause", [0, 0.5])
+def test_part_of_a_request_and_fin_do_not_cut_off_the_answer_before(net, front, behind, pause):
+    """Pausing, the client has its answer queued, and is read again, when the part comes."""
+    with Client(net) as client:
+        client.send(f"GET /size/{SLOW} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        time.sleep(pause)
+        client.send(behind)
+        client.sock.shutdown(socket.SHUT_WR)
+        time.sleep(1)
+        assert client.answer().body == body_of(SLOW)
+        assert client.is_closed()
+
+
 def test_dead_kept_connection_is_replaced_for_a_get(net, front):
     """The backend closes while it idles, or just as the next request is on its way."""
     front.on("/last", lambda sock, m: (answer(sock, b"last"), False)[1])

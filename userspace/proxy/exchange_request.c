@@ -187,7 +187,10 @@ void exchange_on_client_end(struct exchange *exchange)
 
 	if (exchange->is_over || exchange->up.is_done || !is_looked_at)
 		return;
-	session_reset(exchange->client->session, CONNECTION_END_CLIENT_GONE);
+	if (exchange->is_answer_begun)
+		session_reset(exchange->client->session, CONNECTION_END_CLIENT_GONE);
+	else
+		http_client_end_in_request(exchange->client);
 }
 
 bool exchange_awaits_client(const struct exchange *exchange)

@@ -91,6 +91,16 @@ static void end_behind_answer(struct http_client *client)
 		close_client(client, CONNECTION_END_DONE);
 }
 
+void http_client_end_in_request(struct http_client *client)
+{
+	if (!stream_of(client)->queued) {
+		close_client(client, CONNECTION_END_CLIENT_GONE);
+		return;
+	}
+	exchange_stop(client->exchange, EXCHANGE_END_CLIENT_GONE);
+	linger(client);
+}
+
 /* --- Requests ------------------------------------------------------------------- */
 
 /* The head outlives the buffer that it came in. */
@@ -127,9 +137,11 @@ static void refuse_defect(struct exchange *exchange)
 
 static void on_part_of_head(struct http_client *client)
 {
-	if (client->has_ended)
-		close_client(client, CONNECTION_END_CLIENT_GONE);
-	else if (client->phase == HTTP_CLIENT_IDLE)
+	if (client->has_ended) {
+		http_client_end_in_request(client);
+		return;
+	}
+	if (client->phase == HTTP_CLIENT_IDLE)
 		http_client_allow(client, config_of(client)->request_timeout_ms);
 	client->phase = HTTP_CLIENT_HEAD;
 }
@@ -272,9 +284,9 @@ void http_client_on_recv(struct http_client *client, struct io_buf *buf, int sta
 			exchange_on_client_end(client->exchange);
 		else if (client->phase == HTTP_CLIENT_LINGER)
 			end_if_taken(client);
-		else if (client->phase != HTTP_CLIENT_IDLE)
-			close_client(client, CONNECTION_END_CLIENT_GONE);
-		else if (!input_bytes(&client->input).len)
+		else if (client->phase == HTTP_CLIENT_HEAD)
+			http_client_end_in_request(client);
+		else if (client->phase == HTTP_CLIENT_IDLE && !input_bytes(&client->input).len)
 			end_behind_answer(client);
 		return;
 	}

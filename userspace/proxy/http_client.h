@@ -86,6 +86,10 @@ void http_client_hold_back(struct http_client *client);
  * request may follow. */
 void http_client_on_exchange_over(struct http_client *client, bool may_stay);
 
+/* The client has ended in the middle of its request, which is not answered; what was asked for
+ * before is delivered all the same. */
+void http_client_end_in_request(struct http_client *client);
+
 /* Both sides have left HTTP: the bytes between the client's stream and the backend's are a tunnel's
  * now. @from_backend: what it has said already; taken over. */
 void http_client_on_upgrade(struct http_client *client, struct io_buf *from_backend);
