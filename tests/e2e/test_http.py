@@ -303,6 +303,27 @@ def test_upgrade_becomes_a_tunnel(net, front):
         assert client.reader.to_end() == b""
 
 
+def test_upgrade_to_what_carries_requests_is_not_offered(net, front):
+    """In a tunnel they would go past routes and filters."""
+    both = [("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABk")]
+    with Client(net) as client:
+        got = client.ask(fields=[*both, ("Upgrade", "h2c")])
+        for name in ("upgrade", "connection", "http2-settings"):
+            assert field(got, name) is None, name
+        got = client.ask(fields=[*both, ("Upgrade", "h2c, echo"), ("Upgrade", "tcp")])
+        assert (field(got, "upgrade"), field(got, "connection")) == ("echo, tcp", "upgrade")
+        assert field(got, "http2-settings") is None
+
+
+@pytest.mark.parametrize("offered", ["h2c", "h2c, echo"])
+def test_switch_to_what_was_not_offered_is_502(net, front, offered):
+    front.on("/h2c", lambda sock, m: sock.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"))
+    with Client(net) as client:
+        got = client.ask("/h2c", fields=[("Connection", "Upgrade"), ("Upgrade", offered)])
+        assert got.status == 502
+
+
 # --- Routes ---------------------------------------------------------------------
 def test_routes_by_host_path_and_method(net, sluice, keep):
     names = ("plain", "host", "wild", "prefix", "exact", "write")

@@ -6,6 +6,7 @@
 #include "http/connection.h"
 #include "http/forwarded.h"
 #include "http/h1_write.h"
+#include "http/upgrade.h"
 #include "net/socket.h"
 #include "proxy/body_pass.h"
 #include "proxy/exchange.h"
@@ -369,6 +370,17 @@ static const char *defect_behind_head(const struct exchange_leg *leg)
 	return NULL;
 }
 
+/* Return: what is wrong with a final answer whose head can be read; NULL: nothing so far. */
+static const char *defect_of(const struct exchange_leg *leg)
+{
+	if (leg->response->framing.kind != HTTP_FRAMING_TUNNEL)
+		return defect_behind_head(leg);
+	return leg->response->status != 101 || http_upgrade_was_offered(&leg->response->fields,
+									leg->exchange->upgrade)
+		       ? NULL
+		       : "it switches to a protocol that was not offered";
+}
+
 /* The head's fields are written before the buffer that they lie in goes on with the body. */
 static void take_head(struct exchange_leg *leg)
 {
@@ -388,7 +400,7 @@ static void take_head(struct exchange_leg *leg)
 	}
 	if (is_worth_another(leg))
 		return;
-	defect = defect_behind_head(leg);
+	defect = defect_of(leg);
 	if (defect) {
 		fail(leg, 502, EXCHANGE_END_BAD_ANSWER, defect);
 		return;
