@@ -324,6 +324,33 @@ def test_switch_to_what_was_not_offered_is_502(net, front, offered):
         assert got.status == 502
 
 
+# --- How far a request goes -------------------------------------------------------
+def test_options_is_answered_at_its_last_hop(net, front):
+    with Client(net) as client:
+        got = client.ask("/a", "OPTIONS", fields=[("Max-Forwards", "0")])
+        assert (got.status, got.body) == (204, b"")
+        for said_, passed in (("1", "0"), ("070", "69"), ("many", "many")):
+            got = client.ask("/a", "OPTIONS", fields=[("Max-Forwards", said_)])
+            assert field(got, "max-forwards") == passed
+        got = client.ask("*", "OPTIONS", fields=[("Max-Forwards", "0")])
+        assert got.status == 204
+        got = client.ask("/a", fields=[("Max-Forwards", "0")])
+        assert field(got, "max-forwards") == "0"
+    assert len(front.seen) == 4
+
+
+def test_trace_is_forwarded_where_a_route_names_it(net, sluice, web):
+    sluice.start(config(web, pool="main", routes=[
+        {"match": {"method": ["TRACE"], "path": ["/t"]}, "pool": "main"}]))
+    with Client(net) as client:
+        got = client.ask("/a", "TRACE")
+        assert (got.status, "TRACE" in got.get("allow")) == (405, False)
+        assert web.seen == []
+        assert field(client.ask("/t", "TRACE", fields=[("Max-Forwards", "3")]), "max-forwards") == "2"
+        assert client.ask("/t", "TRACE", fields=[("Max-Forwards", "0")]).status == 405
+    assert len(web.seen) == 1
+
+
 # --- Routes ---------------------------------------------------------------------
 def test_routes_by_host_path_and_method(net, sluice, keep):
     names = ("plain", "host", "wild", "prefix", "exact", "write")

@@ -15,7 +15,9 @@ from lib.web import Client, Web, answer
 def front(net, sluice, keep):
     web = keep(Web(net.backend, (BACKEND, 7000)))
     web._default = lambda sock, message: answer(sock) or True
-    sluice.start({"listeners": [listener(mode="http")], "pools": [pool(web)]})
+    # TRACE goes on where it is named.
+    trace = {"match": {"method": ["TRACE"]}, "pool": "main"}
+    sluice.start({"listeners": [listener(mode="http", routes=[trace])], "pools": [pool(web)]})
     return web
 
 

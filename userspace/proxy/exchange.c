@@ -249,7 +249,7 @@ void exchange_act(struct exchange *exchange)
 {
 	if (!exchange->route)
 		exchange_refuse(exchange, 404, EXCHANGE_END_NO_ROUTE, NULL);
-	else
+	else if (!exchange_ends_here(exchange))
 		action_begin(exchange);
 }
 

@@ -202,6 +202,9 @@ bool exchange_is_refused_by_tls(struct exchange *exchange);
 /* exchange_prepare.c: the request is made fit for another server. Return: 0; -ENOMEM. */
 int exchange_prepare(struct exchange *exchange) WARN_UNUSED;
 
+/* exchange_hops.c: whether it goes no further, and has been answered so. Its route is known. */
+bool exchange_ends_here(struct exchange *exchange);
+
 /* exchange_variable.c: a template_value of enum config_variable; @context is the exchange. */
 struct slice exchange_variable(void *context, uint32_t variable, struct slice argument);
 

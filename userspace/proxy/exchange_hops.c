@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How far a request goes that asks for its way: TRACE, and OPTIONS within so many hops (RFC 9110
+ * sections 7.6.2 and 9.3.8). */
+#include "http/max_forwards.h"
+#include "proxy/exchange.h"
+
+/* An endpoint's answer would show the client's scripts its cookies, and the client what we add of
+ * it and of us: who wants that names the method in a route. */
+static bool is_trace_wanted(const struct config_route *route)
+{
+	for (size_t i = 0; i < route->nmethod; i++)
+		if (strcmp(route->method[i], "TRACE") == 0)
+			return true;
+	return false;
+}
+
+static void refuse_trace(struct exchange *exchange)
+{
+	struct reply reply = {.fields = {.arena = &exchange->arena}};
+	int err = exchange_page(exchange, 405, true, &reply);
+
+	if (!err)
+		err = http_fields_add_id(
+			&reply.fields, HTTP_FIELD_ALLOW,
+			slice_from_str("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+	if (err)
+		exchange_abort(exchange, EXCHANGE_END_NO_MEMORY, NULL);
+	else
+		exchange_reply(exchange, &reply, EXCHANGE_END_DENIED);
+}
+
+/* Nothing is known of what endpoints can do. */
+static void answer_options(struct exchange *exchange)
+{
+	const struct reply reply = {.status = 204, .fields = {.arena = &exchange->arena}};
+
+	exchange_reply(exchange, &reply, EXCHANGE_END_DONE);
+}
+
+/* Other actions answer by themselves. */
+static bool is_forwarded(const struct config_route *route)
+{
+	return route->action.kind == CONFIG_ACTION_POOL ||
+	       route->action.kind == CONFIG_ACTION_SPLIT;
+}
+
+static void answer_as_last(struct exchange *exchange)
+{
+	if (exchange->request.method == HTTP_METHOD_TRACE)
+		refuse_trace(exchange);
+	else
+		answer_options(exchange);
+}
+
+bool exchange_ends_here(struct exchange *exchange)
+{
+	enum http_method method = exchange->request.method;
+	int last = 0;
+
+	if (method != HTTP_METHOD_TRACE && method != HTTP_METHOD_OPTIONS)
+		return false;
+	if (method == HTTP_METHOD_TRACE && !is_trace_wanted(exchange->route))
+		last = 1;
+	else if (is_forwarded(exchange->route))
+		last = http_max_forwards_take(&exchange->request.fields);
+	if (last < 0)
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY, NULL);
+	else if (last > 0)
+		answer_as_last(exchange);
+	return last != 0;
+}
