@@ -10,7 +10,7 @@ from lib.configs import listener, pool
 from lib.netns import BACKEND, CLIENT, PROXY
 from lib.pki import Authority
 from lib.process import wait_until
-from lib.web import Client, Web, answer, body_of, in_chunks, said
+from lib.web import Client, Reader, Web, answer, body_of, in_chunks, said
 
 CHUNKED = b"Host: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -296,6 +296,38 @@ def test_connection_of_an_answer_cut_short_is_not_used_again(serve, net, shadow,
     serve(on("/a", "shadow"), http={"response_timeout": "200ms"})
     ask_one_by_one(net, results, count=3)
     assert (results(), shadow.accepted) == ({"timeout": 3}, 3)
+
+
+@pytest.mark.parametrize("said_back,connections", [
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 1),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", 3),
+])
+def test_answer_before_the_whole_copy_cuts_nothing(net, sluice, web, named_origin, results,
+                                                   said_back, connections):
+    """The endpoint reads on behind its answer, and reads all."""
+    bodies, size = [], 8_000_000
+
+    def answer_first(sock, _):
+        reader = Reader(sock)
+        while True:
+            try:
+                reader.line()
+                fields = dict(reader.fields())
+                sock.sendall(said_back)
+                time.sleep(0.3)
+                bodies.append(len(reader.exactly(int(fields["content-length"]))))
+            except (EOFError, ConnectionResetError):
+                return
+            if b"close" in said_back:
+                return
+
+    early = named_origin("early", (BACKEND, 7004), answer_first)
+    front = listener(mode="http", routes=[on("/a", {"pool": "shadow", "max_body": "10MiB"})])
+    sluice.start({"listeners": [front], "workers": 1,
+                  "pools": [pool(web), pool(early, name="shadow")]})
+    ask_one_by_one(net, results, count=3, method="POST", body=body_of(size))
+    wait_until(lambda: len(bodies) == 3)
+    assert (results(), bodies, early.accepted) == ({"answered": 3}, [size] * 3, connections)
 
 
 def test_interim_answers_and_chunks_end_where_they_end(serve, net, shadow, results):

@@ -144,22 +144,29 @@ static void on_end(struct mirror *mirror)
 }
 
 /* What it answers is nobody's business; that it ends, however, is ours. Others may use the
- * connection, and what writes in two small pieces must not wait for our ACK. */
+ * connection, and what writes in two small pieces must not wait for our ACK. An answer that is
+ * there before the whole copy has gone waits for the rest: on_sent(). */
 static void on_answer(struct http_backend_user *user, struct io_buf *buf, int status)
 {
 	struct mirror *mirror = of_user(user);
+	int err;
 
 	(void)status;
 	if (!mirror->answer.received && !mirror->backend->served)
 		socket_release_ack(mirror->backend->stream.fd);
-	if (!buf || mirror_answer_add(&mirror->answer, buf) != -EAGAIN)
+	err = buf ? mirror_answer_add(&mirror->answer, buf) : -EPIPE;
+	if (err != -EAGAIN && (err || !mirror->backend->stream.queued))
 		on_end(mirror);
 }
 
 static void on_sent(struct http_backend_user *user, int status)
 {
-	if (status < 0)
-		mirror_over(of_user(user), MIRROR_UNANSWERED, IO_CLOSE_RESET);
+	struct mirror *mirror = of_user(user);
+
+	if (mirror_answer_is_whole(&mirror->answer))
+		on_end(mirror);
+	else if (status < 0)
+		mirror_over(mirror, MIRROR_UNANSWERED, IO_CLOSE_RESET);
 }
 
 static const struct http_backend_ops backend_ops = {

@@ -81,7 +81,12 @@ int mirror_answer_add(struct mirror_answer *answer, struct io_buf *buf)
 	return err;
 }
 
+bool mirror_answer_is_whole(const struct mirror_answer *answer)
+{
+	return answer->has_head && answer->body.is_done;
+}
+
 bool mirror_answer_lets_stay(const struct mirror_answer *answer)
 {
-	return answer->has_head && answer->body.is_done && answer->response.is_persistent;
+	return mirror_answer_is_whole(answer) && answer->response.is_persistent;
 }

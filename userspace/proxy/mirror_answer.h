@@ -41,6 +41,8 @@ void mirror_answer_done(struct mirror_answer *answer);
  * -ENOMEM. */
 int mirror_answer_add(struct mirror_answer *answer, struct io_buf *buf) WARN_UNUSED;
 
+bool mirror_answer_is_whole(const struct mirror_answer *answer);
+
 /* Whole, and nothing that it or what came with it says is against another exchange. */
 bool mirror_answer_lets_stay(const struct mirror_answer *answer);
 
