@@ -65,11 +65,14 @@ void dispatcher_for_each(const struct dispatcher *dispatcher,
 			 void (*visit)(const struct dispatcher_service *service, void *context),
 			 void *context);
 
+/* What dispatcher_for_each_endpoint() tells. @pool: the first of the service's that has it. */
+typedef void dispatcher_visit_endpoint(struct endpoint *endpoint, const struct config_pool *pool,
+				       void *context);
+
 /* The endpoints of all its pools, each once; under a pool's lock. */
 void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
 				  const struct dispatcher_service *service,
-				  void (*visit)(struct endpoint *endpoint, void *context),
-				  void *context);
+				  dispatcher_visit_endpoint *visit, void *context);
 
 /* Since the programs were loaded first. Zero for what is not in force. */
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,

@@ -21,7 +21,8 @@ static void append_traffic(const struct dispatch_traffic *traffic, struct strbuf
 }
 
 /* One that checks find down is not in the plan. */
-static void append_endpoint(struct endpoint *endpoint, void *context)
+static void append_endpoint(struct endpoint *endpoint, const struct config_pool *pool,
+			    void *context)
 {
 	struct view *view = context;
 	struct dispatch_traffic traffic;
@@ -31,6 +32,7 @@ static void append_endpoint(struct endpoint *endpoint, void *context)
 	reply_begin(view->out, NULL, '{');
 	reply_text(view->out, "name", endpoint->name);
 	reply_text(view->out, "address", address_format(&endpoint->address, address));
+	reply_text(view->out, "pool", pool->name);
 	if (endpoint->has_location)
 		reply_point(view->out, "location", &endpoint->location);
 	reply_count(view->out, "weight", atomic_load(&endpoint->weight));

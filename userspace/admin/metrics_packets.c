@@ -72,7 +72,8 @@ void metrics_add_guard(struct metrics *page, struct server *server)
 
 /* --- Mode dispatch --------------------------------------------------------------- */
 
-static void add_dispatched_endpoint(struct endpoint *endpoint, void *context)
+static void add_dispatched_endpoint(struct endpoint *endpoint, const struct config_pool *pool,
+				    void *context)
 {
 	struct metrics *page = context;
 	const struct dispatcher_service *service = page->service;
@@ -83,6 +84,7 @@ static void add_dispatched_endpoint(struct endpoint *endpoint, void *context)
 			     {"endpoint", endpoint->name},
 			     {NULL, NULL}};
 
+	(void)pool;
 	dispatcher_count_endpoint(page->dispatcher, service, endpoint, &traffic);
 	metric_add(page, METRIC_DISPATCH_FLOWS, labels, traffic.flows);
 	metric_add(page, METRIC_DISPATCH_RECEIVED, labels, traffic.bytes);

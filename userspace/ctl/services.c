@@ -3,6 +3,7 @@
 #include "ctl/ctl_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static void add_traffic(struct table *table, const json_t *row)
 {
@@ -34,7 +35,13 @@ void view_add_reasons(struct table *table, const json_t *reasons)
 	table_add(table, sum ? TABLE_WARN : TABLE_PLAIN, sum ? text : "0");
 }
 
-static void add_endpoint(struct table *table, const json_t *endpoint, bool has_places)
+/* Columns that only some configurations have something for. */
+struct options {
+	bool has_pools;  /* of more than one to a service */
+	bool has_places; /* of endpoints */
+};
+
+static void add_endpoint(struct table *table, const json_t *endpoint, const struct options *options)
 {
 	enum table_colour colour;
 	char state[TEXT_VALUE_SIZE];
@@ -46,25 +53,49 @@ static void add_endpoint(struct table *table, const json_t *endpoint, bool has_p
 	add_traffic(table, endpoint);
 	table_add(table, TABLE_PLAIN, "");
 	table_add(table, TABLE_PLAIN, "");
-	if (has_places)
+	if (options->has_pools)
+		table_add(table, TABLE_PLAIN, member_text(endpoint, "pool"));
+	if (options->has_places)
 		view_add_location(table, TABLE_PLAIN, json_object_get(endpoint, "location"));
 }
 
-/* Whether an endpoint of any of them is at a place. */
-static bool have_places(const json_t *result)
+static struct options look_at(const json_t *result)
 {
 	const json_t *service, *endpoint;
+	struct options options = {};
 
 	for (size_t i = 0; (service = member_element(result, "services", i)); i++)
-		for (size_t j = 0; (endpoint = member_element(service, "endpoints", j)); j++)
-			if (json_object_get(endpoint, "location"))
-				return true;
-	return false;
+		for (size_t j = 0; (endpoint = member_element(service, "endpoints", j)); j++) {
+			const char *pool = member_text(endpoint, "pool");
+
+			options.has_pools |= *pool &&
+					     strcmp(pool, member_text(service, "pool")) != 0;
+			options.has_places |= json_object_get(endpoint, "location") != NULL;
+		}
+	return options;
+}
+
+static void add_service(struct table *table, const json_t *service, const struct options *options)
+{
+	const json_t *endpoint;
+
+	table_add(table, TABLE_BOLD, member_text(service, "listener"));
+	table_add(table, TABLE_BOLD, member_text(service, "address"));
+	table_add(table, TABLE_DIM, member_text(service, "forward"));
+	add_traffic(table, service);
+	table_add_count(table, member_count(service, "cookies"));
+	view_add_reasons(table, json_object_get(service, "drops"));
+	if (options->has_pools)
+		table_add(table, TABLE_PLAIN, member_text(service, "pool"));
+	if (options->has_places)
+		table_add(table, TABLE_PLAIN, "");
+	for (size_t i = 0; (endpoint = member_element(service, "endpoints", i)); i++)
+		add_endpoint(table, endpoint, options);
 }
 
 void view_services(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
-	static const struct table_column columns[] = {
+	struct table_column columns[] = {
 		{.title = "LISTENER", .is_shrinkable = true},
 		{.title = "ADDRESS", .is_shrinkable = true},
 		{.title = "FORWARD"},
@@ -75,25 +106,21 @@ void view_services(const json_t *result, const struct ctl_screen *screen, struct
 		{.title = "OUT", .is_right = true},
 		{.title = "COOKIES", .is_right = true},
 		{.title = "DROPPED", .is_shrinkable = true},
-		{.title = "LOCATION"},
+		{},
+		{},
 	};
-	bool has_places = have_places(result);
-	const json_t *service, *endpoint;
+	const struct options options = look_at(result);
+	size_t count = ARRAY_SIZE(columns) - 2;
+	const json_t *service;
 	struct table table;
 
-	table_init(&table, columns, ARRAY_SIZE(columns) - !has_places);
-	for (size_t i = 0; (service = member_element(result, "services", i)); i++) {
-		table_add(&table, TABLE_BOLD, member_text(service, "listener"));
-		table_add(&table, TABLE_BOLD, member_text(service, "address"));
-		table_add(&table, TABLE_DIM, member_text(service, "forward"));
-		add_traffic(&table, service);
-		table_add_count(&table, member_count(service, "cookies"));
-		view_add_reasons(&table, json_object_get(service, "drops"));
-		if (has_places)
-			table_add(&table, TABLE_PLAIN, "");
-		for (size_t j = 0; (endpoint = member_element(service, "endpoints", j)); j++)
-			add_endpoint(&table, endpoint, has_places);
-	}
+	if (options.has_pools)
+		columns[count++].title = "POOL";
+	if (options.has_places)
+		columns[count++].title = "LOCATION";
+	table_init(&table, columns, count);
+	for (size_t i = 0; (service = member_element(result, "services", i)); i++)
+		add_service(&table, service, &options);
 	table_render(&table, screen, 0, out);
 	table_done(&table);
 }

@@ -238,9 +238,10 @@ struct visiting {
 	const struct dispatcher *dispatcher;
 	const struct config_listener *listener;
 	size_t pool; /* config_dispatch_pool() of it */
+	const struct config_pool *config;
 	const struct endpoint *endpoint;
 	bool is_known;
-	void (*visit)(struct endpoint *endpoint, void *context);
+	dispatcher_visit_endpoint *visit;
 	void *context;
 };
 
@@ -263,13 +264,12 @@ static void visit_once(struct endpoint *endpoint, void *context)
 			pool_for_each(upstream_pool(visiting->dispatcher->upstream, index), compare,
 				      visiting);
 	if (!visiting->is_known)
-		visiting->visit(endpoint, visiting->context);
+		visiting->visit(endpoint, visiting->config, visiting->context);
 }
 
 void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
 				  const struct dispatcher_service *service,
-				  void (*visit)(struct endpoint *endpoint, void *context),
-				  void *context)
+				  dispatcher_visit_endpoint *visit, void *context)
 {
 	struct visiting visiting = {.dispatcher = dispatcher,
 				    .listener = service->listener,
@@ -277,10 +277,12 @@ void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
 				    .context = context};
 	size_t index;
 
-	for (; visiting.pool <= service->listener->nroutes; visiting.pool++)
-		if (config_dispatch_pool(service->listener, visiting.pool, &index))
-			pool_for_each(upstream_pool(dispatcher->upstream, index), visit_once,
-				      &visiting);
+	for (; visiting.pool <= service->listener->nroutes; visiting.pool++) {
+		if (!config_dispatch_pool(service->listener, visiting.pool, &index))
+			continue;
+		visiting.config = &dispatcher->config->pools[index];
+		pool_for_each(upstream_pool(dispatcher->upstream, index), visit_once, &visiting);
+	}
 }
 
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,

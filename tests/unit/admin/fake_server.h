@@ -106,15 +106,28 @@ void dispatcher_for_each(const struct dispatcher *dispatcher,
 	visit(&(struct dispatcher_service){5, &listener, &bind, DISPATCH_GUE}, context);
 }
 
+struct visiting {
+	dispatcher_visit_endpoint *visit;
+	void *context;
+};
+
+static void visit_endpoint(struct endpoint *endpoint, void *context)
+{
+	static const struct config_pool pool = {.name = "app"};
+	const struct visiting *visiting = context;
+
+	visiting->visit(endpoint, &pool, visiting->context);
+}
+
 void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
 				  const struct dispatcher_service *service,
-				  void (*visit)(struct endpoint *endpoint, void *context),
-				  void *context)
+				  dispatcher_visit_endpoint *visit, void *context)
 {
 	struct server *server = (struct server *)(uintptr_t)dispatcher;
+	struct visiting visiting = {visit, context};
 
 	(void)service;
-	pool_for_each(&server->pool, visit, context);
+	pool_for_each(&server->pool, visit_endpoint, &visiting);
 }
 
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,

@@ -490,7 +490,7 @@ static void look_at_services(struct fixture *fixture)
 {
 	int fd = dial_control(fixture);
 	char *text;
-	json_t *answer, *service;
+	json_t *answer, *service, *endpoint;
 
 	say(fd, "{\"v\":1,\"command\":\"services\"}\n");
 	text = hear(fd, "\n");
@@ -505,6 +505,9 @@ static void look_at_services(struct fixture *fixture)
 		note(fixture, "counts");
 	if (json_array_size(json_object_get(service, "endpoints")) != 2)
 		note(fixture, "endpoints");
+	endpoint = json_array_get(json_object_get(service, "endpoints"), 0);
+	if (strcmp(json_string_value(json_object_get(endpoint, "pool")), "app"))
+		note(fixture, "pool");
 	json_decref(answer);
 	free(text);
 	close(fd);

@@ -155,6 +155,26 @@ static void services_show_endpoints_and_the_commonest_drop(void **state)
 	      "\n");
 }
 
+static void services_show_pools_where_a_service_has_several(void **state)
+{
+	(void)state;
+	check(view_services,
+	      "{\"services\":[{\"listener\":\"dns\",\"address\":\"192.0.2.53:53/udp\","
+	      "\"forward\":\"nat\",\"pool\":\"a\",\"drops\":{},\"endpoints\":["
+	      "{\"name\":\"10.0.0.1:53\",\"pool\":\"a\"},"
+	      "{\"name\":\"10.0.0.2:53\",\"pool\":\"b\",\"location\":{\"latitude\":50.110000,"
+	      "\"longitude\":-8.680000}}]}]}",
+	      0,
+	      "LISTENER  ADDRESS            FORWARD  FLOWS  PACKETS IN   IN  PACKETS OUT  OUT  "
+	      "COOKIES  DROPPED  POOL  LOCATION\n"
+	      "dns       192.0.2.53:53/udp  nat          0           0  0 B            0  0 B  "
+	      "      0  0        a\n"
+	      "          10.0.0.1:53                     0           0  0 B            0  0 B  "
+	      "                  a     -\n"
+	      "          10.0.0.2:53                     0           0  0 B            0  0 B  "
+	      "                  b     50.11 -8.68\n");
+}
+
 static void places_show_what_holds_and_who_says_so(void **state)
 {
 	(void)state;
@@ -281,6 +301,7 @@ int main(void)
 		cmocka_unit_test(pools_sum_up_their_endpoints),
 		cmocka_unit_test(mirrors_stand_below_the_pools),
 		cmocka_unit_test(pools_fit_the_screen),
+		cmocka_unit_test(services_show_pools_where_a_service_has_several),
 		cmocka_unit_test(services_show_endpoints_and_the_commonest_drop),
 		cmocka_unit_test(places_show_what_holds_and_who_says_so),
 		cmocka_unit_test(endpoint_state_names_what_keeps_it_out),
