@@ -39,6 +39,7 @@
 	X(QUEUE_FULL, "queue_full")                                                \
 	X(QUEUE_TIMEOUT, "queue_timeout")                                          \
 	X(LIMIT, "limit") /* a connection limit refused it */                      \
+	X(NO_DESCRIPTORS, "no_descriptors")                                        \
 	X(NO_MEMORY, "no_memory")                                                  \
 	X(SHUTDOWN, "shutdown") /* the drain deadline passed */                    \
 	X(LEFT, "left")         /* goes on in the kernel for a later daemon; not logged */
@@ -76,6 +77,7 @@ const char *connection_end_name(enum connection_end end);
 	X(BAD_ANSWER, "bad_answer") /* not HTTP as it should be */                     \
 	X(ANSWER_CUT, "answer_cut") /* the backend ended in mid-body */                \
 	X(UPGRADED, "upgraded")     /* a tunnel since */                               \
+	X(NO_DESCRIPTORS, "no_descriptors")                                            \
 	X(NO_MEMORY, "no_memory")                                                      \
 	X(SHUTDOWN, "shutdown")
 

@@ -24,10 +24,9 @@ struct tls_staple_news {
 };
 
 /* @on_news: called by a thread for each answer and each failure, one at a time; NULL: nobody wants
- * to know. Return: NULL: out of memory. */
-struct tls_staples *tls_staples_new(void (*on_news)(const struct tls_staple_news *news,
-						    void *context),
-				    void *context) WARN_UNUSED;
+ * to know. Return: 0; -ENOMEM; -EMFILE or -ENFILE: out of descriptors. */
+int tls_staples_new(void (*on_news)(const struct tls_staple_news *news, void *context),
+		    void *context, struct tls_staples **ret) WARN_UNUSED;
 
 /* After the contexts that use it. Waits for the threads, which may be looking up names. NULL is
  * allowed. */

@@ -2,6 +2,7 @@
 """Mode http on its way to a backend: what a connection to it begins with, what happens if none can
 be made."""
 import hashlib
+import json
 import resource
 import socket
 import struct
@@ -67,6 +68,37 @@ def test_out_of_descriptors_a_request_waits(net, sluice, web):
                    "it has tried")
         resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE, limits)
         assert client.answer().status == 200
+
+
+def test_want_of_descriptors_is_not_told_as_want_of_memory(net, sluice, web, tmp_path):
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/a").write_text("a")
+    log = tmp_path / "access.log"
+    wanted = config(web, queue={"timeout": "200ms"})
+    wanted["listeners"][0]["routes"] = [
+        {"match": {"path": ["/a"]}, "files": {"root": str(tmp_path / "www")}}, {"match": {"path_prefix": ["/"]}, "pool": "main"}]
+    del wanted["listeners"][0]["pool"]
+    sluice.start({**wanted, "access_log": {"path": str(log), "format": "json"}})
+    with Client(net) as client:
+        wait_until(lambda: sluice.active() == 1, 5, "the client is known")
+        limits = resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        assert [client.ask(path).status for path in ("/", "/a")] == [503, 503]
+        resource.prlimit(sluice.process.pid, resource.RLIMIT_NOFILE, limits)
+        assert [client.ask(path).status for path in ("/", "/a")] == [200, 200]
+    wait_until(lambda: len(log.read_text().splitlines()) == 4, 5, "four lines in the log")
+    assert [json.loads(line)["end"] for line in log.read_text().splitlines()] == [
+        "no_descriptors", "no_descriptors", "done", "done"]
+
+
+@pytest.mark.parametrize("count", [5, 6, 7, 8])
+def test_start_without_descriptors_says_so(sluice, web, count):
+    sluice.launch(config(web), prefix=["prlimit", f"--nofile={count}:{count}", "--"])
+    assert sluice.process.wait(20) != 0
+    text = sluice.process.stderr()
+    sluice.process = None
+    assert "Too many open files" in text
+    assert "memory" not in text
 
 
 # --- Another try -----------------------------------------------------------------

@@ -69,6 +69,7 @@ static const char *fallback_reason(int error)
 
 int io_loop_new(const struct io_options *options, struct io_loop **ret)
 {
+	const char *fallback;
 	int error;
 
 	if (options->backend == IO_BACKEND_EPOLL)
@@ -76,10 +77,11 @@ int io_loop_new(const struct io_options *options, struct io_loop **ret)
 	error = io_uring_backend.open(options, ret);
 	if (!error || options->backend == IO_BACKEND_URING)
 		return error;
-	if (io_epoll_backend.open(options, ret) < 0)
-		return -ENOMEM;
-	(*ret)->fallback_reason = fallback_reason(error);
-	return 0;
+	fallback = fallback_reason(error);
+	error = io_epoll_backend.open(options, ret);
+	if (!error)
+		(*ret)->fallback_reason = fallback;
+	return error;
 }
 
 void io_loop_free(struct io_loop *loop)

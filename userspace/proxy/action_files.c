@@ -53,10 +53,13 @@ static void fail(struct files *files, int err)
 	struct exchange *exchange = files->exchange;
 
 	switch (err) {
-	case -ENOMEM:
-	case -EBUSY:
 	case -EMFILE:
 	case -ENFILE:
+		exchange_refuse(exchange, 503, EXCHANGE_END_NO_DESCRIPTORS,
+				"the file cannot be opened now");
+		break;
+	case -ENOMEM:
+	case -EBUSY:
 		exchange_refuse(exchange, 503, EXCHANGE_END_NO_MEMORY,
 				"the file cannot be opened now");
 		break;

@@ -70,7 +70,7 @@ static void on_resources_due(struct io_timer *timer)
 }
 
 /* No descriptor or memory for a socket: as if all endpoints were busy. */
-static void wait_for_resources(struct dial *dial)
+static void wait_for_resources(struct dial *dial, int error)
 {
 	uint64_t waited_us = io_loop_now_us(loop_of(dial)) - dial->pick_us;
 
@@ -78,7 +78,8 @@ static void wait_for_resources(struct dial *dial)
 	pool_view_release(dial->pool_view, dial->endpoint);
 	dial->endpoint = NULL;
 	if (waited_us / 1000 >= dial_pool(dial)->queue_timeout_ms) {
-		dial->ops->on_failed(dial, DIAL_QUEUE_TIMEOUT);
+		dial->ops->on_failed(dial, is_out_of_descriptors(error) ? DIAL_NO_DESCRIPTORS
+									: DIAL_NO_MEMORY);
 		return;
 	}
 	dial->timer.on_expire = on_resources_due;
@@ -94,7 +95,7 @@ static void on_no_socket(struct dial *dial, int error)
 	log_warn("pool %s: endpoint %s: no socket to connect with: %s", dial_pool(dial)->name,
 		 dial->endpoint->name, strerror(-error));
 	if (is_scarcity(error)) {
-		wait_for_resources(dial);
+		wait_for_resources(dial, error);
 		return;
 	}
 	dial->error = error;

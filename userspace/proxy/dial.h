@@ -34,6 +34,7 @@ struct worker_view;
 	X(TLS_FAILED)     /* likewise, and the last one failed in its handshake */ \
 	X(QUEUE_FULL)                                                              \
 	X(QUEUE_TIMEOUT)                                                           \
+	X(NO_DESCRIPTORS)                                                          \
 	X(NO_MEMORY)
 
 enum dial_failure {

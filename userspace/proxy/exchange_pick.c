@@ -141,6 +141,7 @@ static void on_failed(struct dial *dial, enum dial_failure failure)
 		[DIAL_TLS_FAILED] = {502, EXCHANGE_END_CONNECT_FAILED},
 		[DIAL_QUEUE_FULL] = {503, EXCHANGE_END_QUEUE_FULL},
 		[DIAL_QUEUE_TIMEOUT] = {503, EXCHANGE_END_QUEUE_TIMEOUT},
+		[DIAL_NO_DESCRIPTORS] = {503, EXCHANGE_END_NO_DESCRIPTORS},
 		[DIAL_NO_MEMORY] = {503, EXCHANGE_END_NO_MEMORY},
 	};
 	bool is_late = failure == DIAL_CONNECT_FAILED && dial->error == -ETIMEDOUT;

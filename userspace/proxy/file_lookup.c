@@ -2,6 +2,7 @@
 /* Finds files without waiting for the disk on a worker's thread. */
 #include "proxy/file_lookup.h"
 
+#include "core/scarcity.h"
 #include "proxy/worker.h"
 
 #include <errno.h>
@@ -22,11 +23,14 @@ struct file_job {
 	char name[];
 };
 
+/* A want of descriptors or memory says nothing of the name. */
 static struct file_entry *remember(struct worker *worker, const struct file_root *root,
 				   const char *name, int err, const struct file *file)
 {
+	uint64_t valid_ms = is_scarcity(err) ? 0 : VALID_MS;
+
 	return file_cache_add(worker->files, root, name, err, file,
-			      io_loop_now_ms(worker->loop) + VALID_MS);
+			      io_loop_now_ms(worker->loop) + valid_ms);
 }
 
 static void on_run(struct io_job *job)

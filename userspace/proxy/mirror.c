@@ -253,6 +253,7 @@ static void on_failed(struct dial *dial, enum dial_failure failure)
 		[DIAL_TLS_FAILED] = MIRROR_CONNECT_FAILED,
 		[DIAL_QUEUE_FULL] = MIRROR_BUSY,
 		[DIAL_QUEUE_TIMEOUT] = MIRROR_BUSY,
+		[DIAL_NO_DESCRIPTORS] = MIRROR_LIMIT,
 		[DIAL_NO_MEMORY] = MIRROR_NO_MEMORY,
 	};
 

@@ -293,12 +293,14 @@ static void limit_by_descriptors(struct worker_shared *shared, const struct conf
 			 config->limits.max_connections, shared->descriptor_limit);
 }
 
-static struct server *server_alloc(const struct config *config, struct io_loop *loop)
+/* Return: 0; -ENOMEM; -EMFILE or -ENFILE: out of descriptors. */
+static int server_alloc(const struct config *config, struct io_loop *loop, struct server **ret)
 {
 	struct server *server = calloc(1, sizeof(*server));
+	int err;
 
 	if (!server)
-		return NULL;
+		return -ENOMEM;
 	server->loop = loop;
 	server->shared.control = loop;
 	list_init(&server->adopted);
@@ -308,30 +310,34 @@ static struct server *server_alloc(const struct config *config, struct io_loop *
 	server->workers = calloc(server->nworkers, sizeof(struct worker *));
 	server->shared.sources = source_table_new();
 	server->ticket_keys = tls_ticket_keys_new();
-	server->staples = tls_staples_new(on_staple_news, server);
+	err = tls_staples_new(on_staple_news, server, &server->staples);
 	server->shared.tracer = tracer_new();
 	server->geography = geography_watch_new(server);
 	server->reloader = reloader_new(server);
 	server->filter_events = (struct filter_events){on_offender, server};
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
-	if (tls_signing_key_make(server->shared.signing_key) == 0 && server->shared.offload &&
-	    server->workers && server->shared.sources && server->ticket_keys && server->staples &&
-	    server->shared.tracer && server->geography && server->reloader)
-		return server;
-	server_free(server);
-	return NULL;
+	if (!err && (tls_signing_key_make(server->shared.signing_key) < 0 ||
+		     !server->shared.offload || !server->workers || !server->shared.sources ||
+		     !server->ticket_keys || !server->shared.tracer || !server->geography ||
+		     !server->reloader))
+		err = -ENOMEM;
+	if (err)
+		server_free(server);
+	else
+		*ret = server;
+	return err;
 }
 
 int server_start(struct config *config, struct io_loop *loop, struct pin *pin, struct server **ret,
 		 struct strbuf *ret_errors)
 {
-	struct server *server = server_alloc(config, loop);
 	struct geography places = {};
 	struct snapshot *snapshot;
-	int err;
+	struct server *server;
+	int err = server_alloc(config, loop, &server);
 
-	if (!server)
-		return -ENOMEM;
+	if (err)
+		return err;
 	err = kernel_start(server, config, pin, ret_errors);
 	if (err)
 		goto fail;

@@ -15,6 +15,7 @@
 #include "tls/ocsp.h"
 #include "tls/tls_internal.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,19 +278,20 @@ static bool start_thread(struct tls_staples *staples, const char *url)
 	return staples->nthreads > 0;
 }
 
-struct tls_staples *tls_staples_new(void (*on_news)(const struct tls_staple_news *news,
-						    void *context),
-				    void *context)
+int tls_staples_new(void (*on_news)(const struct tls_staple_news *news, void *context),
+		    void *context, struct tls_staples **ret)
 {
 	struct tls_staples *staples = calloc(1, sizeof(*staples));
 	pthread_condattr_t monotonic;
+	int err;
 
 	if (!staples)
-		return NULL;
+		return -ENOMEM;
 	staples->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (staples->wake < 0) {
+		err = -errno;
 		free(staples);
-		return NULL;
+		return err;
 	}
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -300,7 +302,8 @@ struct tls_staples *tls_staples_new(void (*on_news)(const struct tls_staple_news
 	rng_seed_random(&staples->rng);
 	staples->on_news = on_news;
 	staples->context = context;
-	return staples;
+	*ret = staples;
+	return 0;
 }
 
 void tls_staples_free(struct tls_staples *staples)

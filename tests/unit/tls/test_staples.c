@@ -98,7 +98,7 @@ static int setup(void **state)
 	is_released = false;
 	slow_asked = slow_now = slow_most = fast_asked = 0;
 	ahead_ms = 0;
-	setting->staples = tls_staples_new(NULL, NULL);
+	assert_int_equal(tls_staples_new(NULL, NULL, &setting->staples), 0);
 	setting->chain = sk_X509_new_null();
 	sk_X509_push(setting->chain, pki.cert);
 	*state = setting;
