@@ -56,8 +56,8 @@ bool http_route_table_needs_certificate(const struct http_route_table *table);
 
 /**
  * @ret: the route, or one that goes to the listener's pool if none holds; lives as long as @table.
- * Return: 0; -ENOENT: none holds, and there is no such pool; -E2BIG: a pattern took too long to
- * tell, so that nobody knows which one holds; -ENOMEM.
+ * Return: 0; -ENOENT: none holds, and there is no such pool; -E2BIG: a pattern, or very many values
+ * under one name, took too long to tell, so that nobody knows which one holds; -ENOMEM.
  */
 int http_route_match(const struct http_route_table *table, const struct http_route_request *request,
 		     const struct config_route **ret) WARN_UNUSED;

@@ -202,7 +202,7 @@ static void refuse_unrouted(struct exchange *exchange, int err)
 {
 	if (err == -E2BIG)
 		exchange_refuse(exchange, 400, EXCHANGE_END_BAD_REQUEST,
-				"a route's pattern took too long to match");
+				"a route's condition took too long to tell");
 	else if (err == -EINVAL)
 		exchange_refuse(exchange, 400, EXCHANGE_END_BAD_REQUEST,
 				"the rewritten path has dot segments");

@@ -42,7 +42,8 @@ struct http_route_table {
 	const struct config_listener *listener;
 	struct config_route fallback; /* the listener's pool */
 	bool needs_certificate, needs_facts;
-	struct compiled *routes;   /* by the listener's index */
+	struct compiled *routes; /* by the listener's index */
+	struct condition_names names;
 	struct place_table places; /* host, path, and how the path is compared */
 };
 
@@ -50,7 +51,8 @@ struct http_route_table {
 struct search {
 	const struct http_route_table *table;
 	const struct http_route_request *request;
-	int error; /* that ends it: a pattern took too long */
+	struct condition_input input;
+	int error; /* that ends it: a condition took too long to tell */
 };
 
 static const struct slice nothing = {"", 0};
@@ -162,11 +164,12 @@ static int compile_paths(struct compiled *compiled, const struct config_route *r
 }
 
 static int compile_conditions(struct compiled *compiled, enum condition_kind kind,
-			      const struct config_value_match *matches, size_t count)
+			      const struct config_value_match *matches, size_t count,
+			      struct condition_names *names)
 {
 	for (size_t i = 0; i < count; i++) {
 		int err = condition_init(&compiled->conditions[compiled->nconditions], kind,
-					 &matches[i]);
+					 &matches[i], names);
 
 		if (err)
 			return err;
@@ -175,7 +178,8 @@ static int compile_conditions(struct compiled *compiled, enum condition_kind kin
 	return 0;
 }
 
-static int compile(struct compiled *compiled, const struct config_route *route)
+static int compile(struct compiled *compiled, const struct config_route *route,
+		   struct condition_names *names)
 {
 	int err = compile_paths(compiled, route);
 
@@ -188,11 +192,13 @@ static int compile(struct compiled *compiled, const struct config_route *route)
 	compiled->conditions = calloc(count_conditions(route), sizeof(*compiled->conditions));
 	if (!compiled->conditions)
 		return -ENOMEM;
-	err = compile_conditions(compiled, CONDITION_HEADER, route->header, route->nheader);
+	err = compile_conditions(compiled, CONDITION_HEADER, route->header, route->nheader, names);
 	if (!err)
-		err = compile_conditions(compiled, CONDITION_COOKIE, route->cookie, route->ncookie);
+		err = compile_conditions(compiled, CONDITION_COOKIE, route->cookie, route->ncookie,
+					 names);
 	if (!err)
-		err = compile_conditions(compiled, CONDITION_QUERY, route->query, route->nquery);
+		err = compile_conditions(compiled, CONDITION_QUERY, route->query, route->nquery,
+					 names);
 	return err;
 }
 
@@ -208,6 +214,17 @@ static void discard(struct compiled *compiled)
 	free(compiled->conditions);
 }
 
+static int init_names(struct condition_names *names, const struct config_listener *listener)
+{
+	size_t nquery = 0, ncookie = 0;
+
+	for (size_t i = 0; i < listener->nroutes; i++) {
+		nquery += listener->routes[i].nquery;
+		ncookie += listener->routes[i].ncookie;
+	}
+	return condition_names_init(names, nquery, ncookie);
+}
+
 struct http_route_table *http_route_table_new(const struct config_listener *listener)
 {
 	struct http_route_table *table = calloc(1, sizeof(*table));
@@ -217,10 +234,11 @@ struct http_route_table *http_route_table_new(const struct config_listener *list
 	table->listener = listener;
 	table->fallback.action.pool.index = listener->default_pool;
 	table->routes = calloc(listener->nroutes + 1, sizeof(*table->routes));
-	if (!table->routes || place_table_init(&table->places, count_places(listener)) < 0)
+	if (!table->routes || init_names(&table->names, listener) < 0 ||
+	    place_table_init(&table->places, count_places(listener)) < 0)
 		goto fail;
 	for (size_t i = 0; i < listener->nroutes; i++)
-		if (compile(&table->routes[i], &listener->routes[i]) < 0)
+		if (compile(&table->routes[i], &listener->routes[i], &table->names) < 0)
 			goto fail;
 	for (size_t i = 0; i < listener->nroutes; i++)
 		hang_route(table, (uint32_t)i);
@@ -237,6 +255,7 @@ void http_route_table_free(struct http_route_table *table)
 	for (size_t i = 0; table->routes && i < table->listener->nroutes; i++)
 		discard(&table->routes[i]);
 	free(table->routes);
+	condition_names_done(&table->names);
 	place_table_done(&table->places);
 	free(table);
 }
@@ -277,11 +296,6 @@ static bool holds(struct search *search, const struct place_rule *rule)
 {
 	const struct http_route_request *request = search->request;
 	const struct compiled *compiled = &search->table->routes[rule->order];
-	const struct condition_input input = {
-		.request = request->request,
-		.arena = request->arena,
-		.scratch = request->scratch,
-	};
 	int result;
 
 	if (!is_any_of(rule->route->method, rule->route->nmethod, request->request->method_text) ||
@@ -294,7 +308,7 @@ static bool holds(struct search *search, const struct place_rule *rule)
 	if (result > 0 && rule->regex)
 		result = regex_match(rule->regex, request->path, request->scratch);
 	for (size_t i = 0; result > 0 && i < compiled->nconditions; i++)
-		result = condition_holds(&compiled->conditions[i], &input);
+		result = condition_holds(&compiled->conditions[i], &search->input);
 	if (result < 0)
 		search->error = result;
 	return result > 0;
@@ -390,7 +404,14 @@ static const struct config_route *look_at_hosts(struct search *search)
 int http_route_match(const struct http_route_table *table, const struct http_route_request *request,
 		     const struct config_route **ret)
 {
-	struct search search = {.table = table, .request = request};
+	struct search search = {
+		.table = table,
+		.request = request,
+		.input = {.names = &table->names,
+			  .request = request->request,
+			  .arena = request->arena,
+			  .scratch = request->scratch},
+	};
 	const struct config_route *route = look_at_hosts(&search);
 
 	if (search.error)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * routes: what it takes to find a request's route among ten to ten thousand, in nanoseconds. Each
- * request asks for another route than the one before, so that the table's memory counts too.
+ * request asks for another route than the one before, so that the table's memory counts too. Where
+ * cookies or the query tell routes apart, a request has COOKIES of them or PARAMETERS, all others'.
  *
  *   make -C tests/bench/tools && build/tools/routes [ROUNDS]
  */
@@ -13,6 +14,8 @@
 
 #define ROUTES_MAX 10000
 #define DISTINCT   4096
+#define COOKIES    1000 /* 15 KB */
+#define PARAMETERS 500  /* 7 KB */
 
 static struct config_route routes[ROUTES_MAX];
 static const char *texts[ROUTES_MAX][2];
@@ -21,13 +24,12 @@ static struct regex_scratch *scratch;
 static struct address source;
 
 /* How routes differ from each other, and requests with them. */
-enum kind { BY_HOST_AND_PREFIX, BY_PATH, BY_HEADER, BY_REGEX };
+enum kind { BY_HOST_AND_PREFIX, BY_PATH, BY_HEADER, BY_REGEX, BY_COOKIE, BY_QUERY };
 
 static const char *const names[] = {
-	[BY_HOST_AND_PREFIX] = "host and prefix",
-	[BY_PATH] = "whole path",
-	[BY_HEADER] = "header, one host and path",
-	[BY_REGEX] = "pattern of the path",
+	[BY_HOST_AND_PREFIX] = "host and prefix",  [BY_PATH] = "whole path",
+	[BY_HEADER] = "header, one host and path", [BY_REGEX] = "pattern of the path",
+	[BY_COOKIE] = "a cookie beside 15 KB",     [BY_QUERY] = "a parameter beside 7 KB",
 };
 
 static char *print(const char *format, unsigned number)
@@ -37,6 +39,13 @@ static char *print(const char *format, unsigned number)
 	if (asprintf(&text, format, number) < 0)
 		abort();
 	return text;
+}
+
+static void match_value(unsigned i, const char *name)
+{
+	texts[i][0] = print("tenant-%u", i);
+	matches[i] = (struct config_value_match){name, CONFIG_VALUE_EXACT, .value = &texts[i][0],
+						 .nvalue = 1};
 }
 
 static void make_route(enum kind kind, unsigned i)
@@ -58,9 +67,7 @@ static void make_route(enum kind kind, unsigned i)
 		route->npath = 1;
 		break;
 	case BY_HEADER:
-		texts[i][0] = print("tenant-%u", i);
-		matches[i] = (struct config_value_match){"x-tenant", CONFIG_VALUE_EXACT,
-							 .value = &texts[i][0], .nvalue = 1};
+		match_value(i, "x-tenant");
 		route->header = &matches[i];
 		route->nheader = 1;
 		break;
@@ -68,6 +75,16 @@ static void make_route(enum kind kind, unsigned i)
 		texts[i][0] = print("^/products/%u/[a-z]+$", i);
 		route->path_regex = &texts[i][0];
 		route->npath_regex = 1;
+		break;
+	case BY_COOKIE:
+		match_value(i, "tenant");
+		route->cookie = &matches[i];
+		route->ncookie = 1;
+		break;
+	case BY_QUERY:
+		match_value(i, "tenant");
+		route->query = &matches[i];
+		route->nquery = 1;
 		break;
 	}
 }
@@ -77,6 +94,27 @@ struct asked {
 	struct arena arena;
 	struct slice path;
 };
+
+/* The route's own pair behind @count others. */
+static char *pairs(const char *format, unsigned count, unsigned i)
+{
+	size_t size = 16 * (size_t)count + 32, len = 0;
+	char *text = malloc(size);
+
+	if (!text)
+		abort();
+	for (unsigned at = 0; at < count; at++)
+		len += (size_t)snprintf(text + len, size - len, format, at);
+	snprintf(text + len, size - len, "tenant=tenant-%u", i);
+	return text;
+}
+
+static void add_field(struct asked *asked, const char *name, const char *value)
+{
+	if (http_fields_add(&asked->request.fields, slice_from_str(name), slice_from_str(value)) <
+	    0)
+		abort();
+}
 
 static void make_request(enum kind kind, unsigned i, struct asked *ret)
 {
@@ -91,9 +129,11 @@ static void make_request(enum kind kind, unsigned i, struct asked *ret)
 							  : print("/products/%u", i)),
 	};
 	ret->request.fields.arena = &ret->arena;
-	if (http_fields_add(&ret->request.fields, slice_from_str("x-tenant"),
-			    slice_from_str(print("tenant-%u", i))) < 0)
-		abort();
+	add_field(ret, "x-tenant", print("tenant-%u", i));
+	if (kind == BY_COOKIE)
+		add_field(ret, "cookie", pairs("c%u=0123456; ", COOKIES, i));
+	if (kind == BY_QUERY)
+		ret->request.target.query = slice_from_str(pairs("p%u=0123456&", PARAMETERS, i));
 }
 
 static double now_ns(void)
@@ -120,6 +160,7 @@ static void match(const struct http_route_table *table, const struct asked *aske
 
 	if (http_route_match(table, &request, &found) < 0 || found->action.pool.index != expected)
 		abort();
+	arena_done(&arena);
 }
 
 static void measure(enum kind kind, unsigned nroutes, unsigned rounds)
@@ -161,5 +202,9 @@ int main(int argc, char **argv)
 		measure(BY_HEADER, n, rounds / n + 1);
 	for (unsigned n = 1; n <= 1000; n *= 10)
 		measure(BY_REGEX, n, rounds / n + 1);
+	for (unsigned n = 1; n <= 1000; n *= 10)
+		measure(BY_COOKIE, n, rounds / 100 / n + 1);
+	for (unsigned n = 1; n <= 1000; n *= 10)
+		measure(BY_QUERY, n, rounds / 100 / n + 1);
 	return 0;
 }

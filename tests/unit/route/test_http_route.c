@@ -98,6 +98,28 @@ static struct slice text_of(const char *text)
 	return slice_from_str(text ? text : "");
 }
 
+/* How many pairs the table has asked for. */
+static unsigned pairs_read;
+
+bool __real_http_cookie_next(struct slice *cookies, struct slice *ret_name,
+			     struct slice *ret_value);
+bool __wrap_http_cookie_next(struct slice *cookies, struct slice *ret_name,
+			     struct slice *ret_value);
+bool __real_http_query_next(struct slice *query, struct slice *ret_name, struct slice *ret_value);
+bool __wrap_http_query_next(struct slice *query, struct slice *ret_name, struct slice *ret_value);
+
+bool __wrap_http_cookie_next(struct slice *cookies, struct slice *ret_name, struct slice *ret_value)
+{
+	pairs_read++;
+	return __real_http_cookie_next(cookies, ret_name, ret_value);
+}
+
+bool __wrap_http_query_next(struct slice *query, struct slice *ret_name, struct slice *ret_value)
+{
+	pairs_read++;
+	return __real_http_query_next(query, ret_name, ret_value);
+}
+
 static int match(const struct maker *maker, struct asked asked)
 {
 	struct http_route_table *table = http_route_table_new(&maker->listener);
@@ -341,6 +363,49 @@ static void cookie_of_any_field_counts(void **state)
 	assert_int_equal(REQUEST(.fields = {FIELD("Cookie", "C=1; cc=1; a=c=1")}), -ENOENT);
 }
 
+static void values_are_read_once_however_many_routes_ask(void **state)
+{
+	struct maker *maker = *state;
+
+	for (unsigned i = 0; i < 100; i++) {
+		ROUTE(.cookie = {i % 2 ? "c" : "d", CONFIG_VALUE_EXACT, one, 1});
+		ROUTE(.query = {i % 2 ? "c" : "d", CONFIG_VALUE_EXACT, one, 1});
+	}
+	ROUTE(.query = {"e"});
+	pairs_read = 0;
+	assert_int_equal(REQUEST(.query = "c=2&d=%32&d=3&e",
+				 .fields = {FIELD("Cookie", "c=2; d=2"), FIELD("Cookie", "e=1")}),
+			 200);
+	/* Two cookies, one, and four parameters; each list is asked once more for its end. */
+	assert_int_equal(pairs_read, 3 + 2 + 5);
+}
+
+/* "a=2", @count times. */
+static char *many_values(size_t count)
+{
+	char *text = malloc(4 * count + 1);
+
+	assert_non_null(text);
+	for (size_t i = 0; i < count; i++)
+		memcpy(text + 4 * i, "a=2&", 4);
+	text[4 * count] = '\0';
+	return text;
+}
+
+static void thousands_of_values_under_a_name_that_many_ask_for_are_refused(void **state)
+{
+	struct maker *maker = *state;
+	char *some = many_values(500), *many = many_values(2000);
+
+	for (unsigned i = 0; i < 200; i++)
+		ROUTE(.query = {"a", CONFIG_VALUE_EXACT, one, 1});
+	ROUTE(.query = {"a"});
+	assert_int_equal(REQUEST(.query = some), 200);
+	assert_int_equal(REQUEST(.query = many), -E2BIG);
+	free(some);
+	free(many);
+}
+
 static void certificate_is_a_condition(void **state)
 {
 	static const char *subject[] = {"CN=a,O=b"}, *fingerprint[] = {"00ff"};
@@ -442,6 +507,8 @@ int main(void)
 		TEST(absent_header_is_a_condition_too),
 		TEST(parameter_of_the_query_is_decoded),
 		TEST(cookie_of_any_field_counts),
+		TEST(values_are_read_once_however_many_routes_ask),
+		TEST(thousands_of_values_under_a_name_that_many_ask_for_are_refused),
 		TEST(certificate_is_a_condition),
 		TEST(certificate_is_matched_by_all_that_it_says),
 		TEST(more_conditions_go_before_fewer_and_behind_methods),
