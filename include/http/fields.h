@@ -70,6 +70,13 @@ int http_fields_add(struct http_fields *fields, struct slice name, struct slice 
 int http_fields_add_id(struct http_fields *fields, enum http_field_id id,
 		       struct slice value) WARN_UNUSED;
 
+/**
+ * Removes fields whose name is @name but for "_" where that has "-", or the other way: CGI and what
+ * follows it (WSGI, FastCGI) make the same variable of both, so that one could stand in for the
+ * other.
+ */
+void http_fields_remove_twins(struct http_fields *fields, struct slice name);
+
 /* Replaces all fields of that name by one at the place of the first, or appends. Return: as above;
  * the list is unchanged on failure. */
 int http_fields_set(struct http_fields *fields, struct slice name, struct slice value) WARN_UNUSED;

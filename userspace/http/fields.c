@@ -183,6 +183,32 @@ unsigned http_fields_remove_name(struct http_fields *fields, struct slice name)
 	return remove_from(fields, find_from(fields, 0, http_field_id(name), name));
 }
 
+static char folded(char c)
+{
+	if (c == '_')
+		return '-';
+	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+bool http_names_are_twins(struct slice a, struct slice b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (folded(a.ptr[i]) != folded(b.ptr[i]))
+			return false;
+	return !slice_equal_nocase(a, b);
+}
+
+void http_fields_remove_twins(struct http_fields *fields, struct slice name)
+{
+	const struct http_field *field = NULL;
+
+	while ((field = http_fields_next(fields, field)))
+		if (http_names_are_twins(field->name, name))
+			http_fields_remove_name(fields, field->name);
+}
+
 /* --- Several fields of one name ----------------------------------------------------------- */
 
 static char *append(char *to, struct slice bytes)

@@ -19,44 +19,37 @@ static const enum http_field_id claims[] = {
 	HTTP_FIELD_X_FORWARDED_PROTO, HTTP_FIELD_X_REAL_IP,
 };
 
-/* Whether @name is the one of @id but for "_" where it has "-". */
-static bool is_disguised(struct slice name, enum http_field_id id)
-{
-	struct slice known = http_field_name(id);
-	char plain[32];
-
-	if (name.len != known.len || name.len > sizeof(plain) || !memchr(name.ptr, '_', name.len))
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		plain[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
-	return slice_equal_nocase(slice_of(plain, name.len), known);
-}
-
-static void remove_claims(struct http_fields *fields, size_t count)
+static void remove_disguised(struct http_fields *fields, size_t first, size_t end)
 {
 	const struct http_field *field = NULL;
 
-	for (size_t i = 0; i < count; i++)
-		http_fields_remove(fields, claims[i]);
 	while ((field = http_fields_next(fields, field))) {
-		if (field->id != HTTP_FIELD_OTHER)
+		if (field->id != HTTP_FIELD_OTHER || !memchr(field->name.ptr, '_', field->name.len))
 			continue;
-		for (size_t i = 0; i < count; i++)
-			if (is_disguised(field->name, claims[i])) {
+		for (size_t i = first; i < end; i++)
+			if (http_names_are_twins(field->name, http_field_name(claims[i]))) {
 				http_fields_remove_name(fields, field->name);
 				break;
 			}
 	}
 }
 
+/* Those from @first to before @end. */
+static void remove_claims(struct http_fields *fields, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		http_fields_remove(fields, claims[i]);
+	remove_disguised(fields, first, end);
+}
+
 void http_forwarded_distrust(struct http_fields *fields)
 {
-	remove_claims(fields, ARRAY_SIZE(claims));
+	remove_claims(fields, 0, ARRAY_SIZE(claims));
 }
 
 void http_client_cert_distrust(struct http_fields *fields)
 {
-	remove_claims(fields, UNBELIEVED);
+	remove_claims(fields, 0, UNBELIEVED);
 }
 
 /* Sets @id to what is there, a comma, and @element. */

@@ -32,7 +32,8 @@ static const char filters[] =
 	"${path}'}]}, response: {remove: Server, set: [{name: X-A, value: b}]}}}]";
 
 static const char request[] = "GET /p HTTP/1.1\r\nHost: a\r\nX-Gone: 1\r\nx-gone: 2\r\n"
-			      "X-Client: 6.6.6.6\r\nX-Empty: forged\r\nX-More: 1\r\n\r\n";
+			      "X-Client: 6.6.6.6\r\nX-Empty: forged\r\nX-More: 1\r\n"
+			      "X_Client: 6.6.6.6\r\nx_empty: forged\r\nx_gone: 3\r\n\r\n";
 static const char response[] = "HTTP/1.1 200 OK\r\nServer: s\r\nX-A: 1\r\nX-A: 2\r\n"
 			       "Content-Length: 0\r\n\r\n";
 
@@ -47,6 +48,10 @@ static void fields_are_removed_set_and_added(void **state)
 	expect_field(&fake.request.fields, "X-Client", "192.0.2.1");
 	expect_field(&fake.request.fields, "X-Empty", NULL);
 	expect_field(&fake.request.fields, "X-More", "1");
+	/* CGI could not tell them from ours. */
+	expect_field(&fake.request.fields, "X_Gone", NULL);
+	expect_field(&fake.request.fields, "X_Client", NULL);
+	expect_field(&fake.request.fields, "X_Empty", NULL);
 	assert_int_equal(http_fields_remove_name(&fake.request.fields, slice_from_str("X-More")),
 			 2);
 	assert_int_equal(fake_answer(&fake, response, HTTP_METHOD_GET), FILTER_CONTINUE);
