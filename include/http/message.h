@@ -62,6 +62,9 @@ struct http_authority {
  */
 int http_authority_parse(struct slice text, struct http_authority *ret) WARN_UNUSED;
 
+/* A host without the dot that may stand at the end of a name: "a.example." is "a.example". */
+struct slice http_host_name(struct slice host);
+
 /* Same host (case does not matter) and same port, where none means @default_port. */
 bool http_authority_equal(const struct http_authority *a, const struct http_authority *b,
 			  uint16_t default_port);

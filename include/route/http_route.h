@@ -22,10 +22,11 @@
  * autonomous system, country and continent (named before any, in this order), port (named before
  * any), place in the file.
  *
- * Hosts are compared without port and without regard to case. A prefix ends at a "/" or at the
- * path's end: "/api" and "/api/" hold for "/api" and "/api/x", not for "/apis". Paths are compared
- * in the form of http_path_normalize(), so that no spelling goes around a route; patterns see that
- * form too. Path, prefix and pattern are one condition: a member of any has to hold.
+ * Hosts are compared without port, without a dot at their end and without regard to case. A prefix
+ * ends at a "/" or at the path's end: "/api" and "/api/" hold for "/api" and "/api/x", not for
+ * "/apis". Paths are compared in the form of http_path_normalize(), so that no spelling goes around
+ * a route; patterns see that form too. Path, prefix and pattern are one condition: a member of any
+ * has to hold.
  */
 struct http_route_table;
 

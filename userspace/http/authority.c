@@ -73,6 +73,13 @@ int http_authority_parse(struct slice text, struct http_authority *ret)
 	return 0;
 }
 
+struct slice http_host_name(struct slice host)
+{
+	if (host.len > 1 && host.ptr[host.len - 1] == '.')
+		host.len--;
+	return host;
+}
+
 bool http_authority_equal(const struct http_authority *a, const struct http_authority *b,
 			  uint16_t default_port)
 {

@@ -24,9 +24,7 @@ static struct slice host_of(const struct exchange *exchange)
 	host = authority.host;
 	if (host.len > 2 && host.ptr[0] == '[')
 		host = slice_of(host.ptr + 1, host.len - 2);
-	if (host.len > 1 && host.ptr[host.len - 1] == '.')
-		host.len--;
-	return host;
+	return http_host_name(host);
 }
 
 static bool is_misdirected(const struct exchange *exchange)

@@ -156,7 +156,7 @@ struct slice exchange_variable(void *context, uint32_t variable, struct slice ar
 	case CONFIG_VARIABLE_CLIENT_ASN:
 		return number(exchange, exchange_facts(exchange)->asn);
 	case CONFIG_VARIABLE_HOST:
-		return lower_case(exchange, request->authority.host);
+		return lower_case(exchange, http_host_name(request->authority.host));
 	case CONFIG_VARIABLE_PORT:
 		return number(exchange, session->port);
 	case CONFIG_VARIABLE_SCHEME:

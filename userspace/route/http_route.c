@@ -387,7 +387,8 @@ static struct slice lower_case(struct slice host, char buf[HOST_MAX])
 static const struct config_route *look_at_hosts(struct search *search)
 {
 	char buf[HOST_MAX];
-	struct slice host = lower_case(search->request->request->authority.host, buf);
+	struct slice host = lower_case(http_host_name(search->request->request->authority.host),
+				       buf);
 	const struct config_route *route = NULL;
 
 	if (host.len) {

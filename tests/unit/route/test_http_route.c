@@ -329,6 +329,18 @@ static void header_is_tested_by_each_of_its_values(void **state)
 	assert_int_equal(REQUEST(.fields = {FIELD("X-There", "")}), 5);
 }
 
+static void dot_at_the_end_of_a_host_goes_around_no_route(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.host = "a.example");
+	ROUTE(.host = "*.b.example");
+	assert_int_equal(REQUEST(.host = "A.example."), 0);
+	assert_int_equal(REQUEST(.host = "x.b.example."), 1);
+	assert_int_equal(REQUEST(.host = "a.example.."), -ENOENT);
+	assert_int_equal(REQUEST(.host = "."), -ENOENT);
+}
+
 static void absent_header_is_a_condition_too(void **state)
 {
 	struct maker *maker = *state;
@@ -505,6 +517,7 @@ int main(void)
 		TEST(pattern_that_takes_too_long_ends_the_search),
 		TEST(header_is_tested_by_each_of_its_values),
 		TEST(absent_header_is_a_condition_too),
+		TEST(dot_at_the_end_of_a_host_goes_around_no_route),
 		TEST(parameter_of_the_query_is_decoded),
 		TEST(cookie_of_any_field_counts),
 		TEST(values_are_read_once_however_many_routes_ask),
