@@ -73,6 +73,12 @@ def test_absolute_form_is_asked_in_origin_form(net, front):
     assert said(got)["first"] == "GET /p?q HTTP/1.1"
 
 
+def test_target_names_the_host_where_no_field_does(net, front):
+    with Client(net) as client:
+        got = client.ask("http://www.example:8000/p", version="1.0", host=None)
+    assert field(got, "host") == field(got, "x-forwarded-host") == "www.example:8000"
+
+
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, 16384, 100_000, 5_000_000])
 def test_request_bodies_arrive_whole(net, front, size):
     body = body_of(size)

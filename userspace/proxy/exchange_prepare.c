@@ -7,10 +7,23 @@
 
 #include <errno.h>
 
+/* Who was asked by the target alone, as HTTP/1.0 may, is told by Host (RFC 9112 section 3.2.2).
+ * Return: 0; -ENOMEM. */
+static int name_host(struct http_request *request)
+{
+	if (!request->target.authority.text.len ||
+	    http_fields_has(&request->fields, HTTP_FIELD_HOST))
+		return 0;
+	return http_fields_add_id(&request->fields, HTTP_FIELD_HOST,
+				  request->target.authority.text);
+}
+
 int exchange_prepare(struct exchange *exchange)
 {
 	struct http_request *request = &exchange->request;
 
+	if (name_host(request) < 0)
+		return -ENOMEM;
 	if (request->wants_upgrade && http_upgrade_offer(&request->fields, &exchange->upgrade) < 0)
 		return -ENOMEM;
 	request->wants_upgrade = exchange->upgrade.len > 0;
