@@ -25,8 +25,9 @@ enum config_client_cert {
 struct config_forwarding {
 	struct prefix *trust; /* proxies in front of us; none: nobody is believed */
 	size_t ntrust;
-	enum config_forwarded fields; /* x_forwarded */
-	const char *request_id;       /* a field; NULL: none is sent */
+	enum config_forwarded believe; /* x_forwarded; not OFF: which fields of theirs */
+	enum config_forwarded fields;  /* x_forwarded */
+	const char *request_id;        /* a field; NULL: none is sent */
 	enum config_client_cert client_cert;
 };
 

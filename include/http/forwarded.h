@@ -30,6 +30,10 @@ struct http_hop {
  */
 void http_forwarded_distrust(struct http_fields *fields);
 
+/* Removes what a source that is trusted does not speak for: a proxy that adds X-Forwarded-For may
+ * let pass what a client wrote into Forwarded, and the other way round. */
+void http_forwarded_believe(struct http_fields *fields, bool in_forwarded, bool in_x_forwarded);
+
 /* The last alone: they are about the connection to this server, and nobody else can know them
  * (RFC 9440 section 2.4). */
 void http_client_cert_distrust(struct http_fields *fields);

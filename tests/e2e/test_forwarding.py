@@ -62,15 +62,32 @@ def test_a_client_without_an_address_is_unknown(sluice, web, tmp_path):
     assert web.seen[-1].get("forwarded") == "for=unknown;host=a;proto=http"
 
 
+@pytest.mark.parametrize("believe", ["own", "both"])
 @pytest.mark.parametrize("name, value", [
     ("X-Forwarded-For", "203.0.113.9, 198.51.100.7, 192.0.2.44"),
     ("Forwarded", 'for=203.0.113.9, For="198.51.100.7:4711";proto=https, for=192.0.2.44'),
 ])
-def test_client_is_the_last_address_that_is_no_trusted_proxy(serve, sluice, name, value):
-    got = serve(TRUSTED)(*fields((name, value)))
+def test_client_is_the_last_address_that_is_no_trusted_proxy(serve, sluice, name, value, believe):
+    own = "forwarded" if name == "Forwarded" else "x_forwarded"
+    got = serve({**TRUSTED, "believe": own if believe == "own" else "both"})(*fields((name, value)))
     assert logged(sluice)["client"].rsplit(":", 1)[0] == "198.51.100.7"
     assert field(got, name.lower()).startswith(value)
     assert field(got, "x-forwarded-for").endswith(CLIENT)
+
+
+@pytest.mark.parametrize("believe, kept, gone", [
+    (None, "x-forwarded-for", "forwarded"), ("x_forwarded", "x-forwarded-for", "forwarded"),
+    ("forwarded", "forwarded", "x-forwarded-for")])
+def test_what_a_trusted_proxy_lets_pass_is_not_believed(serve, sluice, believe, kept, gone):
+    """It writes one kind of field; of the other, each is its client's own."""
+    forged = {"forwarded": "for=203.0.113.9;proto=https", "x-forwarded-for": "203.0.113.9"}
+    written = {"forwarded": "for=198.51.100.7", "x-forwarded-for": "198.51.100.7"}
+    ask = serve({**TRUSTED, "fields": "off", **({"believe": believe} if believe else {})})
+    got = ask(*fields((kept, written[kept]), (gone, forged[gone]),
+                      (gone.replace("-", "_"), forged[gone])))
+    assert logged(sluice)["client"].rsplit(":", 1)[0] == "198.51.100.7"
+    assert field(got, kept) == written[kept]
+    assert field(got, gone) is None and field(got, "x_forwarded_for") is None
 
 
 def test_unreadable_element_hides_what_stands_before_it(serve, sluice):

@@ -10,6 +10,13 @@ static const struct word fields_words[] = {
 	{},
 };
 
+static const struct word believe_words[] = {
+	{"x_forwarded", CONFIG_FORWARDED_X},
+	{"forwarded", CONFIG_FORWARDED_STANDARD},
+	{"both", CONFIG_FORWARDED_BOTH},
+	{},
+};
+
 static const struct word client_cert_words[] = {
 	{"off", CONFIG_CLIENT_CERT_OFF},
 	{"leaf", CONFIG_CLIENT_CERT_LEAF},
@@ -26,6 +33,15 @@ static const struct option forwarding_options[] = {
 		 "is "
 		 "kept, and the client is the last address on it that is not theirs: for routes, "
 		 "balancing, filters and logs. What others say is removed."},
+	{.name = "believe",
+	 .type = &type_word,
+	 FIELD(config_forwarding, believe),
+	 .words = believe_words,
+	 .default_text = "x_forwarded",
+	 .help = "Which fields the proxies in trust write: X-Forwarded-For, -Proto and -Host, or "
+		 "Forwarded. The others are removed, for such a proxy may let pass what a client "
+		 "wrote there. both: Forwarded goes before X-Forwarded-For; only where the proxies "
+		 "see to both."},
 	{.name = "fields",
 	 .type = &type_word,
 	 FIELD(config_forwarding, fields),

@@ -13,6 +13,8 @@
 
 /* The first ones are believed of nobody. */
 #define UNBELIEVED 2
+/* Before it stands Forwarded. */
+#define FIRST_X 3
 static const enum http_field_id claims[] = {
 	HTTP_FIELD_CLIENT_CERT,       HTTP_FIELD_CLIENT_CERT_CHAIN, HTTP_FIELD_FORWARDED,
 	HTTP_FIELD_X_FORWARDED_FOR,   HTTP_FIELD_X_FORWARDED_HOST,  HTTP_FIELD_X_FORWARDED_PORT,
@@ -50,6 +52,14 @@ void http_forwarded_distrust(struct http_fields *fields)
 void http_client_cert_distrust(struct http_fields *fields)
 {
 	remove_claims(fields, 0, UNBELIEVED);
+}
+
+void http_forwarded_believe(struct http_fields *fields, bool in_forwarded, bool in_x_forwarded)
+{
+	if (!in_forwarded)
+		remove_claims(fields, UNBELIEVED, FIRST_X);
+	if (!in_x_forwarded)
+		remove_claims(fields, FIRST_X, ARRAY_SIZE(claims));
 }
 
 /* Sets @id to what is there, a comma, and @element. */

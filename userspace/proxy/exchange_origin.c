@@ -151,11 +151,15 @@ static void take_request_id(struct exchange *exchange)
 
 int exchange_find_origin(struct exchange *exchange)
 {
+	enum config_forwarded believe = forwarding_of(exchange)->believe;
+
 	if (!is_trusted(exchange)) {
 		http_forwarded_distrust(&exchange->request.fields);
 		return 0;
 	}
 	http_client_cert_distrust(&exchange->request.fields);
+	http_forwarded_believe(&exchange->request.fields, believe != CONFIG_FORWARDED_X,
+			       believe != CONFIG_FORWARDED_STANDARD);
 	take_scheme(exchange);
 	take_request_id(exchange);
 	return take_address(exchange);
