@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -210,6 +211,20 @@ def test_answer_before_the_body_ends_the_connection(net, front):
         assert (got.status, got.body) == (403, b"no")
         assert got.get("connection") == "close"
         assert client.is_closed()
+
+
+def test_every_answer_has_one_date(net, sluice, web):
+    """Ours, and the endpoint's where that has told none."""
+    told = "Sun, 06 Nov 1994 08:49:37 GMT"
+    web.on("/told", lambda sock, m: answer(sock, b"x", fields=[f"Date: {told}"]))
+    sluice.start(config(web, pool="main", routes=[
+        {"match": {"path": ["/no"]}, "deny": 403},
+        {"match": {"path": ["/own"]}, "respond": {"status": 204}}]))
+    with Client(net) as client:
+        assert client.ask("/told").get("date") == told
+        for path in ("/no", "/own", "/size/3"):
+            made = parsedate_to_datetime(client.ask(path).get("date")).timestamp()
+            assert abs(made - time.time()) < 5, path
 
 
 # --- Connections ----------------------------------------------------------------

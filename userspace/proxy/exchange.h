@@ -202,6 +202,9 @@ bool exchange_is_refused_by_tls(struct exchange *exchange);
 /* exchange_prepare.c: the request is made fit for another server. Return: 0; -ENOMEM. */
 int exchange_prepare(struct exchange *exchange) WARN_UNUSED;
 
+/* exchange_date.c: of an answer that has none. The worker keeps the text. Return: 0; -ENOMEM. */
+int exchange_add_date(struct exchange *exchange, struct http_fields *fields) WARN_UNUSED;
+
 /* exchange_hops.c: whether it goes no further, and has been answered so. Its route is known. */
 bool exchange_ends_here(struct exchange *exchange);
 

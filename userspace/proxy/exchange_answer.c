@@ -250,6 +250,15 @@ static int keep_head(struct exchange *exchange, const struct io_buf *rest)
 	return 0;
 }
 
+/* Return: 0; -ENOMEM. */
+static int add_way_back(struct exchange *exchange)
+{
+	struct http_response *response = &exchange->response;
+	int err = http_via_add(&response->fields, response->version, slice_from_str("sluice"));
+
+	return err ? err : exchange_add_date(exchange, &response->fields);
+}
+
 static void begin_answer(struct exchange *exchange, struct io_buf *rest)
 {
 	struct http_response *response = &exchange->response;
@@ -268,9 +277,7 @@ static void begin_answer(struct exchange *exchange, struct io_buf *rest)
 	exchange->form = form_for(exchange);
 	exchange->is_last = !exchange->request.is_persistent || !exchange->up.is_done ||
 			    exchange->form == BODY_PLAIN || exchange_worker(exchange)->is_draining;
-	head = http_via_add(&response->fields, response->version, slice_from_str("sluice")) == 0
-		       ? write_head(exchange)
-		       : NULL;
+	head = add_way_back(exchange) == 0 ? write_head(exchange) : NULL;
 	if (!head ||
 	    h1_body_init(&exchange->down, response->framing, NULL, &exchange->down_trailers) < 0) {
 		io_buf_release(loop_of(exchange), head);

@@ -23,16 +23,20 @@ static struct http_framing framing_of(const struct exchange *exchange, const str
 static struct io_buf *write_reply(struct exchange *exchange, const struct reply *reply,
 				  struct http_framing framing)
 {
-	const struct http_response response = {.status = reply->status, .fields = reply->fields};
+	struct http_response response = {.status = reply->status, .fields = reply->fields};
 	const struct h1_wire wire = {
 		.framing = framing,
 		.is_last = exchange->is_last,
 		.says_keep_alive = exchange->request.version == HTTP_VERSION_1_0 &&
 				   !exchange->is_last,
 	};
-	size_t bound = h1_write_bound(&reply->fields, 0) + reply->body.len, len;
-	struct io_buf *buf = io_buf_new_brief(exchange_client(exchange)->loop, (uint32_t)bound);
+	size_t bound, len;
+	struct io_buf *buf;
 
+	if (exchange_add_date(exchange, &response.fields) < 0)
+		return NULL;
+	bound = h1_write_bound(&response.fields, 0) + reply->body.len;
+	buf = io_buf_new_brief(exchange_client(exchange)->loop, (uint32_t)bound);
 	if (!buf)
 		return NULL;
 	if (h1_write_response(&response, &wire, buf->base, buf->cap, &len) < 0) {

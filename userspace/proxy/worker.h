@@ -10,6 +10,7 @@
 #include "core/strbuf.h"
 #include "files/cache.h"
 #include "geo/cache.h"
+#include "http/date.h"
 #include "io/loop.h"
 #include "io/offload.h"
 #include "io/timer.h"
@@ -69,6 +70,12 @@ struct worker_view {
 	struct pool_view *pools[];             /* by the configuration's index */
 };
 
+/* The second that was told last, as answers tell it. */
+struct worker_date {
+	int64_t at_s; /* since 1970 */
+	char text[HTTP_DATE_LEN];
+};
+
 struct worker {
 	uint32_t index;
 	uint32_t nsessions;
@@ -90,6 +97,7 @@ struct worker {
 	struct io_timer unpark;
 	struct io_timer tend;
 	struct regex_scratch *regex_scratch;
+	struct worker_date date;
 	struct file_cache *files; /* open ones */
 	struct rng rng;           /* for what is drawn */
 	struct list_node mirrors; /* sent */
