@@ -74,9 +74,10 @@ const char *connection_end_name(enum connection_end end);
 	X(CONNECT_FAILED, "connect_failed")                                            \
 	X(BACKEND_RESET, "backend_reset") /* closed or reset before it answered */     \
 	X(BACKEND_TIMEOUT, "backend_timeout")                                          \
-	X(BAD_ANSWER, "bad_answer") /* not HTTP as it should be */                     \
-	X(ANSWER_CUT, "answer_cut") /* the backend ended in mid-body */                \
-	X(UPGRADED, "upgraded")     /* a tunnel since */                               \
+	X(BAD_ANSWER, "bad_answer")     /* not HTTP as it should be */                 \
+	X(ANSWER_CUT, "answer_cut")     /* the backend ended in mid-body */            \
+	X(FILE_STALLED, "file_stalled") /* its disk gave no more of it in time */      \
+	X(UPGRADED, "upgraded")         /* a tunnel since */                           \
 	X(NO_DESCRIPTORS, "no_descriptors")                                            \
 	X(NO_MEMORY, "no_memory")                                                      \
 	X(SHUTDOWN, "shutdown")

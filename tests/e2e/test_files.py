@@ -10,9 +10,10 @@ import time
 
 import pytest
 
-from lib import curl, openssl
+from lib import curl, openssl, traffic
 from lib.configs import FRONT, listener, pool
 from lib.netns import BACKEND
+from lib.paths import TOOLS
 from lib.pki import Authority
 from lib.process import wait_until
 from lib.web import Client, Reader, body_of
@@ -272,3 +273,21 @@ def test_a_client_that_sends_no_more_gets_the_answers_end(net, serve, tmp_path, 
         assert reader.fields()
         assert reader.exactly(size) == LARGE[:size]
         assert reader.to_end() == b"" and client.has_said_goodbye
+
+
+def test_disk_that_stalls_is_not_its_clients_fault(net, sluice, site, tmp_path):
+    """The bytes before it have all been taken; a client that does not take them is another matter."""
+    traffic.build()
+    stalled, log = tmp_path / "stalled", tmp_path / "access.log"
+    route = {"match": {"path_prefix": ["/"]}, "files": {"root": str(site)}}
+    sluice.start({"listeners": [listener(mode="http", routes=[route], http={"body_timeout": "1s"})],
+                  "pools": [pool(f"{BACKEND}:7099")], "access_log": {"path": str(log)}},
+                 prefix=("env", f"LD_PRELOAD={TOOLS / 'stalled.so'}", f"STALLED_FILE={stalled}"),
+                 env={"ASAN_OPTIONS": "exitcode=99:verify_asan_link_order=0"})
+    with Client(net) as client:
+        assert client.ask("/large.bin").body == LARGE
+        stalled.touch()
+        client.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: " end=file_stalled" in log.read_text(), 20)
+        stalled.unlink()
+    wait_until(lambda: sluice.active() == 0, 20, "its connection is closed")

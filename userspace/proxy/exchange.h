@@ -53,6 +53,7 @@ struct exchange_origin {
 struct exchange_source {
 	void (*on_room)(struct exchange_source *source); /* the client's queue is empty */
 	void (*on_end)(struct exchange_source *source);  /* the exchange is over, once */
+	bool awaits_disk;                                /* it has nothing to give until then */
 };
 
 /* exchange_gather.c's: a body that is read before an endpoint is chosen. */

@@ -47,6 +47,18 @@ static bool awaits_client(const struct exchange *exchange)
 	       !(backend && backend->stream.queued);
 }
 
+/* Who was to go on with an answer. A source that has bytes waits for the client's socket. */
+static enum exchange_end stalled_by(const struct exchange *exchange)
+{
+	const struct exchange_source *source = exchange->source;
+
+	if (exchange_client(exchange)->queued)
+		return EXCHANGE_END_CLIENT_STALLED;
+	if (!source)
+		return EXCHANGE_END_BACKEND_TIMEOUT;
+	return source->awaits_disk ? EXCHANGE_END_FILE_STALLED : EXCHANGE_END_CLIENT_STALLED;
+}
+
 void exchange_on_timeout(struct exchange *exchange)
 {
 	if (exchange->is_over)
@@ -55,10 +67,8 @@ void exchange_on_timeout(struct exchange *exchange)
 		http_client_allow(exchange->client, exchange_patience(exchange));
 		return;
 	}
-	if (exchange->is_answer_begun && (exchange_client(exchange)->queued || exchange->source))
-		exchange_abort(exchange, EXCHANGE_END_CLIENT_STALLED, NULL);
-	else if (exchange->is_answer_begun)
-		exchange_abort(exchange, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+	if (exchange->is_answer_begun)
+		exchange_abort(exchange, stalled_by(exchange), NULL);
 	else if (awaits_client(exchange))
 		exchange_refuse(exchange, 408, EXCHANGE_END_REQUEST_TIMEOUT, NULL);
 	else

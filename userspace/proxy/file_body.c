@@ -119,6 +119,7 @@ static void on_read(struct io_job *job)
 	if (!body)
 		return;
 	body->read = NULL;
+	body->source.awaits_disk = false;
 	if (pass(body, buf, len))
 		go_on(body);
 }
@@ -139,6 +140,7 @@ static void read_on_thread(struct file_body *body, struct io_buf *buf)
 			.offset = body->offset,
 		};
 		body->read = read;
+		body->source.awaits_disk = true;
 		if (io_offload_submit(worker->shared->offload, worker->loop, &read->job) == 0)
 			return;
 		body->read = NULL;
