@@ -17,6 +17,9 @@
 
 /* Under way at once in a pool; checks are spread over time anyway. */
 #define HANDSHAKES_MAX 64
+/* Probes in a row that were unclear, before such a one counts as failed: want of memory passes, and
+ * an endpoint that brings OpenSSL into trouble must not stay up for ever. */
+#define UNCLEAR_MAX 5
 
 struct health {
 	struct pool *pool; /* a reference */
@@ -39,7 +42,8 @@ struct check {
 	struct probe probe;
 	uint64_t started_ms;
 	uint32_t row;
-	size_t way; /* of the probe, among the pool's */
+	uint32_t unclear; /* probes, since the last one that was not */
+	size_t way;       /* of the probe, among the pool's */
 	bool is_probing;
 	bool is_listed; /* the pool still has the endpoint */
 	bool is_ending;
@@ -204,6 +208,15 @@ static void go_on(struct check *check, const char *reason)
 	schedule(check);
 }
 
+static bool has_failed(struct check *check, enum probe_verdict verdict)
+{
+	if (verdict == PROBE_UNCLEAR)
+		return ++check->unclear >= UNCLEAR_MAX;
+	if (verdict == PROBE_FAILED)
+		check->unclear = 0;
+	return verdict == PROBE_FAILED;
+}
+
 static void on_probe_done(struct probe *probe, enum probe_verdict verdict, const char *reason)
 {
 	struct check *check = container_of(probe, struct check, probe);
@@ -216,10 +229,11 @@ static void on_probe_done(struct probe *probe, enum probe_verdict verdict, const
 		return;
 	}
 	if (verdict == PROBE_PASSED) {
+		check->unclear = 0;
 		go_on(check, reason);
 		return;
 	}
-	if (verdict == PROBE_FAILED)
+	if (has_failed(check, verdict))
 		take_result(check, false, reason);
 	schedule(check);
 }

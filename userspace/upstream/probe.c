@@ -69,6 +69,12 @@ void probe_fail(struct probe *probe, const char *fmt, ...)
 	end(probe, PROBE_FAILED, IO_CLOSE_RESET);
 }
 
+/* An error within OpenSSL looks like want of memory, which it mostly is. */
+static bool may_be_endpoints(const struct probe *probe)
+{
+	return probe->tls && probe->is_connected;
+}
+
 void probe_fail_by(struct probe *probe, const char *step, int error)
 {
 	if (probe->is_over)
@@ -78,7 +84,7 @@ void probe_fail_by(struct probe *probe, const char *step, int error)
 		return;
 	}
 	snprintf(probe->reason, sizeof(probe->reason), "%s: %s", step, strerror(-error));
-	end(probe, PROBE_SAYS_NOTHING, IO_CLOSE_RESET);
+	end(probe, may_be_endpoints(probe) ? PROBE_UNCLEAR : PROBE_SAYS_NOTHING, IO_CLOSE_RESET);
 }
 
 static const char *what_passed(const struct probe *probe)

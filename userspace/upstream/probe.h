@@ -33,6 +33,7 @@ enum probe_verdict {
 	PROBE_FAILED,
 	PROBE_PASSED,
 	PROBE_SAYS_NOTHING, /* for lack of memory or descriptors of ours */
+	PROBE_UNCLEAR,      /* the same behind TLS: there the endpoint may have a part in it */
 };
 
 struct dispatch_checks;
@@ -83,7 +84,8 @@ int probe_send(struct probe *probe, struct slice bytes) WARN_UNUSED;
 void probe_pass(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
 void probe_pass_when_sent(struct probe *probe);
 void probe_fail(struct probe *probe, const char *fmt, ...) PRINTF(2, 3);
-/* @error: -errno, of @step. Where it is a lack of our own, it says nothing of the endpoint. */
+/* @error: -errno, of @step. Where it is a lack of our own, it says nothing of the endpoint, or
+ * little. */
 void probe_fail_by(struct probe *probe, const char *step, int error);
 
 #endif

@@ -259,6 +259,24 @@ static void check_without_memory_says_nothing(void **state)
 	assert_int_equal(now_is(), ENDPOINT_HEALTH_DOWN);
 }
 
+static void unclear_checks_in_a_row_count_as_failed_in_the_end(void **state)
+{
+	(void)state;
+	check(true);
+	for (int i = 0; i < 2; i++) {
+		for (int j = 0; j < 4; j++)
+			end_check(PROBE_UNCLEAR);
+		end_check(PROBE_SAYS_NOTHING);
+		assert_int_equal(now_is(), ENDPOINT_HEALTH_UP);
+		check(true);
+	}
+	for (int i = 0; i < 6; i++)
+		end_check(PROBE_UNCLEAR);
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_UP);
+	end_check(PROBE_UNCLEAR); /* the third that counts */
+	assert_int_equal(now_is(), ENDPOINT_HEALTH_DOWN);
+}
+
 static void on_stopped(struct health *stopped, void *context)
 {
 	assert_ptr_equal(stopped, health);
@@ -365,6 +383,7 @@ int main(void)
 		TEST(maint_is_not_checked),
 		TEST(check_that_cannot_begin_says_nothing),
 		TEST(check_without_memory_says_nothing),
+		TEST(unclear_checks_in_a_row_count_as_failed_in_the_end),
 		TEST(stop_waits_for_the_probe_in_flight),
 		TEST(each_way_of_the_endpoints_family_is_tried),
 		TEST(one_way_that_fails_is_enough),

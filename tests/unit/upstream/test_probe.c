@@ -174,7 +174,7 @@ static struct tls_client_context *tls;
 static struct tls_pacer *pacer;
 
 static struct {
-	bool is_done, is_ok, says_nothing;
+	bool is_done, is_ok, says_nothing, is_unclear;
 	char reason[PROBE_REASON_SIZE];
 } verdict;
 
@@ -210,6 +210,7 @@ static void on_done(struct probe *probe, enum probe_verdict ended, const char *r
 	verdict.is_done = true;
 	verdict.is_ok = ended == PROBE_PASSED;
 	verdict.says_nothing = ended == PROBE_SAYS_NOTHING;
+	verdict.is_unclear = ended == PROBE_UNCLEAR;
 	snprintf(verdict.reason, sizeof(verdict.reason), "%s", reason);
 	io_loop_stop(loop);
 }
@@ -357,6 +358,18 @@ static void no_memory_for_a_request_is_no_verdict(void **state)
 	buffers_left = 1;
 	assert_false(probe_server(&server));
 	assert_true(verdict.says_nothing);
+}
+
+static void no_memory_behind_tls_may_be_the_endpoints_doing(void **state)
+{
+	struct server server = {.behaviour = SERVER_SILENT};
+
+	(void)state;
+	config.health.kind = CONFIG_HEALTH_TLS;
+	config.proxy_protocol = CONFIG_PROXY_V2;
+	buffers_left = 0;
+	assert_false(probe_server(&server));
+	assert_true(verdict.is_unclear);
 }
 
 /* --- HTTP --------------------------------------------------------------------------- */
@@ -524,6 +537,7 @@ int main(void)
 		TEST(no_source_address_of_ours_is_no_verdict),
 		TEST(no_memory_for_what_goes_first_is_no_verdict),
 		TEST(no_memory_for_a_request_is_no_verdict),
+		TEST(no_memory_behind_tls_may_be_the_endpoints_doing),
 		TEST(get_is_what_servers_expect),
 		TEST(host_can_be_given),
 		TEST(answers_give_their_verdicts),
