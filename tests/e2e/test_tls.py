@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS with clients and endpoints that are not ours: openssl, curl, Python's ssl, nginx."""
+import fcntl
 import itertools
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -451,6 +453,27 @@ def test_the_key_log_is_written_only_where_asked_for(net, sluice, authority, ori
     connect(net, authority).close()
     wait_until(lambda: "CLIENT_TRAFFIC_SECRET_0 " in keys.read_text(), 5, "a line is there")
     assert keys.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_log_that_nobody_reads_holds_nobody_up(net, sluice, authority, origin, tmp_path):
+    """A pipe: without a reader it cannot be opened, and one that reads nothing leaves no room."""
+    pipe = tmp_path / "keys"
+    os.mkfifo(pipe)
+    config = tls_config(authority, origin, key_log=str(pipe))
+    sluice.write(config)
+    done = sluice.check()
+    assert done.returncode != 0 and f'cannot open "{pipe}"' in done.stderr
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    sluice.start(config)
+    for _ in range(20):
+        with connect(net, authority) as sock:
+            assert origins.read_line(sock) == "a"
+    taken = os.read(reader, 1 << 16)
+    assert 2000 < len(taken) <= 4096
+    os.close(reader)
+    with connect(net, authority) as sock:
+        assert origins.read_line(sock) == "a"
 
 
 def test_a_stapled_answer_reaches_the_client(net, sluice, authority, origin, tmp_path):
