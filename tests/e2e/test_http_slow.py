@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that take their time: they go, and nobody else notices them."""
+import contextlib
 import socket
 import threading
 import time
@@ -137,6 +138,44 @@ def test_a_slow_backend_is_not_its_clients_fault(net, sluice, keep, limit, sip):
         go.set()
         sender.join()
         assert client.answer().status == 200
+
+
+@contextlib.contextmanager
+def short_queues(*namespaces):
+    """Sockets that are made in here hold a few KiB."""
+    limits = ("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem")
+    before = [[n.run("sysctl", "-n", limit).stdout.strip() for limit in limits] for n in namespaces]
+    try:
+        for namespace in namespaces:
+            namespace.run("sysctl", "-qw", *(f"{limit}=4096 4096 4096" for limit in limits))
+        yield
+    finally:
+        for namespace, values in zip(namespaces, before):
+            namespace.run("sysctl", "-qw", *map("=".join, zip(limits, values)))
+
+
+def test_the_backends_time_is_not_taken_off_its_clients(net, sluice, keep):
+    """A client that was held back has all of its time once it is asked for more."""
+    def hesitate(sock, _origin):
+        assert go.wait(60)
+        while b"end" not in sock.recv(1 << 20):
+            pass
+        answer(sock)
+
+    go = threading.Event()
+    with short_queues(net.proxy, net.backend):
+        slow = keep(Origin(net.backend, (BACKEND, 7001), hesitate))
+        sluice.start({"listeners": [listener(mode="http", http={"body_timeout": "2s"})],
+                      "pools": [pool(slow)], "limits": {"relay_buffer_size": "16KiB"}})
+        with Client(net) as client:
+            # As much as is read at once, so that nothing of it comes later; with what the proxy adds to
+            # the head it is more than may wait.
+            client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16303\r\n\r\n" + b"x" * 16300)
+            time.sleep(1.2)
+            go.set()
+            time.sleep(1.4)
+            client.send(b"end")
+            assert client.answer().status == 200
 
 
 @pytest.mark.parametrize("mode, options", [
