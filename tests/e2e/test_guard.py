@@ -95,6 +95,7 @@ def test_a_guard_that_was_off_is_turned_on_by_hand_and_by_reload(net, sluice, na
     sluice.ctl("guard", "block", client_address(3))
     done = sluice.ctl("guard", "ban", CLIENT, "for", "1h", check=False)
     assert done.returncode == 1 and "the guard is off: 'sluicectl guard mode" in done.stderr
+    assert sluice.ctl("guard", "mode", "nope", check=False).returncode == 2
     assert served(net, client_address(3))
     state = sluice.ctl_json("guard", "mode", "enforce")
     assert (state["mode"], state["place"]) == ("enforce", place), state

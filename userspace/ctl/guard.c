@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* sluicectl guard: its arguments, and what comes back as text. */
+#include "core/address.h"
 #include "ctl/ctl_internal.h"
 
 #include <errno.h>
@@ -36,13 +37,51 @@ static int parse_time(const char *text, uint32_t *ret_s)
 	return 0;
 }
 
+static int refuse(struct strbuf *error, const char *action, const char *got, const char *expected)
+{
+	strbuf_printf(error, "guard %s: '%s' is not %s", action, got, expected);
+	return -EINVAL;
+}
+
+static int read_mode(const char *text, struct ctl_options *options, struct strbuf *error)
+{
+	static const char *const modes[] = {"off", "monitor", "enforce"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		if (strcmp(text, modes[i]) == 0) {
+			options->mode = text;
+			return 0;
+		}
+	return refuse(error, options->action, text, "off, monitor or enforce");
+}
+
+/* A ban is of an address: of a network the daemon would take the first one. */
+static int read_network(const char *text, struct ctl_options *options, struct strbuf *error)
+{
+	const struct slice slice = slice_from_str(text);
+	struct address address;
+	struct prefix prefix;
+
+	options->network = text;
+	if (strcmp(options->action, "ban") == 0)
+		return address_parse_ip(slice, 0, &address) == 0
+			       ? 0
+			       : refuse(error, options->action, text,
+					"an address such as 192.0.2.1 or 2001:db8::1");
+	return prefix_parse(slice, &prefix) == 0
+		       ? 0
+		       : refuse(error, options->action, text,
+				"a network such as 192.0.2.0/24 or 2001:db8::/32");
+}
+
 /* NETWORK [for TIME] [REASON] */
 static int parse_order(char **arguments, int count, struct ctl_options *options,
 		       struct strbuf *error)
 {
 	if (count < 1)
 		return usage(error);
-	options->network = arguments[0];
+	if (read_network(arguments[0], options, error) < 0)
+		return -EINVAL;
 	arguments++;
 	count--;
 	if (count >= 1 && strcmp(arguments[0], "for") == 0) {
@@ -70,14 +109,10 @@ int guard_read_arguments(char **arguments, int count, struct ctl_options *option
 	for (size_t i = 0; i < ARRAY_SIZE(alone); i++)
 		if (strcmp(action, alone[i]) == 0)
 			return count > 1 ? usage(error) : 0;
-	if (strcmp(action, "mode") == 0 && count == 2) {
-		options->mode = arguments[1];
-		return 0;
-	}
-	if (strcmp(action, "unblock") == 0 && count == 2) {
-		options->network = arguments[1];
-		return 0;
-	}
+	if (strcmp(action, "mode") == 0 && count == 2)
+		return read_mode(arguments[1], options, error);
+	if (strcmp(action, "unblock") == 0 && count == 2)
+		return read_network(arguments[1], options, error);
 	if (strcmp(action, "block") != 0 && strcmp(action, "allow") != 0 &&
 	    strcmp(action, "ban") != 0)
 		return usage(error);

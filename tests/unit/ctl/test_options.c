@@ -79,6 +79,24 @@ static void orders_to_the_guard_are_read(void **state)
 	refuse("guard --seconds 5", "guard does not take --seconds or --output");
 }
 
+static void orders_to_the_guard_are_checked(void **state)
+{
+	(void)state;
+	assert_string_equal(accept("guard unblock 2001:db8::/32").network, "2001:db8::/32");
+	assert_string_equal(accept("guard ban 2001:db8::1 for 5s").network, "2001:db8::1");
+	refuse("guard mode nope", "guard mode: 'nope' is not off, monitor or enforce");
+	refuse("guard block nope",
+	       "guard block: 'nope' is not a network such as 192.0.2.0/24 or 2001:db8::/32");
+	refuse("guard allow 192.0.2.1/24",
+	       "guard allow: '192.0.2.1/24' is not a network such as 192.0.2.0/24 or "
+	       "2001:db8::/32");
+	refuse("guard unblock 192.0.2.0/33",
+	       "guard unblock: '192.0.2.0/33' is not a network such as 192.0.2.0/24 or "
+	       "2001:db8::/32");
+	refuse("guard ban 192.0.2.0/24 for 5s",
+	       "guard ban: '192.0.2.0/24' is not an address such as 192.0.2.1 or 2001:db8::1");
+}
+
 static void addresses_are_read_and_checked(void **state)
 {
 	struct ctl_options options = accept("geo 192.0.2.1 2001:db8::1 --json");
@@ -228,6 +246,7 @@ int main(void)
 		cmocka_unit_test(every_command_is_known_by_its_name),
 		cmocka_unit_test(flows_have_options_of_their_own),
 		cmocka_unit_test(orders_to_the_guard_are_read),
+		cmocka_unit_test(orders_to_the_guard_are_checked),
 		cmocka_unit_test(addresses_are_read_and_checked),
 		cmocka_unit_test(state_is_one_of_those_that_there_are),
 		cmocka_unit_test(options_stand_on_either_side_of_the_command),
