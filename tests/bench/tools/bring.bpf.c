@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Brings a packet program a packet with each turn of a test-run, of a flow drawn at random,
- * whatever the turn before has made of it: an outer header is taken off again. What this costs by
- * itself is measured with an empty program at the tail call's end, but for the outer header, which
- * costs no less than putting it on.
+ * whatever the turn before has made of it: an outer header is taken off again. Of the hooks only
+ * the programs of one are loaded. What this costs by itself is measured with an empty program at
+ * the tail call's end, but for the outer header, which costs no less than putting it on.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -57,6 +57,28 @@ int nothing(struct __sk_buff *skb)
 {
 	(void)skb;
 	return TC_ACT_OK;
+}
+
+SEC("xdp")
+int bring_xdp(struct xdp_md *xdp)
+{
+	__u8 headers[BRING_HEADERS];
+	int longer = (int)bpf_xdp_get_buff_len(xdp) - (int)settings.size;
+
+	write_headers(headers);
+	if (longer && bpf_xdp_adjust_head(xdp, longer))
+		return XDP_ABORTED;
+	if (bpf_xdp_store_bytes(xdp, 0, headers, settings.headers))
+		return XDP_ABORTED;
+	bpf_tail_call(xdp, &measured, 0);
+	return XDP_ABORTED;
+}
+
+SEC("xdp")
+int nothing_xdp(struct xdp_md *xdp)
+{
+	(void)xdp;
+	return XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

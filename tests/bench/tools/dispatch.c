@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What mode dispatch costs a packet at TC, by form and by the number of flows that packets are of
- * at random. Prints JSON. dispatch PROGRAM.o BRING.o [TEXT]: of the paths with TEXT in their names.
- * Of tunnels, the figure includes that the header is taken off again.
+ * What mode dispatch costs a packet at TC or XDP, by form and by the number of flows that packets
+ * are of at random. Prints JSON. dispatch PROGRAM.o BRING.o [TEXT]: of the paths with TEXT in their
+ * names. Of tunnels, the figure includes that the header is taken off again; at TC there is none,
+ * for the kernel puts a header around an skb once, and a test-run has one skb for all turns.
  */
 #include "abi/dispatch.h"
 #include "testrun.h"
@@ -12,8 +13,6 @@
 #include <err.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +41,7 @@ struct scenario {
 	bool is_tcp;
 	bool is_known;   /* all flows have entries before it is measured */
 	bool is_limited; /* new flows get no entry */
+	bool is_new;     /* every packet begins a flow, and finds room for its entry */
 	bool is_others;  /* packets are for an address that is none of ours */
 	bool is_flooded; /* the guard wants cookies of SYNs, and ACKs may bring them */
 	bool is_ack;     /* which it brings none with */
@@ -49,6 +49,12 @@ struct scenario {
 };
 
 static const struct bring_clients clients = {.first = 0x20000000u, .stride = 4099};
+
+/* So many that hardly any comes twice in a round. */
+#define NEWCOMERS 100000000u
+static const struct bring_clients newcomers = {.first = 0x20000000u, .stride = 41};
+
+static __u32 device; /* of the process's network; not lo */
 
 static void build_udp(struct testrun *run)
 {
@@ -274,7 +280,7 @@ static void fill(const struct testrun *run, const struct scenario *scenario)
 					   .form = (__u8)scenario->form};
 	struct dispatch_range range = {
 		.protocol = protocol_of(scenario), .first = 53, .last = 53, .service = SERVICE};
-	struct flow_nexthop nexthop = {.ifindex = 1, .mtu = 1500};
+	struct flow_nexthop nexthop = {.ifindex = 1, .mtu = 1500, .flags = NEXTHOP_MAC_VALID};
 
 	testrun_map_address(service.address, VIP);
 	put_vip(run, &settings, VIP, DISPATCH_VIP_SERVES, 1);
@@ -327,22 +333,59 @@ static void learn_flows(struct testrun *run, const struct scenario *scenario)
 		build_tcp(run, false);
 }
 
+static void clear(const struct testrun *run, const char *name, size_t element)
+{
+	size_t size = bpf_map__max_entries(bpf_object__find_map_by_name(run->measured, name)) *
+		      element;
+	void *elements = testrun_mmap(run, name, size);
+
+	memset(elements, 0, size);
+	munmap(elements, size);
+}
+
+static void forget_flows(const struct testrun *run)
+{
+	clear(run, "dispatch_lines", sizeof(struct dispatch_line));
+	clear(run, "dispatch_nats", sizeof(struct dispatch_nat));
+}
+
+static void expect_newcomers(struct testrun *run, const struct scenario *scenario)
+{
+	run->before_round = forget_flows;
+	run->npackets = scenario->flows < TESTRUN_PACKETS ? scenario->flows : TESTRUN_PACKETS;
+}
+
+static bool is_wrapped(const struct scenario *scenario)
+{
+	return scenario->form == DISPATCH_IPIP || scenario->form == DISPATCH_GUE;
+}
+
 static void measure(const char *const *objects, const struct scenario *scenario)
 {
 	struct testrun_ns ns;
 	struct testrun run;
 
 	testrun_open(&run, objects[0], objects[1]);
-	run.ifindex = if_nametoindex("d0"); /* dispatch leaves alone what lo brings */
+	if (is_wrapped(scenario) && testrun_has_skb(&run)) {
+		printf("{\"hook\": \"%s\", \"path\": \"%s\", \"ns\": null}\n",
+		       testrun_hook_name(&run), scenario->what);
+		testrun_close(&run);
+		return;
+	}
+	run.ifindex = device; /* dispatch leaves alone what lo brings */
 	set_sizes(&run, scenario);
 	build_frame(&run, scenario);
-	testrun_load(&run, &clients, scenario->flows);
+	if (scenario->is_new)
+		expect_newcomers(&run, scenario);
+	testrun_load(&run, scenario->is_new ? &newcomers : &clients,
+		     scenario->is_new ? NEWCOMERS : scenario->flows);
 	fill(&run, scenario);
 	if (scenario->is_known)
 		learn_flows(&run, scenario);
 	ns = testrun_measure(&run, ROUNDS);
-	printf("{\"path\": \"%s\", \"ns\": %.0f, \"bring_ns\": %.0f}\n", scenario->what, ns.program,
-	       ns.bring);
+	printf("{\"hook\": \"%s\", \"path\": \"%s\", \"ns\": %.0f, \"bring_ns\": %.0f, "
+	       "\"action\": \"%s\"}\n",
+	       testrun_hook_name(&run), scenario->what, ns.program, ns.bring, ns.action);
 	fflush(stdout);
 	testrun_close(&run);
 }
@@ -353,14 +396,15 @@ static void measure_wanted(const char *const *arguments, const struct scenario *
 		measure(arguments, scenario);
 }
 
+static const char *const forms[] = {
+#define X(name, text) text,
+	DISPATCH_FORMS(X)
+#undef X
+};
+
 /* Every form with both protocols. */
 static void measure_known(const char *const *arguments, __u32 flows)
 {
-	static const char *const forms[] = {
-#define X(name, text) text,
-		DISPATCH_FORMS(X)
-#undef X
-	};
 	struct scenario scenario = {.flows = flows, .is_known = true};
 	char what[64];
 
@@ -376,10 +420,26 @@ static void measure_known(const char *const *arguments, __u32 flows)
 	}
 }
 
-static void enter_network(void)
+/* Of every form. A flow is new once: with one flow there are only those that get no entry, which
+ * nat cannot forward. */
+static void measure_new(const char *const *arguments, __u32 flows)
 {
-	if (unshare(CLONE_NEWNET) || system("ip link add d0 type veth peer name d1"))
-		err(1, "a network of our own");
+	struct scenario scenario = {.flows = flows};
+	char what[64];
+
+	scenario.what = what;
+	for (size_t form = 0; form < DISPATCH_FORM_COUNT; form++) {
+		scenario.form = (enum dispatch_form)form;
+		for (int has_entry = 0; has_entry < 2; has_entry++) {
+			if (has_entry ? flows == 1 : form == DISPATCH_NAT)
+				continue;
+			scenario.is_limited = !has_entry;
+			scenario.is_new = has_entry;
+			snprintf(what, sizeof(what), "new, %s, %s, %u flow%s", forms[form],
+				 has_entry ? "entry" : "no entry", flows, flows == 1 ? "" : "s");
+			measure_wanted(arguments, &scenario);
+		}
+	}
 }
 
 int main(int argc, char **argv)
@@ -389,15 +449,6 @@ int main(int argc, char **argv)
 		{.what = "pass, beside dnat", .form = DISPATCH_DNAT, .flows = 1, .is_others = true},
 	};
 	static const struct scenario news[] = {
-		{.form = DISPATCH_L2,
-		 .what = "new, l2, no entry",
-		 .flows = 1000,
-		 .is_limited = true},
-		{.form = DISPATCH_L2,
-		 .what = "new, l2, no entry, of 1000000",
-		 .flows = 1000000,
-		 .is_limited = true},
-		{.form = DISPATCH_L2, .what = "new, l2, entry, of 10000000", .flows = 10000000},
 		{.form = DISPATCH_L2,
 		 .what = "new, l2, no entry, by place of 1728",
 		 .flows = 1000,
@@ -431,11 +482,13 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		errx(2, "dispatch PROGRAM.o BRING.o [TEXT]");
-	enter_network();
+	device = testrun_enter_network();
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		measure_wanted(arguments, &others[i]);
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		measure_known(arguments, counts[i]);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		measure_new(arguments, counts[i]);
 	for (size_t i = 0; i < sizeof(news) / sizeof(news[0]); i++)
 		measure_wanted(arguments, &news[i]);
 	return 0;

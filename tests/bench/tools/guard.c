@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the guard costs a packet at TC, path by path, with sources drawn at random. Prints JSON.
- * guard PROGRAM.o BRING.o [WHAT]: with WHAT, only the paths that are so called, and the first.
+ * What the guard costs a packet at TC or XDP, path by path, with sources drawn at random. Prints
+ * JSON. guard PROGRAM.o BRING.o [WHAT]: with WHAT, only the paths that are so called, and the
+ * first.
  */
 #include "abi/guard.h"
 #include "guard/limiter.h"
@@ -37,6 +38,7 @@ enum with {
 	WITH_TALKERS = 1 << 5,
 	WITH_IPV6 = 1 << 6,
 	WITH_LENGTHS = 1 << 7, /* four of IPv6, in place of one */
+	WITH_COOKIES = 1 << 8, /* of the kernel, for every SYN */
 };
 
 static const struct scenario {
@@ -64,21 +66,34 @@ static const struct scenario {
 	{"IPv6: drop by list, 500000 entries of 4 lengths", GUARD_ENFORCE,
 	 WITH_IPV6 | WITH_LIST | WITH_LENGTHS, 500000},
 	{"source rate, 1 source", GUARD_ENFORCE, WITH_RATES, 1},
+	{"source rate, 10000 sources", GUARD_ENFORCE, WITH_RATES, 10000},
 	{"source rate, 500000 sources", GUARD_ENFORCE, WITH_RATES, 500000},
+	{"source rate, 1000000 sources", GUARD_ENFORCE, WITH_RATES, 1000000},
+	{"SYN answered with a cookie, 1 source", GUARD_ENFORCE, WITH_COOKIES, 1},
+	{"SYN answered with a cookie, 1000000 sources", GUARD_ENFORCE, WITH_COOKIES, 1000000},
 };
+
+static __u32 device; /* of the process's network; not lo */
 
 /* Strewn over half of the addresses, so that each has a /24 of its own. */
 static const struct bring_clients clients = {.first = 0x20000000u, .stride = 4099};
 
 static void build_frame(struct testrun *run, unsigned with)
 {
-	struct tcphdr tcp = {.dest = htons(80), .doff = 8, .ack = !(with & WITH_DEFECT)};
+	static const __u8 options[] = {2, 4, 5, 0xb4, 1, 3, 3, 7, 1, 1, 4, 2};
+	bool is_syn = with & WITH_COOKIES;
+	struct tcphdr tcp = {.dest = htons(80),
+			     .doff = 8,
+			     .syn = is_syn,
+			     .ack = !is_syn && !(with & WITH_DEFECT)};
 
 	if (with & WITH_IPV6)
 		testrun_start_frame6(run, SIZE6, IPPROTO_TCP, NETWORK6);
 	else
 		testrun_start_frame(run, SIZE, IPPROTO_TCP, SERVICE);
 	memcpy(testrun_l4(run), &tcp, sizeof(tcp));
+	if (is_syn)
+		memcpy((char *)testrun_l4(run) + sizeof(tcp), options, sizeof(options));
 }
 
 /* An address, or of IPv6 a network of @bits. */
@@ -170,14 +185,14 @@ static int new_sources(void)
 	return fd;
 }
 
-static void load_rates(const struct testrun *run, struct guard_settings *settings)
+static void load_service(const struct testrun *run, bool wants_cookies)
 {
 	struct guard_service service = {};
 	struct guard_place place = {.flags = GUARD_PLACE_ANY4};
 	struct guard_port port = {.tcp_place = 1};
 
-	settings->source[GUARD_PACKETS] = guard_rate_of(100000000, 1000);
-	settings->bucket_mask = NBUCKETS - 1;
+	if (wants_cookies)
+		service.cookies = (struct guard_rate){.cost = 2, .burst = 1};
 	testrun_put(run, "guard_services", 0, &service);
 	testrun_put(run, "guard_places", 1, &place);
 	testrun_put(run, "guard_ports", 80, &port);
@@ -191,9 +206,14 @@ static void prepare(const struct testrun *run, const struct scenario *scenario)
 		settings.flags |= scenario->with & WITH_IPV6 ? GUARD_HAS_LIST6 : GUARD_HAS_LIST4;
 		load_list(run, scenario);
 	}
+	if (scenario->with & (WITH_RATES | WITH_COOKIES)) {
+		settings.flags |= GUARD_HAS_SERVICES;
+		load_service(run, scenario->with & WITH_COOKIES);
+	}
 	if (scenario->with & WITH_RATES) {
-		settings.flags |= GUARD_HAS_RATES | GUARD_HAS_SERVICES;
-		load_rates(run, &settings);
+		settings.flags |= GUARD_HAS_RATES;
+		settings.source[GUARD_PACKETS] = guard_rate_of(100000000, 1000);
+		settings.bucket_mask = NBUCKETS - 1;
 	}
 	if (scenario->with & WITH_CHECKS)
 		settings.flags |= GUARD_HAS_MALFORMED;
@@ -206,10 +226,12 @@ static void measure(const char *program, const char *bringer, const struct scena
 		    double *ret_off)
 {
 	int sources = new_sources();
+	struct testrun_ns ns;
 	struct testrun run;
-	double ns;
 
 	testrun_open(&run, program, bringer);
+	if (scenario->with & WITH_COOKIES)
+		run.ifindex = device; /* cookies are not for what lo brings */
 	bpf_map__set_inner_map_fd(bpf_object__find_map_by_name(run.measured, "guard_sources"),
 				  sources);
 	build_frame(&run, scenario->with);
@@ -217,13 +239,28 @@ static void measure(const char *program, const char *bringer, const struct scena
 	testrun_put(&run, "guard_sources", 0, &sources);
 	close(sources);
 	prepare(&run, scenario);
-	ns = testrun_measure(&run, ROUNDS).program;
+	ns = testrun_measure(&run, ROUNDS);
 	if (scenario->mode == GUARD_OFF)
-		*ret_off = ns;
-	printf("{\"path\": \"%s\", \"ns\": %.0f, \"beyond_off_ns\": %.0f}\n", scenario->what, ns,
-	       ns - *ret_off);
+		*ret_off = ns.program;
+	printf("{\"hook\": \"%s\", \"path\": \"%s\", \"ns\": %.0f, \"beyond_off_ns\": %.0f, "
+	       "\"action\": \"%s\"}\n",
+	       testrun_hook_name(&run), scenario->what, ns.program, ns.program - *ret_off,
+	       ns.action);
 	fflush(stdout);
 	testrun_close(&run);
+}
+
+/* The kernel makes cookies for a socket that listens. */
+static void listen_for_cookies(void)
+{
+	const struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(80)};
+	int fd;
+
+	device = testrun_enter_network();
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (system("echo 2 >/proc/sys/net/ipv4/tcp_syncookies") || fd < 0 ||
+	    bind(fd, (const struct sockaddr *)&any, sizeof(any)) || listen(fd, 16))
+		err(1, "cookies");
 }
 
 int main(int argc, char **argv)
@@ -232,6 +269,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		errx(2, "guard PROGRAM.o BRING.o [WHAT]");
+	listen_for_cookies();
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
 		if (i == 0 || argc < 4 || strstr(scenarios[i].what, argv[3]))
 			measure(argv[1], argv[2], &scenarios[i], &off);

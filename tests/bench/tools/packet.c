@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a packet of a spliced connection costs in the program at TC, by the number of flows that
- * packets are of at random, and by packet size. Prints JSON. packet PROGRAM.o BRING.o
+ * What a packet of a spliced connection costs in the program at TC or XDP, by the number of flows
+ * that packets are of at random, and by packet size. Prints JSON. packet PROGRAM.o BRING.o
  */
 #include "abi/flow.h"
 #include "fastpath/flow_table.h"
@@ -66,7 +66,7 @@ static void fill(const struct testrun *run, __u32 nflows, __u32 nbuckets)
 	size_t buckets_size = nbuckets * sizeof(struct flow_bucket);
 	struct flow_pair *pairs = testrun_mmap(run, "pairs", pairs_size);
 	struct flow_bucket *buckets = testrun_mmap(run, "buckets", buckets_size);
-	struct flow_nexthop nexthop = {.ifindex = 1, .mtu = 1500};
+	struct flow_nexthop nexthop = {.ifindex = 1, .mtu = 1500, .flags = NEXTHOP_MAC_VALID};
 
 	for (__u32 i = 0; i < nflows; i++) {
 		put_flow(&pairs[i], i);
@@ -100,15 +100,16 @@ static void measure(const char *program, const char *bringer, __u32 nflows, unsi
 	testrun_load(&run, &clients, nflows);
 	fill(&run, nflows, nbuckets);
 	ns = testrun_measure(&run, ROUNDS);
-	printf("{\"flows\": %u, \"size\": %u, \"ns\": %.0f, \"bring_ns\": %.0f}\n", nflows, size,
-	       ns.program, ns.bring);
+	printf("{\"hook\": \"%s\", \"flows\": %u, \"size\": %u, \"ns\": %.0f, \"bring_ns\": %.0f, "
+	       "\"action\": \"%s\"}\n",
+	       testrun_hook_name(&run), nflows, size, ns.program, ns.bring, ns.action);
 	fflush(stdout);
 	testrun_close(&run);
 }
 
 int main(int argc, char **argv)
 {
-	static const __u32 counts[] = {1, 1000, 20000, 200000};
+	static const __u32 counts[] = {1, 10000, 200000, 1000000};
 
 	if (argc < 3)
 		errx(2, "packet PROGRAM.o BRING.o");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a packet costs in the program at TC; the tools that ask are packet, guard and dispatch. */
+/* What a packet costs in the program at TC or XDP; the tools that ask are packet, guard and
+ * dispatch. */
 #include "testrun.h"
 
 #include <arpa/inet.h>
@@ -8,10 +9,23 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define REPEAT 400000
+static const struct testrun_hook {
+	const char *name, *measured, *bring, *nothing;
+	bool has_skb;
+	__u32 pass, drop, redirect, reply;
+} hooks[] = {
+	{"tc", "tc_ingress", "bring", "nothing", true, (__u32)TC_ACT_UNSPEC, TC_ACT_SHOT,
+	 TC_ACT_REDIRECT, TC_ACT_REDIRECT},
+	{"xdp", "xdp_ingress", "bring_xdp", "nothing_xdp", false, XDP_PASS, XDP_DROP, XDP_REDIRECT,
+	 XDP_TX},
+};
 
 static struct bpf_object *open_object(const char *path)
 {
@@ -22,15 +36,60 @@ static struct bpf_object *open_object(const char *path)
 	return object;
 }
 
+static struct bpf_program *find_program(const struct bpf_object *object, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object, name);
+
+	if (!program)
+		errx(1, "no program %s", name);
+	return program;
+}
+
+static const struct testrun_hook *find_hook(const struct bpf_object *object)
+{
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++)
+		if (bpf_object__find_program_by_name(object, hooks[i].measured))
+			return &hooks[i];
+	errx(1, "neither tc_ingress nor xdp_ingress");
+}
+
+/* Programs of two kinds cannot call by one table. */
+static void leave_out(const struct testrun *run, const struct testrun_hook *hook)
+{
+	bpf_program__set_autoload(find_program(run->bring, hook->bring), false);
+	bpf_program__set_autoload(find_program(run->bring, hook->nothing), false);
+}
+
 void testrun_open(struct testrun *run, const char *program, const char *bringer)
 {
 	*run = (struct testrun){.measured = open_object(program), .bring = open_object(bringer)};
+	run->hook = find_hook(run->measured);
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++)
+		if (&hooks[i] != run->hook)
+			leave_out(run, &hooks[i]);
+}
+
+const char *testrun_hook_name(const struct testrun *run)
+{
+	return run->hook->name;
+}
+
+bool testrun_has_skb(const struct testrun *run)
+{
+	return run->hook->has_skb;
 }
 
 void testrun_close(struct testrun *run)
 {
 	bpf_object__close(run->bring);
 	bpf_object__close(run->measured);
+}
+
+__u32 testrun_enter_network(void)
+{
+	if (unshare(CLONE_NEWNET) || system("ip link add d0 type veth peer name d1"))
+		err(1, "a network of our own");
+	return if_nametoindex("d0");
 }
 
 /* --- Frames ----------------------------------------------------------------------------------- */
@@ -150,7 +209,7 @@ void testrun_load(struct testrun *run, const struct bring_clients *clients, __u3
 
 static int program_of(const struct bpf_object *object, const char *name)
 {
-	return bpf_program__fd(bpf_object__find_program_by_name(object, name));
+	return bpf_program__fd(find_program(object, name));
 }
 
 static void aim(const struct testrun *run, int program)
@@ -158,33 +217,53 @@ static void aim(const struct testrun *run, int program)
 	put(run->bring, "measured", 0, &program);
 }
 
+static const char *action_name(const struct testrun_hook *hook, __u32 action)
+{
+	if (action == hook->redirect)
+		return "redirect";
+	return action == hook->pass    ? "pass"
+	       : action == hook->drop  ? "drop"
+	       : action == hook->reply ? "reply"
+				       : "nothing";
+}
+
 /* Return: ns a packet. */
-static double run_once(struct testrun *run, __u32 npackets)
+static double run_once(struct testrun *run, __u32 npackets, __u32 *ret_action)
 {
 	struct __sk_buff skb = {.ifindex = run->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = run->frame, .data_size_in = run->size,
-		    .ctx_in = &skb, .ctx_size_in = sizeof(skb), .repeat = (int)npackets);
+		    .repeat = (int)npackets);
 
+	if (run->hook->has_skb) {
+		opts.ctx_in = &skb;
+		opts.ctx_size_in = sizeof(skb);
+	}
 	put(run->bring, ".data", 0, run->frame);
-	if (bpf_prog_test_run_opts(program_of(run->bring, "bring"), &opts))
+	if (bpf_prog_test_run_opts(program_of(run->bring, run->hook->bring), &opts))
 		err(1, "test run");
+	*ret_action = opts.retval;
 	return opts.duration;
 }
 
 void testrun_warm(struct testrun *run, __u32 npackets)
 {
-	aim(run, program_of(run->measured, "tc_ingress"));
-	(void)run_once(run, npackets);
+	__u32 action;
+
+	aim(run, program_of(run->measured, run->hook->measured));
+	(void)run_once(run, npackets, &action);
 }
 
-static double best_of(struct testrun *run, unsigned rounds, int program)
+static double best_of(struct testrun *run, unsigned rounds, int program, __u32 *ret_action)
 {
 	double best = 1e9;
 
 	aim(run, program);
 	for (unsigned i = 0; i < rounds; i++) {
-		double ns = run_once(run, REPEAT);
+		double ns;
 
+		if (run->before_round)
+			run->before_round(run);
+		ns = run_once(run, run->npackets ? run->npackets : TESTRUN_PACKETS, ret_action);
 		best = ns < best ? ns : best;
 	}
 	return best;
@@ -192,8 +271,10 @@ static double best_of(struct testrun *run, unsigned rounds, int program)
 
 struct testrun_ns testrun_measure(struct testrun *run, unsigned rounds)
 {
-	double bring = best_of(run, rounds, program_of(run->bring, "nothing"));
-	double both = best_of(run, rounds, program_of(run->measured, "tc_ingress"));
+	__u32 action;
+	double bring = best_of(run, rounds, program_of(run->bring, run->hook->nothing), &action);
+	double both = best_of(run, rounds, program_of(run->measured, run->hook->measured), &action);
 
-	return (struct testrun_ns){.program = both - bring, .bring = bring};
+	return (struct testrun_ns){
+		.program = both - bring, .bring = bring, .action = action_name(run->hook, action)};
 }

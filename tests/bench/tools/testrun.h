@@ -3,9 +3,9 @@
 #define TESTS_BENCH_TESTRUN_H
 
 /*
- * What a packet costs in the program at TC: BPF_PROG_TEST_RUN, net of what brings the packets.
- * testrun_open(), sizes and settings of maps, testrun_load(), elements of maps, testrun_measure(),
- * testrun_close(). Errors end the process.
+ * What a packet costs in the program at TC or XDP: BPF_PROG_TEST_RUN, net of what brings the
+ * packets. testrun_open(), sizes and settings of maps, testrun_load(), elements of maps,
+ * testrun_measure(), testrun_close(). Errors end the process.
  */
 #include "bring.h"
 
@@ -14,18 +14,30 @@
 #include <stddef.h>
 
 #define TESTRUN_FRAME_MAX 1514
+#define TESTRUN_PACKETS   400000
+
+struct testrun_hook; /* TC or XDP */
 
 struct testrun {
+	const struct testrun_hook *hook;
 	struct bpf_object *measured, *bring;
 	unsigned char frame[TESTRUN_FRAME_MAX];
 	__u32 size;
 	bool is_ipv6;
-	__u32 ifindex; /* that packets come from; 0: lo */
+	__u32 ifindex;  /* that packets come from at TC; 0: lo, as at XDP always */
+	__u32 npackets; /* a round; 0: TESTRUN_PACKETS */
+	void (*before_round)(const struct testrun *run); /* NULL is allowed */
 };
 
-/* @program: an object with tc_ingress. @bringer: bring.bpf.o. */
+/* @program: an object with tc_ingress or xdp_ingress. @bringer: bring.bpf.o. */
 void testrun_open(struct testrun *run, const char *program, const char *bringer);
 void testrun_close(struct testrun *run);
+const char *testrun_hook_name(const struct testrun *run);
+bool testrun_has_skb(const struct testrun *run); /* the same one in all turns */
+
+/* A network of the process's own; tables of devices begin anew. Return: of a device that is not lo.
+ */
+__u32 testrun_enter_network(void);
 
 /* --- Frames ----------------------------------------------------------------------------------- */
 
@@ -51,8 +63,9 @@ void testrun_load(struct testrun *run, const struct bring_clients *clients, __u3
 void testrun_warm(struct testrun *run, __u32 npackets);
 
 struct testrun_ns {
-	double program; /* a packet; the best of @rounds */
-	double bring;   /* without it */
+	double program;     /* a packet; the best of @rounds */
+	double bring;       /* without it */
+	const char *action; /* what became of the last packet */
 };
 
 struct testrun_ns testrun_measure(struct testrun *run, unsigned rounds);
