@@ -160,6 +160,7 @@ WRAP_test_area_walk := area_questions_answer area_questions_cut area_questions_w
 WRAP_test_dispatch_asks := raw_send
 WRAP_test_events := io_watch_start io_watch_stop ring_buffer__consume ring_buffer__epoll_fd ring_buffer__free ring_buffer__new
 WRAP_test_map_journal := bpf_map_delete_elem bpf_map_lookup_elem bpf_map_update_elem
+WRAP_test_list6 := guard_table_networks6
 WRAP_test_health := io_loop_now_ms io_timer_start io_timer_stop probe_cancel probe_start
 WRAP_test_probe := io_buf_new
 WRAP_test_resolver := io_timer_start

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "look6.h"
+
 static void add(struct guard_list *list, const char *text, enum guard_why why, uint64_t expires_s)
 {
 	struct guard_entry entry = {.why = (uint8_t)why, .expires_s = expires_s};
@@ -58,57 +60,6 @@ static enum guard_why look4(const struct guard_line *lines, uint32_t address)
 			return why;
 	fail_msg("no answer for %08x", address);
 	return why;
-}
-
-static uint64_t half_of(const uint8_t *bytes)
-{
-	uint64_t half = 0;
-
-	for (int i = 0; i < 8; i++)
-		half = half << 8 | bytes[i];
-	return half;
-}
-
-static uint64_t slot6(const struct guard_list6 *list, uint32_t line, const struct guard_key6 *key,
-		      uint64_t flags, uint64_t *ret_last)
-{
-	const __u64 *slots = list->pages[line / GUARD_PAGE_LINES].lines[line % GUARD_PAGE_LINES];
-
-	assert_true(line / GUARD_PAGE_LINES < list->npages);
-	*ret_last = guard_last_slot(slots, key->is_long);
-	return guard_slot_of(slots, key, flags);
-}
-
-static enum guard_why look6(const struct guard_list6 *list, const uint8_t ip[16])
-{
-	const __u64 address[2] = {half_of(ip), half_of(ip + 8)};
-	const struct guard_head6 *head;
-	uint32_t low = 0, high, middle, why;
-	struct guard_key6 key;
-	uint64_t slot, last;
-
-	if (!list->npages)
-		return GUARD_WHY_NONE;
-	head = &list->pages->head;
-	why = head->why;
-	high = head->nlengths;
-	for (int looks = 0; low < high; looks++) {
-		assert_true(looks < GUARD_LOOKS_MAX);
-		middle = (low + high) / 2;
-		guard_key6(head, address, head->lengths[middle], &key);
-		slot = slot6(list, key.line, &key, 0, &last);
-		if (!slot && last)
-			slot = slot6(list, key.other, &key, GUARD_SLOT_GUEST, &last);
-		if (!slot) {
-			high = middle;
-			continue;
-		}
-		why = guard_slot_why(slot);
-		if (!(slot & GUARD_SLOT_LONGER))
-			break;
-		low = middle + 1;
-	}
-	return (enum guard_why)why;
 }
 
 static void assert_why(const struct guard_table *table, const char *text, enum guard_why expected)
@@ -361,84 +312,6 @@ static void every_look_says_what_the_list_says(void **state)
 	}
 }
 
-/* Many more than fit into lines without guests; each asked, and so is who is beside it. */
-static void check_crowd(unsigned bits, uint32_t count)
-{
-	struct guard_entry entry = {.prefix = {.family = AF_INET6, .bits = (uint8_t)bits}};
-	struct guard_list list = {};
-	struct guard_list6 list6 = {};
-	struct guard_table *table;
-	size_t guests = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		entry.why = (uint8_t)(1 + i % 3);
-		put_address(0x20010db8, entry.prefix.ip);
-		put_address(2 * i, entry.prefix.ip + bits / 8 - 4);
-		guard_list_add(&list, &entry);
-	}
-	table = table_of(&list, 0);
-	assert_int_equal(guard_list6_new(table, 3, &list6), 0);
-	for (uint32_t i = 0; i < 2 * count; i++) {
-		uint8_t ip[16] = {};
-
-		put_address(0x20010db8, ip);
-		put_address(i, ip + bits / 8 - 4);
-		assert_int_equal(look6(&list6, ip), i % 2 ? GUARD_WHY_NONE : 1 + i / 2 % 3);
-	}
-	for (size_t page = 1; page < list6.npages; page++)
-		for (size_t line = 0; line < GUARD_PAGE_LINES; line++)
-			for (size_t i = 0; i < GUARD_LINE_WORDS / (bits > 64 ? 2 : 1); i++)
-				guests += !!(list6.pages[page].lines[line][i] & GUARD_SLOT_GUEST);
-	assert_true(guests > 0);
-	/* Of 8 or 16 bytes a key lines that are five sixteenths full. */
-	assert_true((list6.npages - 1) * sizeof(*list6.pages) <=
-		    (size_t)count * (bits > 64 ? 16 : 8) * 16 / 5 + 64);
-	guard_list6_done(&list6);
-	guard_table_free(table);
-	guard_list_done(&list);
-}
-
-static void crowds_of_ipv6_have_every_answer(void **state)
-{
-	(void)state;
-	check_crowd(64, 45000);
-	check_crowd(64, 81900);
-	check_crowd(128, 40900);
-	check_crowd(96, 21000);
-}
-
-static void every_length_of_ipv6_is_found(void **state)
-{
-	struct guard_list list = {};
-	struct guard_list6 list6 = {};
-	struct guard_table *table;
-
-	(void)state;
-	for (uint8_t bits = 0; bits <= 128; bits++) {
-		struct guard_entry entry = {.prefix = {.family = AF_INET6, .bits = bits}};
-
-		/* In each other, and an answer that is not the one around it. */
-		entry.why = bits % 2 ? GUARD_WHY_GEO : GUARD_WHY_NONE;
-		for (unsigned bit = 0; bit < bits; bit += 3)
-			entry.prefix.ip[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-		guard_list_add(&list, &entry);
-	}
-	table = table_of(&list, 0);
-	assert_int_equal(guard_list6_new(table, 3, &list6), 0);
-	assert_int_equal(list6.pages->head.nlengths, 128);
-	for (unsigned bits = 0; bits <= 128; bits++) {
-		uint8_t ip[16] = {};
-
-		for (unsigned bit = 0; bit < 128; bit++)
-			if ((bit % 3 == 0) != (bit == bits))
-				ip[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-		assert_int_equal(look6(&list6, ip), bits % 2 ? GUARD_WHY_GEO : GUARD_WHY_NONE);
-	}
-	guard_list6_done(&list6);
-	guard_table_free(table);
-	guard_list_done(&list);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,8 +321,6 @@ int main(void)
 		cmocka_unit_test(crowded_networks_have_every_answer),
 		cmocka_unit_test(unix_addresses_are_in_no_list),
 		cmocka_unit_test(every_look_says_what_the_list_says),
-		cmocka_unit_test(crowds_of_ipv6_have_every_answer),
-		cmocka_unit_test(every_length_of_ipv6_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
