@@ -2,6 +2,7 @@
 #ifndef SLUICE_CONFIG_GUARD_H
 #define SLUICE_CONFIG_GUARD_H
 
+#include "config/file.h"
 #include "core/earth.h"
 
 #include <stdbool.h>
@@ -36,7 +37,7 @@ struct config_guard_geo {
 
 struct config_guard {
 	enum config_guard_mode mode;
-	const char **block, **allow; /* files */
+	struct config_file *block, *allow;
 	size_t nblock, nallow;
 	struct config_guard_geo geo;
 	struct config_guard_rates source; /* an IPv4 address, a /64 of IPv6 */

@@ -36,14 +36,18 @@ def start(request, net, sluice, named_origin):
 
 def test_lists_of_files_are_kept_and_read_again(start, net, tmp_path):
     block, allow = tmp_path / "block.txt", tmp_path / "allow.txt"
-    block.write_text("10.77.1.0/30 # the client's first addresses\nfd77:1::/64\n")
+    more = [tmp_path / name for name in ("block6.txt", "nobody.txt")]
+    block.write_text("10.77.1.0/30 # the client's first addresses\n")
+    more[0].write_text("fd77:1::/64\n")
+    more[1].write_text("")
     allow.write_text("10.77.1.3\n")
-    sluice = start(block=[str(block)], allow=[str(allow)])
+    sluice = start(block=[str(block), str(more[0])], allow=[str(allow), str(more[1])])
     assert not served(net, CLIENT, timeout=1)
     assert served(net, client_address(3)) and served(net, client_address(4))
     assert not served(net, CLIENT6, (PROXY6, PORT), timeout=1)
     assert reasons(sluice)["blocked"][0] >= 2
     block.write_text("10.77.1.4\n")
+    more[0].write_text("")
     sluice.ctl("guard", "reload")
     assert served(net, CLIENT) and not served(net, client_address(4), timeout=1)
     assert served(net, CLIENT6, (PROXY6, PORT))

@@ -248,10 +248,10 @@ static int read_files(const struct config_guard *config, struct guard_list *list
 	int err = 0;
 
 	for (size_t i = 0; i < config->nblock; i++)
-		if (guard_list_read(list, config->block[i], GUARD_WHY_BLOCK, errors))
+		if (guard_list_read(list, config->block[i].path, GUARD_WHY_BLOCK, errors))
 			err = -EINVAL;
 	for (size_t i = 0; i < config->nallow; i++)
-		if (guard_list_read(list, config->allow[i], GUARD_WHY_ALLOW, errors))
+		if (guard_list_read(list, config->allow[i].path, GUARD_WHY_ALLOW, errors))
 			err = -EINVAL;
 	return err ? err : list->is_failed ? -ENOMEM : 0;
 }
