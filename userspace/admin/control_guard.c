@@ -234,6 +234,8 @@ static const char *problem_of(int err)
 		return "there are no packet programs: 'sluicectl guard' says why";
 	case -ESHUTDOWN:
 		return "the daemon is draining";
+	case -E2BIG:
+		return "the lists have more networks than the packet programs have room for";
 	default:
 		return strerror(-err);
 	}

@@ -454,7 +454,8 @@ int guard_apply(struct guard *guard, const struct config *config, struct strbuf 
 	err = publish_table(guard, table, mode_of(config));
 	if (err) {
 		strbuf_printf(ret_errors, "guard: the lists cannot be loaded: %s\n",
-			      strerror(-err));
+			      err == -E2BIG ? "more networks than the packet programs have room for"
+					    : strerror(-err));
 		return err;
 	}
 	say(guard, config);
