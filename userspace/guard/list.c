@@ -112,19 +112,20 @@ static void report(struct place *place, struct slice word, const char *problem)
 static void read_line(struct guard_list *list, struct place *place, struct slice line,
 		      enum guard_why why)
 {
-	struct slice word = next_word(&line);
+	const struct slice network = next_word(&line);
 	struct guard_entry entry = {.why = (uint8_t)why};
+	struct slice word;
 	char problem[160];
 	int err;
 
-	if (!word.len)
+	if (!network.len)
 		return;
-	err = prefix_parse(word, &entry.prefix);
+	err = prefix_parse(network, &entry.prefix);
 	if (err) {
 		snprintf(problem, sizeof(problem),
 			 "%s; expected an address or network such as 192.0.2.0/24",
 			 prefix_problem(err));
-		report(place, word, problem);
+		report(place, network, problem);
 		return;
 	}
 	word = next_word(&line);
@@ -141,7 +142,7 @@ static void read_line(struct guard_list *list, struct place *place, struct slice
 		report(place, word,
 		       "follows the network; expected \"until\" and a time, or a comment after #");
 	else if (list->count >= GUARD_LIST_MAX)
-		report(place, word, "is one network too many; expected at most 2000000");
+		report(place, network, "is one network too many; expected at most 2000000");
 	else
 		guard_list_add(list, &entry);
 }

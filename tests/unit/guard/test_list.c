@@ -95,6 +95,21 @@ static void errors_are_bounded_and_printable(void **state)
 	strbuf_done(&out);
 }
 
+static void network_that_is_one_too_many_is_named(void **state)
+{
+	struct guard_list list = {.count = GUARD_LIST_MAX, .cap = GUARD_LIST_MAX};
+	struct strbuf out = {};
+
+	(void)state;
+	assert_int_equal(guard_list_parse(&list, "long.txt", slice_from_str("192.0.2.0/24 # more"),
+					  GUARD_WHY_BLOCK, &out),
+			 -EINVAL);
+	assert_string_equal(out.text, "long.txt:1: \"192.0.2.0/24\" is one network too many; "
+				      "expected at most 2000000\n");
+	assert_int_equal(list.count, GUARD_LIST_MAX);
+	strbuf_done(&out);
+}
+
 static void file_that_cannot_be_read_is_named(void **state)
 {
 	struct guard_list list = {};
@@ -133,6 +148,7 @@ int main(void)
 		cmocka_unit_test(time_is_kept_with_its_network),
 		cmocka_unit_test(every_bad_line_is_told_and_the_rest_taken),
 		cmocka_unit_test(errors_are_bounded_and_printable),
+		cmocka_unit_test(network_that_is_one_too_many_is_named),
 		cmocka_unit_test(file_that_cannot_be_read_is_named),
 		cmocka_unit_test(file_is_read),
 	};
