@@ -316,10 +316,10 @@ static int server_alloc(const struct config *config, struct io_loop *loop, struc
 	server->reloader = reloader_new(server);
 	server->filter_events = (struct filter_events){on_offender, server};
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
-	if (!err && (tls_signing_key_make(server->shared.signing_key) < 0 ||
-		     !server->shared.offload || !server->workers || !server->shared.sources ||
-		     !server->ticket_keys || !server->shared.tracer || !server->geography ||
-		     !server->reloader))
+	if (!err &&
+	    (tls_signing_key_make(server->shared.signing_key) < 0 || !server->shared.offload ||
+	     !server->workers || !server->shared.sources || !server->ticket_keys ||
+	     !server->shared.tracer || !server->geography || !server->reloader))
 		err = -ENOMEM;
 	if (err)
 		server_free(server);
