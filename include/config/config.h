@@ -121,6 +121,7 @@ struct config_tls {
 	struct config_file client_ca, client_crl;
 	bool has_tickets;                  /* tickets: true */
 	uint32_t ticket_lifetime_ms;       /* 1h; the keys change as often */
+	uint32_t ticket_count;             /* of a full handshake: 1 */
 	uint32_t handshake_timeout_ms;     /* 10s */
 	uint32_t early_data_bytes;         /* 0: none is taken */
 	enum config_host_check host_check; /* off; mode http */

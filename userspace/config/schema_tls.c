@@ -101,6 +101,13 @@ static const struct option ticket_options[] = {
 	 .default_text = "1h",
 	 .help = "How long a ticket is good for. The keys that tickets are made with are random, "
 		 "change as often, and are forgotten after three times as long."},
+	{.name = "count",
+	 .type = &type_count,
+	 FIELD(config_tls, ticket_count),
+	 RANGE(1, 8),
+	 .default_text = "1",
+	 .help = "How many tickets follow a full handshake of TLS 1.3, each good for one "
+		 "connection more; one that resumed is followed by one."},
 };
 
 static const struct schema schema_tickets = {

@@ -315,6 +315,7 @@ static void use_tickets(const struct config_tls *config, SSL_CTX *ctx)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	if (config->has_tickets) {
 		tls_ticket_keys_use(ctx, config->ticket_lifetime_ms);
+		SSL_CTX_set_num_tickets(ctx, config->ticket_count);
 		return;
 	}
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);

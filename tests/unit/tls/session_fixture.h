@@ -69,6 +69,7 @@ static inline void setting_init(struct setting *setting, struct fixture *fixture
 		.max_version = CONFIG_TLS_1_3,
 		.has_tickets = true,
 		.ticket_lifetime_ms = 3600000,
+		.ticket_count = 1,
 	};
 }
 

@@ -719,6 +719,57 @@ static void resumption_follows_the_ticket_keys(void **state)
 	setting_done(&setting);
 }
 
+static int on_peer_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	int *count = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	(void)session;
+	++*count;
+	return 0;
+}
+
+/* Return: how many have come. @session: NULL: a full handshake. */
+static int tickets_after(struct setting *setting, SSL_SESSION *session, SSL_SESSION **ret_newest)
+{
+	struct side server;
+	struct peer peer;
+	int count = 0;
+
+	unix_pair(setting->fds);
+	side_accept(&server, setting, setting->fds[0]);
+	peer_init(&peer, setting->fds[1], TLS1_3_VERSION);
+	SSL_CTX_set_app_data(peer.ctx, &count);
+	SSL_CTX_set_session_cache_mode(peer.ctx,
+				       SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(peer.ctx, on_peer_ticket);
+	if (session)
+		SSL_set_session(peer.ssl, session);
+	peer_shake_hands(&peer, setting, 10000);
+	peer_read(&peer);
+	assert_int_equal(server.is_resumed, session != NULL);
+	*ret_newest = SSL_get1_session(peer.ssl);
+	SSL_shutdown(peer.ssl); /* or OpenSSL would not resume it */
+	close_with_peer(setting, &server, &peer);
+	return count;
+}
+
+static void a_full_handshake_brings_the_tickets_asked_for(void **state)
+{
+	for (uint32_t wanted = 1; wanted <= 3; wanted++) {
+		struct setting setting;
+		SSL_SESSION *first, *second;
+
+		setting_init(&setting, fixture_of(state));
+		setting.server.ticket_count = wanted;
+		setting_make(&setting);
+		assert_int_equal(tickets_after(&setting, NULL, &first), wanted);
+		assert_int_equal(tickets_after(&setting, first, &second), 1);
+		SSL_SESSION_free(first);
+		SSL_SESSION_free(second);
+		setting_done(&setting);
+	}
+}
+
 static void without_tickets_nothing_is_resumed(void **state)
 {
 	struct setting setting;
@@ -898,6 +949,7 @@ int main(void)
 		ON_BOTH(optional_certificate_may_be_absent),
 		ON_BOTH(revoked_certificate_is_refused),
 		ON_BOTH(resumption_follows_the_ticket_keys),
+		ON_BOTH(a_full_handshake_brings_the_tickets_asked_for),
 		ON_BOTH(without_tickets_nothing_is_resumed),
 		ON_BOTH(early_data_is_answered_before_the_handshake_is_done),
 		ON_BOTH(copy_of_early_data_is_not_delivered),

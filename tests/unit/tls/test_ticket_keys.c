@@ -53,6 +53,7 @@ static void ends_init(struct ends *ends)
 		.max_version = CONFIG_TLS_1_3,
 		.has_tickets = true,
 		.ticket_lifetime_ms = LIFETIME_MS,
+		.ticket_count = 1,
 	};
 	ends->keys = tls_ticket_keys_new();
 	assert_int_equal(tls_server_context_new(&ends->config, "web", "t.yaml", ends->keys,
