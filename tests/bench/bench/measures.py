@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured. A measure takes a running path and returns its numbers of one round."""
+import contextlib
 import http.client
 import json
 import re
@@ -11,7 +12,7 @@ from lib.paths import TOOLS
 from lib.process import Process
 from lib.traffic import Client
 
-from .cpu import Meter, private_kib
+from .cpu import Meter, family, private_kib
 from .peers import BACKEND_BASE, BULK, DATAGRAM, ECHO, FILES, LENGTHS, WEB
 from .steps import Steps
 
@@ -19,8 +20,9 @@ from .steps import Steps
 class Session:
     """What all measures need: the namespaces, the directory, and how long to measure."""
 
-    def __init__(self, net, directory, seconds, idle_connections):
+    def __init__(self, net, backend, directory, seconds, idle_connections):
         self.net = net
+        self.backend = backend
         self.directory = directory
         self.seconds = seconds
         self.idle_connections = idle_connections
@@ -224,10 +226,28 @@ def _handshakes(session, peer, kind):
 FLOOD_RATE, FLOOD_CONNECTIONS = 1000, 64
 
 
+@contextlib.contextmanager
+def _first_on_a_core(pid):
+    """Every thread of the process and of its children."""
+    pids = list(map(str, family(pid)))
+    for member in pids:
+        subprocess.run(["chrt", "--all-tasks", "--fifo", "--pid", "1", member], check=True)
+    try:
+        yield
+    finally:
+        for member in pids:
+            subprocess.run(["chrt", "--all-tasks", "--other", "--pid", "0", member], check=True)
+
+
 def _flooded(session, peer, kind):
     """Requests on established connections, while others shake hands as fast as they can. Who asks
-    comes first on a core and who floods comes last, so that it is the proxy that lets requests
-    wait, and not the kernel that lets processes."""
+    and who answers come first on a core and who floods comes last, so that it is the proxy that
+    lets requests wait, and not the kernel that lets processes."""
+    with _first_on_a_core(session.backend.web.pid):
+        return _flooded_proxy(session, peer, kind)
+
+
+def _flooded_proxy(session, peer, kind):
     pace = Process(["chrt", "--fifo", 1, TOOLS / "pace", *peer.address(WEB), FLOOD_RATE,
                     FLOOD_CONNECTIONS, session.seconds, "tls"],
                    session.directory, "pace", session.net.client)

@@ -184,9 +184,9 @@ class Backend:
             (directory / "size" / name).write_bytes(b"x" * size)
         main = f"user root; worker_processes 2; worker_rlimit_nofile {DESCRIPTORS};"
         self.processes = []
-        web = nginx(net.backend, directory, http, "backend", main, is_single=False)
-        self.processes.append(web)
-        web.wait_ready(lambda: can_connect(net.backend, (BACKEND, BACKEND_BASE + WEB)))
+        self.web = nginx(net.backend, directory, http, "backend", main, is_single=False)
+        self.processes.append(self.web)
+        self.web.wait_ready(lambda: can_connect(net.backend, (BACKEND, BACKEND_BASE + WEB)))
         bulk = Process(["iperf3", "-s", "-B", self.listen_on, "-p", BACKEND_BASE + BULK], directory,
                        "iperf3", net.backend)
         self.processes.append(bulk)
