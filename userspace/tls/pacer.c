@@ -13,12 +13,9 @@
 
 /*
  * A round of the loop has a step at least, so that a busy worker still takes new connections. More
- * follow until something comes: for as long as all else has taken in this round, within these
- * bounds, of which the least is about a step with a signature by ECDSA. Many steps a round cost
- * less; so where nobody else is there, because nothing has come for a while but handshakes, each
- * round is as long as it may be.
+ * follow, for together they cost less, until something comes. Where nothing has come for a while
+ * but handshakes, nobody else is there, and the round is as long as it may be.
  */
-#define LEAST_NS 200000
 #define MOST_NS  1000000
 #define QUIET_US 10000
 
@@ -36,20 +33,10 @@ static bool is_shared(const struct tls_pacer *pacer)
 	return io_loop_now_us(pacer->loop) - io_loop_delivered_us(pacer->loop) <= QUIET_US;
 }
 
-static uint64_t time_for_turns_ns(const struct tls_pacer *pacer, uint64_t now_ns)
-{
-	uint64_t others_ns = now_ns - io_loop_now_us(pacer->loop) * 1000;
-
-	if (others_ns > MOST_NS || !is_shared(pacer))
-		return MOST_NS;
-	return others_ns > LEAST_NS ? others_ns : LEAST_NS;
-}
-
 static void on_run(struct io_task *task)
 {
 	struct tls_pacer *pacer = container_of(task, struct tls_pacer, task);
-	uint64_t now_ns = clock_monotonic_ns();
-	uint64_t end_ns = now_ns + time_for_turns_ns(pacer, now_ns);
+	uint64_t end_ns = clock_monotonic_ns() + MOST_NS;
 	struct list_node *node;
 
 	while (clock_monotonic_ns() < end_ns && (node = list_pop_front(&pacer->due))) {
