@@ -70,16 +70,21 @@ static __always_inline void nat_note(struct dispatch_nat *nat, __u32 now_s, __u1
 		nat->claim.word = claim.word;
 }
 
-static __always_inline __u16 tcp_end_flags(const struct tcphdr *tcp, __u16 fin)
+/* @rst, @fin: the flags of its way. Who goes on behind an RST has not sent it: it was forged. */
+static __always_inline __u16 tcp_flags(__u16 flags, const struct tcphdr *tcp, __u16 rst, __u16 fin)
 {
-	return (tcp->rst ? DISPATCH_NAT_RST : 0) | (tcp->fin ? fin : 0);
+	flags = tcp->rst ? flags | rst : flags & ~rst;
+	return tcp->fin ? flags | fin : flags;
 }
 
-static __always_inline bool nat_is_over(__u16 flags)
+static __always_inline __u16 nat_timeout(const struct dispatch_nat *nat,
+					 const struct dispatch_work *work, __u16 flags)
 {
-	const __u16 fins = DISPATCH_NAT_FIN_UP | DISPATCH_NAT_FIN_DOWN;
+	__u16 timeout_s = nat->claim.timeout_s;
 
-	return flags & DISPATCH_NAT_RST || (flags & fins) == fins;
+	if (dispatch_has_ended(flags))
+		return timeout_s < DISPATCH_NAT_BRIEF_S ? timeout_s : DISPATCH_NAT_BRIEF_S;
+	return flags & DISPATCH_NAT_OPEN ? work->service->timeout_s : timeout_s;
 }
 
 /* From the client: a SYN behind an end begins anew; a segment behind an answer opens the flow. */
@@ -90,28 +95,24 @@ static __always_inline void nat_note_up(struct dispatch_nat *nat, const struct d
 	__u16 flags = nat->claim.flags;
 
 	if (work->protocol == IPPROTO_TCP) {
-		if (tcp->syn && nat_is_over(flags))
+		if (tcp->syn && dispatch_has_ended(flags))
 			flags = 0;
-		flags |= tcp_end_flags(tcp, DISPATCH_NAT_FIN_UP);
+		flags = tcp_flags(flags, tcp, DISPATCH_NAT_RST_UP, DISPATCH_NAT_FIN_UP);
 	}
 	if (flags & DISPATCH_NAT_ANSWERED)
 		flags |= DISPATCH_NAT_OPEN;
-	nat_note(nat, work->now_s,
-		 flags & DISPATCH_NAT_OPEN && !nat_is_over(flags) ? work->service->timeout_s
-								  : nat->claim.timeout_s,
-		 flags);
+	nat_note(nat, work->now_s, nat_timeout(nat, work, flags), flags);
 }
 
 static __always_inline void nat_note_down(struct dispatch_nat *nat,
 					  const struct dispatch_work *work, struct packet *packet)
 {
-	__u16 flags = nat->claim.flags | DISPATCH_NAT_ANSWERED, timeout_s = nat->claim.timeout_s;
+	__u16 flags = nat->claim.flags | DISPATCH_NAT_ANSWERED;
 
 	if (work->protocol == IPPROTO_TCP)
-		flags |= tcp_end_flags(packet_tcp(packet), DISPATCH_NAT_FIN_DOWN);
-	if (nat_is_over(flags) && timeout_s > DISPATCH_NAT_BRIEF_S)
-		timeout_s = DISPATCH_NAT_BRIEF_S;
-	nat_note(nat, work->now_s, timeout_s, flags);
+		flags = tcp_flags(flags, packet_tcp(packet), DISPATCH_NAT_RST_DOWN,
+				  DISPATCH_NAT_FIN_DOWN);
+	nat_note(nat, work->now_s, nat_timeout(nat, work, flags), flags);
 }
 
 /* The way of a flow to its endpoint. */
@@ -359,8 +360,9 @@ static __always_inline bool nat_gives_way(const struct dispatch_nat *nat,
 		return false;
 	if (!tcp->syn || tcp->ack)
 		return false;
-	return nat_is_over(nat->claim.flags) || (nat->cookie == DISPATCH_COOKIE_ASKED &&
-						 nat->cookie_seq != (__u16)bpf_ntohl(tcp->seq));
+	return dispatch_has_ended(nat->claim.flags) ||
+	       (nat->cookie == DISPATCH_COOKIE_ASKED &&
+		nat->cookie_seq != (__u16)bpf_ntohl(tcp->seq));
 }
 
 /* Return: NULL with *@ret_why. */

@@ -416,9 +416,10 @@ _Static_assert(sizeof(struct dispatch_run) == 64, "a cache line");
 
 #define DISPATCH_NAT_FIN_UP   (1u << 0)
 #define DISPATCH_NAT_FIN_DOWN (1u << 1)
-#define DISPATCH_NAT_RST      (1u << 2)
+#define DISPATCH_NAT_RST_UP   (1u << 2)
 #define DISPATCH_NAT_ANSWERED (1u << 3) /* the endpoint has said something */
 #define DISPATCH_NAT_OPEN     (1u << 4) /* and the client went on */
+#define DISPATCH_NAT_RST_DOWN (1u << 5)
 
 #define DISPATCH_NAT_BRIEF_S 60 /* of flows that have not opened yet, or have ended */
 
@@ -487,6 +488,15 @@ struct dispatch_fragment {
 static inline __u32 dispatch_seconds(__u64 now_ns)
 {
 	return (__u32)(now_ns >> 30) + 1;
+}
+
+/* @flags: DISPATCH_NAT_…. An RST is the end while its sender says nothing else. */
+static inline int dispatch_has_ended(__u16 flags)
+{
+	const __u16 rsts = DISPATCH_NAT_RST_UP | DISPATCH_NAT_RST_DOWN;
+	const __u16 fins = DISPATCH_NAT_FIN_UP | DISPATCH_NAT_FIN_DOWN;
+
+	return flags & rsts || (flags & fins) == fins;
 }
 
 /* Clocks of two CPUs differ by a tick, so it may have been seen after @now_s. */

@@ -512,6 +512,28 @@ static void flow_is_kept_briefly_until_it_opens_and_when_it_has_ended(void **sta
 	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
 }
 
+/* Anyone may send an RST in its name: only if nothing else follows was it the client's. */
+static void flow_that_is_reset_is_kept_briefly_unless_it_goes_on(void **state)
+{
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	assert_tcp_goes_up("SYN", SYN, 0);
+	assert_tcp_comes_down("SYN, ACK", SYN | ACK, 0);
+	assert_tcp_goes_up("ACK", ACK, 0);
+	assert_tcp_goes_up("RST", RST, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_comes_down("under way before", ACK, 9);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_goes_up("it was not the client's", ACK, 9);
+	assert_int_equal(nat_of_flow().claim.timeout_s, fixture.service.timeout_s);
+	assert_tcp_comes_down("RST", RST, 0);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_goes_up("under way before", ACK, 9);
+	assert_int_equal(nat_of_flow().claim.timeout_s, DISPATCH_NAT_BRIEF_S);
+	assert_tcp_comes_down("it was not the endpoint's", ACK, 9);
+	assert_int_equal(nat_of_flow().claim.timeout_s, fixture.service.timeout_s);
+}
+
 /* Its time is set back instead of waiting. */
 static void idle_flow_gives_its_port_to_another(void **state)
 {
@@ -942,6 +964,7 @@ static void answer_leaves_at_xdp_where_devices_send(void **state)
 		cmocka_unit_test(others_are_passed_untouched),                                \
 		cmocka_unit_test(what_cannot_be_sent_is_dropped_by_its_reason),               \
 		cmocka_unit_test(flow_is_kept_briefly_until_it_opens_and_when_it_has_ended),  \
+		cmocka_unit_test(flow_that_is_reset_is_kept_briefly_unless_it_goes_on),       \
 		cmocka_unit_test(idle_flow_gives_its_port_to_another),                        \
 		cmocka_unit_test(flow_that_another_cpu_has_seen_in_the_next_second_goes_on),  \
 		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them),  \

@@ -528,7 +528,7 @@ static void refusal_reaches_the_client_under_its_number(void **state)
 		out = segment_frame(&expected);
 		set_macs(&out, "\x02\x00\x00\x00\x00\x02", "\x02\x00\x00\x00\x00\x01");
 		assert_becomes("RST", segment_frame(&refusal), fixture.hook->reply, &out);
-		assert_true(nat_of_flow().claim.flags & DISPATCH_NAT_RST);
+		assert_true(nat_of_flow().claim.flags & DISPATCH_NAT_RST_DOWN);
 	}
 }
 
@@ -621,7 +621,7 @@ static void ends_of_such_a_flow_are_shifted_and_noted(void **state)
 	out = segment_frame(&segment);
 	set_macs(&out, "\x02\x00\x00\x00\x00\x02", "\x02\x00\x00\x00\x00\x01");
 	assert_becomes("RST", in, fixture.hook->reply, &out);
-	assert_true(nat_of_flow().claim.flags & DISPATCH_NAT_RST);
+	assert_true(nat_of_flow().claim.flags & DISPATCH_NAT_RST_DOWN);
 	/* Another connection of this client is answered with a cookie, and the flow is no more. */
 	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->reply);
 	assert_int_equal(nat_of_flow().claim.word, 0);

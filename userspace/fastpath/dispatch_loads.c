@@ -41,13 +41,6 @@ void dispatch_loads_free(struct dispatch_loads *loads)
 
 /* --- A flow ------------------------------------------------------------------------------------*/
 
-static bool has_ended(uint16_t flags)
-{
-	const uint16_t fins = DISPATCH_NAT_FIN_UP | DISPATCH_NAT_FIN_DOWN;
-
-	return flags & DISPATCH_NAT_RST || (flags & fins) == fins;
-}
-
 /* With NAT its end is seen. Return: 0: it counts for none. */
 static uint32_t real_of_nat(const struct dispatch_loads *loads, uint64_t entry, uint32_t now_s)
 {
@@ -59,7 +52,7 @@ static uint32_t real_of_nat(const struct dispatch_loads *loads, uint64_t entry, 
 		return 0;
 	nat = &loads->tables.nats[index];
 	claim.word = __atomic_load_n(&nat->claim.word, __ATOMIC_RELAXED);
-	if (dispatch_is_free(&claim, now_s) || has_ended(claim.flags) ||
+	if (dispatch_is_free(&claim, now_s) || dispatch_has_ended(claim.flags) ||
 	    nat->real > DISPATCH_ENDPOINTS_MAX)
 		return 0;
 	return nat->real;
