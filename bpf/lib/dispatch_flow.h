@@ -132,7 +132,7 @@ static __always_inline void line_put(struct dispatch_line *line, __u64 entry)
 #pragma unroll
 	for (__u32 i = 0; i < DISPATCH_LINE_PLACES; i++) {
 		__u64 old = line->entry[i];
-		__u32 quiet = (__u16)(dispatch_entry_seconds(entry) - dispatch_entry_seconds(old));
+		__u32 quiet = dispatch_entry_age(old, dispatch_entry_seconds(entry));
 
 		if (!old)
 			quiet = 1u << 16;
@@ -153,8 +153,7 @@ static __always_inline void entry_refresh(__u64 *entry, __u32 now_s)
 
 static __always_inline bool entry_is_fresh(__u64 entry, const struct dispatch_work *work)
 {
-	return (__u16)((__u16)work->now_s - dispatch_entry_seconds(entry)) <=
-	       work->service->timeout_s;
+	return dispatch_entry_age(entry, work->now_s) <= work->service->timeout_s + 1u;
 }
 
 /* --- New flows -------------------------------------------------------------------------------- */

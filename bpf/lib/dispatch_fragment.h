@@ -180,7 +180,7 @@ static __always_inline enum dispatch_drop judge_later(frame_context *ctx, struct
 
 	key_of_fragment(packet, &key);
 	note = bpf_map_lookup_elem(&dispatch_fragments, &key);
-	if (!note || work->now_s - note->seen_s > FRAGMENTS_TIMEOUT_S)
+	if (!note || dispatch_seconds_since(work->now_s, note->seen_s) > FRAGMENTS_TIMEOUT_S)
 		return DISPATCH_LEAVES;
 	work->service_index = note->service;
 	work->service = service_at(work->half, note->service);

@@ -209,7 +209,8 @@ __noinline int are_cookies_due(__u32 service, __u32 now_s)
 {
 	const struct dispatch_cookie_use *use = bpf_map_lookup_elem(&dispatch_cookies, &service);
 
-	return use && use->sent_s && now_s - use->sent_s <= DISPATCH_COOKIE_LIFE_S;
+	return use && use->sent_s &&
+	       dispatch_seconds_since(now_s, use->sent_s) <= DISPATCH_COOKIE_LIFE_S;
 }
 
 /* Verified by itself, likewise. Return: whether the guard that is not there yet would want one:
@@ -220,7 +221,8 @@ __noinline int are_cookies_held(__u32 service, __u32 now_s)
 	const struct guard_settings *guard;
 	__u32 zero = 0;
 
-	if (!use || !use->wanted_s || now_s - use->wanted_s > DISPATCH_COOKIE_HOLD_S)
+	if (!use || !use->wanted_s ||
+	    dispatch_seconds_since(now_s, use->wanted_s) > DISPATCH_COOKIE_HOLD_S)
 		return false;
 	guard = bpf_map_lookup_elem(&guard_settings, &zero);
 	return guard && !guard->seed;

@@ -367,6 +367,13 @@ static inline __u16 dispatch_entry_seconds(__u64 entry)
 	return (__u16)entry;
 }
 
+/* How long ago it was used, in seconds that have begun: the clocks of two CPUs differ by a tick, so
+ * it may be in the next second already, and that is 0. */
+static inline __u16 dispatch_entry_age(__u64 entry, __u32 now_s)
+{
+	return (__u16)(now_s + 1 - dispatch_entry_seconds(entry));
+}
+
 static inline __u64 dispatch_entry_nat(__u64 hash, __u32 index, __u32 seconds)
 {
 	return (hash & 0xffff000000000000ULL) | (__u64)index << 17 | DISPATCH_ENTRY_NAT |
@@ -499,10 +506,15 @@ static inline int dispatch_has_ended(__u16 flags)
 	return flags & rsts || (flags & fins) == fins;
 }
 
-/* Clocks of two CPUs differ by a tick, so it may have been seen after @now_s. */
+/* Below 0 is what another CPU has seen in the next second already. */
+static inline __s32 dispatch_seconds_since(__u32 now_s, __u32 then_s)
+{
+	return (__s32)(now_s - then_s);
+}
+
 static inline int dispatch_is_free(const union dispatch_claim *claim, __u32 now_s)
 {
-	return !claim->word || (__s32)(now_s - claim->seen_s) > claim->timeout_s;
+	return !claim->word || dispatch_seconds_since(now_s, claim->seen_s) > claim->timeout_s;
 }
 
 /* --- SYN cookies -------------------------------------------------------------------------------*/

@@ -846,19 +846,27 @@ static void table_keeps_a_flow_on_its_endpoint_though_the_ring_changes(void **st
 	assert_int_equal(count_entries(), 1);
 }
 
+/* Return: where the one flow is that begins a line. */
+static uint32_t find_first_flow(struct dispatch_line *ret)
+{
+	for (uint32_t i = 0; i < LINES; i++) {
+		assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_lines"), &i, ret), 0);
+		if (ret->entry[0])
+			return i;
+	}
+	fail_msg("no line has a flow");
+	return 0;
+}
+
 static void idle_flow_is_chosen_for_anew(void **state)
 {
 	struct dispatch_line line;
-	uint32_t at = LINES;
+	uint32_t at;
 
 	(void)state;
 	reset(DISPATCH_L2, IPPROTO_TCP, false);
 	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
-	for (uint32_t i = 0; i < LINES && at == LINES; i++) {
-		assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_lines"), &i, &line), 0);
-		if (line.entry[0])
-			at = i;
-	}
+	at = find_first_flow(&line);
 	put_ring(0);
 	line.entry[0] = (line.entry[0] & ~0xffffULL) |
 			(uint16_t)(line.entry[0] - fixture.service.timeout_s + 2);
@@ -867,6 +875,43 @@ static void idle_flow_is_chosen_for_anew(void **state)
 	line.entry[0] = (line.entry[0] & ~0xffffULL) | (uint16_t)(line.entry[0] - 5);
 	put("dispatch_lines", at, &line);
 	assert_dropped("too late", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_ENDPOINT);
+}
+
+static void flow_that_was_seen_in_the_next_second_keeps_its_endpoint(void **state)
+{
+	struct dispatch_line line;
+	uint32_t at;
+
+	(void)state;
+	reset(DISPATCH_L2, IPPROTO_TCP, false);
+	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
+	at = find_first_flow(&line);
+	put_ring(0);
+	line.entry[0]++; /* its seconds */
+	put("dispatch_lines", at, &line);
+	assert_action("ACK", tcp_frame(UP_IN, ACK, 0), fixture.hook->redirect);
+}
+
+/* Of a line that is full, the one that has been quiet for a second gives way, not that. */
+static void flow_that_was_seen_in_the_next_second_keeps_its_place(void **state)
+{
+	struct dispatch_line line;
+	uint32_t now_s, at;
+
+	(void)state;
+	reset(DISPATCH_L2, IPPROTO_TCP, false);
+	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
+	at = find_first_flow(&line);
+	now_s = dispatch_entry_seconds(line.entry[0]);
+	for (uint32_t place = 0; place < DISPATCH_LINE_PLACES; place++)
+		line.entry[place] = dispatch_entry_real((place + 1ULL) << 32, 3, now_s);
+	line.entry[2]++;
+	line.entry[5]--;
+	put("dispatch_lines", at, &line);
+	assert_action("another SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
+	assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_lines"), &at, &line), 0);
+	assert_int_equal((uint32_t)line.entry[2] >> 17, 3);
+	assert_int_equal((uint32_t)line.entry[5] >> 17, REAL);
 }
 
 static void flood_of_new_flows_leaves_the_table_alone(void **state)
@@ -975,6 +1020,8 @@ static void answer_leaves_at_xdp_where_devices_send(void **state)
 		cmocka_unit_test(packet_too_big_for_a_tunnel_is_dropped_at_tc),               \
 		cmocka_unit_test(table_keeps_a_flow_on_its_endpoint_though_the_ring_changes), \
 		cmocka_unit_test(idle_flow_is_chosen_for_anew),                               \
+		cmocka_unit_test(flow_that_was_seen_in_the_next_second_keeps_its_endpoint),   \
+		cmocka_unit_test(flow_that_was_seen_in_the_next_second_keeps_its_place),      \
 		cmocka_unit_test(flood_of_new_flows_leaves_the_table_alone)
 
 #endif

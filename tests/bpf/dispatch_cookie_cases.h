@@ -215,7 +215,10 @@ static void cookies_go_on_for_a_while_until_there_is_a_guard_again(void **state)
 	put("guard_settings", 0, &settings);
 	put("dispatch_cookies", SERVICE, &use);
 	assert_action("nobody there yet", tcp_frame(UP_IN, SYN, 0), fixture.hook->reply);
-	use.wanted_s -= DISPATCH_COOKIE_HOLD_S + 1;
+	use.wanted_s += 2;
+	put("dispatch_cookies", SERVICE, &use);
+	assert_action("another CPU is ahead", tcp_frame(UP_IN, SYN, 0), fixture.hook->reply);
+	use.wanted_s -= 2 + DISPATCH_COOKIE_HOLD_S + 1;
 	put("dispatch_cookies", SERVICE, &use);
 	assert_action("for too long", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
 	forget_flows();
@@ -374,6 +377,9 @@ static void cookies_count_while_they_are_sent(void **state)
 	reset_cookies(false);
 	assert_dropped("none was sent", ack_frame(cookie_of(epoch_now(), 0), 1001, 0),
 		       DISPATCH_DROP_NO_FLOW);
+	use.sent_s = dispatch_seconds(now_ns()) + 2;
+	put("dispatch_cookies", SERVICE, &use);
+	assert_dropped("another CPU is ahead", ack_frame(0, 1001, 0), DISPATCH_DROP_NO_COOKIE);
 	use.sent_s = dispatch_seconds(now_ns()) - DISPATCH_COOKIE_LIFE_S - 1;
 	put("dispatch_cookies", SERVICE, &use);
 	assert_dropped("it is long ago", ack_frame(cookie_of(epoch_now(), 0), 1001, 0),

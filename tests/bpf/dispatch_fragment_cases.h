@@ -35,6 +35,14 @@ static struct frame piece(const struct frame *whole, uint32_t id, size_t offset)
 	return frame;
 }
 
+static void clear_notes(void)
+{
+	struct dispatch_fragment_key key;
+
+	while (bpf_map_get_next_key(map_fd("dispatch_fragments"), NULL, &key) == 0)
+		assert_int_equal(bpf_map_delete_elem(map_fd("dispatch_fragments"), &key), 0);
+}
+
 static struct frame datagram_of(enum leg leg)
 {
 	const struct datagram datagram = {.leg = leg, .payload = PAYLOAD};
@@ -90,6 +98,28 @@ static void pieces_reach_the_endpoint_of_the_first_one(void **state)
 	}
 }
 
+/* Clocks of two CPUs differ by a tick. */
+static void piece_follows_a_first_one_of_the_next_second(void **state)
+{
+	struct dispatch_fragment_key key;
+	struct dispatch_fragment note;
+	struct frame whole, in;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_UDP, false);
+	clear_notes();
+	whole = datagram_of(UP_IN);
+	in = piece(&whole, 14, 0);
+	assert_action("the first", in, fixture.hook->redirect);
+	assert_int_equal(bpf_map_get_next_key(map_fd("dispatch_fragments"), NULL, &key), 0);
+	assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_fragments"), &key, &note), 0);
+	note.seen_s += 2; /* one may have passed until the next piece */
+	assert_int_equal(bpf_map_update_elem(map_fd("dispatch_fragments"), &key, &note, BPF_ANY),
+			 0);
+	in = piece(&whole, 14, CUT);
+	assert_action("what follows it", in, fixture.hook->redirect);
+}
+
 static void pieces_of_what_is_not_ours_are_passed_untouched(void **state)
 {
 	struct frame whole, in;
@@ -132,6 +162,7 @@ static void pieces_of_tcp_and_of_flows_that_are_over_are_dropped(void **state)
 #define DISPATCH_FRAGMENT_TESTS                                                    \
 	cmocka_unit_test(pieces_are_translated_as_the_first_one),                  \
 		cmocka_unit_test(pieces_reach_the_endpoint_of_the_first_one),      \
+		cmocka_unit_test(piece_follows_a_first_one_of_the_next_second),    \
 		cmocka_unit_test(pieces_of_what_is_not_ours_are_passed_untouched), \
 		cmocka_unit_test(pieces_of_tcp_and_of_flows_that_are_over_are_dropped)
 

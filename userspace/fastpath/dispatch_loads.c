@@ -64,7 +64,7 @@ static uint32_t real_of(const struct dispatch_loads *loads, uint64_t entry, uint
 		return 0;
 	if (entry & DISPATCH_ENTRY_NAT)
 		return real_of_nat(loads, entry, now_s);
-	if ((uint16_t)((uint16_t)now_s - dispatch_entry_seconds(entry)) > ACTIVE_S)
+	if (dispatch_entry_age(entry, now_s) > ACTIVE_S + 1)
 		return 0;
 	return dispatch_real_of_entry(entry, entry);
 }
