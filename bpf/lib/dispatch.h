@@ -15,7 +15,8 @@ static __always_inline enum dispatch_drop serve(frame_context *ctx, struct packe
 {
 	__u8 form = work->service->form;
 
-	if (load_headers(ctx, packet, form == DISPATCH_NAT || form == DISPATCH_DNAT))
+	if (!has_sender(packet) ||
+	    load_headers(ctx, packet, form == DISPATCH_NAT || form == DISPATCH_DNAT))
 		return DISPATCH_DROP_MALFORMED;
 	if (!find_line(work, packet))
 		return DISPATCH_DROP_NO_ENDPOINT;

@@ -32,6 +32,17 @@ static __always_inline bool is_echo_request(struct packet *packet)
 	return packet_l4(packet)[0] == (packet->is_ipv6 ? ICMPV6_ECHO_REQUEST : ICMP_ECHO_REQUEST);
 }
 
+/* Counts are those of services: of the address's first one. */
+static __always_inline void blame_first_service(const struct dispatch_vip *vip,
+						struct dispatch_work *work)
+{
+	__u32 index = work->half * DISPATCH_RANGES_MAX + vip->first_range;
+	const struct dispatch_range *range = bpf_map_lookup_elem(&dispatch_ranges, &index);
+
+	if (range)
+		work->service_index = range->service;
+}
+
 /* Source: RFC 792, RFC 4443 section 4.2. */
 static __always_inline enum dispatch_drop answer_echo(frame_context *ctx, struct packet *packet,
 						      struct dispatch_work *work)
@@ -158,7 +169,8 @@ static __always_inline enum dispatch_drop judge_icmp(frame_context *ctx, struct 
 		return judge_error(ctx, packet, vip, work);
 	if (!is_echo_request(packet) || !(vip->flags & DISPATCH_VIP_SERVES))
 		return DISPATCH_LEAVES;
-	return answer_echo(ctx, packet, work);
+	blame_first_service(vip, work);
+	return has_sender(packet) ? answer_echo(ctx, packet, work) : DISPATCH_DROP_MALFORMED;
 }
 
 /* Verified by itself, as dispatch_packet(). */

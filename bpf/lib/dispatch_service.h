@@ -4,6 +4,7 @@
 
 /* From a packet's destination to its service, and from a flow's hash to an endpoint. */
 #include "lib/dispatch_maps.h"
+#include "lib/martian.h"
 #include "lib/parse.h"
 
 static __always_inline const struct dispatch_settings *dispatch_settings_of(void)
@@ -18,6 +19,18 @@ static __always_inline bool is_same_address(const __u8 *a, const __u8 *b)
 	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
 
 	return x[0] == y[0] && x[1] == y[1];
+}
+
+/* Whether somebody can have sent it: a service that is answered in its own name may answer again,
+ * and so on. Where there is a guard, it drops such packets before, if it is to. */
+static __always_inline bool has_sender(const struct packet *packet)
+{
+	const __u8 *source = packet->key.source;
+
+	if (is_same_address(source, packet->key.destination))
+		return false;
+	return packet->is_ipv6 ? !is_martian6((const __u64 *)source)
+			       : !is_martian4(bpf_ntohl(unmap_ipv4(source)));
 }
 
 /* The @probe-th place where an address of the half in force may be. */

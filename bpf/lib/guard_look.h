@@ -10,6 +10,7 @@
 #include <linux/udp.h>
 
 #include "abi/guard.h"
+#include "lib/martian.h"
 #include "lib/parse.h"
 
 #define GUARD_FINE GUARD_REASON_COUNT
@@ -78,23 +79,6 @@ static __always_inline void look_at_udp(const struct udphdr *udp, const void *en
 	/* 0: all that follows, in jumbograms and in what a device has put together. */
 	if (said && (said < sizeof(*udp) || (is_whole && said > len)))
 		view->defect = GUARD_REASON_BAD_LENGTH;
-}
-
-static __always_inline bool is_martian4(__u32 address)
-{
-	__u8 first = address >> 24;
-
-	return first == 0 || first == 127 || first >= 224;
-}
-
-/* Multicast, ::, ::1, and the mapped form of IPv4, which is for programs and not for wires. */
-static __always_inline bool is_martian6(const __u64 address[2])
-{
-	return (address[0] & bpf_cpu_to_be64(0xff00000000000000ULL)) ==
-		       bpf_cpu_to_be64(0xff00000000000000ULL) ||
-	       (!address[0] && (address[1] == 0 || address[1] == bpf_cpu_to_be64(1) ||
-				(address[1] & bpf_cpu_to_be64(0xffffffff00000000ULL)) ==
-					bpf_cpu_to_be64(0x0000ffff00000000ULL)));
 }
 
 static __always_inline __u64 mapped_half(__be32 address)

@@ -478,6 +478,36 @@ static void what_cannot_be_sent_is_dropped_by_its_reason(void **state)
 	assert_dropped("no port", in, DISPATCH_DROP_NO_PORT);
 }
 
+/* Whoever has that address would answer to all, or the service to itself. */
+static void packet_that_nobody_can_be_answered_is_dropped(void **state)
+{
+	static const struct {
+		const char *what, *source; /* NULL: the destination */
+		bool is_ipv6;
+	} cases[] = {
+		{"the service", NULL, false},
+		{"the service, IPv6", NULL, true},
+		{"broadcast", "\xff\xff\xff\xff", false},
+		{"multicast", "\xe0\0\0\x01", false},
+		{"multicast, IPv6", "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		const char *source = cases[i / 2].source;
+		bool is_ipv6 = cases[i / 2].is_ipv6;
+		size_t len = is_ipv6 ? 16 : 4;
+		struct frame in;
+		uint8_t *at;
+
+		reset(i & 1 ? DISPATCH_NAT : DISPATCH_L2, IPPROTO_TCP, is_ipv6);
+		in = tcp_frame(UP_IN, SYN, 0);
+		at = in.bytes + 14 + (is_ipv6 ? 8 : 12);
+		memcpy(at, source ? (const uint8_t *)source : at + len, len);
+		assert_dropped(cases[i / 2].what, in, DISPATCH_DROP_MALFORMED);
+	}
+}
+
 /* --- The life of a flow with NAT -------------------------------------------------------------- */
 
 static struct dispatch_nat nat_of_flow(void)
@@ -1010,6 +1040,7 @@ static void answer_leaves_at_xdp_where_devices_send(void **state)
 		cmocka_unit_test(what_cannot_be_sent_is_dropped_by_its_reason),               \
 		cmocka_unit_test(flow_is_kept_briefly_until_it_opens_and_when_it_has_ended),  \
 		cmocka_unit_test(flow_that_is_reset_is_kept_briefly_unless_it_goes_on),       \
+		cmocka_unit_test(packet_that_nobody_can_be_answered_is_dropped),              \
 		cmocka_unit_test(idle_flow_gives_its_port_to_another),                        \
 		cmocka_unit_test(flow_that_another_cpu_has_seen_in_the_next_second_goes_on),  \
 		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them),  \

@@ -90,6 +90,19 @@ static void echo_to_a_service_is_answered(void **state)
 	}
 }
 
+static void echo_of_nobody_is_dropped(void **state)
+{
+	struct frame in;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	in = echo_frame(UP_IN, false, 64, 8);
+	memcpy(in.bytes + 14 + 12, in.bytes + 14 + 16, 4);
+	assert_dropped("the service's own address", in, DISPATCH_DROP_MALFORMED);
+	memset(in.bytes + 14 + 12, 255, 4);
+	assert_dropped("broadcast", in, DISPATCH_DROP_MALFORMED);
+}
+
 static void errors_about_answers_reach_the_endpoint(void **state)
 {
 	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
@@ -198,6 +211,7 @@ static void errors_about_others_packets_are_passed_untouched(void **state)
 
 #define DISPATCH_ICMP_TESTS                                                           \
 	cmocka_unit_test(echo_to_a_service_is_answered),                              \
+		cmocka_unit_test(echo_of_nobody_is_dropped),                          \
 		cmocka_unit_test(errors_about_answers_reach_the_endpoint),            \
 		cmocka_unit_test(error_that_its_way_just_takes_reaches_the_endpoint), \
 		cmocka_unit_test(errors_about_what_was_sent_reach_the_client),        \
