@@ -43,6 +43,8 @@ enum {
 	OPTION_OUTPUT,
 };
 
+#define SHORT_OPTIONS ":s:n:hV"
+
 static const struct option long_options[] = {
 	{"socket", required_argument, NULL, 's'},
 	{"json", no_argument, NULL, OPTION_JSON},
@@ -96,6 +98,16 @@ static int parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *
 static int reject(struct parse *parse, const char *what, const char *got, const char *expected)
 {
 	strbuf_printf(parse->error, "%s: '%s' is not %s", what, got, expected);
+	return -EINVAL;
+}
+
+/* A letter may stand among others, in an argument that has not been left behind yet. */
+static int reject_option(struct parse *parse, char **argv)
+{
+	if (optopt && optopt < OPTION_JSON && !strchr(SHORT_OPTIONS, optopt))
+		strbuf_printf(parse->error, "unknown option '-%c'", optopt);
+	else
+		strbuf_printf(parse->error, "unknown option '%s'", argv[optind - 1]);
 	return -EINVAL;
 }
 
@@ -221,8 +233,7 @@ static int on_option(struct parse *parse, int option, char **argv)
 		strbuf_printf(parse->error, "%s needs a value", argv[optind - 1]);
 		return -EINVAL;
 	case '?':
-		strbuf_printf(parse->error, "unknown option '%s'", argv[optind - 1]);
-		return -EINVAL;
+		return reject_option(parse, argv);
 	default:
 		return on_filter(parse, option);
 	}
@@ -325,7 +336,7 @@ int options_parse(int argc, char **argv, struct ctl_options *ret, struct strbuf 
 	};
 	optind = 0; /* glibc: start afresh, for callers that parse more than once */
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":s:n:hV", long_options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, SHORT_OPTIONS, long_options, NULL)) != -1)
 		if (on_option(&parse, option, argv) < 0)
 			return -EINVAL;
 	return read_arguments(&parse, argv + optind, argc - optind);

@@ -206,6 +206,8 @@ static void wrong_usage_is_named(void **state)
 	refuse("statsu", "unknown command 'statsu'");
 	refuse("status now", "status takes no 'now'");
 	refuse("--frob status", "unknown option '--frob'");
+	refuse("guard ban 192.0.2.1 for -1s", "unknown option '-1'");
+	refuse("status --json=yes", "unknown option '--json=yes'");
 	refuse("status -s", "-s needs a value");
 	refuse("status --timeout never",
 	       "--timeout: 'never' is not a duration such as 5s or 500ms");
