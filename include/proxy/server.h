@@ -51,8 +51,9 @@ struct server_reload {
  * Reads the configuration file again and changes over, or changes nothing. Listeners that stand in
  * both configurations keep their sockets; open connections go on under the configuration they began
  * with. What only a restart can change (workers, io, user) is a warning. Databases of places are
- * opened, and what mode dispatch wants to know of them is gathered, on another thread: on_done
- * comes later then, otherwise within the call. Who asks while that goes on is for the next reload,
+ * opened, and what mode dispatch wants to know of them is gathered, on another thread. on_done
+ * comes when every worker serves the new configuration, or 2 s later with a warning; within the
+ * call where the file is wrong or the server drains. Who asks meanwhile is for the next reload,
  * since the file may have changed: all of them for one.
  */
 void server_reload(struct server *server, struct server_reload *reload);

@@ -91,7 +91,9 @@ def test_a_reload_changes_the_places_and_takes_them_back(edge, net):
 def test_places_that_a_reload_brings_are_in_force_soon(edge, net):
     edge.start({})
     assert served(net, CLIENT)
-    assert "not in force yet: guard.geo" in edge.reload({"block": {"asn": ["AS64500"]}})
+    told = edge.reload({"block": {"asn": ["AS64500"]}})
+    # Few networks may be gathered as fast as workers take the configuration.
+    assert "not in force yet: guard.geo" in told or edge.status()["networks_of_places"] == 1
     edge.wait_networks(1)
     assert edge.sluice.ctl_json("status")["config"]["pending"] == ""
     assert served(net, CLIENT) and not served(net, KOREAN, timeout=1)

@@ -10,6 +10,7 @@
 #include "proxy/adopted.h"
 #include "proxy/dispatcher.h"
 #include "proxy/kernel.h"
+#include "proxy/reload.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>
@@ -108,6 +109,7 @@ void server_drain(struct server *server, void (*on_drained)(void *context), void
 		return;
 	}
 	server->is_draining = true;
+	reloader_settle(server->reloader);
 	server->on_drained = on_drained;
 	server->drained_context = context;
 	server->deadline_ms = io_loop_now_ms(server->loop) +

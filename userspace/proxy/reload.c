@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * From one configuration to the next. What may take seconds is done on a thread that may block, so
- * that the control thread goes on answering:
+ * that the control thread goes on answering; who asks meanwhile waits for one more:
  *
- *   server_reload ─► read the file ─► thread: open databases, gather areas ─► change over ─►
- * on_done │ one is under way                                                        │ └► waiting
- * ◄──────────── all that wait are one more reload ───────────────┘
+ *   server_reload ─► read the file ─► thread: databases, areas ─► change over ─► workers ─► on_done
+ *                         │ error, at once                             │ error                 ▲
+ *                         └────────────────────────────────────────────┴───────────────────────┘
  */
 #include "proxy/reload.h"
 #include "core/log.h"
@@ -18,10 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A worker that has not come to its messages in that time hangs, or has no processor. */
+#define WORKERS_TAKE_MS 2000
+
 struct reloader {
 	struct server *server;
 	struct list_node waiting; /* struct server_reload: for the next one */
 	bool is_busy;
+	bool is_settling;                            /* in force, but not with every worker */
 	void (*on_reloaded)(void *context, int err); /* NULL: nobody watches */
 	void *context;
 
@@ -33,6 +37,7 @@ struct reloader {
 	struct areas *like;      /* a reference; NULL: none */
 	struct geography places;
 	struct strbuf text;
+	struct io_timer patience; /* for the workers */
 	int err;
 };
 
@@ -189,11 +194,23 @@ static int change_over(struct reloader *reloader)
 	return err;
 }
 
+/* Who is told that it is in force shall meet it, whichever worker takes the next connection. */
+static void await_workers(struct reloader *reloader)
+{
+	struct server *server = reloader->server;
+
+	reloader->is_settling = true;
+	io_timer_start(server->loop, &reloader->patience, WORKERS_TAKE_MS);
+}
+
 static void proceed(struct reloader *reloader)
 {
 	if (!reloader->err)
 		reloader->err = change_over(reloader);
-	finish(reloader);
+	if (!reloader->err && reloader->server->nadopting)
+		await_workers(reloader);
+	else
+		finish(reloader);
 }
 
 /* Where no thread can be had, the control thread is held up instead. */
@@ -228,6 +245,25 @@ static void on_gathered(struct io_job *job)
 	begin_all(reloader);
 }
 
+void reloader_settle(struct reloader *reloader)
+{
+	if (!reloader->is_settling)
+		return;
+	reloader->is_settling = false;
+	io_timer_stop(reloader->server->loop, &reloader->patience);
+	finish(reloader);
+	begin_all(reloader);
+}
+
+static void on_patience_over(struct io_timer *timer)
+{
+	struct reloader *reloader = container_of(timer, struct reloader, patience);
+
+	strbuf_printf(&reloader->text, "warning: a worker is busy: its new connections meet the "
+				       "configuration before until it has time\n");
+	reloader_settle(reloader);
+}
+
 void server_reload(struct server *server, struct server_reload *reload)
 {
 	list_push_back(&server->reloader->waiting, &reload->node);
@@ -241,8 +277,7 @@ void server_watch_reloads(struct server *server, void (*on_reloaded)(void *conte
 	server->reloader->context = context;
 }
 
-/* --- Life --------------------------------------------------------------------------------------
- */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 struct reloader *reloader_new(struct server *server)
 {
@@ -253,6 +288,7 @@ struct reloader *reloader_new(struct server *server)
 	reloader->server = server;
 	reloader->job.run = gather;
 	reloader->job.on_done = on_gathered;
+	reloader->patience.on_expire = on_patience_over;
 	list_init(&reloader->waiting);
 	list_init(&reloader->asking);
 	return reloader;

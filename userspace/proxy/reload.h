@@ -10,6 +10,8 @@ struct server;
 
 /* Return: NULL: out of memory. */
 struct reloader *reloader_new(struct server *server) WARN_UNUSED;
+/* All workers serve what was put in force, or nobody shall wait for them any longer. */
+void reloader_settle(struct reloader *reloader);
 /* When no snapshot is left: a reload under way holds one. NULL is allowed. */
 void reloader_free(struct reloader *reloader);
 

@@ -168,6 +168,28 @@ static void restore_dispatch(struct server *server)
 	strbuf_done(&ignored);
 }
 
+static void on_adopted(void *context)
+{
+	struct server *server = context;
+
+	server->nadopting--;
+	if (!server->nadopting)
+		reloader_settle(server->reloader);
+}
+
+static void give_to_workers(struct server *server, struct snapshot *snapshot)
+{
+	for (uint32_t w = 0; w < server->nworkers; w++) {
+		int err = worker_adopt(server->workers[w], snapshot, on_adopted, server);
+
+		if (err)
+			log_error("worker %u: out of memory: stays with the configuration before",
+				  w);
+		else
+			server->nadopting++;
+	}
+}
+
 int server_put_in_force(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
 {
 	struct snapshot *old = server->snapshot;
@@ -191,10 +213,7 @@ int server_put_in_force(struct server *server, struct snapshot *snapshot, struct
 	for (size_t i = 0; i < snapshot->nbindings; i++)
 		binding_apply(snapshot->bindings[i].binding,
 			      snapshot->listeners[snapshot->bindings[i].listener].config);
-	for (uint32_t w = 0; w < server->nworkers; w++)
-		if (worker_adopt(server->workers[w], snapshot) < 0)
-			log_error("worker %u: out of memory: stays with the configuration before",
-				  w);
+	give_to_workers(server, snapshot);
 	if (tracer_configure(server->shared.tracer, &snapshot->config->tracing) < 0)
 		log_warn("tracing: there is no thread to send spans: they are lost");
 	if (old)

@@ -26,6 +26,8 @@ struct server {
 	struct worker **workers;
 	uint32_t nworkers;
 	uint32_t nsnapshots; /* alive, retired ones included */
+	uint32_t nadopting;  /* snapshots given to workers and not taken yet; each takes its in turn
+			      */
 	uint32_t reload_failures;
 	uint64_t started_wall_us;
 	uint64_t pinged_ms; /* when the workers were asked for a sign of life */

@@ -128,8 +128,7 @@ void worker_view_unref(struct worker_view *view)
 struct command {
 	struct io_message message;
 	struct worker *worker;
-	struct snapshot *snapshot; /* of adopt */
-	struct geo *geo;           /* of adopt and renew_geo */
+	struct geo *geo; /* of renew_geo */
 };
 
 static struct command *command_of(struct io_message *message)
@@ -138,7 +137,7 @@ static struct command *command_of(struct io_message *message)
 }
 
 /* @geo: NULL: none; the command has a reference of its own. */
-static int post_command(struct worker *worker, struct snapshot *snapshot, struct geo *geo,
+static int post_command(struct worker *worker, struct geo *geo,
 			void (*on_message)(struct io_message *message))
 {
 	struct command *command = calloc(1, sizeof(*command));
@@ -146,35 +145,10 @@ static int post_command(struct worker *worker, struct snapshot *snapshot, struct
 	if (!command)
 		return -ENOMEM;
 	command->worker = worker;
-	command->snapshot = snapshot;
 	command->geo = geo ? geo_ref(geo) : NULL;
 	command->message.on_message = on_message;
 	io_loop_post(worker->loop, &command->message);
 	return 0;
-}
-
-static void on_adopt(struct io_message *message)
-{
-	struct command *command = command_of(message);
-	struct worker *worker = command->worker;
-	struct worker_view *old = worker->view;
-	struct worker_view *view = view_new(worker, command->snapshot, command->geo);
-
-	if (view && admission_adopt(worker, view) == 0) {
-		worker->view = view;
-		/* They stand under the old rules. */
-		http_backends_close_idle(&worker->backends);
-		tls_pacer_set_limit(worker->tls_pacer,
-				    view->snapshot->config->limits.tls_handshakes);
-		worker_view_unref(old);
-	} else {
-		log_error("worker %u: out of memory: stays with the configuration before",
-			  worker->index);
-		worker_view_unref(view);
-	}
-	geo_unref(command->geo);
-	snapshot_unref(command->snapshot);
-	free(command);
 }
 
 static void on_renew_geo(struct io_message *message)
@@ -264,18 +238,9 @@ static void on_stop(struct io_message *message)
 	io_loop_post(worker->loop, message);
 }
 
-int worker_adopt(struct worker *worker, struct snapshot *snapshot)
-{
-	int err = post_command(worker, snapshot_ref(snapshot), snapshot->places.geo, on_adopt);
-
-	if (err)
-		snapshot_unref(snapshot);
-	return err;
-}
-
 int worker_renew_geo(struct worker *worker, struct geo *geo)
 {
-	return post_command(worker, NULL, geo, on_renew_geo);
+	return post_command(worker, geo, on_renew_geo);
 }
 
 void worker_drain(struct worker *worker)
@@ -295,7 +260,78 @@ void worker_reset_sessions(struct worker *worker)
 
 int worker_ping(struct worker *worker)
 {
-	return post_command(worker, NULL, NULL, on_ping);
+	return post_command(worker, NULL, on_ping);
+}
+
+/* --- A snapshot to serve -------------------------------------------------------- */
+
+struct adoption {
+	struct io_message message; /* to the worker, and back */
+	struct worker *worker;
+	struct snapshot *snapshot;
+	struct geo *geo; /* of that time; NULL: none */
+	void (*on_adopted)(void *context);
+	void *context;
+};
+
+/* The reference goes last: it may be what keeps the server. */
+static void on_adopted(struct io_message *message)
+{
+	struct adoption *adoption = container_of(message, struct adoption, message);
+
+	adoption->on_adopted(adoption->context);
+	geo_unref(adoption->geo);
+	snapshot_unref(adoption->snapshot);
+	free(adoption);
+}
+
+/* Return: 0; -ENOMEM, with nothing changed. */
+static int adopt(struct worker *worker, struct snapshot *snapshot, struct geo *geo)
+{
+	struct worker_view *old = worker->view;
+	struct worker_view *view = view_new(worker, snapshot, geo);
+
+	if (!view || admission_adopt(worker, view) < 0) {
+		worker_view_unref(view);
+		return -ENOMEM;
+	}
+	worker->view = view;
+	/* They stand under the old rules. */
+	http_backends_close_idle(&worker->backends);
+	tls_pacer_set_limit(worker->tls_pacer, snapshot->config->limits.tls_handshakes);
+	worker_view_unref(old);
+	return 0;
+}
+
+static void on_adopt(struct io_message *message)
+{
+	struct adoption *adoption = container_of(message, struct adoption, message);
+	struct worker *worker = adoption->worker;
+
+	if (adopt(worker, adoption->snapshot, adoption->geo) < 0)
+		log_error("worker %u: out of memory: stays with the configuration before",
+			  worker->index);
+	adoption->message.on_message = on_adopted;
+	io_loop_post(worker->shared->control, &adoption->message);
+}
+
+int worker_adopt(struct worker *worker, struct snapshot *snapshot, void (*on_done)(void *context),
+		 void *context)
+{
+	struct adoption *adoption = malloc(sizeof(*adoption));
+
+	if (!adoption)
+		return -ENOMEM;
+	*adoption = (struct adoption){
+		.message.on_message = on_adopt,
+		.worker = worker,
+		.snapshot = snapshot_ref(snapshot),
+		.geo = snapshot->places.geo ? geo_ref(snapshot->places.geo) : NULL,
+		.on_adopted = on_done,
+		.context = context,
+	};
+	io_loop_post(worker->loop, &adoption->message);
+	return 0;
 }
 
 /* --- Ends of spliced connections -------------------------------------------------- */

@@ -119,8 +119,14 @@ struct worker {
 int worker_start(struct worker_shared *shared, uint32_t index, const struct io_options *options,
 		 struct worker **ret) WARN_UNUSED;
 
-/* Serve this snapshot from now on; takes a reference of its own. Return: 0; -ENOMEM. */
-int worker_adopt(struct worker *worker, struct snapshot *snapshot) WARN_UNUSED;
+/**
+ * Serve this snapshot from now on; takes a reference of its own.
+ * @on_adopted: on the control thread, while that reference lives: it is served, or the log says why
+ *              not.
+ * Return: 0; -ENOMEM: nothing comes.
+ */
+int worker_adopt(struct worker *worker, struct snapshot *snapshot,
+		 void (*on_adopted)(void *context), void *context) WARN_UNUSED;
 
 /* Look clients up in @geo from now on; takes a reference of its own. Return: 0; -ENOMEM. */
 int worker_renew_geo(struct worker *worker, struct geo *geo) WARN_UNUSED;

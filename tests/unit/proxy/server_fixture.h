@@ -7,6 +7,7 @@
 #include "core/compiler.h"
 #include "core/strbuf.h"
 #include "io/loop.h"
+#include "io/timer.h"
 #include "proxy/inspect.h"
 #include "proxy/server.h"
 
@@ -58,6 +59,25 @@ static inline void serve_file(struct served *served, const char *path)
 	strbuf_done(&errors);
 }
 
+struct pause {
+	struct io_timer timer;
+	struct io_loop *loop;
+};
+
+static inline void on_pause_over(struct io_timer *timer)
+{
+	io_loop_stop(container_of(timer, struct pause, timer)->loop);
+}
+
+static inline void run_loop_for(struct io_loop *loop, unsigned ms)
+{
+	struct pause pause = {.timer = {.on_expire = on_pause_over}, .loop = loop};
+
+	io_timer_start(loop, &pause.timer, ms);
+	assert_int_equal(io_loop_run(loop), 0);
+	io_timer_stop(loop, &pause.timer);
+}
+
 /* A reload, and what has come of it. */
 struct asked_reload {
 	struct server_reload reload;
@@ -81,12 +101,13 @@ static inline void ask_reload(struct server *server, struct asked_reload *asked)
 	server_reload(server, &asked->reload);
 }
 
-/* One that is done at once: there are no databases. */
-static inline void reload_now(struct server *server)
+static inline void reload_now(struct served *served)
 {
 	struct asked_reload asked;
 
-	ask_reload(server, &asked);
+	ask_reload(served->server, &asked);
+	for (unsigned i = 0; i < 1000 && !asked.is_done; i++)
+		run_loop_for(served->loop, 5);
 	assert_true(asked.is_done);
 	assert_int_equal(asked.err, 0);
 }

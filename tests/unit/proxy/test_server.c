@@ -20,7 +20,6 @@
 
 struct fixture {
 	struct served served;
-	struct io_timer stop;
 	char directory[32], path[64];
 	int origin;
 	uint16_t origin_port;
@@ -43,16 +42,9 @@ static void write_config(struct fixture *f, uint16_t origin_port, const char *ex
 	fclose(file);
 }
 
-static void on_stop(struct io_timer *timer)
-{
-	io_loop_stop(container_of(timer, struct fixture, stop)->served.loop);
-}
-
 static void run_for(struct fixture *f, unsigned ms)
 {
-	f->stop.on_expire = on_stop;
-	io_timer_start(f->served.loop, &f->stop, ms);
-	assert_int_equal(io_loop_run(f->served.loop), 0);
+	run_loop_for(f->served.loop, ms);
 }
 
 static int set_up(void **state)
@@ -159,7 +151,7 @@ static void connections_survive_reloads(void **state)
 	struct server_facts facts;
 
 	for (unsigned i = 0; i < 20; i++) {
-		reload_now(f->served.server);
+		reload_now(&f->served);
 		run_for(f, 5);
 	}
 	assert_int_equal(send(client, "still here", 10, 0), 10);
@@ -197,7 +189,7 @@ static void a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoi
 
 	f->pool_options = ", source_address: 192.0.2.1, queue: {timeout: 1m}";
 	write_config(f, f->origin_port, "");
-	reload_now(f->served.server);
+	reload_now(&f->served);
 	run_for(f, 20);
 	client = connect_client(f);
 	setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -231,6 +223,12 @@ static void hold_workers(struct fixture *f, struct hold *holds)
 	run_for(f, 20);
 }
 
+static void release_workers(struct hold *holds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		sem_post(&holds[i].go_on);
+}
+
 /* Those that wait in the backlog for a place are found only after the connections were reset. */
 static void a_second_drain_ends_those_too_that_wait_for_a_place(void **state)
 {
@@ -239,7 +237,7 @@ static void a_second_drain_ends_those_too_that_wait_for_a_place(void **state)
 	int clients[8], backend;
 
 	write_config(f, f->origin_port, ", max_connections: 1");
-	reload_now(f->served.server);
+	reload_now(&f->served);
 	run_for(f, 20);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
 		clients[i] = connect_client(f);
@@ -247,8 +245,7 @@ static void a_second_drain_ends_those_too_that_wait_for_a_place(void **state)
 	hold_workers(f, holds);
 	server_drain(f->served.server, on_drained, &f->served);
 	server_drain(f->served.server, on_drained, &f->served);
-	for (size_t i = 0; i < ARRAY_SIZE(holds); i++)
-		sem_post(&holds[i].go_on);
+	release_workers(holds, ARRAY_SIZE(holds));
 	run_for(f, 3000);
 	assert_null(f->served.server);
 	for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
@@ -272,10 +269,68 @@ static void bad_configuration_changes_nothing(void **state)
 	assert_int_equal(facts.reload_failures, 1);
 }
 
-/* --- Reloads that take their time: there are databases ------------------------------------------
- */
+/* --- Reloads that take their time
+ * ---------------------------------------------------------------*/
 
 #define GEO(name) "geo: {databases: [" GEO_DATA "/" name "]}\n"
+
+static void wait_for(struct fixture *f, const struct asked_reload *asked)
+{
+	for (unsigned i = 0; i < 1000 && !asked->is_done; i++)
+		run_for(f, 5);
+	assert_true(asked->is_done);
+}
+
+static void a_reload_is_done_when_every_worker_serves_it(void **state)
+{
+	struct fixture *f = *state;
+	struct asked_reload first, second;
+	struct hold holds[2];
+
+	hold_workers(f, holds);
+	ask_reload(f->served.server, &first);
+	ask_reload(f->served.server, &second);
+	sem_post(&holds[0].go_on);
+	run_for(f, 50);
+	assert_false(first.is_done);
+	sem_post(&holds[1].go_on);
+	wait_for(f, &second);
+	assert_true(first.is_done);
+	assert_int_equal(first.err, 0);
+	assert_string_equal(first.text, "");
+	assert_int_equal(second.err, 0);
+}
+
+static void a_worker_that_hangs_does_not_hold_a_reload_up_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	struct asked_reload asked;
+	struct hold holds[2];
+
+	hold_workers(f, holds);
+	ask_reload(f->served.server, &asked);
+	wait_for(f, &asked);
+	assert_int_equal(asked.err, 0);
+	assert_non_null(strstr(asked.text, "busy"));
+	release_workers(holds, ARRAY_SIZE(holds));
+	reload_now(&f->served);
+}
+
+static void the_end_does_not_wait_for_who_takes_a_reload(void **state)
+{
+	struct fixture *f = *state;
+	struct asked_reload first, second;
+	struct hold holds[2];
+
+	hold_workers(f, holds);
+	ask_reload(f->served.server, &first);
+	ask_reload(f->served.server, &second);
+	server_drain(f->served.server, on_drained, &f->served);
+	assert_true(first.is_done && second.is_done);
+	assert_int_equal(first.err, 0);
+	assert_int_equal(second.err, -ESHUTDOWN);
+	release_workers(holds, ARRAY_SIZE(holds));
+}
 
 static void ask_with_databases(struct fixture *f, const char *databases, struct asked_reload *asked)
 {
@@ -283,13 +338,6 @@ static void ask_with_databases(struct fixture *f, const char *databases, struct 
 	write_config(f, f->origin_port, "");
 	ask_reload(f->served.server, asked);
 	assert_false(asked->is_done);
-}
-
-static void wait_for(struct fixture *f, const struct asked_reload *asked)
-{
-	for (unsigned i = 0; i < 1000 && !asked->is_done; i++)
-		run_for(f, 5);
-	assert_true(asked->is_done);
 }
 
 static void who_asks_while_a_reload_is_under_way_is_for_the_next(void **state)
@@ -412,6 +460,9 @@ int main(void)
 		EACH(a_second_drain_ends_those_too_that_wait_for_a_place),
 		EACH(a_source_address_that_is_not_ours_fails_at_once_and_names_the_endpoint),
 		EACH(bad_configuration_changes_nothing),
+		EACH(a_reload_is_done_when_every_worker_serves_it),
+		EACH(a_worker_that_hangs_does_not_hold_a_reload_up_for_ever),
+		EACH(the_end_does_not_wait_for_who_takes_a_reload),
 		EACH(who_asks_while_a_reload_is_under_way_is_for_the_next),
 		EACH(what_is_asked_for_meanwhile_is_what_is_in_force_then),
 		EACH(a_database_that_is_not_there_changes_nothing),
