@@ -181,6 +181,8 @@ WRAP_test_ticket_keys := clock_monotonic_ms
 WRAP_test_log := clock_monotonic_ms clock_wall_us
 WRAP_test_sink := open
 WRAP_test_sockmap := getsockopt
+WRAP_test_guard := guard_map_lists_done guard_map_lists_make guard_maps_ban guard_maps_buckets guard_maps_counts \
+                   guard_maps_make_sources guard_maps_set guard_maps_set_services guard_maps_use_lists
 WRAP_test_handoff := io_timer_start splice_is_watched splice_join splice_observe splice_pair_close \
                      splice_pair_rung splice_pair_set_relayed
 WRAP_test_sockmap_rung := sockmap_is_drained sockmap_join sockmap_open sockmap_pair_close sockmap_pass \

@@ -28,9 +28,18 @@ uint32_t guard_maps_buckets(const struct guard_maps *maps);
 /* Without them no rate of a source or a prefix is kept. */
 int guard_maps_make_sources(const struct guard_maps *maps) WARN_UNUSED;
 
-/* Fills new tables and puts them in the place of the old ones. *@ret_flags: GUARD_HAS_LIST… */
-int guard_maps_set_lists(const struct guard_maps *maps, const struct guard_table *table,
-			 uint32_t *ret_flags) WARN_UNUSED;
+/* A table's lists as the packet programs want them, which do not know of them yet. */
+struct guard_map_lists {
+	int lines, pages6; /* descriptors; below 0: empty */
+	uint32_t flags;    /* GUARD_HAS_LIST… */
+};
+
+/* @ret: for guard_map_lists_done(). Return: 0; -E2BIG: too many networks; -ENOMEM; -errno. */
+int guard_map_lists_make(const struct guard_table *table, struct guard_map_lists *ret) WARN_UNUSED;
+void guard_map_lists_done(struct guard_map_lists *lists);
+/* Puts them in the place of those before, which no packet sees half. */
+int guard_maps_use_lists(const struct guard_maps *maps,
+			 const struct guard_map_lists *lists) WARN_UNUSED;
 
 struct guard_services {
 	struct guard_port *ports; /* 65536 */

@@ -31,20 +31,30 @@ void guard_free(struct guard *guard); /* NULL is allowed */
 
 #define GUARD_WHY_SIZE 128
 
-/* There are packet programs from now on, though they know nothing before the next guard_apply() or
+/* There are packet programs from now on, though they know nothing before the next guard_commit() or
  * guard_set_mode(). @maps: borrowed. */
 void guard_use_packets(struct guard *guard, const struct guard_maps *maps);
 
 /* For who asks: why there are none, cut to GUARD_WHY_SIZE. */
 void guard_note_no_packets(struct guard *guard, const char *why);
 
+/* What a configuration asks of the guard, made and not in force. */
+struct guard_change;
+
 /**
- * Takes up a configuration, at start and with each reload: reads the lists, sets rates and
- * listeners. What was listed or banned by hand stays.
- * @ret_errors: what could not be done, a line each. Return: 0; -EINVAL; -ENOMEM: nothing changed.
+ * Makes all that may be refused, at start and with each reload: reads the lists, fills tables.
+ * @config:     borrowed for the life of @ret.
+ * @ret:        for guard_commit(), before anything else is ordered, or guard_change_free().
+ * @ret_errors: what could not be done, a line each.
+ * Return: 0; -EINVAL; -E2BIG: more networks than packet programs have room for; -ENOMEM; -errno.
  */
-int guard_apply(struct guard *guard, const struct config *config,
-		struct strbuf *ret_errors) WARN_UNUSED;
+int guard_prepare(struct guard *guard, const struct config *config, struct guard_change **ret,
+		  struct strbuf *ret_errors) WARN_UNUSED;
+
+/* Puts lists, rates and listeners in force; takes @change. What was listed or banned by hand stays.
+ * Return: 0; -errno: the kernel refuses what is there; lists and rates are those before. */
+int guard_commit(struct guard *guard, struct guard_change *change) WARN_UNUSED;
+void guard_change_free(struct guard_change *change); /* NULL is allowed */
 
 /* Whether the files of lists can be read. Return: 0; -EINVAL with @ret_errors. */
 int guard_check_files(const struct config *config, struct strbuf *ret_errors) WARN_UNUSED;
@@ -79,7 +89,7 @@ int guard_list_live(struct guard *guard, const struct prefix *prefix, enum guard
 		    uint64_t ttl_s, const char *reason) WARN_UNUSED;
 /* Takes back what was listed or banned by hand, or pushed down. Return: 0; -ENOENT. */
 int guard_unlist(struct guard *guard, const struct prefix *prefix) WARN_UNUSED;
-/* Until the next guard_apply(). @config: in force. Return: 0; -errno: the mode before stays. */
+/* Until the next guard_commit(). @config: in force. Return: 0; -errno: the mode before stays. */
 int guard_set_mode(struct guard *guard, enum guard_mode mode,
 		   const struct config *config) WARN_UNUSED;
 

@@ -169,14 +169,6 @@ static void close_table(int fd)
 		close(fd);
 }
 
-/* Only once both are there, so that a lack of memory leaves the old ones whole. */
-static int exchange_lists(const struct guard_maps *maps, int lines, int pages6)
-{
-	int err = exchange(maps, "guard_list4", lines);
-
-	return err ? err : exchange(maps, "guard_list6", pages6);
-}
-
 static uint64_t new_seed(void)
 {
 	struct rng rng;
@@ -185,26 +177,45 @@ static uint64_t new_seed(void)
 	return rng_next(&rng);
 }
 
-int guard_maps_set_lists(const struct guard_maps *maps, const struct guard_table *table,
-			 uint32_t *ret_flags)
+int guard_map_lists_make(const struct guard_table *table, struct guard_map_lists *ret)
 {
+	struct guard_map_lists lists = {.lines = NO_TABLE, .pages6 = NO_TABLE};
 	size_t nlines = guard_table_lines(table);
 	struct guard_list6 list6 = {};
-	int lines, pages6, err = guard_list6_new(table, new_seed(), &list6);
+	int err = guard_list6_new(table, new_seed(), &list6);
 
 	if (err)
 		return err;
-	lines = nlines ? new_lines(table, nlines) : NO_TABLE;
-	pages6 = list6.npages ? new_pages6(&list6) : NO_TABLE;
-	err = nlines && lines < 0 ? lines : list6.npages && pages6 < 0 ? pages6 : 0;
-	if (!err)
-		err = exchange_lists(maps, lines, pages6);
-	if (!err)
-		*ret_flags = (nlines ? GUARD_HAS_LIST4 : 0) | (list6.npages ? GUARD_HAS_LIST6 : 0);
-	close_table(lines);
-	close_table(pages6);
+	if (nlines) {
+		lists.flags |= GUARD_HAS_LIST4;
+		lists.lines = new_lines(table, nlines);
+		err = lists.lines < 0 ? lists.lines : 0;
+	}
+	if (!err && list6.npages) {
+		lists.flags |= GUARD_HAS_LIST6;
+		lists.pages6 = new_pages6(&list6);
+		err = lists.pages6 < 0 ? lists.pages6 : 0;
+	}
 	guard_list6_done(&list6);
+	if (err)
+		guard_map_lists_done(&lists);
+	else
+		*ret = lists;
 	return err;
+}
+
+void guard_map_lists_done(struct guard_map_lists *lists)
+{
+	close_table(lists->lines);
+	close_table(lists->pages6);
+	*lists = (struct guard_map_lists){.lines = NO_TABLE, .pages6 = NO_TABLE};
+}
+
+int guard_maps_use_lists(const struct guard_maps *maps, const struct guard_map_lists *lists)
+{
+	int err = exchange(maps, "guard_list4", lists->lines);
+
+	return err ? err : exchange(maps, "guard_list6", lists->pages6);
 }
 
 /* --- Sources ---------------------------------------------------------------------------------- */

@@ -23,6 +23,8 @@
 #define US_PER_S 1000000ULL
 #define NS_PER_S 1000000000ULL
 
+#define LIST_FLAGS (GUARD_HAS_LIST4 | GUARD_HAS_LIST6)
+
 static const char *const mode_names[] = {
 	[GUARD_OFF] = "off",
 	[GUARD_MONITOR] = "monitor",
@@ -99,34 +101,71 @@ static int make_table(const struct guard *guard, const struct guard_list *files,
 	return err;
 }
 
-/* Takes @table. While the guard is off the packet programs have no lists: they take memory. */
-static int publish_table(struct guard *guard, struct guard_table *table, enum guard_mode mode)
+/* All lists as one table, here and, in a mode that has them there, for the packet programs. */
+struct tables {
+	enum guard_mode mode;
+	struct guard_table *table;
+	bool is_in_packets;
+	struct guard_map_lists lists;
+};
+
+static void tables_done(struct tables *tables)
 {
-	const uint32_t lists = GUARD_HAS_LIST4 | GUARD_HAS_LIST6;
-	bool is_in_packets = guard->maps && mode != GUARD_OFF;
-	struct guard_table *old = table;
-	uint32_t flags = 0;
-	int err = is_in_packets ? guard_maps_set_lists(guard->maps, table, &flags) : 0;
+	guard_table_free(tables->table);
+	if (tables->is_in_packets)
+		guard_map_lists_done(&tables->lists);
+	*tables = (struct tables){};
+}
+
+/* While the guard is off the packet programs have no lists: they take memory. */
+static int make_tables(const struct guard *guard, const struct guard_list *files,
+		       enum guard_mode mode, struct tables *ret)
+{
+	struct tables tables = {.mode = mode};
+	int err = make_table(guard, files, &tables.table);
+
+	if (!err && guard->maps && mode != GUARD_OFF) {
+		err = guard_map_lists_make(tables.table, &tables.lists);
+		tables.is_in_packets = !err;
+	}
+	if (err)
+		tables_done(&tables);
+	else
+		*ret = tables;
+	return err;
+}
+
+/* Takes @tables. */
+static int use_tables(struct guard *guard, struct tables *tables)
+{
+	int err = tables->is_in_packets ? guard_maps_use_lists(guard->maps, &tables->lists) : 0;
 
 	if (!err) {
+		struct guard_table *old = guard->table;
+
 		pthread_rwlock_wrlock(&guard->lock);
-		old = guard->table;
-		guard->table = table;
-		guard->settings.flags = (guard->settings.flags & ~lists) | flags;
-		atomic_store(&guard->mode, (int)mode);
+		guard->table = tables->table;
+		guard->settings.flags = (guard->settings.flags & ~LIST_FLAGS) | tables->lists.flags;
+		atomic_store(&guard->mode, (int)tables->mode);
 		err = guard_publish_settings(guard);
 		pthread_rwlock_unlock(&guard->lock);
+		tables->table = old;
 	}
-	guard_table_free(old);
+	tables_done(tables);
 	return err;
+}
+
+static int renew_tables(struct guard *guard, enum guard_mode mode)
+{
+	struct tables tables;
+	int err = make_tables(guard, &guard->files, mode, &tables);
+
+	return err ? err : use_tables(guard, &tables);
 }
 
 int guard_renew_table(struct guard *guard)
 {
-	struct guard_table *table;
-	int err = make_table(guard, &guard->files, &table);
-
-	return err ? err : publish_table(guard, table, current_mode(guard));
+	return renew_tables(guard, current_mode(guard));
 }
 
 /* --- What expires ------------------------------------------------------------------------------*/
@@ -304,16 +343,6 @@ static uint32_t flags_of(const struct config *config)
 	return flags;
 }
 
-static int set_services(struct guard *guard, const struct config *config)
-{
-	struct guard_services *services = guard_services_new(config);
-	int err;
-
-	err = services ? guard_maps_set_services(guard->maps, services) : -ENOMEM;
-	guard_services_free(services);
-	return err;
-}
-
 static int make_limiter(struct guard *guard, const struct config_guard *config)
 {
 	struct guard_limiter *limiter;
@@ -327,27 +356,33 @@ static int make_limiter(struct guard *guard, const struct config_guard *config)
 	return limiter ? 0 : -ENOMEM;
 }
 
-/* What @mode takes beside lists, wherever the guard is kept. */
-static int make_ready(struct guard *guard, enum guard_mode mode, const struct config *config)
+/* What @mode takes beside lists, wherever the guard is kept. *@ret_services: of the packet
+ * programs; NULL: they need none. */
+static int make_ready(struct guard *guard, enum guard_mode mode, const struct config *config,
+		      struct guard_services **ret_services)
 {
 	int err;
 
+	*ret_services = NULL;
 	if (mode == GUARD_OFF)
 		return 0;
 	if (!guard->maps)
 		return make_limiter(guard, &config->guard);
 	err = guard_maps_make_sources(guard->maps);
-	return err ? err : set_services(guard, config);
+	if (!err)
+		*ret_services = guard_services_new(config);
+	return err ? err : *ret_services ? 0 : -ENOMEM;
 }
 
 int guard_set_mode(struct guard *guard, enum guard_mode mode, const struct config *config)
 {
-	struct guard_table *table;
-	int err = make_ready(guard, mode, config);
+	struct guard_services *services;
+	int err = make_ready(guard, mode, config, &services);
 
-	if (!err)
-		err = make_table(guard, &guard->files, &table);
-	return err ? err : publish_table(guard, table, mode);
+	if (!err && services)
+		err = guard_maps_set_services(guard->maps, services);
+	guard_services_free(services);
+	return err ? err : renew_tables(guard, mode);
 }
 
 static enum guard_mode mode_of(const struct config *config)
@@ -361,13 +396,18 @@ static enum guard_mode mode_of(const struct config *config)
 	return modes[config->guard.mode];
 }
 
-static void put_settings(struct guard *guard, const struct config *config)
+/* Return: those before. */
+static struct guard_settings put_settings(struct guard *guard, const struct config *config)
 {
+	struct guard_settings before;
+
 	pthread_rwlock_wrlock(&guard->lock);
-	guard->settings.flags = flags_of(config);
+	before = guard->settings;
+	guard->settings.flags = (before.flags & LIST_FLAGS) | flags_of(config);
 	set_rates(&config->guard.source, config->guard.burst_ms, guard->settings.source);
 	set_rates(&config->guard.prefix, config->guard.burst_ms, guard->settings.prefix);
 	pthread_rwlock_unlock(&guard->lock);
+	return before;
 }
 
 /* Return: the setting; -1: it cannot be read. */
@@ -433,35 +473,84 @@ static void say(const struct guard *guard, const struct config *config)
 			syncookies);
 }
 
-int guard_apply(struct guard *guard, const struct config *config, struct strbuf *ret_errors)
+struct guard_change {
+	const struct config *config;
+	struct guard_list files;
+	struct tables tables;
+	struct guard_services *services; /* NULL: the packet programs need none */
+};
+
+void guard_change_free(struct guard_change *change)
 {
-	struct guard_list files = {};
-	struct guard_table *table = NULL;
-	int err = read_files(&config->guard, &files, ret_errors);
+	if (!change)
+		return;
+	guard_list_done(&change->files);
+	tables_done(&change->tables);
+	guard_services_free(change->services);
+	free(change);
+}
+
+static void say_why(int err, struct strbuf *errors)
+{
+	strbuf_printf(errors, "guard: the lists cannot be loaded: %s\n",
+		      err == -E2BIG ? "more networks than the packet programs have room for"
+				    : strerror(-err));
+}
+
+int guard_prepare(struct guard *guard, const struct config *config, struct guard_change **ret,
+		  struct strbuf *ret_errors)
+{
+	struct guard_change *change = calloc(1, sizeof(*change));
+	int err;
+
+	if (!change)
+		return -ENOMEM;
+	change->config = config;
+	err = read_files(&config->guard, &change->files, ret_errors);
+	if (!err) {
+		err = make_tables(guard, &change->files, mode_of(config), &change->tables);
+		if (err)
+			say_why(err, ret_errors);
+	}
+	if (!err)
+		err = make_ready(guard, mode_of(config), config, &change->services);
+	if (err)
+		guard_change_free(change);
+	else
+		*ret = change;
+	return err;
+}
+
+/* Rates and flags go with the tables, or stay with those before. */
+static int use_settings_and_tables(struct guard *guard, struct guard_change *change)
+{
+	const struct guard_settings before = put_settings(guard, change->config);
+	int err = use_tables(guard, &change->tables);
+
+	if (err) {
+		pthread_rwlock_wrlock(&guard->lock);
+		guard->settings = before;
+		pthread_rwlock_unlock(&guard->lock);
+	}
+	return err;
+}
+
+int guard_commit(struct guard *guard, struct guard_change *change)
+{
+	int err = change->services ? guard_maps_set_services(guard->maps, change->services) : 0;
 
 	if (!err)
-		err = make_table(guard, &files, &table);
-	if (!err)
-		err = make_ready(guard, mode_of(config), config);
-	if (err) {
-		guard_table_free(table);
-		guard_list_done(&files);
-		return err;
+		err = use_settings_and_tables(guard, change);
+	if (!err) {
+		guard_list_done(&guard->files);
+		guard->files = change->files;
+		change->files = (struct guard_list){};
+		say(guard, change->config);
+		if (!io_timer_is_pending(&guard->tend))
+			io_timer_start(guard->loop, &guard->tend, TEND_MS);
 	}
-	guard_list_done(&guard->files);
-	guard->files = files;
-	put_settings(guard, config);
-	err = publish_table(guard, table, mode_of(config));
-	if (err) {
-		strbuf_printf(ret_errors, "guard: the lists cannot be loaded: %s\n",
-			      err == -E2BIG ? "more networks than the packet programs have room for"
-					    : strerror(-err));
-		return err;
-	}
-	say(guard, config);
-	if (!io_timer_is_pending(&guard->tend))
-		io_timer_start(guard->loop, &guard->tend, TEND_MS);
-	return 0;
+	guard_change_free(change);
+	return err;
 }
 
 int guard_set_places(struct guard *guard, struct guard_list *places)

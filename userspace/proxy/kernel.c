@@ -171,6 +171,7 @@ static void start_sockmap(struct server *server, const struct config *config)
 int kernel_start(struct server *server, const struct config *config, struct pin *pin,
 		 struct strbuf *ret_errors)
 {
+	struct guard_change *guard;
 	int err;
 
 	balance_accepts(server, config);
@@ -179,7 +180,9 @@ int kernel_start(struct server *server, const struct config *config, struct pin 
 	if (!err)
 		err = start_programs(server, config, pin, ret_errors);
 	if (!err)
-		err = guard_apply(server->shared.guard, config, ret_errors);
+		err = guard_prepare(server->shared.guard, config, &guard, ret_errors);
+	if (!err)
+		err = guard_commit(server->shared.guard, guard);
 	return err ? err : start_dispatch(server, config);
 }
 

@@ -170,6 +170,29 @@ static void gather(struct io_job *job)
 					 &reloader->text);
 }
 
+/* The guard's rules are made first, and put in force when nothing can be refused any more. */
+static int put_in_force(struct reloader *reloader, struct snapshot *snapshot)
+{
+	struct server *server = reloader->server;
+	struct guard *guard = server->shared.guard;
+	struct guard_change *change;
+	int err = guard_prepare(guard, reloader->config, &change, &reloader->text);
+
+	if (err)
+		return err;
+	err = server_prepare(server, snapshot, &reloader->text);
+	if (err) {
+		guard_change_free(change);
+		return err;
+	}
+	err = guard_commit(guard, change);
+	if (err)
+		strbuf_printf(&reloader->text, "warning: guard: the rules before stay: %s\n",
+			      strerror(-err));
+	server_put_in_force(server, snapshot);
+	return 0;
+}
+
 static int change_over(struct reloader *reloader)
 {
 	struct server *server = reloader->server;
@@ -184,9 +207,7 @@ static int change_over(struct reloader *reloader)
 		return err;
 	if (config->guard.mode != CONFIG_GUARD_OFF)
 		kernel_bring_guard(server, config);
-	err = guard_apply(server->shared.guard, config, &reloader->text);
-	if (!err)
-		err = server_put_in_force(server, snapshot, &reloader->text);
+	err = put_in_force(reloader, snapshot);
 	if (err) {
 		server->nsnapshots--;
 		snapshot_discard(snapshot);

@@ -190,9 +190,8 @@ static void give_to_workers(struct server *server, struct snapshot *snapshot)
 	}
 }
 
-int server_put_in_force(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
+int server_prepare(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
 {
-	struct snapshot *old = server->snapshot;
 	int err = apply_dispatch(server, snapshot, ret_errors);
 
 	if (err)
@@ -204,8 +203,14 @@ int server_put_in_force(struct server *server, struct snapshot *snapshot, struct
 		strbuf_printf(ret_errors, "cannot start health checks and DNS: %s\n",
 			      strerror(-err));
 		restore_dispatch(server);
-		return err;
 	}
+	return err;
+}
+
+void server_put_in_force(struct server *server, struct snapshot *snapshot)
+{
+	struct snapshot *old = server->snapshot;
+
 	/* Endpoints whose state is kept are as they were only once they have started. */
 	dispatcher_refresh(server->dispatcher);
 	server->snapshot = snapshot;
@@ -218,7 +223,6 @@ int server_put_in_force(struct server *server, struct snapshot *snapshot, struct
 		log_warn("tracing: there is no thread to send spans: they are lost");
 	if (old)
 		snapshot_retire(old);
-	return 0;
 }
 
 /* --- Start ---------------------------------------------------------------------------- */
@@ -373,9 +377,10 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	if (err)
 		goto fail_snapshot;
 	limit_by_descriptors(&server->shared, config);
-	err = server_put_in_force(server, snapshot, ret_errors);
+	err = server_prepare(server, snapshot, ret_errors);
 	if (err)
 		goto fail_snapshot;
+	server_put_in_force(server, snapshot);
 	adopted_start(server);
 	*ret = server;
 	return 0;

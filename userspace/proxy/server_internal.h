@@ -26,8 +26,7 @@ struct server {
 	struct worker **workers;
 	uint32_t nworkers;
 	uint32_t nsnapshots; /* alive, retired ones included */
-	uint32_t nadopting;  /* snapshots given to workers and not taken yet; each takes its in turn
-			      */
+	uint32_t nadopting;  /* adoptions under way; a worker takes its own in turn */
 	uint32_t reload_failures;
 	uint64_t started_wall_us;
 	uint64_t pinged_ms; /* when the workers were asked for a sign of life */
@@ -51,9 +50,13 @@ int server_make_snapshot(struct server *server, struct config *config,
 			 const struct geography *places, struct snapshot **ret,
 			 struct strbuf *ret_errors) WARN_UNUSED;
 
-/* The one before goes. On failure all is as it was, and @snapshot the caller's. */
-int server_put_in_force(struct server *server, struct snapshot *snapshot,
-			struct strbuf *ret_errors) WARN_UNUSED;
+/* All of @snapshot's start that may be refused. On failure all is as it was, and @snapshot the
+ * caller's. */
+int server_prepare(struct server *server, struct snapshot *snapshot,
+		   struct strbuf *ret_errors) WARN_UNUSED;
+
+/* Takes what was prepared; the one before goes. */
+void server_put_in_force(struct server *server, struct snapshot *snapshot);
 
 /* The last snapshot is gone: drain.c ends there. */
 void server_on_snapshot_freed(struct server *server);
