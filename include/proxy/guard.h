@@ -84,10 +84,12 @@ bool guard_looks_at_connections(const struct guard *guard);
 
 /* --- By hand ---------------------------------------------------------------------------------- */
 
-/* @why: BLOCK or ALLOW. @ttl_s: 0: until the daemon ends. Return: 0; -ENOSPC; -errno. */
+/* @why: BLOCK or ALLOW. @ttl_s: 0: until the daemon ends. Return: 0; -ENOSPC; -errno: nothing
+ * has changed. */
 int guard_list_live(struct guard *guard, const struct prefix *prefix, enum guard_why why,
 		    uint64_t ttl_s, const char *reason) WARN_UNUSED;
-/* Takes back what was listed or banned by hand, or pushed down. Return: 0; -ENOENT. */
+/* Takes back what was listed or banned by hand, or pushed down. Return: 0; -ENOENT; -errno:
+ * it is listed as before. */
 int guard_unlist(struct guard *guard, const struct prefix *prefix) WARN_UNUSED;
 /* Until the next guard_commit(). @config: in force. Return: 0; -errno: the mode before stays. */
 int guard_set_mode(struct guard *guard, enum guard_mode mode,

@@ -21,29 +21,45 @@ static struct guard_live *find_live(const struct guard *guard, const struct pref
 	return NULL;
 }
 
+/* Return: where the next one goes; NULL: out of memory. */
+static struct guard_live *make_room(struct guard *guard)
+{
+	struct guard_live *all = realloc(guard->live, (guard->nlive + 1) * sizeof(*guard->live));
+
+	if (!all)
+		return NULL;
+	guard->live = all;
+	return &all[guard->nlive];
+}
+
 int guard_list_live(struct guard *guard, const struct prefix *prefix, enum guard_why why,
 		    uint64_t ttl_s, const char *reason)
 {
-	struct guard_live *live = find_live(guard, prefix);
+	struct guard_live *live = find_live(guard, prefix), before = {};
+	bool is_new = !live;
+	int err;
 
-	if (!live && guard->nlive == GUARD_LIVE_MAX)
+	if (is_new && guard->nlive == GUARD_LIVE_MAX)
 		return -ENOSPC;
-	if (!live) {
-		struct guard_live *all = realloc(guard->live,
-						 (guard->nlive + 1) * sizeof(*guard->live));
-
-		if (!all)
-			return -ENOMEM;
-		guard->live = all;
-		live = &all[guard->nlive++];
-	}
+	if (is_new)
+		live = make_room(guard);
+	else
+		before = *live;
+	if (!live)
+		return -ENOMEM;
 	*live = (struct guard_live){.entry = {
 					    .prefix = *prefix,
 					    .why = (uint8_t)why,
 					    .expires_s = ttl_s ? guard_wall_s() + ttl_s : 0,
 				    }};
 	snprintf(live->reason, sizeof(live->reason), "%s", reason);
-	return guard_renew_table(guard);
+	guard->nlive += is_new;
+	err = guard_renew_table(guard);
+	if (err) {
+		*live = before;
+		guard->nlive -= is_new;
+	}
+	return err;
 }
 
 static bool unban(struct guard *guard, const struct prefix *prefix)
@@ -67,11 +83,18 @@ static bool unban(struct guard *guard, const struct prefix *prefix)
 
 int guard_unlist(struct guard *guard, const struct prefix *prefix)
 {
-	struct guard_live *live = find_live(guard, prefix);
+	struct guard_live *live = find_live(guard, prefix), before;
 	bool was_banned = unban(guard, prefix);
+	int err;
 
 	if (!live)
 		return was_banned ? 0 : -ENOENT;
+	before = *live;
 	*live = guard->live[--guard->nlive];
-	return guard_renew_table(guard);
+	err = guard_renew_table(guard);
+	if (err) {
+		guard->live[guard->nlive++] = *live;
+		*live = before;
+	}
+	return err;
 }

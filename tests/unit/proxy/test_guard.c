@@ -246,6 +246,26 @@ static void lists_that_the_kernel_refuses_leave_lists_and_rates(void **state)
 	expect_as_before(f, &before);
 }
 
+static void an_order_by_hand_that_is_refused_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct prefix prefix;
+	struct guard_facts facts;
+
+	assert_int_equal(prefix_parse(slice_from_str("198.51.100.0/24"), &prefix), 0);
+	kernel.make_err = -E2BIG;
+	assert_int_equal(guard_list_live(f->guard, &prefix, GUARD_WHY_BLOCK, 0, "x"), -E2BIG);
+	guard_describe(f->guard, &facts);
+	assert_int_equal(facts.live, 0);
+	kernel.make_err = 0;
+	assert_int_equal(guard_list_live(f->guard, &prefix, GUARD_WHY_BLOCK, 0, "x"), 0);
+	kernel.make_err = -ENOMEM;
+	assert_int_equal(guard_list_live(f->guard, &prefix, GUARD_WHY_ALLOW, 0, "y"), -ENOMEM);
+	assert_int_equal(guard_unlist(f->guard, &prefix), -ENOMEM);
+	guard_describe(f->guard, &facts);
+	assert_int_equal(facts.live, 1);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -255,6 +275,7 @@ int main(void)
 		EACH(a_change_that_is_given_up_leaves_no_trace),
 		EACH(lists_that_cannot_be_loaded_change_nothing),
 		EACH(lists_that_the_kernel_refuses_leave_lists_and_rates),
+		EACH(an_order_by_hand_that_is_refused_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
