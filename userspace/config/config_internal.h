@@ -224,6 +224,7 @@ struct option {
 	const struct word *words;     /* ended by an empty one */
 	const struct schema *members; /* of a mapping, or of a list of mappings */
 	size_t offset;                /* in the struct of the mapping that the option is in */
+	size_t field_size;            /* of that field; of a list's, its elements */
 	size_t count_offset;          /* of lists: where their length goes */
 	bool is_list;
 	bool is_required;
@@ -254,7 +255,8 @@ extern const struct schema schema_config, schema_forwarding, schema_listener, sc
 	schema_guard, schema_listener_guard, schema_dispatch, schema_listener_dispatch;
 extern const struct schema schema_tracing;
 
-/* For the tables. FIELD and LIST: where the value goes, in the struct of the option's mapping. */
+/* For the tables. FIELD, FIELDS and LIST: where the value goes, in the struct of the option's
+ * mapping. */
 #define SECOND 1000u
 #define MINUTE (60 * SECOND)
 #define HOUR   (60 * MINUTE)
@@ -264,14 +266,19 @@ extern const struct schema schema_tracing;
 
 #define CONNECTIONS_MAX 100000000u
 
-#define FIELD(type, field) .offset = offsetof(struct type, field)
-#define LIST(type, field)                                        \
-	.is_list = true, .offset = offsetof(struct type, field), \
-	.count_offset = offsetof(struct type, n##field)
+#define FIELD(type, field) \
+	.offset = offsetof(struct type, field), .field_size = sizeof(((struct type *)NULL)->field)
+/* Two that stand side by side, and that one value fills. */
+#define FIELDS(type, first, last)                                                         \
+	.offset = offsetof(struct type, first),                                           \
+	.field_size = offsetof(struct type, last) + sizeof(((struct type *)NULL)->last) - \
+		      offsetof(struct type, first)
+#define LIST(type, field) LIST_AT(type, field, n##field)
 
 /* The same where the list is in a struct of the struct. */
 #define LIST_AT(type, field, number)                             \
 	.is_list = true, .offset = offsetof(struct type, field), \
+	.field_size = sizeof(*((struct type *)NULL)->field),     \
 	.count_offset = offsetof(struct type, number)
 
 #define RANGE(low, high) .min = (low), .max = (high)

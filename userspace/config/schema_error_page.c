@@ -5,7 +5,7 @@
 static const struct option error_page_options[] = {
 	{.name = "status",
 	 .type = &type_status,
-	 FIELD(config_error_page, status_first),
+	 FIELDS(config_error_page, status_first, status_last),
 	 RANGE(400, 599),
 	 .example = "500-599",
 	 .is_required = true,

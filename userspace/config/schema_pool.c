@@ -153,7 +153,7 @@ static const struct option health_http_options[] = {
 	 .help = "The Host header; the endpoint's address without it."},
 	{.name = "expect",
 	 .type = &type_status,
-	 FIELD(config_health_check, http_status_first),
+	 FIELDS(config_health_check, http_status_first, http_status_last),
 	 RANGE(100, 599),
 	 .default_text = "200-399",
 	 .help = "The status, or the range of statuses, of a healthy answer."},
