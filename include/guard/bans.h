@@ -2,6 +2,7 @@
 #ifndef SLUICE_GUARD_BANS_H
 #define SLUICE_GUARD_BANS_H
 
+#include "core/address.h"
 #include "core/compiler.h"
 
 #include <stdbool.h>
@@ -19,6 +20,14 @@ struct guard_ban_entry {
 	uint64_t until_ns; /* CLOCK_MONOTONIC */
 	char reason[GUARD_BAN_REASON_SIZE];
 };
+
+/* Whether people may ban @prefix: an IPv4 address, an IPv6 address, which stands for its /64, or
+ * that itself. Of a larger network only the first source would be banned. */
+static inline bool guard_is_one_source(const struct prefix *prefix)
+{
+	return prefix->family == AF_INET ? prefix->bits == 32
+					 : prefix->bits == 64 || prefix->bits == 128;
+}
 
 struct guard_bans;
 

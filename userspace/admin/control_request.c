@@ -4,6 +4,7 @@
  * does not know are refused, so that a misspelt filter or argument never widens what is done.
  */
 #include "admin/admin_internal.h"
+#include "guard/bans.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -248,13 +249,6 @@ static int read_member(struct control_request *request, const char *key, const j
 		      key);
 }
 
-/* What bans are kept by: of a larger network only the first source would be banned. */
-static bool is_one_source(const struct prefix *prefix)
-{
-	return prefix->family == AF_INET ? prefix->bits == 32
-					 : prefix->bits == 64 || prefix->bits == 128;
-}
-
 static int check_guard(const struct control_request *request, struct control_error *error)
 {
 	enum guard_action action = request->guard_action;
@@ -273,7 +267,7 @@ static int check_guard(const struct control_request *request, struct control_err
 	if ((action == GUARD_ACTION_BAN || action == GUARD_ACTION_CAPTURE) && !request->seconds)
 		return reject(error, CONTROL_ERROR_BAD_ARGUMENT,
 			      "guard: ban and capture need \"seconds\"");
-	if (action == GUARD_ACTION_BAN && !is_one_source(&request->network))
+	if (action == GUARD_ACTION_BAN && !guard_is_one_source(&request->network))
 		return reject(error, CONTROL_ERROR_BAD_ARGUMENT,
 			      "guard: ban takes one IPv4 address or a /64 of IPv6; block takes "
 			      "any network");

@@ -2,6 +2,7 @@
 /* sluicectl guard: its arguments, and what comes back as text. */
 #include "core/address.h"
 #include "ctl/ctl_internal.h"
+#include "guard/bans.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,23 +56,19 @@ static int read_mode(const char *text, struct ctl_options *options, struct strbu
 	return refuse(error, options->action, text, "off, monitor or enforce");
 }
 
-/* A ban is of an address: of a network the daemon would take the first one. */
 static int read_network(const char *text, struct ctl_options *options, struct strbuf *error)
 {
-	const struct slice slice = slice_from_str(text);
-	struct address address;
+	const char *expected = "a network such as 192.0.2.0/24 or 2001:db8::/32";
+	bool is_ban = strcmp(options->action, "ban") == 0;
 	struct prefix prefix;
 
 	options->network = text;
-	if (strcmp(options->action, "ban") == 0)
-		return address_parse_ip(slice, 0, &address) == 0
-			       ? 0
-			       : refuse(error, options->action, text,
-					"an address such as 192.0.2.1 or 2001:db8::1");
-	return prefix_parse(slice, &prefix) == 0
-		       ? 0
-		       : refuse(error, options->action, text,
-				"a network such as 192.0.2.0/24 or 2001:db8::/32");
+	if (is_ban)
+		expected = "an address such as 192.0.2.1 or 2001:db8::1, or a /64 of IPv6";
+	if (prefix_parse(slice_from_str(text), &prefix) < 0 ||
+	    (is_ban && !guard_is_one_source(&prefix)))
+		return refuse(error, options->action, text, expected);
+	return 0;
 }
 
 /* NETWORK [for TIME] [REASON] */

@@ -84,6 +84,7 @@ static void orders_to_the_guard_are_checked(void **state)
 	(void)state;
 	assert_string_equal(accept("guard unblock 2001:db8::/32").network, "2001:db8::/32");
 	assert_string_equal(accept("guard ban 2001:db8::1 for 5s").network, "2001:db8::1");
+	assert_string_equal(accept("guard ban 2001:db8::/64 for 5s").network, "2001:db8::/64");
 	refuse("guard mode nope", "guard mode: 'nope' is not off, monitor or enforce");
 	refuse("guard block nope",
 	       "guard block: 'nope' is not a network such as 192.0.2.0/24 or 2001:db8::/32");
@@ -94,7 +95,11 @@ static void orders_to_the_guard_are_checked(void **state)
 	       "guard unblock: '192.0.2.0/33' is not a network such as 192.0.2.0/24 or "
 	       "2001:db8::/32");
 	refuse("guard ban 192.0.2.0/24 for 5s",
-	       "guard ban: '192.0.2.0/24' is not an address such as 192.0.2.1 or 2001:db8::1");
+	       "guard ban: '192.0.2.0/24' is not an address such as 192.0.2.1 or 2001:db8::1, or a "
+	       "/64 of IPv6");
+	refuse("guard ban 2001:db8::/32 for 5s",
+	       "guard ban: '2001:db8::/32' is not an address such as 192.0.2.1 or 2001:db8::1, or "
+	       "a /64 of IPv6");
 }
 
 static void addresses_are_read_and_checked(void **state)
