@@ -271,7 +271,8 @@ def test_endpoints_are_verified(net, sluice, authority, nginx_tls):
         sluice.reload(config(**bad))
         with pytest.raises(ConnectionError):
             fetch(net)
-    assert sluice.listeners()["front"]["ends"]["backend_tls_failed"] == 3
+    # The client has its RST before the worker has done with the connection.
+    wait_until(lambda: sluice.listeners()["front"]["ends"]["backend_tls_failed"] == 3, 5, "three ends")
     assert sluice.pools()["main"]["tls"]["failed"]["certificate"] == 3
     sluice.reload(config(verify=False))
     assert fetch(net).startswith("TLSv1.3")
@@ -352,7 +353,7 @@ def test_a_fin_without_close_notify_goes_on_as_a_reset(net, sluice, authority, n
     raw.shutdown(socket.SHUT_WR)
     wait_until(lambda: seen, 5, "the origin hears of it")
     assert seen == ["reset"]
-    assert sluice.listeners()["front"]["ends"]["client_truncated"] == 1
+    wait_until(lambda: sluice.listeners()["front"]["ends"]["client_truncated"] == 1, 5, "the end is counted")
     raw.close()
 
 
