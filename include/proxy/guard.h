@@ -31,9 +31,11 @@ void guard_free(struct guard *guard); /* NULL is allowed */
 
 #define GUARD_WHY_SIZE 128
 
-/* There are packet programs from now on, though they know nothing before the next guard_commit() or
- * guard_set_mode(). @maps: borrowed. */
+/* There are packet programs from now on, though they know nothing before guard_hand_over() or the
+ * next guard_commit(). @maps: borrowed. */
 void guard_use_packets(struct guard *guard, const struct guard_maps *maps);
+/* What is in force, to programs that have come meanwhile. @config: in force. Return: 0; -errno. */
+int guard_hand_over(struct guard *guard, const struct config *config) WARN_UNUSED;
 
 /* For who asks: why there are none, cut to GUARD_WHY_SIZE. */
 void guard_note_no_packets(struct guard *guard, const char *why);

@@ -385,6 +385,11 @@ int guard_set_mode(struct guard *guard, enum guard_mode mode, const struct confi
 	return err ? err : renew_tables(guard, mode);
 }
 
+int guard_hand_over(struct guard *guard, const struct config *config)
+{
+	return guard_set_mode(guard, current_mode(guard), config);
+}
+
 static enum guard_mode mode_of(const struct config *config)
 {
 	static const enum guard_mode modes[] = {

@@ -127,6 +127,17 @@ static int start_programs(struct server *server, const struct config *config, st
 	return 0;
 }
 
+/* Whatever becomes of the order that wants the programs: connections are not looked at any more. */
+static void hand_over(struct server *server)
+{
+	int err = guard_hand_over(server->shared.guard, server->snapshot->config);
+
+	log_info("guard: the packet programs are loaded");
+	if (err)
+		log_error("guard: the packet programs do not have what is in force: %s",
+			  strerror(-err));
+}
+
 /* Programs that are loaded while the daemon runs are the guard's alone: connections that began
  * without them stay with the relay. Control is held up for about a second, workers are not. */
 void kernel_bring_guard(struct server *server, const struct config *config)
@@ -143,7 +154,7 @@ void kernel_bring_guard(struct server *server, const struct config *config)
 	if (err)
 		guard_without(server, why, err);
 	else
-		log_info("guard: the packet programs are loaded");
+		hand_over(server);
 }
 
 static int start_dispatch(struct server *server, const struct config *config)

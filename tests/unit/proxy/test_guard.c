@@ -266,6 +266,26 @@ static void an_order_by_hand_that_is_refused_changes_nothing(void **state)
 	assert_int_equal(facts.live, 1);
 }
 
+/* A reload that loads them may still be refused, and nobody else looks any more. */
+static void programs_that_come_late_get_what_is_in_force(void **state)
+{
+	struct fixture *f = *state;
+	const struct kernel before = kernel;
+
+	guard_free(f->guard);
+	assert_int_equal(guard_new(f->loop, &f->guard), 0);
+	apply(f, "enforce", 100, "192.0.2.0/24\n");
+	assert_int_equal(kernel.lists, before.lists);
+	guard_use_packets(f->guard, (const struct guard_maps *)&kernel);
+	kernel.settings = (struct guard_settings){};
+	assert_int_equal(guard_hand_over(f->guard, f->config), 0);
+	assert_int_equal(kernel.lists, before.lists + 1);
+	assert_int_equal(kernel.services, before.services + 1);
+	assert_int_equal(kernel.settings.mode, GUARD_ENFORCE);
+	assert_int_equal(kernel.settings.source[GUARD_SYNS].cost,
+			 before.settings.source[GUARD_SYNS].cost);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -275,6 +295,7 @@ int main(void)
 		EACH(a_change_that_is_given_up_leaves_no_trace),
 		EACH(lists_that_cannot_be_loaded_change_nothing),
 		EACH(lists_that_the_kernel_refuses_leave_lists_and_rates),
+		EACH(programs_that_come_late_get_what_is_in_force),
 		EACH(an_order_by_hand_that_is_refused_changes_nothing),
 	};
 
