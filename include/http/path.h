@@ -17,10 +17,6 @@
  */
 long http_percent_decode(struct slice text, char *buf);
 
-enum http_path_flag {
-	HTTP_PATH_MERGE_SLASHES = 1 << 0, /* "//" counts as "/" */
-};
-
 /**
  * The path that routes, access rules and files compare: percent-encodings decoded, "." and ".."
  * segments taken away, so that no spelling goes around a rule. Encoded slashes stay encoded
@@ -29,11 +25,19 @@ enum http_path_flag {
  * @path: begins with "/", its encodings are well-formed.
  * @buf:  at least path.len bytes.
  * Return: 0; -EINVAL: it climbs above the root, holds an encoded control character, or what some
- * back ends read as a slash or as a dot segment: a backslash, "..;x".
+ * back ends read as a slash or as a dot segment: a backslash, "..;x". "//.." is refused as well:
+ * who merges slashes goes up another segment than who does not.
  * @ret may be @path itself where nothing had to change.
  */
-int http_path_normalize(struct slice path, unsigned flags, char *buf,
-			struct slice *ret) WARN_UNUSED;
+int http_path_normalize(struct slice path, char *buf, struct slice *ret) WARN_UNUSED;
+
+/**
+ * The same for who reads "//" as "/", as file systems and many back ends do.
+ * @normal: from http_path_normalize().
+ * @buf:    at least normal.len bytes; may be where @normal is.
+ * Return: in @buf, or @normal itself where nothing had to change.
+ */
+struct slice http_path_merge(struct slice normal, char *buf);
 
 /**
  * The inverse for sending: percent-encodes what must not stand in a path. Percent signs are those

@@ -24,9 +24,9 @@
  *
  * Hosts are compared without port, without a dot at their end and without regard to case. A prefix
  * ends at a "/" or at the path's end: "/api" and "/api/" hold for "/api" and "/api/x", not for
- * "/apis". Paths are compared in the form of http_path_normalize(), so that no spelling goes around
- * a route; patterns see that form too. Path, prefix and pattern are one condition: a member of any
- * has to hold.
+ * "/apis". Paths are compared in the form of http_path_normalize() and http_path_merge(), so that
+ * no spelling goes around a route; patterns see that form too. Path, prefix and pattern are one
+ * condition: a member of any has to hold.
  */
 struct http_route_table;
 

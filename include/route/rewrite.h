@@ -13,17 +13,22 @@
 struct rewrite {
 	const struct config_route *route;
 	struct regex *regex; /* NULL unless a pattern does it */
+	const struct slice *prefixes;
 };
 
-/* @route outlives it. Return: 0; -ENOMEM; -EINVAL if config/ has let through what is no pattern. */
-int rewrite_init(struct rewrite *rewrite, const struct config_route *route) WARN_UNUSED;
+/* @route outlives it, and so do @prefixes: its path_prefix as paths are compared, without a "/" at
+ * their end. Return: 0; -ENOMEM; -EINVAL if config/ has let through what is no pattern. */
+int rewrite_init(struct rewrite *rewrite, const struct config_route *route,
+		 const struct slice *prefixes) WARN_UNUSED;
 void rewrite_done(struct rewrite *rewrite);
 
 /* Whether it changes any path. */
 bool rewrite_has_path(const struct rewrite *rewrite);
 
 /**
- * @path:      as http_path_normalize() made it.
+ * @path:      as http_path_normalize() made it, for what it holds may be an address:
+ * "/to/http://a". Prefixes take "//" for "/" all the same, and patterns that do not match such a
+ * path are tried on what http_path_merge() makes of it.
  * @ret_path:  the new one to be sent: encoded, in @arena.
  * @ret_plain: the same as rules and files see it.
  * Return: 0; -ENOENT: it stays as it is; -EINVAL: what came out has a "." or ".." between slashes;

@@ -41,6 +41,11 @@ def test_path_is_rewritten(serve, rewrite, asked, sent):
     assert said(serve(on("/a", rewrite=rewrite, pool="main"))(asked))["first"] == sent
 
 
+@pytest.mark.parametrize("asked", ["//a//x", "/to/http://a//b", "/x//"])
+def test_slashes_go_on_as_they_came(serve, asked):
+    assert said(serve(on("/", pool="main"))(asked))["first"] == f"GET {asked} HTTP/1.1"
+
+
 def test_rewrite_makes_no_dot_segments(serve, web):
     ask = serve(on("/a", rewrite={"regex": "^/a/x(.*)$", "to": "/y/$1"}, pool="main"))
     assert ask("/a/x../z").status == 400

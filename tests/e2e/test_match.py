@@ -37,6 +37,13 @@ def test_pattern_of_the_path(serve):
         ["user", "prefix", "php", "user", "user"]
 
 
+def test_more_slashes_go_around_no_route(serve, net):
+    ask = serve(told("no", path=["/deny", "/a%20b"]), told("sub", path_prefix=["/sub"]), told("rest", path_prefix=["/"]))
+    assert [ask(p) for p in ("//deny", "///deny", "/%64eny", "/a%20b", "//a%20b", "/sub//x", "//sub/x", "//x")] == \
+        ["no", "no", "no", "no", "no", "sub", "sub", "rest"]
+    assert curl.ask(net.client, "/sub//../deny").status == 400
+
+
 def test_pattern_is_not_let_run(serve, net, sluice):
     serve(told("bad", path_regex=["^/(a+)+$"]), told("rest", path_prefix=["/"]))
     assert curl.ask(net.client, "/" + "a" * 3000 + "!").status == 400

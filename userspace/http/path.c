@@ -32,14 +32,14 @@ long http_percent_decode(struct slice text, char *buf)
 /* --- The one spelling ----------------------------------------------------------------- */
 
 /* Whether there is anything that normalize() would change or refuse. */
-static bool is_normal(struct slice path, unsigned flags)
+static bool is_normal(struct slice path)
 {
 	for (size_t i = 0; i < path.len; i++) {
-		char c = path.ptr[i], next = i + 1 < path.len ? path.ptr[i + 1] : '\0';
+		char c = path.ptr[i];
 
 		if (c == '%' || c == '\\')
 			return false;
-		if (c == '/' && (next == '.' || (next == '/' && flags & HTTP_PATH_MERGE_SLASHES)))
+		if (c == '/' && i + 1 < path.len && path.ptr[i + 1] == '.')
 			return false;
 	}
 	return true;
@@ -65,14 +65,12 @@ static long decode_harmless(struct slice path, char *buf)
 	return to - buf;
 }
 
-enum segment { SEGMENT_PLAIN, SEGMENT_EMPTY, SEGMENT_DOT, SEGMENT_DOT_DOT, SEGMENT_BAD };
+enum segment { SEGMENT_PLAIN, SEGMENT_DOT, SEGMENT_DOT_DOT, SEGMENT_BAD };
 
 static enum segment segment_kind(struct slice segment)
 {
 	size_t dots = 0;
 
-	if (segment.len == 0)
-		return SEGMENT_EMPTY;
 	while (dots < segment.len && segment.ptr[dots] == '.')
 		dots++;
 	if (dots == 0 || dots > 2)
@@ -94,50 +92,67 @@ static struct slice take_segment(struct slice *rest)
 	return segment;
 }
 
+/* Goes up from @buf[0..@out). Return: length; -EINVAL. */
+static long remove_last(const char *buf, size_t out)
+{
+	if (out == 0 || buf[out - 1] == '/')
+		return -EINVAL;
+	return (const char *)memrchr(buf, '/', out) - buf;
+}
+
 /* Removes dot segments within @buf (RFC 3986 section 5.2.4). Return: length; -EINVAL. */
-static long remove_dots(char *buf, size_t len, unsigned flags)
+static long remove_dots(char *buf, size_t len)
 {
 	struct slice rest = slice_of(buf, len);
-	size_t out = 0;
+	long out = 0;
 
-	while (rest.len > 0) {
+	while (rest.len > 0 && out >= 0) {
 		struct slice segment = take_segment(&rest);
 		enum segment kind = segment_kind(segment);
-		bool is_last = rest.len == 0;
 
-		if (kind == SEGMENT_BAD || (kind == SEGMENT_DOT_DOT && out == 0))
+		if (kind == SEGMENT_BAD)
 			return -EINVAL;
 		if (kind == SEGMENT_DOT_DOT)
-			out = (size_t)((char *)memrchr(buf, '/', out) - buf);
-		if (kind == SEGMENT_EMPTY && !is_last && flags & HTTP_PATH_MERGE_SLASHES)
-			continue;
-		if (kind == SEGMENT_PLAIN || kind == SEGMENT_EMPTY || is_last)
+			out = remove_last(buf, (size_t)out);
+		if (out >= 0 && (kind == SEGMENT_PLAIN || rest.len == 0))
 			buf[out++] = '/';
 		if (kind == SEGMENT_PLAIN) {
 			memmove(buf + out, segment.ptr, segment.len);
-			out += segment.len;
+			out += (long)segment.len;
 		}
 	}
-	return (long)out;
+	return out;
 }
 
-int http_path_normalize(struct slice path, unsigned flags, char *buf, struct slice *ret)
+int http_path_normalize(struct slice path, char *buf, struct slice *ret)
 {
 	long len;
 
 	if (path.len == 0 || path.ptr[0] != '/')
 		return -EINVAL;
-	if (is_normal(path, flags)) {
+	if (is_normal(path)) {
 		*ret = path;
 		return 0;
 	}
 	len = decode_harmless(path, buf);
 	if (len > 0)
-		len = remove_dots(buf, (size_t)len, flags);
+		len = remove_dots(buf, (size_t)len);
 	if (len < 0)
 		return -EINVAL;
 	*ret = slice_of(buf, (size_t)len);
 	return 0;
+}
+
+struct slice http_path_merge(struct slice normal, char *buf)
+{
+	char *to = buf;
+
+	if (!normal.len || !memmem(normal.ptr, normal.len, "//", 2))
+		return normal;
+	for (size_t i = 0; i < normal.len; i++)
+		if (normal.ptr[i] != '/' || i == 0 || normal.ptr[i - 1] != '/')
+			*to++ = normal.ptr[i];
+	return slice_of(buf, (size_t)(to - buf));
 }
 
 /* Of pchar and "/" (RFC 3986 section 3.3), and "%" of encodings. */

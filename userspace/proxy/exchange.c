@@ -134,17 +134,23 @@ void exchanges_forget(struct worker *worker)
 
 /* --- The beginning -------------------------------------------------------------- */
 
-/* Routes compare the path in one spelling; the backend gets it as it came. */
-static int normalize(struct exchange *exchange)
+/* Routes compare the path in one spelling; the backend gets it as it came. @ret_unmerged is for
+ * rewrites alone. */
+static int normalize(struct exchange *exchange, struct slice *ret_unmerged)
 {
 	struct slice path = exchange->request.target.path;
 	char *buf;
 
-	exchange->path = path;
+	exchange->path = *ret_unmerged = path;
 	if (path.len == 0 || path.ptr[0] != '/')
 		return 0;
-	buf = arena_alloc(&exchange->arena, path.len);
-	return buf ? http_path_normalize(path, 0, buf, &exchange->path) : -ENOMEM;
+	buf = arena_alloc(&exchange->arena, 2 * path.len);
+	if (!buf)
+		return -ENOMEM;
+	if (http_path_normalize(path, buf, ret_unmerged))
+		return -EINVAL;
+	exchange->path = http_path_merge(*ret_unmerged, buf + path.len);
+	return 0;
 }
 
 /* Only those who look at it pay for it. */
@@ -184,7 +190,7 @@ static int find_route(struct exchange *exchange)
 	return http_route_match(session->listener->http_routes, &asked, &exchange->route);
 }
 
-static int rewrite(struct exchange *exchange)
+static int rewrite(struct exchange *exchange, struct slice unmerged)
 {
 	const struct http_route_table *table = exchange->client->session->listener->http_routes;
 	const struct rewrite *how = http_route_rewrite(table, exchange->route);
@@ -192,7 +198,7 @@ static int rewrite(struct exchange *exchange)
 
 	if (!how)
 		return 0;
-	err = rewrite_path(how, exchange->path, &exchange->arena,
+	err = rewrite_path(how, unmerged, &exchange->arena,
 			   exchange_worker(exchange)->regex_scratch, &exchange->new_path,
 			   &exchange->path);
 	return err == -ENOENT ? 0 : err;
@@ -215,6 +221,7 @@ void exchange_begin(struct exchange *exchange)
 	struct http_request *request = &exchange->request;
 	const struct config_http *config = &exchange_listener(exchange)->http;
 	const struct h1_body_limits *limits = &exchange->client->session->listener->body_limits;
+	struct slice unmerged;
 	int err;
 
 	if (h1_body_init(&exchange->up, request->framing, limits, &exchange->up_trailers) < 0) {
@@ -224,7 +231,7 @@ void exchange_begin(struct exchange *exchange)
 	http_client_allow(exchange->client, config->body_timeout_ms);
 	if (exchange_is_refused_by_tls(exchange))
 		return;
-	err = normalize(exchange);
+	err = normalize(exchange, &unmerged);
 	if (err) {
 		exchange_refuse(exchange, err == -EINVAL ? 400 : 503,
 				err == -EINVAL ? EXCHANGE_END_BAD_REQUEST : EXCHANGE_END_NO_MEMORY,
@@ -236,7 +243,7 @@ void exchange_begin(struct exchange *exchange)
 	if (!err)
 		err = find_route(exchange);
 	if (!err)
-		err = rewrite(exchange);
+		err = rewrite(exchange, unmerged);
 	if (err && err != -ENOENT)
 		refuse_unrouted(exchange, err);
 	else if (exchange_prepare(exchange) < 0)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The conditions that routes of every mode share. */
+#include "http/path.h"
 #include "route/route_internal.h"
+
+#include <errno.h>
 
 struct slice route_name_key(const char *name)
 {
@@ -67,11 +70,21 @@ uint8_t route_longest_source(const struct config_route *route)
 	return bits;
 }
 
-struct slice route_prefix_key(const char *prefix)
+struct slice route_prefix_key(struct slice prefix)
 {
-	struct slice key = slice_from_str(prefix);
+	while (prefix.len && prefix.ptr[prefix.len - 1] == '/')
+		prefix.len--;
+	return prefix;
+}
 
-	while (key.len && key.ptr[key.len - 1] == '/')
-		key.len--;
-	return key;
+int route_path_key(const char *path, struct arena *arena, struct slice *ret)
+{
+	struct slice text = slice_from_str(path), normal;
+	char *buf = arena_alloc(arena, text.len + 1);
+
+	if (!buf)
+		return -ENOMEM;
+	/* What has no such spelling is no request's path. */
+	*ret = http_path_normalize(text, buf, &normal) ? text : http_path_merge(normal, buf);
+	return 0;
 }

@@ -32,6 +32,7 @@ enum path_kind {
 struct compiled {
 	struct condition *conditions;
 	size_t nconditions;
+	struct slice *exact, *prefixes; /* paths as they are compared */
 	struct regex **paths;
 	size_t npaths;
 	struct certificate_rule certificate;
@@ -43,6 +44,7 @@ struct http_route_table {
 	struct config_route fallback; /* the listener's pool */
 	bool needs_certificate, needs_facts;
 	struct compiled *routes; /* by the listener's index */
+	struct arena keys;
 	struct condition_names names;
 	struct place_table places; /* host, path, and how the path is compared */
 };
@@ -91,6 +93,7 @@ static void hang(struct http_route_table *table, struct place_rule rule, const s
 static void hang_paths(struct http_route_table *table, struct place_rule rule, struct slice host)
 {
 	const struct config_route *route = rule.route;
+	const struct compiled *compiled = &table->routes[rule.order];
 	struct place place = {.name = host, .detail = nothing, .kind = PATH_SOME};
 
 	place_table_mark(&table->places, &place);
@@ -99,18 +102,18 @@ static void hang_paths(struct http_route_table *table, struct place_rule rule, s
 		hang(table, rule, &place);
 	place.kind = PATH_REGEX;
 	for (size_t i = 0; i < route->npath_regex; i++) {
-		rule.regex = table->routes[rule.order].paths[i];
+		rule.regex = compiled->paths[i];
 		hang(table, rule, &place);
 	}
 	rule.regex = NULL;
 	place.kind = PATH_EXACT;
 	for (size_t i = 0; i < route->npath; i++) {
-		place.detail = slice_from_str(route->path[i]);
+		place.detail = compiled->exact[i];
 		hang(table, rule, &place);
 	}
 	place.kind = PATH_PREFIX;
 	for (size_t i = 0; i < route->npath_prefix; i++) {
-		place.detail = route_prefix_key(route->path_prefix[i]);
+		place.detail = compiled->prefixes[i];
 		hang(table, rule, &place);
 	}
 }
@@ -143,7 +146,33 @@ static size_t count_places(const struct config_listener *listener)
 
 /* --- What is compiled for a route ----------------------------------------------- */
 
-static int compile_paths(struct compiled *compiled, const struct config_route *route)
+static int compile_keys(const char *const *paths, size_t count, struct arena *arena,
+			struct slice **ret)
+{
+	struct slice *keys = arena_alloc_array(arena, count, sizeof(*keys));
+	int err = keys ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < count; i++)
+		err = route_path_key(paths[i], arena, &keys[i]);
+	if (!err)
+		*ret = keys;
+	return err;
+}
+
+static int compile_places(struct compiled *compiled, const struct config_route *route,
+			  struct arena *arena)
+{
+	int err = compile_keys(route->path, route->npath, arena, &compiled->exact);
+
+	if (!err)
+		err = compile_keys(route->path_prefix, route->npath_prefix, arena,
+				   &compiled->prefixes);
+	for (size_t i = 0; !err && i < route->npath_prefix; i++)
+		compiled->prefixes[i] = route_prefix_key(compiled->prefixes[i]);
+	return err;
+}
+
+static int compile_patterns(struct compiled *compiled, const struct config_route *route)
 {
 	char problem[REGEX_PROBLEM_SIZE];
 
@@ -178,17 +207,13 @@ static int compile_conditions(struct compiled *compiled, enum condition_kind kin
 	return 0;
 }
 
-static int compile(struct compiled *compiled, const struct config_route *route,
-		   struct condition_names *names)
+static int compile_all_conditions(struct compiled *compiled, const struct config_route *route,
+				  struct condition_names *names)
 {
-	int err = compile_paths(compiled, route);
+	int err;
 
-	if (!err)
-		err = certificate_rule_init(&compiled->certificate, &route->certificate);
-	if (!err)
-		err = rewrite_init(&compiled->rewrite, route);
-	if (err || !count_conditions(route))
-		return err;
+	if (!count_conditions(route))
+		return 0;
 	compiled->conditions = calloc(count_conditions(route), sizeof(*compiled->conditions));
 	if (!compiled->conditions)
 		return -ENOMEM;
@@ -200,6 +225,20 @@ static int compile(struct compiled *compiled, const struct config_route *route,
 		err = compile_conditions(compiled, CONDITION_QUERY, route->query, route->nquery,
 					 names);
 	return err;
+}
+
+static int compile(struct http_route_table *table, struct compiled *compiled,
+		   const struct config_route *route)
+{
+	int err = compile_places(compiled, route, &table->keys);
+
+	if (!err)
+		err = compile_patterns(compiled, route);
+	if (!err)
+		err = certificate_rule_init(&compiled->certificate, &route->certificate);
+	if (!err)
+		err = rewrite_init(&compiled->rewrite, route, compiled->prefixes);
+	return err ? err : compile_all_conditions(compiled, route, &table->names);
 }
 
 static void discard(struct compiled *compiled)
@@ -238,7 +277,7 @@ struct http_route_table *http_route_table_new(const struct config_listener *list
 	    place_table_init(&table->places, count_places(listener)) < 0)
 		goto fail;
 	for (size_t i = 0; i < listener->nroutes; i++)
-		if (compile(&table->routes[i], &listener->routes[i], &table->names) < 0)
+		if (compile(table, &table->routes[i], &listener->routes[i]) < 0)
 			goto fail;
 	for (size_t i = 0; i < listener->nroutes; i++)
 		hang_route(table, (uint32_t)i);
@@ -256,6 +295,7 @@ void http_route_table_free(struct http_route_table *table)
 		discard(&table->routes[i]);
 	free(table->routes);
 	condition_names_done(&table->names);
+	arena_done(&table->keys);
 	place_table_done(&table->places);
 	free(table);
 }

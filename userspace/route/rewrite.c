@@ -8,11 +8,12 @@
 
 #include <errno.h>
 
-int rewrite_init(struct rewrite *rewrite, const struct config_route *route)
+int rewrite_init(struct rewrite *rewrite, const struct config_route *route,
+		 const struct slice *prefixes)
 {
 	char problem[REGEX_PROBLEM_SIZE];
 
-	*rewrite = (struct rewrite){.route = route};
+	*rewrite = (struct rewrite){.route = route, .prefixes = prefixes};
 	if (!route->rewrite.regex)
 		return 0;
 	return regex_new(slice_from_str(route->rewrite.regex), &rewrite->regex, problem);
@@ -63,16 +64,33 @@ static size_t room_for(const char *to, const struct regex_scratch *scratch, stru
 	return room;
 }
 
+/* Makes *@path the spelling that matches. Return: 0; -ENOENT: neither does; -E2BIG; -ENOMEM. */
+static int match(const struct rewrite *rewrite, struct slice *path, struct arena *arena,
+		 struct regex_scratch *scratch)
+{
+	int result = regex_match(rewrite->regex, *path, scratch);
+
+	if (result == 0 && memmem(path->ptr, path->len, "//", 2)) {
+		char *buf = arena_alloc(arena, path->len);
+
+		if (!buf)
+			return -ENOMEM;
+		*path = http_path_merge(*path, buf);
+		result = regex_match(rewrite->regex, *path, scratch);
+	}
+	return result > 0 ? 0 : result < 0 ? result : -ENOENT;
+}
+
 static int by_pattern(const struct rewrite *rewrite, struct slice path, struct arena *arena,
 		      struct regex_scratch *scratch, struct slice *ret)
 {
 	const char *to = rewrite->route->rewrite.to;
-	int result = regex_match(rewrite->regex, path, scratch);
+	int err = match(rewrite, &path, arena, scratch);
 	struct slice literal, taken;
 	char *buf, *at;
 
-	if (result <= 0)
-		return result < 0 ? result : -ENOENT;
+	if (err)
+		return err;
 	buf = at = arena_alloc(arena, room_for(to, scratch, path));
 	if (!buf)
 		return -ENOMEM;
@@ -88,18 +106,30 @@ static int by_pattern(const struct rewrite *rewrite, struct slice path, struct a
 
 /* --- By the beginning ----------------------------------------------------------- */
 
+/* How much of @path @prefix takes, where "//" is as good as "/"; 0: it does not begin so. */
+static size_t taken_by(struct slice prefix, struct slice path)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < prefix.len; i++) {
+		while (i && prefix.ptr[i - 1] == '/' && at < path.len && path.ptr[at] == '/')
+			at++;
+		if (at == path.len || path.ptr[at++] != prefix.ptr[i])
+			return 0;
+	}
+	return at == path.len || path.ptr[at] == '/' ? at : 0;
+}
+
 /* How much of @path the longest prefix takes by which the route holds; 0: another condition does.
  */
-static size_t matched_prefix(const struct config_route *route, struct slice path)
+static size_t matched_prefix(const struct rewrite *rewrite, struct slice path)
 {
 	size_t longest = 0;
 
-	for (size_t i = 0; i < route->npath_prefix; i++) {
-		struct slice prefix = route_prefix_key(route->path_prefix[i]);
+	for (size_t i = 0; i < rewrite->route->npath_prefix; i++) {
+		size_t taken = taken_by(rewrite->prefixes[i], path);
 
-		if (prefix.len > longest && slice_starts_with(path, prefix) &&
-		    (path.len == prefix.len || path.ptr[prefix.len] == '/'))
-			longest = prefix.len;
+		longest = taken > longest ? taken : longest;
 	}
 	return longest;
 }
@@ -107,8 +137,8 @@ static size_t matched_prefix(const struct config_route *route, struct slice path
 static int by_prefix(const struct rewrite *rewrite, struct slice path, struct arena *arena,
 		     struct slice *ret)
 {
-	struct slice prefix = route_prefix_key(rewrite->route->rewrite.prefix);
-	struct slice rest = slice_skip(path, matched_prefix(rewrite->route, path));
+	struct slice prefix = route_prefix_key(slice_from_str(rewrite->route->rewrite.prefix));
+	struct slice rest = slice_skip(path, matched_prefix(rewrite, path));
 	char *buf = arena_alloc(arena, prefix.len + 3 * rest.len + 1), *at = buf;
 
 	if (!buf)
@@ -141,7 +171,7 @@ int rewrite_path(const struct rewrite *rewrite, struct slice path, struct arena 
 		 struct regex_scratch *scratch, struct slice *ret_path, struct slice *ret_plain)
 {
 	const struct config_rewrite *config = &rewrite->route->rewrite;
-	struct slice made;
+	struct slice made, normal;
 	char *plain;
 	int err = 0;
 
@@ -162,8 +192,9 @@ int rewrite_path(const struct rewrite *rewrite, struct slice path, struct arena 
 	plain = arena_alloc(arena, made.len);
 	if (!plain)
 		return -ENOMEM;
-	err = http_path_normalize(made, 0, plain, ret_plain);
-	if (!err)
-		*ret_path = made;
-	return err;
+	if (http_path_normalize(made, plain, &normal))
+		return -EINVAL;
+	*ret_plain = http_path_merge(normal, plain);
+	*ret_path = made;
+	return 0;
 }

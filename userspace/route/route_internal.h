@@ -78,7 +78,10 @@ static inline const struct place_rule *place_table_next(const struct place_table
 struct slice route_name_key(const char *name);
 
 /* A prefix of paths without a "/" at its end: the root is "". */
-struct slice route_prefix_key(const char *prefix);
+struct slice route_prefix_key(struct slice prefix);
+
+/* @path as requests' paths are compared: in the one spelling, in @arena. Return: 0; -ENOMEM. */
+int route_path_key(const char *path, struct arena *arena, struct slice *ret) WARN_UNUSED;
 
 bool route_holds_source(const struct config_route *route, const struct address *source);
 bool route_holds_port(const struct config_route *route, uint16_t port);

@@ -262,6 +262,20 @@ static void at_one_place_method_then_source_then_port_then_order_decide(void **s
 	assert_int_equal(REQUEST(.source = "10.2.9.9", .method = "POST"), 2);
 }
 
+static void routes_paths_are_compared_in_the_one_spelling_too(void **state)
+{
+	struct maker *maker = *state;
+
+	ROUTE(.path = "/a%20b");
+	ROUTE(.prefix = "/caf%C3%A9//x/");
+	ROUTE(.path = "/c/./d%2fe");
+	ROUTE(.path = "/..");
+	assert_int_equal(REQUEST(.path = "/a b"), 0);
+	assert_int_equal(REQUEST(.path = "/caf\xc3\xa9/x/y"), 1);
+	assert_int_equal(REQUEST(.path = "/c/d%2Fe"), 2);
+	assert_int_equal(REQUEST(.path = "/a%20b"), -ENOENT);
+}
+
 static void path_and_prefix_are_one_condition(void **state)
 {
 	struct maker *maker = *state;
@@ -512,6 +526,7 @@ int main(void)
 		TEST(host_counts_before_path),
 		TEST(less_specific_route_is_taken_where_the_first_does_not_hold),
 		TEST(at_one_place_method_then_source_then_port_then_order_decide),
+		TEST(routes_paths_are_compared_in_the_one_spelling_too),
 		TEST(path_and_prefix_are_one_condition),
 		TEST(pattern_goes_between_exact_path_and_prefix),
 		TEST(pattern_that_takes_too_long_ends_the_search),

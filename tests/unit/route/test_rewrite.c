@@ -17,12 +17,15 @@ struct outcome {
 static void rewrite(const struct config_route *route, const char *path, struct outcome *ret)
 {
 	struct regex_scratch *scratch = regex_scratch_new();
-	struct slice made = {}, plain = {};
+	struct slice made = {}, plain = {}, prefixes[2] = {};
 	struct arena arena = {};
 	struct rewrite how;
 
 	assert_non_null(scratch);
-	assert_int_equal(rewrite_init(&how, route), 0);
+	assert_true(route->npath_prefix <= ARRAY_SIZE(prefixes));
+	for (size_t i = 0; i < route->npath_prefix; i++)
+		prefixes[i] = slice_from_str(route->path_prefix[i]);
+	assert_int_equal(rewrite_init(&how, route, prefixes), 0);
 	assert_true(rewrite_has_path(&how));
 	*ret = (struct outcome){};
 	ret->err = rewrite_path(&how, slice_from_str(path), &arena, scratch, &made, &plain);
@@ -67,7 +70,7 @@ static void whole_path_is_replaced(void **state)
 
 static void longest_matched_prefix_is_replaced(void **state)
 {
-	static const char *prefixes[] = {"/api", "/api/v1/"};
+	static const char *prefixes[] = {"/api", "/api/v1"};
 	const struct config_route route = {
 		.path_prefix = prefixes, .npath_prefix = 2, .rewrite.prefix = "/new/"};
 
@@ -115,6 +118,31 @@ static void what_comes_from_the_request_is_encoded_anew(void **state)
 	expect(&regex, "/a/x y?z", "/b/x%20y%3Fz", "/b/x y?z");
 }
 
+/* It is the same path to the route that holds; an address in it must stay one. */
+static void slashes_that_count_as_one_go_with_a_prefix(void **state)
+{
+	static const char *prefixes[] = {"/to/it"};
+	const struct config_route route = {
+		.path_prefix = prefixes, .npath_prefix = 1, .rewrite.prefix = "/"};
+
+	(void)state;
+	expect(&route, "/to/it/http://a.example//b", "/http://a.example//b", "/http:/a.example/b");
+	expect(&route, "//to///it/x", "/x", "/x");
+	expect(&route, "//to///it", "/", "/");
+	expect(&route, "//to//its", "//to//its", "/to/its");
+	expect(&route, "/to/it//x", "//x", "/x");
+}
+
+static void pattern_sees_slashes_as_they_came_and_then_as_one(void **state)
+{
+	const struct config_route route = {.rewrite = {.regex = "^/to/(.*)$", .to = "/$1"}};
+
+	(void)state;
+	expect(&route, "/to/http://a//b", "/http://a//b", "/http:/a/b");
+	expect(&route, "//to//x//y", "/x/y", "/x/y");
+	assert_int_equal(failure(&route, "//too//x"), -ENOENT);
+}
+
 static void pieces_make_no_dot_segment(void **state)
 {
 	const struct config_route route = {.rewrite = {.regex = "^/a(.*)$", .to = "/$1"}};
@@ -151,6 +179,8 @@ int main(void)
 		cmocka_unit_test(prefix_may_go_altogether),
 		cmocka_unit_test(groups_of_a_pattern_go_where_they_are_named),
 		cmocka_unit_test(what_comes_from_the_request_is_encoded_anew),
+		cmocka_unit_test(slashes_that_count_as_one_go_with_a_prefix),
+		cmocka_unit_test(pattern_sees_slashes_as_they_came_and_then_as_one),
 		cmocka_unit_test(pieces_make_no_dot_segment),
 		cmocka_unit_test(pattern_that_takes_too_long_is_told),
 	};
