@@ -10,6 +10,7 @@
  * Fields that Sluice knows by name: a number instead of text, so that a look-up compares integers.
  * Flags: C: about one connection, never forwarded as it came (RFC 9110 section 7.6.1).
  *        F: a Connection option cannot take it away: the request was judged by it.
+ *        C, F: what CGI takes for it, as "Content_Length", is not forwarded.
  *        T: must not stand in a trailer (RFC 9110 section 6.5.1): framing, routing, authentication,
  *           or how the content is to be read. It is dropped there.
  * After a change run scripts/field-hash, which finds a perfect hash again.

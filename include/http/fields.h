@@ -77,6 +77,9 @@ int http_fields_add_id(struct http_fields *fields, enum http_field_id id,
  */
 void http_fields_remove_twins(struct http_fields *fields, struct slice name);
 
+/* The same for all known fields that have one of @flags, of enum http_field_flag. */
+void http_fields_remove_disguised(struct http_fields *fields, unsigned flags);
+
 /* Replaces all fields of that name by one at the place of the first, or appends. Return: as above;
  * the list is unchanged on failure. */
 int http_fields_set(struct http_fields *fields, struct slice name, struct slice value) WARN_UNUSED;

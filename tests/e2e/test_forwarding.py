@@ -90,6 +90,15 @@ def test_what_a_trusted_proxy_lets_pass_is_not_believed(serve, sluice, believe, 
     assert field(got, gone) is None and field(got, "x_forwarded_for") is None
 
 
+def test_what_cgi_would_take_for_a_field_of_ours_does_not_go_on(serve, web):
+    """Not even from who is trusted: it may let pass what a client wrote."""
+    ask = serve({**TRUSTED, "request_id": "X-Correlation"})
+    forged = ["Content_Length", "TRANSFER_ENCODING", "X_Forwarded_For", "Client_Cert", "X_Correlation", "x-Forwarded_proto"]
+    got = ask(*fields(*((name, "7") for name in [*forged, "X_Mine"])))
+    assert not {name.lower() for name in forged} & {name for name, _ in web.seen[-1].fields}
+    assert field(got, "x_mine") == "7" and len(field(got, "x-correlation")) == 32
+
+
 def test_unreadable_element_hides_what_stands_before_it(serve, sluice):
     serve(TRUSTED)(*fields(("X-Forwarded-For", "203.0.113.9, nonsense, 192.0.2.44")))
     assert logged(sluice)["client"].rsplit(":", 1)[0] == "192.0.2.44"

@@ -190,7 +190,8 @@ static char folded(char c)
 	return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
-bool http_names_are_twins(struct slice a, struct slice b)
+/* Whether the names differ in "_" and "-" alone, and do. */
+static bool are_twins(struct slice a, struct slice b)
 {
 	if (a.len != b.len)
 		return false;
@@ -205,7 +206,28 @@ void http_fields_remove_twins(struct http_fields *fields, struct slice name)
 	const struct http_field *field = NULL;
 
 	while ((field = http_fields_next(fields, field)))
-		if (http_names_are_twins(field->name, name))
+		if (are_twins(field->name, name))
+			http_fields_remove_name(fields, field->name);
+}
+
+/* Of the known field that CGI would take @name for. */
+static unsigned flags_behind(struct slice name)
+{
+	char plain[32];
+
+	if (name.len > sizeof(plain) || !memchr(name.ptr, '_', name.len))
+		return 0;
+	for (size_t i = 0; i < name.len; i++)
+		plain[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+	return http_field_flags(http_field_id(slice_of(plain, name.len)));
+}
+
+void http_fields_remove_disguised(struct http_fields *fields, unsigned flags)
+{
+	const struct http_field *field = NULL;
+
+	while ((field = http_fields_next(fields, field)))
+		if (field->id == HTTP_FIELD_OTHER && flags_behind(field->name) & flags)
 			http_fields_remove_name(fields, field->name);
 }
 

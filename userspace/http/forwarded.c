@@ -21,27 +21,11 @@ static const enum http_field_id claims[] = {
 	HTTP_FIELD_X_FORWARDED_PROTO, HTTP_FIELD_X_REAL_IP,
 };
 
-static void remove_disguised(struct http_fields *fields, size_t first, size_t end)
-{
-	const struct http_field *field = NULL;
-
-	while ((field = http_fields_next(fields, field))) {
-		if (field->id != HTTP_FIELD_OTHER || !memchr(field->name.ptr, '_', field->name.len))
-			continue;
-		for (size_t i = first; i < end; i++)
-			if (http_names_are_twins(field->name, http_field_name(claims[i]))) {
-				http_fields_remove_name(fields, field->name);
-				break;
-			}
-	}
-}
-
 /* Those from @first to before @end. */
 static void remove_claims(struct http_fields *fields, size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++)
 		http_fields_remove(fields, claims[i]);
-	remove_disguised(fields, first, end);
 }
 
 void http_forwarded_distrust(struct http_fields *fields)

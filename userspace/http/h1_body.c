@@ -154,6 +154,7 @@ static int judge_trailers(struct h1_body *body)
 	for (unsigned id = HTTP_FIELD_OTHER + 1; id < HTTP_FIELD_COUNT; id++)
 		if (http_field_flags(id) & HTTP_FIELD_NOT_IN_TRAILER)
 			http_fields_remove(trailers, id);
+	http_fields_remove_disguised(trailers, HTTP_FIELD_NOT_IN_TRAILER);
 	return 0;
 }
 

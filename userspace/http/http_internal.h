@@ -60,9 +60,6 @@ static inline void http_slice_rebase(struct slice *slice, const char *from, size
 		slice->ptr = to + ((uintptr_t)slice->ptr - (uintptr_t)from);
 }
 
-/* Whether the names differ in "_" and "-" alone, and do. */
-bool http_names_are_twins(struct slice a, struct slice b);
-
 /* Makes room for more. Return: 0; -ENOMEM, also for want of an arena. */
 int http_fields_grow(struct http_fields *fields) WARN_UNUSED;
 

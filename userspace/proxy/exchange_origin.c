@@ -153,6 +153,9 @@ int exchange_find_origin(struct exchange *exchange)
 {
 	enum config_forwarded believe = forwarding_of(exchange)->believe;
 
+	/* What endpoints are to read is what we have judged. */
+	http_fields_remove_disguised(&exchange->request.fields,
+				     HTTP_FIELD_IS_FIXED | HTTP_FIELD_IS_OF_CONNECTION);
 	if (!is_trusted(exchange)) {
 		http_forwarded_distrust(&exchange->request.fields);
 		return 0;
@@ -196,6 +199,7 @@ static int add_request_id(struct exchange *exchange)
 	if (!name)
 		return 0;
 	id = exchange_request_id(exchange);
+	http_fields_remove_twins(&exchange->request.fields, slice_from_str(name));
 	return id.len ? http_fields_set(&exchange->request.fields, slice_from_str(name), id)
 		      : -ENOMEM;
 }

@@ -78,6 +78,7 @@ static void forward(struct arena *arena)
 
 	assert_int_equal(h1_parse_request(&parser, bytes, &request, &len), 0);
 	http_fields_strip_connection(&request.fields);
+	http_fields_remove_disguised(&request.fields, HTTP_FIELD_IS_FIXED);
 	http_forwarded_distrust(&request.fields);
 	assert_int_equal(http_x_forwarded_add(&request.fields, &hop), 0);
 	assert_int_equal(http_forwarded_add(&request.fields, &hop), 0);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/compiler.h"
 #include "http/connection.h"
 #include "http/fields.h"
 
@@ -120,6 +121,34 @@ static void fields_are_set_and_removed(void **state)
 	arena_done(&arena);
 }
 
+static void fields_that_cgi_takes_for_known_ones_are_removed(void **state)
+{
+	static const char *const names[] = {
+		"Transfer_Encoding", "CONTENT_LENGTH", "x_forwarded-For", "X-Forwarded_For",
+		"Client_Cert",       "Keep_Alive",     "if_none_match",   "X_Request_ID",
+	};
+	static const char *const others[] = {
+		"Content-Length", "X_Mine",          "_",
+		"User_Agent",     "Content_Length_", "X_Name_that_is_longer_than_any_that_is_known",
+	};
+	struct arena arena = {};
+	struct http_fields fields = {.arena = &arena};
+	const struct http_field *field = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(http_fields_add(&fields, S(names[i]), S("1")), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_int_equal(http_fields_add(&fields, S(others[i]), S("1")), 0);
+	http_fields_remove_disguised(&fields, HTTP_FIELD_IS_FIXED | HTTP_FIELD_IS_OF_CONNECTION);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		field = http_fields_next(&fields, field);
+		assert_true(slice_equal_str(field->name, others[i]));
+	}
+	assert_null(http_fields_next(&fields, field));
+	arena_done(&arena);
+}
+
 static void what_would_break_a_line_is_not_added(void **state)
 {
 	static const char *const names[] = {"", "a b", "a:", "a\r", "a\n", "\xc3\xa9", "(a)", " a"};
@@ -203,6 +232,7 @@ int main(void)
 		cmocka_unit_test(every_known_name_has_its_number),
 		cmocka_unit_test(fields_are_found_by_id_and_name),
 		cmocka_unit_test(fields_are_set_and_removed),
+		cmocka_unit_test(fields_that_cgi_takes_for_known_ones_are_removed),
 		cmocka_unit_test(what_would_break_a_line_is_not_added),
 		cmocka_unit_test(list_grows_and_joins),
 		cmocka_unit_test(connection_fields_are_stripped),
