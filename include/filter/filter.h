@@ -100,6 +100,9 @@ struct filter_kind {
 	int (*on_response_body)(const struct filter *filter, struct filter_exchange *exchange,
 				void *own, struct slice bytes, enum filter_phase phase,
 				struct filter_output *output);
+	/* A trailer has come, and has not gone on yet. */
+	void (*on_request_trailer)(const struct filter *filter, struct http_fields *trailer);
+	void (*on_response_trailer)(const struct filter *filter, struct http_fields *trailer);
 	/* Once, however the exchange ended, if on_request_head has run. A wait is over with it. */
 	void (*on_end)(const struct filter *filter, struct filter_exchange *exchange, void *own);
 };
@@ -215,6 +218,12 @@ typedef int filter_sink(void *context, struct slice bytes);
 int filter_chain_on_response_body(struct filter_exchange *exchange, struct slice bytes,
 				  enum filter_phase phase, filter_sink *sink,
 				  void *context) WARN_UNUSED;
+
+/* What follows a body in chunks: filters take out what they decide. */
+void filter_chain_on_request_trailer(const struct filter_exchange *exchange,
+				     struct http_fields *trailer);
+void filter_chain_on_response_trailer(const struct filter_exchange *exchange,
+				      struct http_fields *trailer);
 
 /* What the log is to say of an answer by a filter. Static. */
 const char *filter_chain_detail(const struct filter_exchange *exchange);

@@ -54,6 +54,27 @@ def test_request_fields_are_removed_set_and_added(net, sluice, web):
     assert [v for k, v in said(got)["fields"] if k == "x-multi"] == ["1", "2"]
 
 
+@pytest.mark.parametrize("extension", [b"", b";x=y"])
+def test_trailers_do_not_say_what_filters_decide(net, sluice, web, keep, extension):
+    shadow = keep(Web(net.backend, (BACKEND, 7001)))
+    both = {"remove": ["X-Gone"], "set": fields(X_User="-")}
+    front = listener(mode="http", filters=[{"headers": {"request": both, "response": both}}],
+                     forwarding={"request_id": "X-Id"}, routes=[{"match": {"path": "/t"}, "mirror": "shadow", "pool": "main"}])
+    sluice.start({"listeners": [front], "pools": [pool(web), pool(shadow, name="shadow")]})
+    sent = (b"5" + extension + b"\r\nhello\r\n0\r\nX-User: forged\r\nX-Sum: 1\r\nx-gone: 1\r\nX_USER: forged\r\n"
+            b"X-Id: 7\r\nAuthorization: x\r\nContent_Type: x\r\nConnection: x\r\n\r\n")
+    web.on("/t", lambda sock, _message: sock.sendall(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + sent))
+    with Client(net) as client:
+        for _ in range(2):
+            client.send(b"POST /t HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n"
+                        b"Transfer-Encoding: chunked\r\n\r\n" + sent)
+            got = client.answer()
+            assert (got.body, got.trailers) == (b"hello", [("x-sum", "1"), ("x_user", "forged"), ("x-id", "7")])
+    wait_until(lambda: len(shadow.seen) == 2, 5, "the copies")
+    assert [m.trailers for m in web.seen + shadow.seen] == [[("x-sum", "1")]] * 4
+
+
 def test_backends_and_the_log_learn_of_a_clients_certificate(net, sluice, web, tmp_path):
     authority = Authority(tmp_path)
     server, alice = authority.issue("www.example"), authority.issue("alice")

@@ -154,6 +154,30 @@ int filter_chain_on_response_body(struct filter_exchange *exchange, struct slice
 	return pass(&output, bytes, phase);
 }
 
+/* --- Trailers -------------------------------------------------------------------- */
+
+void filter_chain_on_request_trailer(const struct filter_exchange *exchange,
+				     struct http_fields *trailer)
+{
+	for (uint32_t at = 0; at < exchange->entered; at++) {
+		const struct filter *filter = filter_at(exchange, at);
+
+		if (filter->kind->on_request_trailer)
+			filter->kind->on_request_trailer(filter, trailer);
+	}
+}
+
+void filter_chain_on_response_trailer(const struct filter_exchange *exchange,
+				      struct http_fields *trailer)
+{
+	for (uint32_t at = exchange->entered; at-- > 0;) {
+		const struct filter *filter = filter_at(exchange, at);
+
+		if (filter->kind->on_response_trailer)
+			filter->kind->on_response_trailer(filter, trailer);
+	}
+}
+
 const char *filter_chain_detail(const struct filter_exchange *exchange)
 {
 	return exchange->detail ? exchange->detail : exchange->answered_by;

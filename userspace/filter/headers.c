@@ -73,9 +73,35 @@ static enum filter_verdict on_response_head(const struct filter *filter,
 	return FILTER_CONTINUE;
 }
 
+/* What may not come in the head, or is ours there, does not come behind the body: endpoints may
+ * read both as one list (RFC 9110 section 6.5.1). */
+static void change_trailer(const struct config_field_changes *changes, const struct target *target)
+{
+	for (size_t i = 0; i < changes->nremove; i++)
+		remove_all(target, changes->remove[i]);
+	for (size_t i = 0; i < changes->nset; i++)
+		remove_all(target, changes->set[i].name);
+}
+
+static void on_request_trailer(const struct filter *filter, struct http_fields *trailer)
+{
+	const struct target target = {trailer, .is_request = true};
+
+	change_trailer(&filter->config->headers.request, &target);
+}
+
+static void on_response_trailer(const struct filter *filter, struct http_fields *trailer)
+{
+	const struct target target = {trailer, .is_request = false};
+
+	change_trailer(&filter->config->headers.response, &target);
+}
+
 const struct filter_kind filter_headers = {
 	.id = CONFIG_FILTER_HEADERS,
 	.size = sizeof(struct filter),
 	.on_request_head = on_request_head,
 	.on_response_head = on_response_head,
+	.on_request_trailer = on_request_trailer,
+	.on_response_trailer = on_response_trailer,
 };

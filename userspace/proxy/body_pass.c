@@ -140,12 +140,14 @@ static int write_end(const struct body_sink *sink, char *buf, size_t cap, size_t
 
 static int put_end(struct body_sink *sink, const struct h1_body *body)
 {
-	size_t enough = 16 + (sink->trailers ? h1_write_bound(sink->trailers, 0) : 0);
-	size_t len;
+	size_t enough, len;
 	int err;
 
 	if (sink->form != BODY_CHUNKED && !is_behind_trailer(sink, body))
 		return 0;
+	if (sink->judge && sink->trailers)
+		sink->judge(sink->context, sink->trailers);
+	enough = 16 + (sink->trailers ? h1_write_bound(sink->trailers, 0) : 0);
 	if (reserve(sink, enough) < 0)
 		return -ENOMEM;
 	err = write_end(sink, sink->head->base + sink->head->end, enough, &len);

@@ -26,13 +26,18 @@ struct body_tap {
 	bool is_replacer; /* the bytes go no further */
 };
 
+typedef void body_judge(void *context, struct http_fields *trailers);
+
 /* Where a body goes. A head that was not sent yet goes first, and small bodies in its buffer. */
 struct body_sink {
 	struct io_stream *stream;
 	struct io_buf *head; /* NULL: none; empty again after each call */
 	enum body_form form;
-	bool has_chunks;                    /* BODY_CHUNKED: one was opened */
-	const struct http_fields *trailers; /* of the body, to go behind it; NULL: none shall */
+	bool has_chunks;              /* BODY_CHUNKED: one was opened */
+	struct http_fields *trailers; /* of the body, to go behind it; NULL: none shall */
+	/* Takes out of them what may not go on; NULL: nobody does. */
+	body_judge *judge;
+	void *context;        /* the judge's */
 	struct body_tap *tap; /* NULL: nobody; forms BODY_CHUNKED and BODY_PLAIN, or a length */
 };
 

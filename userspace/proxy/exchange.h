@@ -221,6 +221,9 @@ bool exchange_filter_answer(struct exchange *exchange);
 /* Who looks at the bodies. Return: NULL: nobody. @room: the caller's. */
 struct body_tap *exchange_filter_tap_up(struct exchange *exchange, struct body_tap *room);
 struct body_tap *exchange_filter_tap_down(struct exchange *exchange, struct body_tap *room);
+/* What a trailer must not say, for it is decided here: a body_judge, @context is the exchange. */
+void exchange_judge_request_trailer(void *context, struct http_fields *trailer);
+void exchange_judge_answer_trailer(void *context, struct http_fields *trailer);
 /* It is over, however: filters let go of it. */
 void exchange_filter_end(struct exchange *exchange);
 /* A filter has refused the request's body. */

@@ -181,6 +181,8 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 
 	/* Who has not asked for trailers may not look for them (RFC 9110 6.5.1). */
 	sink.trailers = exchange->request.accepts_trailers ? &exchange->down_trailers : NULL;
+	sink.judge = exchange_judge_answer_trailer;
+	sink.context = exchange;
 	sink.tap = exchange_filter_tap_down(exchange, &tap);
 	err = body_pass(&sink, &exchange->down, buf, &rest);
 

@@ -238,6 +238,31 @@ struct body_tap *exchange_filter_tap_down(struct exchange *exchange, struct body
 	return room;
 }
 
+/* --- Trailers -------------------------------------------------------------------- */
+
+void exchange_judge_request_trailer(void *context, struct http_fields *trailer)
+{
+	const struct exchange *exchange = context;
+	const char *request_id = exchange_listener(exchange)->forwarding.request_id;
+
+	if (exchange->filters)
+		filter_chain_on_request_trailer(exchange->filters, trailer);
+	if (!request_id)
+		return;
+	http_fields_remove_name(trailer, slice_from_str(request_id));
+	http_fields_remove_twins(trailer, slice_from_str(request_id));
+}
+
+void exchange_judge_answer_trailer(void *context, struct http_fields *trailer)
+{
+	const struct exchange *exchange = context;
+
+	if (exchange->filters)
+		filter_chain_on_response_trailer(exchange->filters, trailer);
+}
+
+/* --- The end --------------------------------------------------------------------- */
+
 void exchange_filter_refuse(struct exchange *exchange)
 {
 	if (exchange->is_answer_begun)

@@ -83,6 +83,8 @@ static void pass_on(struct exchange *exchange, struct io_buf *head)
 	struct body_sink sink = {.stream = backend,
 				 .head = head,
 				 .trailers = &exchange->up_trailers,
+				 .judge = exchange_judge_request_trailer,
+				 .context = exchange,
 				 .has_chunks = exchange->has_up_chunks};
 	struct body_tap tap;
 	struct io_buf *rest;

@@ -352,6 +352,8 @@ static int begin_copy(struct mirror *mirror, struct exchange *exchange)
 		.target = exchange_target(exchange),
 		.body = &exchange->up,
 		.arena = &exchange->arena,
+		.judge = exchange_judge_request_trailer,
+		.context = exchange,
 		.max_body = exchange->route->mirror.max_body_bytes,
 		.is_last = !http_backend_is_shared(
 			&mirror->view->snapshot->config->pools[mirror->dial.pool]),

@@ -63,6 +63,8 @@ int mirror_copy_init(struct mirror_copy *copy, const struct mirror_copy_options 
 		.loop = options->loop,
 		.body = *options->body,
 		.trailers = {.arena = options->arena},
+		.judge = options->judge,
+		.context = options->context,
 		.max_body = options->max_body,
 		.sum = options->sum,
 		.sum_max = options->sum_max,
@@ -98,10 +100,12 @@ static int enclose(struct mirror_copy *copy)
 {
 	struct io_buf *head = copy->first;
 	uint64_t size = copy->body.payload;
-	size_t enough = 16 + h1_write_bound(&copy->trailers, 0);
-	size_t len;
+	size_t enough, len;
 	int err;
 
+	if (copy->judge)
+		copy->judge(copy->context, &copy->trailers);
+	enough = 16 + h1_write_bound(&copy->trailers, 0);
 	if (size)
 		head->end += (uint32_t)h1_write_chunk_open(size, true, head->base + head->end);
 	err = add_buffer(copy, enough);

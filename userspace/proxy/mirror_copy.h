@@ -6,6 +6,7 @@
 #include "http/h1_body.h"
 #include "http/message.h"
 #include "io/stream.h"
+#include "proxy/body_pass.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,8 @@ struct mirror_copy {
 	struct io_buf *first, *last; /* the head is the first */
 	struct h1_body body;         /* what has come of it; is_done: the copy is whole */
 	struct http_fields trailers;
+	body_judge *judge; /* of the trailers */
+	void *context;     /* the judge's */
 	uint64_t max_body;
 	size_t held;          /* bytes of memory */
 	uint64_t sent;        /* bytes that were queued */
@@ -32,6 +35,8 @@ struct mirror_copy_options {
 	struct slice target;
 	const struct h1_body *body; /* before its first byte */
 	struct arena *arena;        /* of trailers */
+	body_judge *judge;          /* of the trailers; NULL: nobody */
+	void *context;              /* the judge's */
 	uint64_t max_body;
 	bool is_last; /* the connection ends behind the answer */
 	size_t *sum, sum_max;
