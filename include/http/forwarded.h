@@ -26,8 +26,7 @@ struct http_hop {
 };
 
 /* Removes what a source that is not trusted claims: Forwarded, X-Forwarded-*, X-Real-IP, and
- * Client-Cert*; also when it is spelt with "_", which CGI and what follows it cannot tell from "-".
- */
+ * Client-Cert*. For their disguises see http_fields_remove_disguised(). */
 void http_forwarded_distrust(struct http_fields *fields);
 
 /* Removes what a source that is trusted does not speak for: a proxy that adds X-Forwarded-For may
@@ -67,13 +66,19 @@ int http_forwarded_next(struct slice *value, struct http_forwarded *ret);
  * X-Forwarded-For has it. Return: 0; -EINVAL; -ENOENT for "unknown" and "_hidden". */
 int http_node_parse(struct slice node, struct address *ret) WARN_UNUSED;
 
+struct http_way_client {
+	struct address address;
+	struct slice proto; /* of its element of Forwarded; empty: not told */
+};
+
 /**
  * The client behind trusted proxies: from the last element of Forwarded, or of X-Forwarded-For
  * where there is no Forwarded, back to the first address that no network of @trusted holds.
  * @peer: whom the connection came from; the answer if it is not trusted itself, or if an element
  *        cannot be read (then the last address that could).
  */
-void http_client_address(const struct http_fields *fields, const struct address *peer,
-			 const struct prefix *trusted, size_t trusted_count, struct address *ret);
+void http_way_find_client(const struct http_fields *fields, const struct address *peer,
+			  const struct prefix *trusted, size_t trusted_count,
+			  struct http_way_client *ret);
 
 #endif

@@ -112,6 +112,17 @@ def test_routes_go_by_the_client_and_redirects_by_its_scheme(serve):
     assert ask(*fields(("X-Forwarded-For", "203.0.113.9"))).status == 200
 
 
+@pytest.mark.parametrize("forwarded, scheme", [
+    ("for=203.0.113.9;proto=https, for=198.51.100.7;proto=http", "http"),
+    ("for=203.0.113.9;proto=http, for=198.51.100.7;proto=https, for=192.0.2.44;proto=http", "https"),
+    ("for=203.0.113.9;proto=https, for=198.51.100.7", "http")])
+def test_scheme_is_told_by_who_saw_the_client(serve, forwarded, scheme):
+    """What stands before its address it may have written itself."""
+    ask = serve({**TRUSTED, "believe": "forwarded"},
+                routes=[{"match": {"path_prefix": "/"}, "redirect": {"status": 302, "host": "x"}}])
+    assert ask(*fields(("Forwarded", forwarded))).get("location").startswith(f"{scheme}://")
+
+
 @pytest.mark.parametrize("which, x_for, forwarded", [
     ("x_forwarded", CLIENT, None),
     ("forwarded", None, f"for={CLIENT};host=10.77.1.1:8000;proto=http"),

@@ -270,7 +270,7 @@ int http_node_parse(struct slice node, struct address *ret)
 struct way {
 	const struct prefix *trusted;
 	size_t trusted_count;
-	struct address answer;
+	struct http_way_client answer;
 	bool has_answer;
 };
 
@@ -283,7 +283,7 @@ static bool is_trusted(const struct way *way, const struct address *address)
 }
 
 /* @address is NULL where an element cannot be read: what stands before it is not believed. */
-static void step(struct way *way, const struct address *address)
+static void step(struct way *way, const struct address *address, struct slice proto)
 {
 	if (!address) {
 		way->has_answer = false;
@@ -291,15 +291,15 @@ static void step(struct way *way, const struct address *address)
 	}
 	if (way->has_answer && is_trusted(way, address))
 		return;
-	way->answer = *address;
+	way->answer = (struct http_way_client){.address = *address, .proto = proto};
 	way->has_answer = true;
 }
 
-static void step_node(struct way *way, struct slice node)
+static void step_node(struct way *way, struct slice node, struct slice proto)
 {
 	struct address address;
 
-	step(way, http_node_parse(node, &address) ? NULL : &address);
+	step(way, http_node_parse(node, &address) ? NULL : &address, proto);
 }
 
 static void walk_forwarded(struct way *way, struct slice value)
@@ -309,13 +309,14 @@ static void walk_forwarded(struct way *way, struct slice value)
 
 	while ((r = http_forwarded_next(&value, &element)))
 		if (r < 0)
-			step(way, NULL);
+			step(way, NULL, (struct slice){});
 		else
-			step_node(way, element.for_node);
+			step_node(way, element.for_node, element.proto);
 }
 
-void http_client_address(const struct http_fields *fields, const struct address *peer,
-			 const struct prefix *trusted, size_t trusted_count, struct address *ret)
+void http_way_find_client(const struct http_fields *fields, const struct address *peer,
+			  const struct prefix *trusted, size_t trusted_count,
+			  struct http_way_client *ret)
 {
 	struct way way = {.trusted = trusted, .trusted_count = trusted_count};
 	const struct http_field *field = http_fields_find(fields, HTTP_FIELD_FORWARDED);
@@ -330,8 +331,8 @@ void http_client_address(const struct http_fields *fields, const struct address 
 			walk_forwarded(&way, list);
 		else
 			while (http_list_next(&list, &member))
-				step_node(&way, member);
+				step_node(&way, member, (struct slice){});
 	}
-	step(&way, peer);
+	step(&way, peer, (struct slice){});
 	*ret = way.answer;
 }

@@ -94,38 +94,35 @@ static bool is_trusted(const struct exchange *exchange)
 	return false;
 }
 
-static int take_address(struct exchange *exchange)
+/* Who saw the client tells its scheme; anything but the two is not understood. */
+static void take_scheme(struct exchange *exchange, struct slice proto)
 {
-	const struct config_forwarding *forwarding = forwarding_of(exchange);
-	struct exchange_origin *origin = &exchange->origin;
-	struct address *address = arena_alloc(&exchange->arena, sizeof(*address));
-	char text[ADDRESS_TEXT_SIZE], *copy;
-
-	if (!address)
-		return -ENOMEM;
-	http_client_address(&exchange->request.fields, peer_of(exchange), forwarding->trust,
-			    forwarding->ntrust, address);
-	copy = arena_strdup(&exchange->arena, slice_from_str(address_format_ip(address, text)));
-	if (!copy)
-		return -ENOMEM;
-	origin->address = address;
-	origin->text = slice_from_str(copy);
-	return 0;
-}
-
-/* The first proxy of the way knows; anything but the two schemes is not understood. */
-static void take_scheme(struct exchange *exchange)
-{
-	const struct http_fields *fields = &exchange->request.fields;
-	struct slice forwarded = http_fields_value(fields, HTTP_FIELD_FORWARDED);
-	struct slice proto = http_fields_value(fields, HTTP_FIELD_X_FORWARDED_PROTO);
-	struct http_forwarded first = {};
-
-	if (forwarded.len && http_forwarded_next(&forwarded, &first) > 0 && first.proto.len)
-		proto = first.proto;
+	if (!proto.len)
+		proto = http_fields_value(&exchange->request.fields, HTTP_FIELD_X_FORWARDED_PROTO);
 	exchange->origin.is_https = slice_equal_nocase(proto, slice_from_str("https"));
 	exchange->origin.has_scheme = exchange->origin.is_https ||
 				      slice_equal_nocase(proto, slice_from_str("http"));
+}
+
+static int take_client(struct exchange *exchange)
+{
+	const struct config_forwarding *forwarding = forwarding_of(exchange);
+	struct exchange_origin *origin = &exchange->origin;
+	struct http_way_client *client = arena_alloc(&exchange->arena, sizeof(*client));
+	char text[ADDRESS_TEXT_SIZE], *copy;
+
+	if (!client)
+		return -ENOMEM;
+	http_way_find_client(&exchange->request.fields, peer_of(exchange), forwarding->trust,
+			     forwarding->ntrust, client);
+	copy = arena_strdup(&exchange->arena,
+			    slice_from_str(address_format_ip(&client->address, text)));
+	if (!copy)
+		return -ENOMEM;
+	origin->address = &client->address;
+	origin->text = slice_from_str(copy);
+	take_scheme(exchange, client->proto);
+	return 0;
 }
 
 /* It goes to logs and into answers: nothing that would have to be quoted there. */
@@ -163,9 +160,8 @@ int exchange_find_origin(struct exchange *exchange)
 	http_client_cert_distrust(&exchange->request.fields);
 	http_forwarded_believe(&exchange->request.fields, believe != CONFIG_FORWARDED_X,
 			       believe != CONFIG_FORWARDED_STANDARD);
-	take_scheme(exchange);
 	take_request_id(exchange);
-	return take_address(exchange);
+	return take_client(exchange);
 }
 
 /* --- What we say ------------------------------------------------------------------ */

@@ -189,21 +189,30 @@ static void elements_are_taken_apart(void **state)
 static void client_is_the_first_stranger_on_the_way_back(void **state)
 {
 	static const struct {
-		const char *peer, *forwarded, *x_forwarded, *client;
+		const char *peer, *forwarded, *x_forwarded, *client, *proto;
 	} cases[] = {
-		{"10.0.0.1", NULL, NULL, "10.0.0.1"},
-		{"192.0.2.9", NULL, "203.0.113.1", "192.0.2.9"},
-		{"10.0.0.1", NULL, "203.0.113.1", "203.0.113.1"},
-		{"10.0.0.1", NULL, "203.0.113.1, 10.0.0.2", "203.0.113.1"},
-		{"10.0.0.1", NULL, "198.51.100.1, 203.0.113.1, 10.0.0.2", "203.0.113.1"},
-		{"10.0.0.1", NULL, "10.0.0.3, 10.0.0.2", "10.0.0.3"},
-		{"10.0.0.1", NULL, "203.0.113.1, junk", "10.0.0.1"},
-		{"10.0.0.1", NULL, "203.0.113.1, junk, 10.0.0.2", "10.0.0.2"},
-		{"10.0.0.1", NULL, "203.0.113.1, unknown, 198.51.100.1", "198.51.100.1"},
-		{"10.0.0.1", "for=203.0.113.1", "203.0.113.2", "203.0.113.1"},
-		{"10.0.0.1", "for=203.0.113.1, for=\"[2001:db8::7]\"", NULL, "2001:db8::7"},
-		{"10.0.0.1", "for=203.0.113.1, for=", NULL, "10.0.0.1"},
-		{"10.0.0.1", "for=203.0.113.1, by=10.0.0.2", NULL, "10.0.0.1"},
+		{"10.0.0.1", NULL, NULL, "10.0.0.1", ""},
+		{"192.0.2.9", NULL, "203.0.113.1", "192.0.2.9", ""},
+		{"10.0.0.1", NULL, "203.0.113.1", "203.0.113.1", ""},
+		{"10.0.0.1", NULL, "203.0.113.1, 10.0.0.2", "203.0.113.1", ""},
+		{"10.0.0.1", NULL, "198.51.100.1, 203.0.113.1, 10.0.0.2", "203.0.113.1", ""},
+		{"10.0.0.1", NULL, "10.0.0.3, 10.0.0.2", "10.0.0.3", ""},
+		{"10.0.0.1", NULL, "203.0.113.1, junk", "10.0.0.1", ""},
+		{"10.0.0.1", NULL, "203.0.113.1, junk, 10.0.0.2", "10.0.0.2", ""},
+		{"10.0.0.1", NULL, "203.0.113.1, unknown, 198.51.100.1", "198.51.100.1", ""},
+		{"10.0.0.1", "for=203.0.113.1", "203.0.113.2", "203.0.113.1", ""},
+		{"10.0.0.1", "for=203.0.113.1, for=\"[2001:db8::7]\"", NULL, "2001:db8::7", ""},
+		{"10.0.0.1", "for=203.0.113.1, for=", NULL, "10.0.0.1", ""},
+		{"10.0.0.1", "for=203.0.113.1, by=10.0.0.2", NULL, "10.0.0.1", ""},
+		/* Its scheme is told by who saw it: what stands before it may be its own words. */
+		{"10.0.0.1", "proto=https;for=203.0.113.1", NULL, "203.0.113.1", "https"},
+		{"10.0.0.1", "for=1.2.3.4;proto=https, for=203.0.113.1;proto=http", NULL,
+		 "203.0.113.1", "http"},
+		{"10.0.0.1", "for=1.2.3.4;proto=https, for=203.0.113.1", NULL, "203.0.113.1", ""},
+		{"10.0.0.1", "for=203.0.113.1;proto=https, for=10.0.0.2;proto=http", NULL,
+		 "203.0.113.1", "https"},
+		{"10.0.0.1", "for=203.0.113.1;proto=https, for=x;proto=http", NULL, "10.0.0.1", ""},
+		{"192.0.2.9", "for=203.0.113.1;proto=https", NULL, "192.0.2.9", ""},
 	};
 	struct prefix trusted;
 
@@ -212,7 +221,8 @@ static void client_is_the_first_stranger_on_the_way_back(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct arena arena = {};
 		struct http_fields fields = {.arena = &arena};
-		struct address peer, client;
+		struct http_way_client client;
+		struct address peer;
 		char text[ADDRESS_TEXT_SIZE];
 
 		assert_int_equal(address_parse_ip(S(cases[i].peer), 0, &peer), 0);
@@ -220,8 +230,9 @@ static void client_is_the_first_stranger_on_the_way_back(void **state)
 			add(&fields, "Forwarded", cases[i].forwarded);
 		if (cases[i].x_forwarded)
 			add(&fields, "X-Forwarded-For", cases[i].x_forwarded);
-		http_client_address(&fields, &peer, &trusted, 1, &client);
-		assert_string_equal(address_format_ip(&client, text), cases[i].client);
+		http_way_find_client(&fields, &peer, &trusted, 1, &client);
+		assert_string_equal(address_format_ip(&client.address, text), cases[i].client);
+		assert_true(slice_equal_str(client.proto, cases[i].proto));
 		arena_done(&arena);
 	}
 }
