@@ -106,6 +106,7 @@ bool http_if_range_holds(const struct http_request *request, const struct http_v
 		return true;
 	if (!http_etag_parse(field->value, &etag))
 		return etags_match(&etag, &have->etag, true);
+	/* A date is strong if no other change can have it: section 8.8.2.2. */
 	return comparable_date(&request->fields, HTTP_FIELD_IF_RANGE, have, now, &date) &&
-	       have->modified == date;
+	       have->modified == date && date < now;
 }

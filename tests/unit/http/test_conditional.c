@@ -278,6 +278,19 @@ static void if_range_wants_the_very_same(void **state)
 	}
 }
 
+/* What changed in this second may change in it once more. */
+static void date_of_this_second_is_no_strong_validator(void **state)
+{
+	struct http_field items[1];
+	struct http_request request = {.fields = {.items = items, .cap = 1}};
+	const struct http_validators have = {.modified = SOME_DAY, .exists = true};
+
+	(void)state;
+	assert_int_equal(http_fields_add_id(&request.fields, HTTP_FIELD_IF_RANGE, S(SAME)), 0);
+	assert_false(http_if_range_holds(&request, &have, SOME_DAY));
+	assert_true(http_if_range_holds(&request, &have, SOME_DAY + 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +302,7 @@ int main(void)
 		cmocka_unit_test(conditions_are_judged_in_order),
 		cmocka_unit_test(what_is_not_there_matches_nothing),
 		cmocka_unit_test(if_range_wants_the_very_same),
+		cmocka_unit_test(date_of_this_second_is_no_strong_validator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
