@@ -6,6 +6,8 @@
  */
 #include "filter/encoder_pool.h"
 #include "filter/filter_internal.h"
+#include "http/conditional.h"
+#include "http/list.h"
 #include "http/media_type.h"
 #include "http/negotiate.h"
 
@@ -124,6 +126,39 @@ static int weaken_etag(struct filter_exchange *exchange)
 	return weak ? http_fields_set_id(fields, HTTP_FIELD_ETAG, slice_from_str(weak)) : -ENOMEM;
 }
 
+/* Whether the client has what was weakened here, when it was compressed. */
+static bool names_weakened(const struct http_fields *request, const struct http_etag *ours)
+{
+	const struct http_field *field = http_fields_find(request, HTTP_FIELD_IF_NONE_MATCH);
+
+	for (; field; field = http_fields_find_next(request, field)) {
+		struct slice list = field->value, member;
+		struct http_etag etag;
+
+		while (http_list_next(&list, &member))
+			if (!http_etag_parse(member, &etag) && etag.is_weak &&
+			    slice_equal(etag.opaque, ours->opaque))
+				return true;
+	}
+	return false;
+}
+
+/* A 304 says what the 200 said (RFC 9110 15.4.5); with a strong validator caches would not know
+ * what of theirs it is about (RFC 9111 4.3.4). */
+static enum filter_verdict say_alike(struct filter_exchange *exchange)
+{
+	struct http_fields *fields = &exchange->response->fields;
+	struct http_etag etag;
+
+	if (exchange->is_own ||
+	    http_etag_parse(http_fields_value(fields, HTTP_FIELD_ETAG), &etag) ||
+	    !names_weakened(&exchange->request->fields, &etag))
+		return FILTER_CONTINUE;
+	if (weaken_etag(exchange) < 0 || filter_add_vary(fields, "Accept-Encoding") < 0)
+		return filter_answer(exchange, 503);
+	return FILTER_CONTINUE;
+}
+
 /* Sums of the plain bytes. */
 static void remove_digests(struct http_fields *fields)
 {
@@ -157,6 +192,8 @@ static enum filter_verdict on_response_head(const struct filter *filter,
 	struct body *body = own;
 	const struct coding *coding;
 
+	if (exchange->response->status == 304)
+		return say_alike(exchange);
 	if (!may_shrink(config, exchange) ||
 	    filter_add_vary(&exchange->response->fields, "Accept-Encoding") < 0)
 		return FILTER_CONTINUE;

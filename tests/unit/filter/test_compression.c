@@ -11,6 +11,7 @@
 #define SAY(fields) "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n" fields "\r\n"
 #define BIG         "Content-Length: 5000\r\n"
 #define ALL         "Accept-Encoding: gzip, deflate, br, zstd\r\n"
+#define HAVE(tags)  "If-None-Match: " tags "\r\n"
 #define VARY        "Accept-Encoding"
 
 static const struct {
@@ -55,6 +56,12 @@ static const struct {
 	{ASK(ALL), "HTTP/1.1 204 No\r\nContent-Type: text/x\r\n\r\n", NULL, NULL, NULL},
 	{ASK(ALL), "HTTP/1.1 304 No\r\nContent-Type: text/x\r\nETag: \"a\"\r\n\r\n", NULL, NULL,
 	 "\"a\""},
+	/* What the client has was weakened when it was compressed. */
+	{ASK(ALL HAVE("\"b\", W/\"a\"")), "HTTP/1.1 304 No\r\nETag: \"a\"\r\n\r\n", NULL, VARY,
+	 "W/\"a\""},
+	{ASK(ALL HAVE("\"a\", W/\"b\"")), "HTTP/1.1 304 No\r\nETag: \"a\"\r\n\r\n", NULL, NULL,
+	 "\"a\""},
+	{ASK(ALL HAVE("W/\"a\"")), "HTTP/1.1 304 No\r\n\r\n", NULL, NULL, NULL},
 	{ASK(ALL), "HTTP/1.1 302 Found\r\nContent-Type: text/x\r\n" BIG "\r\n", NULL, NULL, NULL},
 	{ASK(ALL), "HTTP/1.1 404 Not\r\nContent-Type: text/x\r\n" BIG "\r\n", "zstd", VARY, NULL},
 	/* What else it says. */
