@@ -290,4 +290,9 @@ def test_disk_that_stalls_is_not_its_clients_fault(net, sluice, site, tmp_path):
         client.send(b"GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         wait_until(lambda: " end=file_stalled" in log.read_text(), 20)
         stalled.unlink()
+    with Client(net) as client:
+        stalled.touch()
+        assert client.ask("/a.txt").status == 504  # it is not even found
+        wait_until(lambda: log.read_text().count(" end=file_stalled") == 2, 20)
+        stalled.unlink()
     wait_until(lambda: sluice.active() == 0, 20, "its connection is closed")

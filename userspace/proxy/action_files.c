@@ -266,6 +266,7 @@ static void advance(struct files *files)
 			return;
 		}
 		err = file_lookup(&files->lookup, worker, files->root, name, &entry);
+		files->source.awaits_disk = err == -EINPROGRESS;
 		if (err == -EINPROGRESS)
 			return;
 		if (err) {
@@ -281,6 +282,7 @@ static void on_found(struct file_lookup *lookup, struct file_entry *entry)
 {
 	struct files *files = container_of(lookup, struct files, lookup);
 
+	files->source.awaits_disk = false;
 	if (!entry)
 		fail(files, -ENOMEM);
 	else if (!take(files, entry))

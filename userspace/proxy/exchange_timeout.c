@@ -13,7 +13,12 @@ static void report_late(struct exchange_leg *leg)
 		pool_view_report_answer(leg->dial.pool_view, leg->dial.endpoint, true);
 }
 
-/* The whole request is the backend's, or waits for one. */
+static bool awaits_disk(const struct exchange *exchange)
+{
+	return exchange->source && exchange->source->awaits_disk;
+}
+
+/* The whole request is the backend's, or waits for one; or a file is looked for. */
 static void on_late(struct exchange *exchange)
 {
 	report_late(exchange->leg);
@@ -21,7 +26,10 @@ static void on_late(struct exchange *exchange)
 	exchange_end_hedge(exchange);
 	if (exchange->leg->is_head_sent && exchange_try_again(exchange->leg, EXCHANGE_LATE))
 		return;
-	exchange_refuse(exchange, 504, EXCHANGE_END_BACKEND_TIMEOUT, NULL);
+	exchange_refuse(exchange, 504,
+			awaits_disk(exchange) ? EXCHANGE_END_FILE_STALLED
+					      : EXCHANGE_END_BACKEND_TIMEOUT,
+			NULL);
 }
 
 static bool client_takes(struct exchange *exchange)
@@ -50,13 +58,11 @@ static bool awaits_client(const struct exchange *exchange)
 /* Who was to go on with an answer. A source that has bytes waits for the client's socket. */
 static enum exchange_end stalled_by(const struct exchange *exchange)
 {
-	const struct exchange_source *source = exchange->source;
-
 	if (exchange_client(exchange)->queued)
 		return EXCHANGE_END_CLIENT_STALLED;
-	if (!source)
+	if (!exchange->source)
 		return EXCHANGE_END_BACKEND_TIMEOUT;
-	return source->awaits_disk ? EXCHANGE_END_FILE_STALLED : EXCHANGE_END_CLIENT_STALLED;
+	return awaits_disk(exchange) ? EXCHANGE_END_FILE_STALLED : EXCHANGE_END_CLIENT_STALLED;
 }
 
 void exchange_on_timeout(struct exchange *exchange)
