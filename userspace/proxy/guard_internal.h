@@ -38,6 +38,17 @@ int guard_publish_settings(struct guard *guard) WARN_UNUSED;
 /* Makes the table of all lists anew. Return: 0; -ENOMEM; -errno. Thread: control. */
 int guard_renew_table(struct guard *guard) WARN_UNUSED;
 
+/* What expires is taken back from now on. Thread: control. */
+void guard_begin_to_tend(struct guard *guard);
+
+static inline enum guard_mode guard_current_mode(const struct guard *guard)
+{
+	return (enum guard_mode)atomic_load(&guard->mode);
+}
+
+/* Return: net.ipv4.tcp_syncookies; -1: it cannot be read. */
+int guard_kernel_syncookies(void);
+
 uint64_t guard_wall_s(void); /* since 1970 */
 
 #endif
