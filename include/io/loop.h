@@ -84,8 +84,9 @@ struct io_message {
 /* Takes ownership of @message until its callback. Thread: any. Never blocks. */
 void io_loop_post(struct io_loop *loop, struct io_message *message);
 
-/* Work for the end of the present round: where objects are freed. It cannot be undone. Queueing a
- * task that waits already does nothing. */
+/* Work for later in the present round, once the callback is over: where objects are freed, and
+ * where is told what I/O has done, before any timer expires. It cannot be undone. Queueing a task
+ * that waits already does nothing. */
 struct io_task {
 	struct list_node node;
 	void (*on_run)(struct io_task *task);

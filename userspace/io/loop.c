@@ -206,6 +206,8 @@ int io_loop_run(struct io_loop *loop)
 			return error;
 		read_clock(loop);
 		loop->backend->dispatch(loop);
+		/* What has happened is told before anyone is found late. */
+		run_tasks(loop);
 		io_timers_run(loop);
 		deliver_messages(loop);
 		run_tasks(loop);

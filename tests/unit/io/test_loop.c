@@ -192,6 +192,57 @@ static void deferred_task_runs_once_at_the_end_of_the_round(void **state)
 	assert_int_equal(second.runs, 1);
 }
 
+struct late_chore {
+	struct io_watch watch;
+	struct io_timer timer;
+	struct io_task task;
+	struct io_loop *loop;
+	bool is_told, was_told_in_time;
+};
+
+static void on_told(struct io_task *task)
+{
+	container_of(task, struct late_chore, task)->is_told = true;
+}
+
+static void on_news(struct io_watch *watch, uint32_t ready)
+{
+	struct late_chore *chore = container_of(watch, struct late_chore, watch);
+
+	(void)ready;
+	io_watch_stop(&chore->watch);
+	io_loop_defer(chore->loop, &chore->task);
+}
+
+static void on_late(struct io_timer *timer)
+{
+	struct late_chore *chore = container_of(timer, struct late_chore, timer);
+
+	chore->was_told_in_time = chore->is_told;
+	io_loop_stop(chore->loop);
+}
+
+static void what_has_come_is_told_before_a_timer_of_its_round(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	struct late_chore chore = {.loop = fixture->loop,
+				   .watch.on_ready = on_news,
+				   .timer.on_expire = on_late,
+				   .task.on_run = on_told};
+	int fds[2];
+
+	unix_pair(fds);
+	run_for(fixture, 1);
+	assert_int_equal(io_watch_start(&chore.watch, fixture->loop, fds[0], IO_READABLE), 0);
+	io_timer_start(fixture->loop, &chore.timer, 1);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	usleep(20000);
+	assert_int_equal(io_loop_run(fixture->loop), 0);
+	assert_true(chore.was_told_in_time);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 struct long_chore {
 	struct io_task task;
 	struct io_loop *loop;
@@ -327,6 +378,7 @@ int main(void)
 		ON_BOTH(message_from_the_loop_itself_needs_no_wake_up),
 		ON_BOTH(loops_wake_each_other),
 		ON_BOTH(deferred_task_runs_once_at_the_end_of_the_round),
+		ON_BOTH(what_has_come_is_told_before_a_timer_of_its_round),
 		ON_BOTH(long_task_has_a_round_and_runs_behind_what_is_sent_in_it),
 		ON_BOTH(long_task_is_told_that_something_has_come),
 		ON_BOTH(clock_of_the_loop_stands_still_within_a_round),
