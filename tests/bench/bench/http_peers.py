@@ -43,7 +43,6 @@ class HttpSluice(Sluice):
 class HttpHAProxy(HAProxy):
     """Any request may use any idle connection to the backend, as it is with the others."""
     name, title, base = "haproxy-http", "HAProxy", 8700
-    connections = DESCRIPTORS // 4
     tls = tls_policy = ""
 
     def launch(self):
