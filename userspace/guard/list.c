@@ -57,6 +57,15 @@ static struct slice next_word(struct slice *rest)
 	return word;
 }
 
+/* timegm() makes 2 March of 30 February. */
+static time_t time_of_existing_day(struct tm tm)
+{
+	int day = tm.tm_mday;
+	time_t time = timegm(&tm);
+
+	return tm.tm_mday == day ? time : -1;
+}
+
 int guard_parse_time(struct slice text, uint64_t *ret_s)
 {
 	char copy[24];
@@ -71,7 +80,7 @@ int guard_parse_time(struct slice text, uint64_t *ret_s)
 	end = strptime(copy, text.len > 10 ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%d", &tm);
 	if (!end || *end || (text.len != 10 && text.len != 20))
 		return -EINVAL;
-	time = timegm(&tm);
+	time = time_of_existing_day(tm);
 	if (time <= 0)
 		return -EINVAL;
 	*ret_s = (uint64_t)time;

@@ -76,6 +76,25 @@ static void every_bad_line_is_told_and_the_rest_taken(void **state)
 		      "or a comment after #\n");
 }
 
+static void a_day_that_does_not_exist_is_refused(void **state)
+{
+	(void)state;
+	assert_parsed("10.0.0.1 until 2026-02-30\n"
+		      "10.0.0.2 until 2026-04-31T12:00:00Z\n"
+		      "10.0.0.3 until 2100-02-29\n"
+		      "10.0.0.4 until 2026-12-31T24:00:00Z\n"
+		      "10.0.0.5 until 2028-02-29\n",
+		      1,
+		      "bad.txt:1: \"2026-02-30\" is not a time; expected 2026-12-31 or "
+		      "2026-12-31T12:00:00Z\n"
+		      "bad.txt:2: \"2026-04-31T12:00:00Z\" is not a time; expected 2026-12-31 or "
+		      "2026-12-31T12:00:00Z\n"
+		      "bad.txt:3: \"2100-02-29\" is not a time; expected 2026-12-31 or "
+		      "2026-12-31T12:00:00Z\n"
+		      "bad.txt:4: \"2026-12-31T24:00:00Z\" is not a time; expected 2026-12-31 or "
+		      "2026-12-31T12:00:00Z\n");
+}
+
 static void errors_are_bounded_and_printable(void **state)
 {
 	struct guard_list list = {};
@@ -147,6 +166,7 @@ int main(void)
 		cmocka_unit_test(file_has_networks_comments_and_times),
 		cmocka_unit_test(time_is_kept_with_its_network),
 		cmocka_unit_test(every_bad_line_is_told_and_the_rest_taken),
+		cmocka_unit_test(a_day_that_does_not_exist_is_refused),
 		cmocka_unit_test(errors_are_bounded_and_printable),
 		cmocka_unit_test(network_that_is_one_too_many_is_named),
 		cmocka_unit_test(file_that_cannot_be_read_is_named),
