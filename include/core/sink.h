@@ -2,6 +2,9 @@
 #ifndef SLUICE_CORE_SINK_H
 #define SLUICE_CORE_SINK_H
 
+#include "core/compiler.h"
+
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,7 +17,7 @@
 struct sink {
 	int fd;
 	bool is_owned;
-	bool is_pipe; /* or a terminal or socket: takes a piece at a time */
+	atomic_bool is_pipe; /* or a terminal or socket: takes a piece at a time */
 	enum {
 		SINK_WRITE, /* a file, or non-blocking by itself */
 		SINK_SEND,  /* a socket: the journal's */
@@ -27,6 +30,13 @@ void sink_open(int fd, struct sink *ret);
 
 /* A descriptor that does not block, of a file or a FIFO; it is ours now. */
 void sink_take(int fd, struct sink *ret);
+
+/**
+ * In the place of @sink comes @fresh, under the same descriptor: who writes at this moment reaches
+ * the one or the other. Both were taken; @fresh is closed.
+ * Return: 0; -errno: all is as it was.
+ */
+int sink_replace(struct sink *sink, struct sink *fresh) WARN_UNUSED;
 
 void sink_close(struct sink *sink);
 

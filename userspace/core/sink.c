@@ -45,6 +45,20 @@ void sink_take(int fd, struct sink *ret)
 	ret->is_pipe = fstat(fd, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
+int sink_replace(struct sink *sink, struct sink *fresh)
+{
+	bool was_pipe = sink->is_pipe, is_pipe = fresh->is_pipe;
+	int err = 0;
+
+	/* While a write may reach either, it is one that both take. */
+	sink->is_pipe = was_pipe || is_pipe;
+	if (dup3(fresh->fd, sink->fd, O_CLOEXEC) < 0)
+		err = -errno;
+	sink->is_pipe = err ? was_pipe : is_pipe;
+	sink_close(fresh);
+	return err;
+}
+
 void sink_close(struct sink *sink)
 {
 	if (sink->is_owned)

@@ -71,19 +71,13 @@ void access_log_unref(struct access_log *log)
 
 int access_log_reopen(struct access_log *log)
 {
-	struct sink fresh = {};
+	struct sink fresh;
 	int err;
 
 	if (strcmp(log->path, stdout_path) == 0)
 		return 0;
 	err = open_path(log->path, &fresh);
-	if (err)
-		return err;
-	/* In place: workers that write at this moment reach the old file or the new one. */
-	if (dup3(fresh.fd, log->sink.fd, O_CLOEXEC) < 0)
-		err = -errno;
-	sink_close(&fresh);
-	return err;
+	return err ? err : sink_replace(&log->sink, &fresh);
 }
 
 static void append_ms(struct strbuf *out, int64_t us)

@@ -143,32 +143,70 @@ static void reopen_follows_a_rotation(void **state)
 	rmdir(directory);
 }
 
+/* Fills the pipe that @reader reads. What does go out is whole lines: another worker's may follow.
+ */
+static void assert_whole_lines_go_out(struct access_log *log, int reader)
+{
+	uint64_t lost = access_log_lost_lines();
+	struct strbuf lines = {};
+	char bytes[4096], last = 0;
+	ssize_t got;
+
+	for (unsigned i = 0; i < 20000; i++)
+		strbuf_append_str(&lines, "a line that nobody reads\n");
+	access_log_write(log, &lines);
+	assert_true(access_log_lost_lines() > lost);
+	while ((got = read(reader, bytes, sizeof(bytes))) > 0)
+		last = bytes[got - 1];
+	assert_int_equal(last, '\n');
+	strbuf_done(&lines);
+}
+
+static int make_pipe(const char *path)
+{
+	int reader;
+
+	assert_int_equal(mkfifo(path, 0600), 0);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(reader >= 0);
+	return reader;
+}
+
 static void full_pipe_drops_lines_and_never_blocks(void **state)
 {
 	char directory[] = "/tmp/sluice-access-XXXXXX", path[64];
-	struct strbuf lines = {};
 	struct access_log *log;
-	uint64_t lost = access_log_lost_lines();
-	char bytes[4096], last = 0;
-	ssize_t got;
 	int reader;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/pipe", directory);
-	assert_int_equal(mkfifo(path, 0600), 0);
-	reader = open(path, O_RDONLY | O_NONBLOCK);
-	assert_true(reader >= 0);
+	reader = make_pipe(path);
 	log = open_log(path);
-	for (unsigned i = 0; i < 20000; i++)
-		strbuf_append_str(&lines, "a line that nobody reads\n");
-	access_log_write(log, &lines);
-	assert_true(access_log_lost_lines() > lost);
-	/* What did go out is whole lines: another worker's may follow. */
-	while ((got = read(reader, bytes, sizeof(bytes))) > 0)
-		last = bytes[got - 1];
-	assert_int_equal(last, '\n');
-	strbuf_done(&lines);
+	assert_whole_lines_go_out(log, reader);
+	access_log_unref(log);
+	close(reader);
+	unlink(path);
+	rmdir(directory);
+}
+
+static void a_pipe_in_the_place_of_a_file_is_written_as_a_pipe(void **state)
+{
+	char directory[] = "/tmp/sluice-access-XXXXXX", path[64];
+	struct access_log *log;
+	int reader;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/log", directory);
+	log = open_log(path);
+	assert_int_equal(unlink(path), 0);
+	reader = make_pipe(path);
+	assert_int_equal(access_log_reopen(log), 0);
+	assert_whole_lines_go_out(log, reader);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(access_log_reopen(log), 0);
+	assert_false(log->sink.is_pipe);
 	access_log_unref(log);
 	close(reader);
 	unlink(path);
@@ -232,6 +270,7 @@ int main(void)
 		cmocka_unit_test(json_line_is_valid_whatever_a_client_sent),
 		cmocka_unit_test(reopen_follows_a_rotation),
 		cmocka_unit_test(full_pipe_drops_lines_and_never_blocks),
+		cmocka_unit_test(a_pipe_in_the_place_of_a_file_is_written_as_a_pipe),
 		cmocka_unit_test(pipe_without_a_reader_is_an_error_and_not_waited_for),
 		cmocka_unit_test(full_disk_is_told_of),
 	};
