@@ -5,6 +5,7 @@
 #include "config/render.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/standard_fds.h"
 #include "demo/hints.h"
 #include "demo/origin.h"
 #include "io/loop.h"
@@ -382,6 +383,8 @@ int main(int argc, char **argv)
 	struct options options;
 	struct config *config;
 
+	if (standard_fds_take() < 0)
+		return EXIT_FAILED;
 	options_parse(argc, argv, &options);
 	switch (options.action) {
 	case ACTION_CHECK:

@@ -16,6 +16,7 @@ from lib import ask, traffic
 from lib.configs import FRONT, pool, simple
 from lib.daemon import Sluiced
 from lib.netns import BACKEND, PROXY, PROXY_BACK
+from lib.paths import SLUICECTL, SLUICED
 from lib.process import control_answers, wait_until
 
 NOBODY = pwd.getpwnam("nobody")
@@ -118,6 +119,19 @@ def test_signals_without_a_meaning_are_told_of_and_no_end(sluice, origin):
         sluice.process.signal(number)
     wait_until(lambda: sluice.process.stderr().count("is ignored") == 5, 5)
     assert "SIGUSR2" in sluice.process.stderr()
+    assert sluice.ctl_json("status")["state"] == "serving"
+
+
+def test_without_standard_files_no_other_file_takes_their_place(tmp_path, sluice, origin):
+    """What is written to standard error would go into the file or socket that has its number."""
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    sluice.start(simple(origin, top={"access_log": {"path": str(tmp_path / "access.log")}}),
+                 prefix=closed)
+    for number in range(3):
+        assert os.readlink(f"/proc/{sluice.process.pid}/fd/{number}") == "/dev/null"
+    done = subprocess.run([*closed, SLUICECTL, "--socket", str(sluice.socket_path), "status"],
+                          timeout=10, check=False)
+    assert done.returncode == 1
     assert sluice.ctl_json("status")["state"] == "serving"
 
 
@@ -250,7 +264,6 @@ def test_unprivileged_transparent_is_a_clear_error(net, open_directory, origin):
 
 
 def test_version_and_help(sluice):
-    from lib.paths import SLUICECTL, SLUICED  # pylint: disable=import-outside-toplevel
     for binary in (SLUICED, SLUICECTL):
         for option in ("--version", "--help"):
             done = subprocess.run([binary, option], capture_output=True, text=True, timeout=10)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The process around sluicectl: what the terminal can do is found out here, the rest is in run.c.
  */
+#include "core/standard_fds.h"
 #include "ctl/ctl_internal.h"
 
 #include <locale.h>
@@ -28,6 +29,8 @@ int main(int argc, char **argv)
 	};
 	int status;
 
+	if (standard_fds_take() < 0)
+		return CTL_EXIT_FAILED;
 	setlocale(LC_CTYPE, ""); /* for the widths of characters */
 	terminal_size(STDOUT_FILENO, &screen.width, &screen.height);
 	status = ctl_run(argc, argv, &screen);
