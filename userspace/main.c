@@ -223,15 +223,25 @@ static void drain(struct daemon *daemon, int signal)
 	server_drain(daemon->server, on_drained, daemon);
 }
 
-/* SIGUSR2 is other proxies' hot upgrade: who sends it should not believe that there was one. */
+/* What other proxies do then: who sends it should not believe that it was done. */
+static const char *hint_for(uint32_t signal)
+{
+	switch (signal) {
+	case SIGUSR2:
+		return ": sockets are not handed over to another sluiced: restart";
+	case SIGTTOU:
+		return ": listeners cannot be paused";
+	case SIGTTIN:
+		return ": no listener is paused";
+	default:
+		return "";
+	}
+}
+
 static void ignore(const struct signalfd_siginfo *signal)
 {
-	const char *hint = signal->ssi_signo == SIGUSR2
-				   ? ": sockets are not handed over to another sluiced: restart"
-				   : "";
-
 	log_warn("SIG%s of process %u is ignored%s", sigabbrev_np((int)signal->ssi_signo),
-		 signal->ssi_pid, hint);
+		 signal->ssi_pid, hint_for(signal->ssi_signo));
 }
 
 static void on_signal(struct io_watch *watch, uint32_t ready)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which signals mean something to the daemon, and that none ends it by surprise. */
+/* Which signals mean something to the daemon, and that none ends or stops it by surprise. */
 #include "process/signals.h"
 #include "core/log.h"
 
@@ -10,8 +10,10 @@
 
 static const int ends[] = {SIGTERM, SIGINT, SIGQUIT};
 
-/* Those after SIGUSR1 have no meaning here; left alone, each would kill the process. */
-static const int others[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGIO, SIGPWR};
+/* Those after SIGUSR1 have no meaning here; left alone, each would kill the process, and the last
+ * two would stop it. */
+static const int others[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
+			     SIGIO,  SIGPWR,  SIGTTIN, SIGTTOU};
 
 static void add(sigset_t *set, const int *signals, size_t count)
 {
