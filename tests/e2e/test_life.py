@@ -188,6 +188,15 @@ def test_a_service_manager_is_told(net, tmp_path, sluice, origin, keep):
     sluice.wait_clean(5)
 
 
+def test_a_pin_path_that_cannot_be_used_is_warned_of(tmp_path, sluice, origin):
+    acceleration = {"mode": "splice", "pin_path": str(tmp_path)}
+    sluice.start(simple(origin, top={"acceleration": acceleration}))
+    told = next(line for line in sluice.process.stderr().splitlines() if str(tmp_path) in line)
+    assert " warn " in told
+    assert "ends with the daemon" in told
+    assert "not in a BPF file system" in told
+
+
 @pytest.fixture
 def open_directory(net, io):
     """A directory of nobody's: pytest's own are root's alone."""

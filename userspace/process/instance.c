@@ -42,7 +42,7 @@ int instance_claim(const struct config *config, struct pin **ret)
 		return err;
 	}
 	if (err)
-		log_info(
+		log_warn(
 			"acceleration: what the packet programs carry ends with the daemon: %s: %s",
 			directory,
 			err == -ENODEV ? "not in a BPF file system: `mount -t bpf bpf "
