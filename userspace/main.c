@@ -127,8 +127,16 @@ static void notify_ready(struct daemon *daemon)
 		   server_config(daemon->server)->nlisteners, facts.workers);
 }
 
-/* What the process does beside. The log may be written otherwise now, and READY=1 would take back
- * STOPPING=1. */
+/* RELOADING=1 and READY=1 would take back STOPPING=1. */
+static void on_reload_begins(void *context)
+{
+	struct daemon *daemon = context;
+
+	if (!server_is_draining(daemon->server))
+		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
+}
+
+/* The log may be written otherwise now. */
 static void on_reloaded(void *context, int err)
 {
 	struct daemon *daemon = context;
@@ -143,8 +151,6 @@ static void reload(void *context, struct server_reload *reload)
 {
 	struct daemon *daemon = context;
 
-	if (!server_is_draining(daemon->server))
-		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
 	server_reload(daemon->server, reload);
 }
 
@@ -309,6 +315,7 @@ static int start_demo(struct daemon *daemon, const struct config *config)
 static int start_server(struct daemon *daemon, struct config *config, bool is_demo)
 {
 	const struct admin_actions actions = {.reload = reload, .context = daemon};
+	const struct server_reload_watch watch = {on_reload_begins, on_reloaded, daemon};
 	struct strbuf errors = {};
 	int err = is_demo ? start_demo(daemon, config) : 0;
 
@@ -318,7 +325,7 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 	if (!err)
 		err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
 	if (!err) {
-		server_watch_reloads(daemon->server, on_reloaded, daemon);
+		server_watch_reloads(daemon->server, &watch);
 		admin_start(daemon->admin, daemon->loop, daemon->server, &actions);
 	} else {
 		admin_free(daemon->admin);

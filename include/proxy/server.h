@@ -58,9 +58,16 @@ struct server_reload {
  */
 void server_reload(struct server *server, struct server_reload *reload);
 
-/* @on_reloaded: after each, before those who asked for it are told. @err: as theirs. */
-void server_watch_reloads(struct server *server, void (*on_reloaded)(void *context, int err),
-			  void *context);
+/* Of each reload, however many have asked for it. */
+struct server_reload_watch {
+	void (*on_begin)(void *context); /* before the file is read */
+	/* Before those who asked are told. @err: as theirs. */
+	void (*on_end)(void *context, int err);
+	void *context;
+};
+
+/* NULL members are not called. */
+void server_watch_reloads(struct server *server, const struct server_reload_watch *watch);
 
 /* By hand, until the next reload; loads the packet programs where there are none yet. Return: 0;
  * -ESHUTDOWN; another -errno: the mode before stays. */

@@ -25,9 +25,8 @@ struct reloader {
 	struct server *server;
 	struct list_node waiting; /* struct server_reload: for the next one */
 	bool is_busy;
-	bool is_settling;                            /* in force, but not with every worker */
-	void (*on_reloaded)(void *context, int err); /* NULL: nobody watches */
-	void *context;
+	bool is_settling; /* in force, but not with every worker */
+	struct server_reload_watch watch;
 
 	/* Of the one under way. */
 	struct list_node asking;
@@ -121,8 +120,8 @@ static void finish(struct reloader *reloader)
 	geography_done(&reloader->places);
 	areas_unref(reloader->like);
 	reloader->like = NULL;
-	if (reloader->on_reloaded)
-		reloader->on_reloaded(reloader->context, reloader->err);
+	if (reloader->watch.on_end)
+		reloader->watch.on_end(reloader->watch.context, reloader->err);
 	tell(reloader);
 	strbuf_done(&reloader->text);
 	reloader->text = (struct strbuf){};
@@ -241,6 +240,8 @@ static void begin(struct reloader *reloader)
 
 	reloader->is_busy = true;
 	list_splice_back(&reloader->asking, &reloader->waiting);
+	if (reloader->watch.on_begin)
+		reloader->watch.on_begin(reloader->watch.context);
 	reloader->err = read_file(reloader);
 	if (!reloader->err && reloader->config->geo.ndatabases) {
 		reloader->before = snapshot_ref(server->snapshot);
@@ -291,11 +292,9 @@ void server_reload(struct server *server, struct server_reload *reload)
 	begin_all(server->reloader);
 }
 
-void server_watch_reloads(struct server *server, void (*on_reloaded)(void *context, int err),
-			  void *context)
+void server_watch_reloads(struct server *server, const struct server_reload_watch *watch)
 {
-	server->reloader->on_reloaded = on_reloaded;
-	server->reloader->context = context;
+	server->reloader->watch = *watch;
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */

@@ -361,6 +361,34 @@ static void who_asks_while_a_reload_is_under_way_is_for_the_next(void **state)
 	assert_non_null(f->served.server->snapshot->places.geo);
 }
 
+static void note_begin(void *context)
+{
+	strbuf_append_str(context, "begin ");
+}
+
+static void note_end(void *context, int err)
+{
+	strbuf_append_str(context, err ? "failure " : "end ");
+}
+
+/* For each RELOADING=1 a service manager waits for one READY=1. */
+static void a_watcher_hears_of_each_reload_once_however_many_ask(void **state)
+{
+	struct fixture *f = *state;
+	struct strbuf heard = {};
+	const struct server_reload_watch watch = {note_begin, note_end, &heard};
+	struct asked_reload first, second, third;
+
+	server_watch_reloads(f->served.server, &watch);
+	ask_with_databases(f, GEO("city.mmdb"), &first);
+	ask_reload(f->served.server, &second);
+	ask_reload(f->served.server, &third);
+	assert_string_equal(heard.text, "begin ");
+	wait_for(f, &third);
+	assert_string_equal(heard.text, "begin end begin end ");
+	strbuf_done(&heard);
+}
+
 /* The file that is read is that of the order, not of the start of the one before. */
 static void what_is_asked_for_meanwhile_is_what_is_in_force_then(void **state)
 {
@@ -464,6 +492,7 @@ int main(void)
 		EACH(a_worker_that_hangs_does_not_hold_a_reload_up_for_ever),
 		EACH(the_end_does_not_wait_for_who_takes_a_reload),
 		EACH(who_asks_while_a_reload_is_under_way_is_for_the_next),
+		EACH(a_watcher_hears_of_each_reload_once_however_many_ask),
 		EACH(what_is_asked_for_meanwhile_is_what_is_in_force_then),
 		EACH(a_database_that_is_not_there_changes_nothing),
 		EACH(a_reload_that_the_end_overtakes_is_refused),
