@@ -3,56 +3,64 @@
  */
 #include "config/config_internal.h"
 
-static bool has_share(const struct config_action *action, size_t pool)
-{
-	for (size_t i = 0; i < action->nsplit; i++)
-		if (action->split[i].pool.index == pool)
-			return true;
-	return false;
-}
+/* By pool: whether a listener of mode http sends requests there, or copies of them. */
+struct uses {
+	struct use {
+		bool is_asked, is_copied;
+	} * of;
+	size_t count;
+};
 
-bool route_leads_to(const struct config_route *route, size_t pool)
+void for_each_pool_of(const struct config_listener *listener,
+		      void (*visit)(size_t pool, void *context), void *context)
 {
-	const struct config_action *action = &route->action;
-
-	switch (action->kind) {
-	case CONFIG_ACTION_POOL:
-		return action->pool.index == pool;
-	case CONFIG_ACTION_SPLIT:
-		return has_share(action, pool);
-	default:
-		return false;
-	}
-}
-
-/* Whether its requests go there, or copies of them. */
-static bool listener_asks(const struct config_listener *listener, size_t pool, bool or_mirrors)
-{
-	if (listener->mode != CONFIG_MODE_HTTP)
-		return false;
-	if (listener->has_default_pool && listener->default_pool == pool)
-		return true;
+	if (listener->has_default_pool)
+		visit(listener->default_pool, context);
 	for (size_t i = 0; i < listener->nroutes; i++) {
-		const struct config_route *route = &listener->routes[i];
+		const struct config_action *action = &listener->routes[i].action;
 
-		if (route_leads_to(route, pool) ||
-		    (or_mirrors && route->mirror.pool.name && route->mirror.pool.index == pool))
-			return true;
+		if (action->kind == CONFIG_ACTION_POOL)
+			visit(action->pool.index, context);
+		for (size_t s = 0; action->kind == CONFIG_ACTION_SPLIT && s < action->nsplit; s++)
+			visit(action->split[s].pool.index, context);
 	}
-	return false;
+}
+
+static void note_asked(size_t pool, void *context)
+{
+	struct uses *uses = context;
+
+	if (pool < uses->count)
+		uses->of[pool].is_asked = true;
+}
+
+static void note_mirrors(struct uses *uses, const struct config_listener *listener)
+{
+	for (size_t i = 0; i < listener->nroutes; i++) {
+		const struct config_pool_name *pool = &listener->routes[i].mirror.pool;
+
+		if (pool->name && pool->index < uses->count)
+			uses->of[pool->index].is_copied = true;
+	}
+}
+
+static void note_uses(struct uses *uses, const struct config *config)
+{
+	for (size_t i = 0; i < config->nlisteners; i++) {
+		if (config->listeners[i].mode != CONFIG_MODE_HTTP)
+			continue;
+		for_each_pool_of(&config->listeners[i], note_asked, uses);
+		note_mirrors(uses, &config->listeners[i]);
+	}
 }
 
 static void check_asked(struct checker *checker, size_t pool, const struct node *node,
-			const char *option, bool or_mirrors)
+			const char *option, bool is_asked)
 {
-	const struct config *config = checker->config;
 	const struct node *at = node_member(node, option);
 
-	if (!at || !config->pools[pool].is_bound)
+	if (!at || !checker->config->pools[pool].is_bound || is_asked)
 		return;
-	for (size_t i = 0; i < config->nlisteners; i++)
-		if (listener_asks(&config->listeners[i], pool, or_mirrors))
-			return;
 	diagnose(checker->diagnostics, at,
 		 "%s is for mode http, and no such listener sends requests to this pool; expected "
 		 "one that does, or no %s",
@@ -62,11 +70,20 @@ static void check_asked(struct checker *checker, size_t pool, const struct node 
 void check_pool_use(struct checker *checker)
 {
 	const struct node *item = node_first(node_member(checker->root, "pools"));
+	struct uses uses = {.count = checker->config->npools};
 
 	if (checker->is_partial)
 		return;
-	for (size_t i = 0; item && i < checker->config->npools; i++, item = item->next) {
-		check_asked(checker, i, item, "hash_key", true);
-		check_asked(checker, i, item, "sticky", false);
+	uses.of = arena_alloc_array(checker->arena, uses.count, sizeof(*uses.of));
+	if (!uses.of) {
+		checker->is_out_of_memory = true;
+		return;
+	}
+	note_uses(&uses, checker->config);
+	for (size_t i = 0; item && i < uses.count; i++, item = item->next) {
+		const struct use *use = &uses.of[i];
+
+		check_asked(checker, i, item, "hash_key", use->is_asked || use->is_copied);
+		check_asked(checker, i, item, "sticky", use->is_asked);
 	}
 }

@@ -378,8 +378,10 @@ void check_dispatch_size(struct checker *checker);
 /* Whether what an endpoint gets comes back to it: check_loops.c. */
 void check_loops(struct checker *checker);
 
-/* Whether what a route takes goes to a pool, mirrors aside: check_pool_use.c. */
-bool route_leads_to(const struct config_route *route, size_t pool);
+/* Visits the pools that what a listener takes may go to, mirrors aside, some of them more than
+ * once: check_pool_use.c. */
+void for_each_pool_of(const struct config_listener *listener,
+		      void (*visit)(size_t pool, void *context), void *context);
 /* Different ones of a pool's endpoints; stops counting above CONFIG_LOCATIONS_MAX: check_geo.c. */
 size_t count_locations(const struct config_pool *pool);
 

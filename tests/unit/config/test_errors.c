@@ -1038,6 +1038,41 @@ static void listeners_behind_one_another_are_no_loop(void **state)
 		assert_warning(fine[i], "");
 }
 
+/* Each listener sends to the one before it: what is followed step by step takes minutes. */
+static void a_chain_of_thousands_of_listeners_is_looked_through(void **state)
+{
+	const unsigned count = 5000;
+	struct strbuf text = {};
+
+	(void)state;
+	strbuf_append_str(&text, "listeners:\n");
+	for (unsigned i = 1; i <= count; i++)
+		strbuf_printf(&text, "- {name: l%u, bind: '10.0.0.1:%u', pool: p%u}\n", i, i, i);
+	strbuf_append_str(&text, "pools:\n");
+	for (unsigned i = 1; i <= count; i++)
+		strbuf_printf(&text, "- {name: p%u, endpoints: ['10.0.0.%u:%u']}\n", i,
+			      i == 1 ? 2 : 1, i - (i > 1));
+	assert_warning(text.text, "");
+	strbuf_done(&text);
+}
+
+static void a_loop_is_found_beside_and_behind_what_is_none(void **state)
+{
+	(void)state;
+	/* From a to b and c, of which b leads back to itself, and c by a route to b. */
+	assert_warning("listeners:\n"
+		       "- {name: a, bind: '10.0.0.1:1', mode: http, routes: [{match: {path: /}, "
+		       "split: [{pool: b, weight: 1}, {pool: c, weight: 1}]}]}\n"
+		       "- {name: b, bind: '10.0.0.1:2', mode: http, routes: [{match: {path: /}, "
+		       "pool: b}]}\n"
+		       "- {name: c, bind: '10.0.0.1:3', pool: b}\n"
+		       "pools:\n"
+		       "- {name: b, endpoints: ['10.0.0.1:2', '10.0.0.9:2']}\n"
+		       "- {name: c, endpoints: ['10.0.0.1:3', '10.0.0.1:4']}\n",
+		       "t:6:25: warning: address: \"10.0.0.1:2\" is listener b, whose routes may "
+		       "send back here: a loop then\n");
+}
+
 /* A file is often cut short by a full disk: that is an error or a file, never a crash. */
 static void a_file_cut_anywhere_does_no_harm(void **state)
 {
@@ -1221,6 +1256,8 @@ int main(void)
 		cmocka_unit_test(a_listener_whose_pools_have_too_many_places_is_refused),
 		cmocka_unit_test(a_way_back_that_routes_may_not_take_is_told),
 		cmocka_unit_test(listeners_behind_one_another_are_no_loop),
+		cmocka_unit_test(a_chain_of_thousands_of_listeners_is_looked_through),
+		cmocka_unit_test(a_loop_is_found_beside_and_behind_what_is_none),
 		cmocka_unit_test(a_file_cut_anywhere_does_no_harm),
 		cmocka_unit_test(nesting_ends_at_32_levels),
 		cmocka_unit_test(a_file_above_16_mib_is_refused),
