@@ -37,10 +37,10 @@ struct admin_connection {
 
 /* What is spoken on a port. */
 struct admin_protocol {
-	const char *name; /* for the log */
-	uint32_t max_connections;
-	uint32_t input_max;  /* bytes of one request; so many never wait for more */
-	uint32_t timeout_ms; /* for a request to come, and for its answer to be taken */
+	const char *name;         /* for the log */
+	uint32_t max_connections; /* with so many, the one that is idle for longest goes */
+	uint32_t input_max;       /* bytes of one request; so many never wait for more */
+	uint32_t timeout_ms;      /* for a request to come, and for its answer to be taken */
 	/*
 	 * Looks for a request at the start of @bytes and answers it, now or later.
 	 * Return: the request's bytes; 0: more are needed.
@@ -53,7 +53,7 @@ struct admin_port {
 	const struct admin_protocol *protocol;
 	struct io_loop *loop;
 	struct io_acceptor acceptor;
-	struct list_node connections;
+	struct list_node connections; /* that was answered last: at the end */
 	void (*on_stopped)(struct admin_port *port);
 	uint32_t count; /* of connections */
 	int fd;

@@ -5,7 +5,8 @@
  * listen holds one answer and one request of memory.
  *
  *   WAITING ──request──► BUSY ──answer sent──► WAITING
- *      │ timeout, EOF      │ last answer sent
+ *      │ timeout, EOF,     │ last answer sent
+ *      │ room for others   │
  *      ▼                   ▼
  *    closed ◄──EOF, 2 s── LINGERING: what still comes is dropped, since closing with unread bytes
  *                         sends a RST, which may overtake the answer (RFC 9112 section 9.6)
@@ -41,6 +42,29 @@ static void close_connection(struct admin_connection *connection)
 {
 	io_timer_stop(connection->port->loop, &connection->timer);
 	io_stream_close(&connection->stream, IO_CLOSE_FIN);
+}
+
+static bool is_idle(const struct admin_connection *connection)
+{
+	return !connection->is_busy && !connection->is_lingering;
+}
+
+/* The next one to come waits for no connection that asks nothing: where all places are taken, the
+ * one that has been idle for longest goes. */
+static void make_room(struct admin_port *port)
+{
+	if (port->count < port->protocol->max_connections || port->is_stopping)
+		return;
+	list_for_each (node, &port->connections) {
+		struct admin_connection *connection = list_entry(node, struct admin_connection,
+								 node);
+
+		if (!is_idle(connection))
+			continue;
+		if (!io_stream_is_closing(&connection->stream))
+			close_connection(connection);
+		return;
+	}
 }
 
 static void restart_timer(struct admin_connection *connection)
@@ -126,8 +150,11 @@ static void on_sent(struct io_stream *stream, int status)
 		return;
 	}
 	connection->is_busy = false;
+	list_remove(&connection->node);
+	list_push_back(&connection->port->connections, &connection->node);
 	restart_timer(connection);
 	process(connection);
+	make_room(connection->port);
 }
 
 static void on_stream_closed(struct io_stream *stream)
@@ -197,9 +224,11 @@ static void on_accept(struct io_acceptor *acceptor, int fd)
 	}
 	connection->port = port;
 	connection->timer.on_expire = on_timeout;
-	list_push_back(&port->connections, &connection->node);
-	if (++port->count == port->protocol->max_connections)
+	if (++port->count == port->protocol->max_connections) {
 		io_acceptor_pause(acceptor);
+		make_room(port);
+	}
+	list_push_back(&port->connections, &connection->node);
 	io_stream_init(&connection->stream, port->loop, fd, &stream_ops);
 	io_stream_recv_start(&connection->stream);
 	restart_timer(connection);
