@@ -5,6 +5,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,8 @@ struct fixture {
 	bool is_reload_slow; /* it ends when the client posts @end_reload */
 	struct io_message end_reload;
 	struct server_reload *asked;
+	struct io_message meeting;
+	sem_t has_met;
 };
 
 static const enum io_backend backends[] = {IO_BACKEND_EPOLL, IO_BACKEND_URING};
@@ -51,6 +54,20 @@ static void on_reload(void *context, struct server_reload *reload)
 	fixture->asked = reload;
 	if (!fixture->is_reload_slow)
 		end_reload(fixture);
+}
+
+static void on_meeting(struct io_message *message)
+{
+	sem_post(&container_of(message, struct fixture, meeting)->has_met);
+}
+
+/* What one of the two threads did before, the other sees behind it: around what both touch. */
+static void meet(struct fixture *fixture)
+{
+	fixture->meeting.on_message = on_meeting;
+	io_loop_post(fixture->loop, &fixture->meeting);
+	while (sem_wait(&fixture->has_met) < 0)
+		continue;
 }
 
 /* --- The client's side -------------------------------------------------------- */
@@ -188,6 +205,7 @@ static void set_up(struct fixture *fixture, enum io_backend backend)
 	fixture->config.admin.socket_mode = 0640;
 	fixture->reload_text = "";
 	fixture->over.on_message = on_over;
+	sem_init(&fixture->has_met, 0, 0);
 	assert_int_equal(
 		address_parse(slice_from_str("127.0.0.1:0"), &fixture->config.admin.listen), 0);
 	assert_int_equal(io_loop_new(&options, &fixture->loop), 0);
@@ -202,6 +220,7 @@ static void tear_down(struct fixture *fixture)
 
 	admin_free(fixture->admin);
 	io_loop_free(fixture->loop);
+	sem_destroy(&fixture->has_met);
 	snprintf(run, sizeof(run), "%s/run", fixture->directory);
 	assert_int_equal(access(fixture->path, F_OK), -1);
 	rmdir(run);
@@ -347,6 +366,7 @@ static void steer(struct fixture *fixture)
 	if (!strstr(text, "\"ok\":true") || !strstr(text, "\"admin\":\"drain\""))
 		note(fixture, "drain");
 	free(text);
+	meet(fixture);
 	if (atomic_load(&endpoints[0].admin) != ENDPOINT_READY ||
 	    atomic_load(&endpoints[1].admin) != ENDPOINT_DRAIN ||
 	    fixture->server.pool.touched != 1 || fixture->server.refreshed != 1)
@@ -375,11 +395,14 @@ static void reload(struct fixture *fixture)
 	int fd = dial_control(fixture);
 
 	fixture->reload_text = "workers: needs a restart\n";
+	meet(fixture);
 	expect(fixture, fd, "{\"v\":1,\"command\":\"reload\"}\n",
 	       "{\"v\":1,\"ok\":true,\"result\":{\"generation\":2,"
 	       "\"warnings\":\"workers: needs a restart\\u000a\",\"pending\":\"\"}}\n");
+	meet(fixture);
 	fixture->reload_result = -EINVAL;
 	fixture->reload_text = "f:1:2: bad\n";
+	meet(fixture);
 	expect(fixture, fd, "{\"v\":1,\"command\":\"reload\"}\n",
 	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"reload_failed\","
 	       "\"message\":\"f:1:2: bad\\u000a\"}}\n");
@@ -393,6 +416,7 @@ static void reload_slowly(struct fixture *fixture)
 
 	fixture->is_reload_slow = true;
 	fixture->end_reload.on_message = on_end_reload;
+	meet(fixture);
 	say(fd, "{\"v\":1,\"command\":\"reload\"}\n");
 	if (poll(&waiting, 1, 50) != 0)
 		note(fixture, "the reload is answered before it is done");
@@ -432,8 +456,10 @@ static void look_at_places(struct fixture *fixture)
 	expect(fixture, fd, "{\"v\":1,\"command\":\"geo\"}\n",
 	       "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"not_found\",\"message\":\"there are "
 	       "no databases of places: the configuration has no geo.databases\"}}\n");
+	meet(fixture);
 	if (geo_open(paths, ARRAY_SIZE(paths), &fixture->server.geo, &errors))
 		note(fixture, "the databases cannot be opened");
+	meet(fixture);
 	expect(fixture, fd, "{\"v\":1,\"command\":\"geo\",\"addresses\":[\"192.0.2.1\",\"::1\"]}\n",
 	       "{\"v\":1,\"ok\":true,\"result\":{\"databases\":["
 	       "{\"path\":\"" COUNTRIES "\",\"type\":\"Test-Country\"," BUILT
@@ -449,6 +475,7 @@ static void look_at_places(struct fixture *fixture)
 	       "{\"path\":\"" SYSTEMS "\"," BUILT "\"country\":\"\",\"continent\":\"\","
 	       "\"asn\":64500,\"organisation\":\"Example Net\"}]},"
 	       "{\"address\":\"::1\"," NOTHING ",\"databases\":[]}]}}\n");
+	meet(fixture);
 	geo_unref(fixture->server.geo);
 	close(fd);
 }
@@ -549,8 +576,10 @@ static void filter(struct fixture *fixture)
 
 	count_connections(fixture, fd, "", 3, 3);
 	count_connections(fixture, fd, ",\"limit\":1", 1, 3);
+	meet(fixture);
 	if (fixture->server.limit_asked != 1)
 		note(fixture, "without a filter the limit goes to the workers");
+	meet(fixture);
 	count_connections(fixture, fd, ",\"state\":\"relay\",\"limit\":1", 1, 2);
 	count_connections(fixture, fd, ",\"endpoint\":\"b.internal:80\"", 1, 1);
 	count_connections(fixture, fd, ",\"listener\":\"web\",\"pool\":\"app\"", 3, 3);
@@ -571,6 +600,7 @@ static void leave_early(struct fixture *fixture)
 	int fd = dial_control(fixture);
 
 	fixture->server.is_slow = true;
+	meet(fixture);
 	say(fd, "{\"v\":1,\"command\":\"connections\"}\n");
 	close(fd);
 	/* The next connection is served while the first is held. */
