@@ -312,8 +312,15 @@ static int start_demo(struct daemon *daemon, const struct config *config)
 	return err;
 }
 
+static bool has_end_signal(const struct patience *patience)
+{
+	(void)patience;
+	return signals_have_end();
+}
+
 static int start_server(struct daemon *daemon, struct config *config, bool is_demo)
 {
+	static const struct patience until_signal = {has_end_signal};
 	const struct admin_actions actions = {.reload = reload, .context = daemon};
 	const struct server_reload_watch watch = {on_reload_begins, on_reloaded, daemon};
 	struct strbuf errors = {};
@@ -323,7 +330,8 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 		return err;
 	err = admin_open(config, &daemon->admin, &errors);
 	if (!err)
-		err = server_start(config, daemon->loop, daemon->pin, &daemon->server, &errors);
+		err = server_start(config, daemon->loop, daemon->pin, &until_signal,
+				   &daemon->server, &errors);
 	if (!err) {
 		server_watch_reloads(daemon->server, &watch);
 		admin_start(daemon->admin, daemon->loop, daemon->server, &actions);
@@ -331,7 +339,9 @@ static int start_server(struct daemon *daemon, struct config *config, bool is_de
 		admin_free(daemon->admin);
 	}
 	log_lines(err ? LOG_ERROR : LOG_WARN, "", errors.text);
-	if (err)
+	if (err == -ECANCELED)
+		log_info("stopped before the start was done: a signal came");
+	else if (err)
 		log_error("cannot start%s%s", errors.len ? "" : ": ",
 			  errors.len ? ", for what is said above" : strerror(-err));
 	strbuf_done(&errors);
@@ -372,9 +382,9 @@ static int run(struct config *config, const struct options *options)
 		config_free(config);
 		return EXIT_FAILED;
 	}
-	if (start_server(&daemon, config, options->is_demo) < 0)
-		_exit(EXIT_FAILED); /* threads may run already: nothing of ours outlives the process
-				     */
+	err = start_server(&daemon, config, options->is_demo);
+	if (err) /* threads may run already: nothing of ours outlives the process */
+		_exit(err == -ECANCELED ? EXIT_OK : EXIT_FAILED);
 	daemon.signals.on_ready = on_signal;
 	err = io_watch_start(&daemon.signals, daemon.loop, signals, IO_READABLE);
 	if (!err) {

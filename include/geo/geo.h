@@ -5,6 +5,7 @@
 #include "core/address.h"
 #include "core/compiler.h"
 #include "core/earth.h"
+#include "core/patience.h"
 #include "core/strbuf.h"
 
 #include <stdbool.h>
@@ -65,11 +66,12 @@ struct slice geo_organisation(const struct geo *geo, const struct address *addre
  * come as such, not where IPv6 databases have them too (6to4, Teredo).
  * @judge: asked of what is unknown too.
  * @visit: 0; -errno ends it all.
- * Return: 0; what @visit returned; -EINVAL: a database is damaged; -ENOMEM.
+ * Return: 0; what @visit returned; -EINVAL: a database is damaged; -ECANCELED: @patience is over;
+ * -ENOMEM.
  */
 int geo_for_each(const struct geo *geo, bool (*judge)(const struct geo_facts *facts, void *context),
-		 int (*visit)(const struct prefix *network, void *context),
-		 void *context) WARN_UNUSED;
+		 int (*visit)(const struct prefix *network, void *context), void *context,
+		 const struct patience *patience) WARN_UNUSED;
 
 /**
  * All networks that databases tell apart, with what they tell: in order, first those of IPv4, then
@@ -80,7 +82,7 @@ int geo_for_each(const struct geo *geo, bool (*judge)(const struct geo_facts *fa
 int geo_walk(const struct geo *geo,
 	     int (*visit)(const struct prefix *network, const struct geo_facts *facts,
 			  void *context),
-	     void *context) WARN_UNUSED;
+	     void *context, const struct patience *patience) WARN_UNUSED;
 
 /* A number that changes when one of the files does; blocks on them as stat() does. */
 uint64_t geo_stamp(const char *const *paths, size_t count);

@@ -4,6 +4,8 @@
 
 #include "core/compiler.h"
 
+#include <stdbool.h>
+
 /*
  * SIGTERM, SIGINT and SIGQUIT (what nginx's operators send) drain, SIGHUP reloads, SIGUSR1 opens
  * the access log anew. Others that would end a process without a word are no more than told of.
@@ -20,5 +22,8 @@ void signals_hold(void);
  * thread. Return: the descriptor; -errno, told in the log.
  */
 int signals_open(void) WARN_UNUSED;
+
+/* Whether one that ends the daemon waits to be read from that descriptor. Thread: any. */
+bool signals_have_end(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "core/compiler.h"
 #include "core/list.h"
+#include "core/patience.h"
 #include "core/strbuf.h"
 #include "io/loop.h"
 
@@ -33,10 +34,12 @@ int server_check(const struct config *config, struct strbuf *ret_errors) WARN_UN
  * @loop:       the control thread's, borrowed.
  * @pin:        where spliced connections outlive the daemon, borrowed until server_free(); NULL:
  *              they do not.
+ * @patience:   asked while databases of places are read; NULL has no end.
  * @ret_errors: a line for each listener that could not be opened, and so on.
- * Return: 0; -errno.
+ * Return: 0; -ECANCELED: @patience was over; -errno.
  */
-int server_start(struct config *config, struct io_loop *loop, struct pin *pin, struct server **ret,
+int server_start(struct config *config, struct io_loop *loop, struct pin *pin,
+		 const struct patience *patience, struct server **ret,
 		 struct strbuf *ret_errors) WARN_UNUSED;
 
 /* A reload that somebody has asked for; the server's until on_done. */

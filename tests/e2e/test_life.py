@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from lib import ask, traffic
+from lib import ask, mmdb, traffic
 from lib.configs import FRONT, pool, simple
 from lib.daemon import Sluiced
 from lib.netns import BACKEND, PROXY, PROXY_BACK
@@ -111,6 +111,30 @@ def test_a_signal_that_comes_before_the_configuration_is_no_end(sluice, origin):
         sluice.process.signal(signal.SIGUSR1)
         json.dump(sluice.complete(simple(origin)), config)
     sluice.process.wait_ready(lambda: control_answers(sluice.socket_path))
+
+
+def in_a_maze(tmp_path, origin):
+    """Gathering its places takes longer than any test waits."""
+    (tmp_path / "maze.mmdb").write_bytes(mmdb.maze(mmdb.country("DE", "EU")))
+    return simple(origin, top={"geo": {"databases": [str(tmp_path / "maze.mmdb")]},
+                               "guard": {"mode": "monitor", "geo": {"block": {"country": ["DE"]}}}})
+
+
+def test_a_signal_ends_a_start_that_gathers_places(tmp_path, sluice, origin):
+    sluice.launch(in_a_maze(tmp_path, origin))
+    wait_until(lambda: int(sluice.process.status()["SigBlk"], 16) >> (signal.SIGTERM - 1) & 1, 5)
+    sluice.process.signal(signal.SIGTERM)
+    sluice.wait_clean(5)
+    assert "stopped before the start was done" in sluice.process.stderr()
+    assert not sluice.socket_path.exists()
+
+
+def test_the_end_does_not_wait_for_places_that_are_gathered(tmp_path, sluice, origin):
+    sluice.start(simple(origin))
+    sluice.reload(in_a_maze(tmp_path, origin))
+    assert "guard.geo" in sluice.ctl_json("status")["config"]["pending"]
+    sluice.process.signal(signal.SIGTERM)
+    sluice.wait_clean(5)
 
 
 def test_signals_without_a_meaning_are_told_of_and_no_end(sluice, origin):

@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
 		if (address_parse_ip(slice_from_str("192.0.2.1"), 0, &address) == 0)
 			(void)geo_organisation(geo, &address);
-		(void)!geo_for_each(geo, is_known, compare, &check);
+		(void)!geo_for_each(geo, is_known, compare, &check, NULL);
 	}
 	geo_unref(geo);
 	strbuf_done(&errors);

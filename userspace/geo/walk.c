@@ -13,6 +13,9 @@
  */
 #define STEPS_MAX 200000000u
 
+/* Between two looks whether it is still wanted: some milliseconds. */
+#define STEPS_PATIENT 65536u
+
 /* Answers of records that were asked for last, a power of two. */
 #define RECENT 8192u
 
@@ -36,6 +39,7 @@ struct walk {
 	int (*visit_all)(const struct prefix *network, const struct geo_facts *facts,
 			 void *context);
 	void *context;
+	const struct patience *patience;
 	sa_family_t family;
 	uint8_t depth_max;
 	uint32_t steps;
@@ -162,6 +166,15 @@ static int descend(const struct walk *walk, const struct cursor *from, bool is_r
 	return err;
 }
 
+static int count_step(struct walk *walk, uint8_t depth)
+{
+	if (depth == walk->depth_max || walk->steps++ == STEPS_MAX)
+		return -EINVAL;
+	if (walk->steps % STEPS_PATIENT == 1 && patience_is_over(walk->patience))
+		return -ECANCELED;
+	return 0;
+}
+
 static int tell(const struct walk *walk, struct prefix network, uint8_t bits)
 {
 	network.bits = bits;
@@ -184,9 +197,9 @@ static int visit_tree(struct walk *walk, struct prefix network, uint8_t depth,
 
 	if (!has_branches(walk, cursors))
 		return (int)judge(walk, cursors);
-	if (depth == walk->depth_max || walk->steps++ == STEPS_MAX)
-		return -EINVAL;
-	err = descend(walk, cursors, false, below);
+	err = count_step(walk, depth);
+	if (!err)
+		err = descend(walk, cursors, false, below);
 	left_answer = err ? err : visit_tree(walk, network, depth + 1, below);
 	if (left_answer < 0)
 		return left_answer;
@@ -201,7 +214,8 @@ static int visit_tree(struct walk *walk, struct prefix network, uint8_t depth,
 	return err ? err : ANSWER_MIXED;
 }
 
-/* The same in order, of every network. Return: 0; what the visitor returned; -EINVAL. */
+/* The same in order, of every network. Return: 0; what the visitor returned; -EINVAL; -ECANCELED.
+ */
 static int visit_leaves(struct walk *walk, struct prefix network, uint8_t depth,
 			const struct cursor *cursors) // NOLINT(misc-no-recursion)
 {
@@ -214,9 +228,9 @@ static int visit_leaves(struct walk *walk, struct prefix network, uint8_t depth,
 		network.bits = depth;
 		return walk->visit_all(&network, &facts, walk->context);
 	}
-	if (depth == walk->depth_max || walk->steps++ == STEPS_MAX)
-		return -EINVAL;
-	err = descend(walk, cursors, false, below);
+	err = count_step(walk, depth);
+	if (!err)
+		err = descend(walk, cursors, false, below);
 	if (!err)
 		err = visit_leaves(walk, network, depth + 1, below);
 	if (!err)
@@ -271,17 +285,24 @@ static int walk_families(struct walk *walk, walk_tree *visit)
 }
 
 int geo_for_each(const struct geo *geo, bool (*judge_facts)(const struct geo_facts *, void *),
-		 int (*visit)(const struct prefix *, void *), void *context)
+		 int (*visit)(const struct prefix *, void *), void *context,
+		 const struct patience *patience)
 {
-	struct walk walk = {.geo = geo, .judge = judge_facts, .visit = visit, .context = context};
+	struct walk walk = {.geo = geo,
+			    .judge = judge_facts,
+			    .visit = visit,
+			    .context = context,
+			    .patience = patience};
 
 	return walk_families(&walk, tell_yes);
 }
 
 int geo_walk(const struct geo *geo,
-	     int (*visit)(const struct prefix *, const struct geo_facts *, void *), void *context)
+	     int (*visit)(const struct prefix *, const struct geo_facts *, void *), void *context,
+	     const struct patience *patience)
 {
-	struct walk walk = {.geo = geo, .visit_all = visit, .context = context};
+	struct walk walk = {
+		.geo = geo, .visit_all = visit, .context = context, .patience = patience};
 
 	return walk_families(&walk, tell_all);
 }

@@ -49,3 +49,15 @@ int signals_open(void)
 	log_error("cannot take signals by a descriptor: %s", strerror(-err));
 	return err;
 }
+
+bool signals_have_end(void)
+{
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (sigismember(&pending, ends[i]) == 1)
+			return true;
+	return false;
+}

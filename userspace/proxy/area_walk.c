@@ -217,7 +217,7 @@ static int start_walk(struct walk *walk)
 
 /* Return: as area_walk(); @list: with room for all answers. */
 static int walk_once(const struct area_questions *questions, const struct geo *geo, size_t depth,
-		     struct area_list *list)
+		     const struct patience *patience, struct area_list *list)
 {
 	struct walk walk = {.questions = questions,
 			    .list = list,
@@ -226,7 +226,7 @@ static int walk_once(const struct area_questions *questions, const struct geo *g
 	int err = start_walk(&walk);
 
 	if (!err)
-		err = geo_walk(geo, visit, &walk);
+		err = geo_walk(geo, visit, &walk, patience);
 	if (!err)
 		err = add_change(&walk, DISPATCH_NOWHERE, DISPATCH_AREA_UNKNOWN);
 	free(walk.places.slots);
@@ -237,7 +237,7 @@ static int walk_once(const struct area_questions *questions, const struct geo *g
 }
 
 static int walk_all(const struct area_questions *questions, const struct geo *geo,
-		    struct area_list *list)
+		    const struct patience *patience, struct area_list *list)
 {
 	size_t depth = CONFIG_LOCATIONS_MAX;
 	int err;
@@ -245,10 +245,10 @@ static int walk_all(const struct area_questions *questions, const struct geo *ge
 	list->answers = calloc(DISPATCH_AREAS_MAX, questions->len);
 	if (!list->answers)
 		return -ENOMEM;
-	err = walk_once(questions, geo, depth, list);
+	err = walk_once(questions, geo, depth, patience, list);
 	while (err == -E2BIG && depth > 1) {
 		depth /= 2;
-		err = walk_once(questions, geo, depth, list);
+		err = walk_once(questions, geo, depth, patience, list);
 	}
 	return err;
 }
@@ -260,10 +260,11 @@ static void *shrink(void *all, size_t size)
 	return smaller ? smaller : all;
 }
 
-int area_walk(const struct area_questions *questions, const struct geo *geo, struct area_list *ret)
+int area_walk(const struct area_questions *questions, const struct geo *geo,
+	      const struct patience *patience, struct area_list *ret)
 {
 	struct area_list list = {};
-	int err = walk_all(questions, geo, &list);
+	int err = walk_all(questions, geo, patience, &list);
 
 	if (err) {
 		area_list_done(&list);

@@ -22,10 +22,10 @@ struct area_list {
  * of sites tell them apart by their nearest ones alone, and those behind are as in the place that
  * came first.
  * Return: 0; -E2BIG: too many areas even so; -EOVERFLOW: too many changes between them; -EINVAL: a
- * database is damaged; -ENOMEM. Thread: any.
+ * database is damaged; -ECANCELED: @patience is over; -ENOMEM. Thread: any.
  */
 int area_walk(const struct area_questions *questions, const struct geo *geo,
-	      struct area_list *ret) WARN_UNUSED;
+	      const struct patience *patience, struct area_list *ret) WARN_UNUSED;
 void area_list_done(struct area_list *list);
 
 #endif

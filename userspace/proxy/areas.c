@@ -20,6 +20,8 @@ struct areas {
 static void say_why(int err, const struct areas *areas, const struct config *config,
 		    struct strbuf *out)
 {
+	if (err == -ECANCELED)
+		return;
 	strbuf_printf(out, "%s:", config->path);
 	if (area_questions_line(&areas->questions))
 		strbuf_printf(out, "%u:", area_questions_line(&areas->questions));
@@ -46,9 +48,9 @@ static uint64_t next_id(void)
 	return atomic_fetch_add(&last, 1) + 1;
 }
 
-static int fill(struct areas *areas, const struct geo *geo)
+static int fill(struct areas *areas, const struct geo *geo, const struct patience *patience)
 {
-	int err = area_walk(&areas->questions, geo, &areas->list);
+	int err = area_walk(&areas->questions, geo, patience, &areas->list);
 
 	if (err)
 		return err;
@@ -63,7 +65,7 @@ static int fill(struct areas *areas, const struct geo *geo)
 }
 
 int areas_make(const struct config *config, const struct geo *geo, struct areas *like,
-	       struct areas **ret, struct strbuf *ret_errors)
+	       const struct patience *patience, struct areas **ret, struct strbuf *ret_errors)
 {
 	struct areas *areas = calloc(1, sizeof(*areas));
 	int err = areas ? area_questions_make(config, &areas->questions) : -ENOMEM;
@@ -84,7 +86,7 @@ int areas_make(const struct config *config, const struct geo *geo, struct areas 
 		return 0;
 	}
 	if (!err)
-		err = fill(areas, geo);
+		err = fill(areas, geo, patience);
 	if (err) {
 		say_why(err, areas, config, ret_errors);
 		areas_unref(areas);

@@ -25,10 +25,11 @@ struct areas;
  * @ret: one reference; NULL: nothing of mode dispatch goes by place.
  * @ret_errors: a line that says what is wrong.
  * Return: 0; -E2BIG: more areas, or more changes between them, than the programs take; -EINVAL: a
- * database is damaged; -ENOMEM. Thread: any.
+ * database is damaged; -ECANCELED: @patience is over; -ENOMEM. Thread: any.
  */
 int areas_make(const struct config *config, const struct geo *geo, struct areas *like,
-	       struct areas **ret, struct strbuf *ret_errors) WARN_UNUSED;
+	       const struct patience *patience, struct areas **ret,
+	       struct strbuf *ret_errors) WARN_UNUSED;
 
 /* NULL is allowed. Thread: any. */
 struct areas *areas_ref(struct areas *areas);

@@ -82,11 +82,12 @@ static int check_contents(const struct config *config, uint32_t contents, struct
 }
 
 /* One by one first, so that each complaint has its place. */
-static int check_files(const struct config *config, struct strbuf *ret_errors)
+static int check_files(const struct config *config, const struct patience *patience,
+		       struct strbuf *ret_errors)
 {
 	int first_err = 0;
 
-	for (size_t i = 0; i < config->geo.ndatabases; i++) {
+	for (size_t i = 0; i < config->geo.ndatabases && !patience_is_over(patience); i++) {
 		const struct config_file *file = &config->geo.databases[i];
 		struct strbuf problem = {};
 		struct geo *geo = NULL;
@@ -100,7 +101,7 @@ static int check_files(const struct config *config, struct strbuf *ret_errors)
 		strbuf_done(&problem);
 		first_err = first_err ? first_err : err;
 	}
-	return first_err;
+	return !first_err && patience_is_over(patience) ? -ECANCELED : first_err;
 }
 
 static void list_paths(const struct config *config, const char *ret[GEO_DATABASES_MAX])
@@ -117,7 +118,8 @@ uint64_t geography_stamp(const struct config *config)
 	return geo_stamp(paths, config->geo.ndatabases);
 }
 
-int geography_open(const struct config *config, struct geo **ret, struct strbuf *ret_errors)
+int geography_open(const struct config *config, const struct patience *patience, struct geo **ret,
+		   struct strbuf *ret_errors)
 {
 	const char *paths[GEO_DATABASES_MAX];
 	struct geo *geo = NULL;
@@ -126,7 +128,7 @@ int geography_open(const struct config *config, struct geo **ret, struct strbuf 
 	*ret = NULL;
 	if (!config->geo.ndatabases)
 		return 0;
-	err = check_files(config, ret_errors);
+	err = check_files(config, patience, ret_errors);
 	list_paths(config, paths);
 	if (!err)
 		err = geo_open(paths, config->geo.ndatabases, &geo, ret_errors);
@@ -139,14 +141,16 @@ int geography_open(const struct config *config, struct geo **ret, struct strbuf 
 	return err;
 }
 
-int geography_gather(const struct config *config, struct areas *like, struct geography *ret,
+int geography_gather(const struct config *config, struct areas *like,
+		     const struct patience *patience, struct geography *ret,
 		     struct strbuf *ret_errors)
 {
 	struct geography geography = {};
-	int err = geography_open(config, &geography.geo, ret_errors);
+	int err = geography_open(config, patience, &geography.geo, ret_errors);
 
 	if (!err)
-		err = areas_make(config, geography.geo, like, &geography.areas, ret_errors);
+		err = areas_make(config, geography.geo, like, patience, &geography.areas,
+				 ret_errors);
 	if (err)
 		geography_done(&geography);
 	else

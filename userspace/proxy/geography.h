@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "core/compiler.h"
+#include "core/patience.h"
 #include "core/strbuf.h"
 #include "geo/geo.h"
 #include "proxy/areas.h"
@@ -13,9 +14,10 @@
  * guard ask for.
  * @ret: one reference; NULL: there are no databases.
  * @ret_errors: a line for each thing that is wrong.
- * Return: 0; -EINVAL with errors; -ENOMEM. Thread: any. Blocks on the files.
+ * Return: 0; -EINVAL with errors; -ECANCELED: @patience is over; -ENOMEM. Thread: any. Blocks on
+ * the files.
  */
-int geography_open(const struct config *config, struct geo **ret,
+int geography_open(const struct config *config, const struct patience *patience, struct geo **ret,
 		   struct strbuf *ret_errors) WARN_UNUSED;
 
 /* A configuration's databases, and what mode dispatch wants to know of them. Zero is none. */
@@ -29,7 +31,8 @@ struct geography {
  * @like: of areas_make(); NULL is allowed.
  * @ret: references of the caller's, for geography_done(). @ret_errors, return: as those two say.
  */
-int geography_gather(const struct config *config, struct areas *like, struct geography *ret,
+int geography_gather(const struct config *config, struct areas *like,
+		     const struct patience *patience, struct geography *ret,
 		     struct strbuf *ret_errors) WARN_UNUSED;
 struct geography geography_ref(const struct geography *geography);
 void geography_done(struct geography *geography);

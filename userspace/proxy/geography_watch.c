@@ -40,12 +40,12 @@ struct geography_watch {
 	struct strbuf errors;
 };
 
-static int gather(const struct config *config, const struct geo *geo, struct guard_list *places,
-		  struct strbuf *errors)
+static int gather(const struct config *config, const struct geo *geo,
+		  const struct patience *patience, struct guard_list *places, struct strbuf *errors)
 {
 	if (!places_are_ruled(config))
 		return 0;
-	return places_gather(config, geo, GUARD_LIST_MAX, places, errors);
+	return places_gather(config, geo, GUARD_LIST_MAX, patience, places, errors);
 }
 
 /* --- On a thread that may block ------------------------------------------------- */
@@ -58,7 +58,8 @@ static void open_changed(struct geography_watch *watch)
 	watch->seen = stamp;
 	if (stamp != before || stamp == watch->loaded || stamp == watch->refused)
 		return;
-	watch->err = geography_open(config, &watch->opened.geo, &watch->errors);
+	watch->err = geography_open(config, &watch->server->patience, &watch->opened.geo,
+				    &watch->errors);
 }
 
 /* The snapshot's databases change only when the look is over. */
@@ -66,6 +67,7 @@ static void look(struct io_job *job)
 {
 	struct geography_watch *watch = container_of(job, struct geography_watch, job);
 	const struct snapshot *snapshot = watch->snapshot;
+	const struct patience *patience = &watch->server->patience;
 	const struct geo *geo = snapshot->places.geo;
 
 	if (!watch->only_gathers) {
@@ -73,9 +75,10 @@ static void look(struct io_job *job)
 		geo = watch->opened.geo;
 	}
 	if (!watch->err && geo)
-		watch->err = gather(snapshot->config, geo, &watch->places, &watch->errors);
+		watch->err = gather(snapshot->config, geo, patience, &watch->places,
+				    &watch->errors);
 	if (!watch->err && watch->opened.geo)
-		watch->err = areas_make(snapshot->config, watch->opened.geo, NULL,
+		watch->err = areas_make(snapshot->config, watch->opened.geo, NULL, patience,
 					&watch->opened.areas, &watch->errors);
 }
 
@@ -226,10 +229,10 @@ struct geography_watch *geography_watch_new(struct server *server)
 }
 
 int geography_watch_prepare(struct geography_watch *watch, const struct snapshot *snapshot,
-			    struct strbuf *ret_errors)
+			    const struct patience *patience, struct strbuf *ret_errors)
 {
 	struct guard_list places = {};
-	int err = gather(snapshot->config, snapshot->places.geo, &places, ret_errors);
+	int err = gather(snapshot->config, snapshot->places.geo, patience, &places, ret_errors);
 
 	if (!err && places_are_ruled(snapshot->config)) {
 		err = set_places(watch, snapshot, &places);

@@ -3,6 +3,7 @@
 #define SLUICE_PROXY_GEOGRAPHY_WATCH_H
 
 #include "core/compiler.h"
+#include "core/patience.h"
 #include "core/strbuf.h"
 
 /*
@@ -19,10 +20,11 @@ struct geography_watch *geography_watch_new(struct server *server) WARN_UNUSED;
 /**
  * At start, before anybody is served: what guard.geo says is in force on return. Blocks.
  * @ret_errors: a line that says what is wrong.
- * Return: 0; -E2BIG: too many networks; -EINVAL: a database is damaged; -ENOMEM; -errno.
+ * Return: 0; -E2BIG: too many networks; -EINVAL: a database is damaged; -ECANCELED: @patience is
+ * over; -ENOMEM; -errno.
  */
 int geography_watch_prepare(struct geography_watch *watch, const struct snapshot *snapshot,
-			    struct strbuf *ret_errors) WARN_UNUSED;
+			    const struct patience *patience, struct strbuf *ret_errors) WARN_UNUSED;
 
 /* Of whatever snapshot is in force from now on. What its guard.geo says follows a little later: its
  * networks are gathered on another thread, and those before hold until then. */

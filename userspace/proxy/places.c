@@ -105,14 +105,14 @@ static int take_network(const struct prefix *network, void *context)
 }
 
 static int walk(struct gathering *gathering, const struct config_guard_geo *rules,
-		const struct geo *geo)
+		const struct geo *geo, const struct patience *patience)
 {
 	int err = take_places(&gathering->block, &rules->block);
 
 	if (!err)
 		err = take_places(&gathering->allow, &rules->allow);
 	if (!err)
-		err = geo_for_each(geo, is_blocked, take_network, gathering);
+		err = geo_for_each(geo, is_blocked, take_network, gathering, patience);
 	if (!err && gathering->count > gathering->max)
 		err = -E2BIG;
 	forget_places(&gathering->block);
@@ -125,6 +125,8 @@ static void say_why(int err, const struct gathering *gathering, const struct con
 {
 	const struct config_places *block = &config->guard.geo.block;
 
+	if (err == -ECANCELED)
+		return;
 	strbuf_printf(out, "%s:%u:%u: guard.geo: ", config->path, block->line, block->column);
 	if (err == -E2BIG)
 		strbuf_printf(out,
@@ -138,10 +140,11 @@ static void say_why(int err, const struct gathering *gathering, const struct con
 }
 
 int places_gather(const struct config *config, const struct geo *geo, size_t max,
-		  struct guard_list *ret, struct strbuf *ret_errors)
+		  const struct patience *patience, struct guard_list *ret,
+		  struct strbuf *ret_errors)
 {
 	struct gathering gathering = {.list = ret, .max = max};
-	int err = walk(&gathering, &config->guard.geo, geo);
+	int err = walk(&gathering, &config->guard.geo, geo, patience);
 
 	if (err)
 		say_why(err, &gathering, config, ret_errors);

@@ -26,9 +26,11 @@ uint32_t places_wanted(const struct config_places *places);
  * @max: of networks.
  * @ret: empty; the caller's whatever comes of it.
  * @ret_errors: a line that says what is wrong.
- * Return: 0; -E2BIG: more than @max; -EINVAL: a database is damaged; -ENOMEM.
+ * Return: 0; -E2BIG: more than @max; -EINVAL: a database is damaged; -ECANCELED: @patience is
+ * over; -ENOMEM.
  */
 int places_gather(const struct config *config, const struct geo *geo, size_t max,
-		  struct guard_list *ret, struct strbuf *ret_errors) WARN_UNUSED;
+		  const struct patience *patience, struct guard_list *ret,
+		  struct strbuf *ret_errors) WARN_UNUSED;
 
 #endif

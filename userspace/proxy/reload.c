@@ -165,7 +165,8 @@ static void gather(struct io_job *job)
 {
 	struct reloader *reloader = container_of(job, struct reloader, job);
 
-	reloader->err = geography_gather(reloader->config, reloader->like, &reloader->places,
+	reloader->err = geography_gather(reloader->config, reloader->like,
+					 &reloader->server->patience, &reloader->places,
 					 &reloader->text);
 }
 
@@ -225,7 +226,9 @@ static void await_workers(struct reloader *reloader)
 
 static void proceed(struct reloader *reloader)
 {
-	if (!reloader->err)
+	if (reloader->err == -ECANCELED)
+		reloader->err = refuse_while_draining(reloader->server, &reloader->text);
+	else if (!reloader->err)
 		reloader->err = change_over(reloader);
 	if (!reloader->err && reloader->server->nadopting)
 		await_workers(reloader);

@@ -316,6 +316,11 @@ static void limit_by_descriptors(struct worker_shared *shared, const struct conf
 			 config->limits.max_connections, shared->descriptor_limit);
 }
 
+static bool is_over(const struct patience *patience)
+{
+	return container_of(patience, struct server, patience)->is_draining;
+}
+
 /* Return: 0; -ENOMEM; -EMFILE or -ENFILE: out of descriptors. */
 static int server_alloc(const struct config *config, struct io_loop *loop, struct server **ret)
 {
@@ -326,6 +331,7 @@ static int server_alloc(const struct config *config, struct io_loop *loop, struc
 		return -ENOMEM;
 	server->loop = loop;
 	server->shared.control = loop;
+	server->patience.is_over = is_over;
 	list_init(&server->adopted);
 	server->nworkers = count_workers(config);
 	server->started_wall_us = clock_wall_us();
@@ -351,8 +357,8 @@ static int server_alloc(const struct config *config, struct io_loop *loop, struc
 	return err;
 }
 
-int server_start(struct config *config, struct io_loop *loop, struct pin *pin, struct server **ret,
-		 struct strbuf *ret_errors)
+int server_start(struct config *config, struct io_loop *loop, struct pin *pin,
+		 const struct patience *patience, struct server **ret, struct strbuf *ret_errors)
 {
 	struct geography places = {};
 	struct snapshot *snapshot;
@@ -364,13 +370,13 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin, s
 	err = kernel_start(server, config, pin, ret_errors);
 	if (err)
 		goto fail;
-	err = geography_gather(config, NULL, &places, ret_errors);
+	err = geography_gather(config, NULL, patience, &places, ret_errors);
 	if (!err)
 		err = server_make_snapshot(server, config, &places, &snapshot, ret_errors);
 	geography_done(&places);
 	if (err)
 		goto fail;
-	err = geography_watch_prepare(server->geography, snapshot, ret_errors);
+	err = geography_watch_prepare(server->geography, snapshot, patience, ret_errors);
 	if (err)
 		goto fail_snapshot;
 	err = start_workers(server, config, ret_errors);

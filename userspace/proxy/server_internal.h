@@ -2,12 +2,14 @@
 #ifndef SLUICE_PROXY_SERVER_INTERNAL_H
 #define SLUICE_PROXY_SERVER_INTERNAL_H
 
+#include "core/patience.h"
 #include "io/timer.h"
 #include "proxy/geography.h"
 #include "proxy/server.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,7 +40,9 @@ struct server {
 	uint32_t nadopted;
 	struct io_timer adopted_tend;
 
-	bool is_draining, is_reset; /* is_reset: the deadline has passed */
+	struct patience patience; /* until the end begins */
+	atomic_bool is_draining;
+	bool is_reset; /* the deadline has passed */
 	uint64_t deadline_ms;
 	struct io_timer drain_timer;
 	void (*on_drained)(void *context);

@@ -338,7 +338,7 @@ static int check_places(const struct config *config, const struct geo *geo,
 	int err = 0;
 
 	if (places_are_ruled(config))
-		err = places_gather(config, geo, GUARD_LIST_MAX, &places, ret_errors);
+		err = places_gather(config, geo, GUARD_LIST_MAX, NULL, &places, ret_errors);
 	guard_list_done(&places);
 	return err;
 }
@@ -357,7 +357,7 @@ int snapshot_check_files(const struct config *config, struct strbuf *ret_errors)
 	if (!err)
 		err = snapshot_add_filters(snapshot, &options, ret_errors);
 	if (!err)
-		err = geography_gather(config, NULL, &snapshot->places, ret_errors);
+		err = geography_gather(config, NULL, NULL, &snapshot->places, ret_errors);
 	if (!err)
 		err = check_places(config, snapshot->places.geo, ret_errors);
 	snapshot_discard(snapshot);

@@ -111,6 +111,20 @@ def database(networks, kind="Test", *, version=6, size=24, has_aliases=True):
     if has_aliases and isinstance(v4, list):
         for prefix in ("::ffff:0:0/96", "2002::/16"):
             tree.insert(*place(tree, version, prefix), v4)
+    return pack(tree, records, kind, version, size)
+
+
+def maze(record, kind="Test", levels=30):
+    """A few nodes that all lead to the next one twice: nobody comes to the end of its networks."""
+    tree, node = Tree(32), [0, None]
+    for _ in range(levels - 1):
+        node = [node, node]
+    tree.root = node
+    return pack(tree, encode(record), kind, 4, 24)
+
+
+def pack(tree, records, kind, version, size):
+    """The bytes of a database."""
     order, numbers = tree.nodes()
 
     def value(child):

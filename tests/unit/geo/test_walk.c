@@ -77,7 +77,7 @@ static void assert_networks(const struct geo *geo, judgement *judge, const char 
 	struct networks networks = {};
 	size_t wanted = *expected != 0;
 
-	assert_int_equal(geo_for_each(geo, judge, note, &networks), 0);
+	assert_int_equal(geo_for_each(geo, judge, note, &networks, NULL), 0);
 	for (const char *at = expected; *at; at++)
 		wanted += *at == ' ';
 	for (size_t i = 0; i < networks.count; i++) {
@@ -157,7 +157,7 @@ static void a_walk_leaves_nothing_out_and_goes_in_order(void **state)
 	struct whole whole = {};
 
 	(void)state;
-	assert_int_equal(geo_walk(geo, note_whole, &whole), 0);
+	assert_int_equal(geo_walk(geo, note_whole, &whole, NULL), 0);
 	assert_int_equal(whole.families, 2);
 	assert_memory_equal(whole.next.ip, zeros, sizeof(zeros));
 	assert_non_null(strstr(whole.text, "192.0.2.0/25 DE\n192.0.2.128/25 FR\n"));
@@ -177,13 +177,35 @@ static void what_is_unknown_is_asked_of_too(void **state)
 	(void)state;
 	assert_int_equal(address_parse_ip(slice_from_str("192.0.2.1"), 0, &known), 0);
 	assert_int_equal(address_parse_ip(slice_from_str("192.0.3.1"), 0, &unknown), 0);
-	assert_int_equal(geo_for_each(geo, is_unknown, note, &networks), 0);
+	assert_int_equal(geo_for_each(geo, is_unknown, note, &networks, NULL), 0);
 	for (size_t i = 0; i < networks.count; i++) {
 		assert_false(prefix_contains(&networks.list[i], &known));
 		is_found |= prefix_contains(&networks.list[i], &unknown);
 	}
 	assert_true(is_found);
 	assert_int_equal(networks.count, 23 + 1); /* around the /24 in 128.0.0.0/1; all of IPv6 */
+	geo_unref(geo);
+}
+
+static bool is_over(const struct patience *patience)
+{
+	(void)patience;
+	return true;
+}
+
+static void nobody_waits_for_a_walk_whose_patience_is_over(void **state)
+{
+	const char *const path = GEO_DATA "/country.mmdb";
+	const struct patience over = {is_over};
+	struct geo *geo = open_all(&path, 1);
+	struct networks networks = {};
+	struct whole whole = {};
+
+	(void)state;
+	assert_int_equal(geo_for_each(geo, is_german, note, &networks, &over), -ECANCELED);
+	assert_int_equal(geo_walk(geo, note_whole, &whole, &over), -ECANCELED);
+	assert_int_equal(networks.count, 0);
+	assert_int_equal(whole.families, 0);
 	geo_unref(geo);
 }
 
@@ -194,7 +216,7 @@ static void who_is_told_may_end_it(void **state)
 	struct networks networks = {.error = -ENOSPC};
 
 	(void)state;
-	assert_int_equal(geo_for_each(geo, is_german, note, &networks), -ENOSPC);
+	assert_int_equal(geo_for_each(geo, is_german, note, &networks, NULL), -ENOSPC);
 	assert_int_equal(networks.count, 1);
 	geo_unref(geo);
 }
@@ -206,6 +228,7 @@ int main(void)
 		cmocka_unit_test(an_answer_may_rest_on_several_databases),
 		cmocka_unit_test(a_walk_leaves_nothing_out_and_goes_in_order),
 		cmocka_unit_test(what_is_unknown_is_asked_of_too),
+		cmocka_unit_test(nobody_waits_for_a_walk_whose_patience_is_over),
 		cmocka_unit_test(who_is_told_may_end_it),
 	};
 

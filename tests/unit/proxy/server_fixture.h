@@ -54,7 +54,8 @@ static inline void serve_file(struct served *served, const char *path)
 
 	assert_int_equal(config_load(path, &config, &errors), 0);
 	assert_int_equal(io_loop_new(&options, &served->loop), 0);
-	assert_int_equal(server_start(config, served->loop, NULL, &served->server, &errors), 0);
+	assert_int_equal(server_start(config, served->loop, NULL, NULL, &served->server, &errors),
+			 0);
 	server_for_each_listener(served->server, find_port, served);
 	strbuf_done(&errors);
 }

@@ -20,7 +20,7 @@ static uint32_t nwalks;
 int __wrap_geo_walk(const struct geo *geo,
 		    int (*visit)(const struct prefix *network, const struct geo_facts *facts,
 				 void *context),
-		    void *context);
+		    void *context, const struct patience *patience);
 
 static uint32_t asn_of(uint32_t network)
 {
@@ -30,12 +30,13 @@ static uint32_t asn_of(uint32_t network)
 int __wrap_geo_walk(const struct geo *geo,
 		    int (*visit)(const struct prefix *network, const struct geo_facts *facts,
 				 void *context),
-		    void *context)
+		    void *context, const struct patience *patience)
 {
 	struct prefix prefix = {.family = AF_INET, .bits = 32};
 	int err = 0;
 
 	(void)geo;
+	(void)patience;
 	nwalks++;
 	for (uint32_t i = 0; !err && i < nnetworks; i++) {
 		const struct geo_facts facts = {.asn = asn_of(i)};
@@ -88,7 +89,7 @@ static int walk(uint32_t networks, uint32_t places, struct area_list *ret)
 	nnetworks = networks;
 	nplaces = places;
 	nwalks = 0;
-	return area_walk(&questions, NULL, ret);
+	return area_walk(&questions, NULL, NULL, ret);
 }
 
 static int set_up(void **state)

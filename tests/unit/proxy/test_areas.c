@@ -48,7 +48,7 @@ static void load(struct fixture *f, const char *text)
 	if (f->config->geo.ndatabases &&
 	    geo_open(paths, f->config->geo.ndatabases, &f->geo, &f->errors))
 		fail_msg("%s", f->errors.text);
-	if (areas_make(f->config, f->geo, NULL, &f->areas, &f->errors))
+	if (areas_make(f->config, f->geo, NULL, NULL, &f->areas, &f->errors))
 		fail_msg("%s", f->errors.text);
 	f->table = areas_table(f->areas);
 }
@@ -256,9 +256,9 @@ static void the_same_are_taken_over_and_others_are_not(void **state)
 	(void)state;
 	load(&f, GEO(CITY) LISTENER("") NEAREST(FRANKFURT ", " NEW_YORK));
 	load(&moved, GEO(CITY) LISTENER("") NEAREST(NEW_YORK ", " FRANKFURT));
-	assert_int_equal(areas_make(f.config, f.geo, f.areas, &same, &f.errors), 0);
+	assert_int_equal(areas_make(f.config, f.geo, f.areas, NULL, &same, &f.errors), 0);
 	assert_ptr_equal(same, f.areas);
-	assert_int_equal(areas_make(moved.config, f.geo, f.areas, &other, &f.errors), 0);
+	assert_int_equal(areas_make(moved.config, f.geo, f.areas, NULL, &other, &f.errors), 0);
 	assert_ptr_not_equal(other, f.areas);
 	assert_int_not_equal(areas_table(other)->id, f.table->id);
 	areas_unref(other);

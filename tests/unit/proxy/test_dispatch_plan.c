@@ -42,7 +42,7 @@ static void find_areas(struct fixture *f)
 	if (!f->config->geo.ndatabases)
 		return;
 	if (geo_open(&path, 1, &geo, &errors) ||
-	    areas_make(f->config, geo, NULL, &f->areas, &errors))
+	    areas_make(f->config, geo, NULL, NULL, &f->areas, &errors))
 		fail_msg("%s", errors.text);
 	geo_unref(geo);
 	strbuf_done(&errors);

@@ -42,7 +42,7 @@ static struct fixture gather(const char *databases, const char *rules, size_t ma
 		paths[i] = f.config->geo.databases[i].path;
 	if (geo_open(paths, f.config->geo.ndatabases, &f.geo, &f.errors))
 		fail_msg("%s", f.errors.text);
-	f.err = places_gather(f.config, f.geo, max, &f.list, &f.errors);
+	f.err = places_gather(f.config, f.geo, max, NULL, &f.list, &f.errors);
 	return f;
 }
 

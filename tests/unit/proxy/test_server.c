@@ -439,6 +439,29 @@ static void a_reload_that_the_end_overtakes_is_refused(void **state)
 	assert_int_equal(second.err, -ESHUTDOWN);
 }
 
+static bool is_over(const struct patience *patience)
+{
+	(void)patience;
+	return true;
+}
+
+static void a_start_ends_where_nobody_waits_for_its_databases(void **state)
+{
+	const struct patience over = {is_over};
+	struct fixture *f = *state;
+	struct strbuf errors = {};
+	struct server *server;
+	struct config *config;
+
+	f->databases = GEO("city.mmdb");
+	write_config(f, f->origin_port, "");
+	assert_int_equal(config_load(f->path, &config, &errors), 0);
+	assert_int_equal(server_start(config, f->served.loop, NULL, &over, &server, &errors),
+			 -ECANCELED);
+	assert_int_equal(errors.len, 0);
+	config_free(config);
+}
+
 struct listed {
 	struct fixture *fixture;
 	size_t count;
@@ -496,6 +519,7 @@ int main(void)
 		EACH(what_is_asked_for_meanwhile_is_what_is_in_force_then),
 		EACH(a_database_that_is_not_there_changes_nothing),
 		EACH(a_reload_that_the_end_overtakes_is_refused),
+		EACH(a_start_ends_where_nobody_waits_for_its_databases),
 		EACH(open_connections_are_listed),
 	};
 	int failed = 0;
