@@ -9,8 +9,8 @@
  */
 #include "proxy/geography_watch.h"
 #include "core/log.h"
-#include "io/offload.h"
 #include "proxy/dispatcher.h"
+#include "proxy/errand.h"
 #include "proxy/geography.h"
 #include "proxy/guard.h"
 #include "proxy/places.h"
@@ -24,12 +24,11 @@
 struct geography_watch {
 	struct server *server;
 	struct io_timer tick;
-	struct io_job job;
-	struct snapshot *snapshot; /* held by the look under way; NULL: there is none */
-	uint64_t loaded;           /* stamps: of what is in force, */
-	uint64_t seen;             /* of the last look, */
-	uint64_t refused;          /* of what could not be used */
-	uint32_t ruled;            /* generation whose rules of places have been followed */
+	struct errand look; /* with the snapshot that it is for */
+	uint64_t loaded;    /* stamps: of what is in force, */
+	uint64_t seen;      /* of the last look, */
+	uint64_t refused;   /* of what could not be used */
+	uint32_t ruled;     /* generation whose rules of places have been followed */
 	bool has_places;
 
 	/* Of the look. */
@@ -52,7 +51,7 @@ static int gather(const struct config *config, const struct geo *geo,
 
 static void open_changed(struct geography_watch *watch)
 {
-	const struct config *config = watch->snapshot->config;
+	const struct config *config = watch->look.snapshot->config;
 	uint64_t stamp = geography_stamp(config), before = watch->seen;
 
 	watch->seen = stamp;
@@ -63,10 +62,10 @@ static void open_changed(struct geography_watch *watch)
 }
 
 /* The snapshot's databases change only when the look is over. */
-static void look(struct io_job *job)
+static void look(struct errand *errand)
 {
-	struct geography_watch *watch = container_of(job, struct geography_watch, job);
-	const struct snapshot *snapshot = watch->snapshot;
+	struct geography_watch *watch = container_of(errand, struct geography_watch, look);
+	const struct snapshot *snapshot = errand->snapshot;
 	const struct patience *patience = &watch->server->patience;
 	const struct geo *geo = snapshot->places.geo;
 
@@ -95,7 +94,7 @@ static void refuse(struct geography_watch *watch)
 			  "geo: a changed database cannot be used, those before stay: ", errors);
 		return;
 	}
-	watch->ruled = watch->snapshot->generation;
+	watch->ruled = watch->look.snapshot->generation;
 	guard_note_places(watch->server->shared.guard, errors);
 	log_lines(LOG_ERROR, "guard: the places before stay in force: ", errors);
 }
@@ -132,7 +131,7 @@ static int set_places(struct geography_watch *watch, const struct snapshot *snap
 
 static void renew_places(struct geography_watch *watch)
 {
-	int err = set_places(watch, watch->snapshot, &watch->places);
+	int err = set_places(watch, watch->look.snapshot, &watch->places);
 
 	if (!err)
 		return;
@@ -145,7 +144,7 @@ static void put_in_force(struct geography_watch *watch)
 {
 	bool has_gathered = watch->opened.geo || watch->only_gathers;
 
-	if (has_gathered && places_are_ruled(watch->snapshot->config))
+	if (has_gathered && places_are_ruled(watch->look.snapshot->config))
 		renew_places(watch);
 	if (watch->opened.geo)
 		renew_geo(watch);
@@ -153,15 +152,12 @@ static void put_in_force(struct geography_watch *watch)
 
 static void forget_look(struct geography_watch *watch)
 {
-	struct snapshot *snapshot = watch->snapshot;
-
 	geography_done(&watch->opened);
 	guard_list_done(&watch->places);
 	strbuf_done(&watch->errors);
 	watch->errors = (struct strbuf){};
 	watch->err = 0;
-	watch->snapshot = NULL;
-	snapshot_unref(snapshot);
+	errand_end(&watch->look);
 }
 
 static bool wants_places(const struct geography_watch *watch)
@@ -179,20 +175,17 @@ static void begin_look(struct geography_watch *watch)
 
 	watch->loaded = geo_opened_stamp(server->snapshot->places.geo);
 	watch->only_gathers = wants_places(watch);
-	watch->snapshot = snapshot_ref(server->snapshot);
-	if (io_offload_submit(server->shared.offload, server->loop, &watch->job) == 0)
-		return;
-	snapshot_unref(watch->snapshot);
-	watch->snapshot = NULL;
+	if (errand_begin(&watch->look, server) < 0)
+		errand_end(&watch->look);
 }
 
-static void on_looked(struct io_job *job)
+static void on_looked(struct errand *errand)
 {
-	struct geography_watch *watch = container_of(job, struct geography_watch, job);
+	struct geography_watch *watch = container_of(errand, struct geography_watch, look);
 	const struct server *server = watch->server;
 
 	/* Another configuration may have come meanwhile, and opened its own. */
-	if (watch->snapshot == server->snapshot && !server->is_draining) {
+	if (watch->look.snapshot == server->snapshot && !server->is_draining) {
 		if (watch->err)
 			refuse(watch);
 		else
@@ -210,7 +203,7 @@ static void on_tick(struct io_timer *timer)
 
 	if (server->is_draining || !server->snapshot->places.geo)
 		return;
-	if (!watch->snapshot)
+	if (!watch->look.snapshot)
 		begin_look(watch);
 	io_timer_start(server->loop, &watch->tick, LOOK_MS);
 }
@@ -223,8 +216,8 @@ struct geography_watch *geography_watch_new(struct server *server)
 		return NULL;
 	watch->server = server;
 	watch->tick.on_expire = on_tick;
-	watch->job.run = look;
-	watch->job.on_done = on_looked;
+	watch->look.run = look;
+	watch->look.on_back = on_looked;
 	return watch;
 }
 
@@ -261,7 +254,7 @@ void geography_watch_start(struct geography_watch *watch)
 
 	if (!places_are_ruled(snapshot->config))
 		drop_places(watch);
-	if (!watch->snapshot && wants_places(watch))
+	if (!watch->look.snapshot && wants_places(watch))
 		begin_look(watch);
 	if (snapshot->places.geo && !io_timer_is_pending(&watch->tick))
 		io_timer_start(watch->server->loop, &watch->tick, LOOK_MS);

@@ -9,7 +9,7 @@
  */
 #include "proxy/reload.h"
 #include "core/log.h"
-#include "io/offload.h"
+#include "proxy/errand.h"
 #include "proxy/guard.h"
 #include "proxy/kernel.h"
 #include "proxy/server_internal.h"
@@ -30,10 +30,9 @@ struct reloader {
 
 	/* Of the one under way. */
 	struct list_node asking;
-	struct io_job job;
-	struct snapshot *before; /* a reference: the server stays until the job is back */
-	struct config *config;   /* not in force yet; NULL: none is read */
-	struct areas *like;      /* a reference; NULL: none */
+	struct errand gathering;
+	struct config *config; /* not in force yet; NULL: none is read */
+	struct areas *like;    /* a reference; NULL: none */
 	struct geography places;
 	struct strbuf text;
 	struct io_timer patience; /* for the workers */
@@ -125,9 +124,7 @@ static void finish(struct reloader *reloader)
 	tell(reloader);
 	strbuf_done(&reloader->text);
 	reloader->text = (struct strbuf){};
-	if (reloader->before)
-		snapshot_unref(reloader->before);
-	reloader->before = NULL;
+	errand_end(&reloader->gathering);
 	reloader->is_busy = false;
 }
 
@@ -161,9 +158,9 @@ static int read_file(struct reloader *reloader)
 }
 
 /* On a thread that may block. */
-static void gather(struct io_job *job)
+static void gather(struct errand *errand)
 {
-	struct reloader *reloader = container_of(job, struct reloader, job);
+	struct reloader *reloader = container_of(errand, struct reloader, gathering);
 
 	reloader->err = geography_gather(reloader->config, reloader->like,
 					 &reloader->server->patience, &reloader->places,
@@ -247,11 +244,10 @@ static void begin(struct reloader *reloader)
 		reloader->watch.on_begin(reloader->watch.context);
 	reloader->err = read_file(reloader);
 	if (!reloader->err && reloader->config->geo.ndatabases) {
-		reloader->before = snapshot_ref(server->snapshot);
 		reloader->like = areas_ref(server->snapshot->places.areas);
-		if (io_offload_submit(server->shared.offload, server->loop, &reloader->job) == 0)
+		if (errand_begin(&reloader->gathering, server) == 0)
 			return;
-		gather(&reloader->job);
+		gather(&reloader->gathering);
 	}
 	proceed(reloader);
 }
@@ -262,9 +258,9 @@ static void begin_all(struct reloader *reloader)
 		begin(reloader);
 }
 
-static void on_gathered(struct io_job *job)
+static void on_gathered(struct errand *errand)
 {
-	struct reloader *reloader = container_of(job, struct reloader, job);
+	struct reloader *reloader = container_of(errand, struct reloader, gathering);
 
 	proceed(reloader);
 	begin_all(reloader);
@@ -309,8 +305,8 @@ struct reloader *reloader_new(struct server *server)
 	if (!reloader)
 		return NULL;
 	reloader->server = server;
-	reloader->job.run = gather;
-	reloader->job.on_done = on_gathered;
+	reloader->gathering.run = gather;
+	reloader->gathering.on_back = on_gathered;
 	reloader->patience.on_expire = on_patience_over;
 	list_init(&reloader->waiting);
 	list_init(&reloader->asking);

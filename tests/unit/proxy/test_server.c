@@ -281,15 +281,22 @@ static void wait_for(struct fixture *f, const struct asked_reload *asked)
 	assert_true(asked->is_done);
 }
 
+/* One that waits for the workers, and another behind it. */
+static void ask_while_workers_are_held(struct fixture *f, struct hold holds[2],
+				       struct asked_reload *first, struct asked_reload *second)
+{
+	hold_workers(f, holds);
+	ask_reload(f->served.server, first);
+	ask_reload(f->served.server, second);
+}
+
 static void a_reload_is_done_when_every_worker_serves_it(void **state)
 {
 	struct fixture *f = *state;
 	struct asked_reload first, second;
 	struct hold holds[2];
 
-	hold_workers(f, holds);
-	ask_reload(f->served.server, &first);
-	ask_reload(f->served.server, &second);
+	ask_while_workers_are_held(f, holds, &first, &second);
 	sem_post(&holds[0].go_on);
 	run_for(f, 50);
 	assert_false(first.is_done);
@@ -322,9 +329,7 @@ static void the_end_does_not_wait_for_who_takes_a_reload(void **state)
 	struct asked_reload first, second;
 	struct hold holds[2];
 
-	hold_workers(f, holds);
-	ask_reload(f->served.server, &first);
-	ask_reload(f->served.server, &second);
+	ask_while_workers_are_held(f, holds, &first, &second);
 	server_drain(f->served.server, on_drained, &f->served);
 	assert_true(first.is_done && second.is_done);
 	assert_int_equal(first.err, 0);
