@@ -60,27 +60,30 @@ static int print_rendered(void (*render)(struct strbuf *out))
 	return code;
 }
 
-static struct config *load_or_exit(const char *path)
+static struct config *load_or_exit(const struct options *options)
 {
 	struct strbuf errors = {};
 	struct config *config;
-	int err = config_load(path, &config, &errors);
+	int err = config_load(options->config, &config, &errors);
 
 	if (err || errors.len)
 		fputs(errors.len ? errors.text : "sluiced: out of memory\n", stderr);
+	if (err && !options->has_config)
+		fputs("sluiced: that is the usual file; -c FILE names another\n", stderr);
 	strbuf_done(&errors);
 	if (err)
 		exit(EXIT_USAGE);
 	return config;
 }
 
-static int check_config(const char *path)
+static int check_config(const struct options *options)
 {
-	struct config *config = load_or_exit(path);
+	struct config *config = load_or_exit(options);
 	struct strbuf errors = {};
 	int err = server_check(config, &errors);
 
-	identity_check(config, &errors); /* the file may be for another machine: no error of its */
+	/* The file may be for another machine: no error of its. */
+	identity_check(config, "warning: ", &errors);
 	if (err || errors.len)
 		fputs(errors.len ? errors.text : "sluiced: out of memory\n", stderr);
 	strbuf_done(&errors);
@@ -415,7 +418,7 @@ int main(int argc, char **argv)
 	options_parse(argc, argv, &options);
 	switch (options.action) {
 	case ACTION_CHECK:
-		return check_config(options.config);
+		return check_config(&options);
 	case ACTION_SCHEMA:
 		return print_rendered(config_render_json_schema);
 	case ACTION_REFERENCE:
@@ -425,7 +428,7 @@ int main(int argc, char **argv)
 	}
 	signals_hold();
 	keep_heap();
-	config = load_or_exit(options.config);
+	config = load_or_exit(&options);
 	configure_log(config, options.verbosity);
 	identity_raise_descriptor_limit();
 	return run(config, &options);

@@ -9,8 +9,9 @@
 /* A connection takes two descriptors: as many as the administrator allows. */
 void identity_raise_descriptor_limit(void);
 
-/* A line for each of user and group that the configuration names and this machine lacks. */
-void identity_check(const struct config *config, struct strbuf *ret_problems);
+/* A line for each of user and group that the configuration names and this machine lacks. @what: how
+ * it begins behind the file, "" or "warning: ". */
+void identity_check(const struct config *config, const char *what, struct strbuf *ret_problems);
 
 /**
  * Becomes the configuration's user where root runs us, says what is missing where not, and makes

@@ -10,6 +10,7 @@ enum action { ACTION_RUN, ACTION_CHECK, ACTION_SCHEMA, ACTION_REFERENCE };
 
 struct options {
 	const char *config;
+	bool has_config; /* it was named; otherwise it is the usual one */
 	enum action action;
 	bool is_demo;
 	int verbosity; /* -1: quiet, 0, 1: debug */

@@ -54,7 +54,7 @@ def test_a_user_that_this_machine_lacks_is_told_of(sluice):
     sluice.write(simple("192.0.2.1:80", top={"user": "nosuch", "group": "neither"}))
     done = sluice.check()
     assert done.returncode == 0
-    assert "there is no user nosuch" in done.stderr and "there is no group neither" in done.stderr
+    assert "warning: user: there is no user nosuch" in done.stderr and "there is no group neither" in done.stderr
 
 
 def test_secrets_come_from_the_environment(sluice, monkeypatch):

@@ -212,6 +212,56 @@ def test_a_service_manager_is_told(net, tmp_path, sluice, origin, keep):
     sluice.wait_clean(5)
 
 
+@pytest.mark.parametrize("arguments, reason", (
+    (["--bogus"], "--bogus"),
+    (["-c"], "requires an argument"),
+    (["-c", "{file}", "more"], "unexpected argument 'more'"),
+    (["-c", "/nonexistent.yaml"], "/nonexistent.yaml: cannot be read: No such file or directory"),
+    (["-c", "/"], "/: cannot be read: Is a directory"),
+    (["-c", "{file}"], "{file}:1:1: unknown option \"colour\""),
+    (["--check", "{file}"], "{file}:1:1: unknown option \"colour\""),
+))
+def test_what_a_person_has_to_mend_ends_with_status_2(tmp_path, arguments, reason):
+    file = tmp_path / "sluice.yaml"
+    file.write_text("colour: red\n", encoding="utf-8")
+    done = subprocess.run([SLUICED, *(text.format(file=file) for text in arguments)], text=True,
+                          capture_output=True, timeout=10, check=False)
+    assert done.returncode == 2
+    assert reason.format(file=file) in done.stderr
+
+
+def test_who_names_no_file_is_told_how():
+    done = subprocess.run([SLUICED, "--check"], text=True, capture_output=True, timeout=10,
+                          check=False)
+    if done.returncode == 0:
+        pytest.skip("this machine has a configuration")
+    assert "/etc/sluice/sluice.yaml: cannot be read" in done.stderr
+    assert "-c FILE names another" in done.stderr
+
+
+@pytest.mark.parametrize("top, reason", (
+    ({"user": "nosuch"}, "user: there is no user nosuch"),
+    ({"admin": {"socket": "/proc/nowhere/s.sock"}}, "its directory is missing"),
+    ({"geo": {"databases": ["/nonexistent.mmdb"]}}, "/nonexistent.mmdb"),
+))
+def test_what_the_machine_lacks_ends_with_status_1(sluice, origin, top, reason):
+    sluice.launch(simple(origin, top=top))
+    assert sluice.process.wait(10) == 1
+    assert reason in sluice.process.stderr()
+    sluice.process = None
+
+
+def test_a_port_that_takes_a_privilege_is_told_with_which(open_directory, origin):
+    prefix = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
+              "--inh-caps=-all", "--bounding-set=-all"]
+    config = simple(origin)
+    config["listeners"][0]["bind"] = "0.0.0.0:80"
+    open_directory.launch(config, prefix=prefix)
+    assert open_directory.process.wait(10) == 1
+    assert "CAP_NET_BIND_SERVICE" in open_directory.process.stderr()
+    open_directory.process = None
+
+
 def test_a_pin_path_that_cannot_be_used_is_warned_of(tmp_path, sluice, origin):
     acceleration = {"mode": "splice", "pin_path": str(tmp_path)}
     sluice.start(simple(origin, top={"acceleration": acceleration}))

@@ -89,16 +89,16 @@ static void say_what_is_missing(void)
 	strbuf_done(&missing);
 }
 
-void identity_check(const struct config *config, struct strbuf *ret_problems)
+void identity_check(const struct config *config, const char *what, struct strbuf *ret_problems)
 {
 	struct privileges ignored;
 
 	if (privileges_lookup(config->user, NULL, &ignored) < 0)
-		strbuf_printf(ret_problems, "%s: user: there is no user %s on this machine\n",
-			      config->path, config->user);
+		strbuf_printf(ret_problems, "%s: %suser: there is no user %s on this machine\n",
+			      config->path, what, config->user);
 	if (privileges_lookup(NULL, config->group, &ignored) < 0)
-		strbuf_printf(ret_problems, "%s: group: there is no group %s on this machine\n",
-			      config->path, config->group);
+		strbuf_printf(ret_problems, "%s: %sgroup: there is no group %s on this machine\n",
+			      config->path, what, config->group);
 }
 
 int identity_assume(const struct config *config)
@@ -109,7 +109,7 @@ int identity_assume(const struct config *config)
 	if (err) {
 		struct strbuf problems = {};
 
-		identity_check(config, &problems);
+		identity_check(config, "", &problems);
 		log_lines(LOG_ERROR, "", problems.text);
 		strbuf_done(&problems);
 		return err;

@@ -53,6 +53,7 @@ void options_parse(int argc, char **argv, struct options *ret)
 		switch (option) {
 		case 'c':
 			ret->config = optarg;
+			ret->has_config = true;
 			break;
 		case OPTION_CHECK:
 			ret->action = ACTION_CHECK;
@@ -85,6 +86,7 @@ void options_parse(int argc, char **argv, struct options *ret)
 	}
 	if (optind < argc && ret->action == ACTION_CHECK && optind + 1 == argc) {
 		ret->config = argv[optind++]; /* sluiced --check FILE */
+		ret->has_config = true;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "sluiced: unexpected argument '%s'\nTry 'sluiced --help'.\n",
