@@ -139,13 +139,19 @@ static void on_reload_begins(void *context)
 		sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
 }
 
-/* The log may be written otherwise now. */
-static void on_reloaded(void *context, int err)
+/* Whoever has asked for it. The log may be written otherwise from then on. */
+static void on_reloaded(void *context, int err, const char *text)
 {
 	struct daemon *daemon = context;
 
-	if (!err)
+	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", text);
+	if (err) {
+		log_error("reload failed%s%s: the configuration before stays in force",
+			  *text ? "" : ": ", *text ? "" : strerror(-err));
+	} else {
 		configure_log(server_config(daemon->server), daemon->verbosity);
+		log_info("reloaded %s", server_config(daemon->server)->path);
+	}
 	if (!server_is_draining(daemon->server))
 		notify_ready(daemon);
 }
@@ -157,34 +163,23 @@ static void reload(void *context, struct server_reload *reload)
 	server_reload(daemon->server, reload);
 }
 
-struct signalled {
-	struct server_reload reload;
-	struct daemon *daemon;
-};
-
 static void on_signalled_done(struct server_reload *reload, int err, const char *text)
 {
-	struct signalled *signalled = container_of(reload, struct signalled, reload);
-
-	log_lines(err ? LOG_ERROR : LOG_WARN, "reload: ", text);
-	if (err)
-		log_error("reload failed: %s: the configuration before stays in force",
-			  strerror(-err));
-	else
-		log_info("reloaded %s", server_config(signalled->daemon->server)->path);
-	free(signalled);
+	(void)err;
+	(void)text;
+	free(reload);
 }
 
 static void reload_by_signal(struct daemon *daemon)
 {
-	struct signalled *signalled = malloc(sizeof(*signalled));
+	struct server_reload *order = malloc(sizeof(*order));
 
-	if (!signalled) {
+	if (!order) {
 		log_error("reload failed: out of memory: the configuration before stays in force");
 		return;
 	}
-	*signalled = (struct signalled){.reload = {.on_done = on_signalled_done}, .daemon = daemon};
-	reload(daemon, &signalled->reload);
+	*order = (struct server_reload){.on_done = on_signalled_done};
+	server_reload(daemon->server, order);
 }
 
 static void on_all_stopped(void *context)

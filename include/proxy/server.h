@@ -64,8 +64,8 @@ void server_reload(struct server *server, struct server_reload *reload);
 /* Of each reload, however many have asked for it. */
 struct server_reload_watch {
 	void (*on_begin)(void *context); /* before the file is read */
-	/* Before those who asked are told. @err: as theirs. */
-	void (*on_end)(void *context, int err);
+	/* Before those who asked are told. @err and @text: as theirs. */
+	void (*on_end)(void *context, int err, const char *text);
 	void *context;
 };
 

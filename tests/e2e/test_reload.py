@@ -78,6 +78,17 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays(net, sluice, named
     assert (status["config"]["generation"], status["config"]["reload_failures"]) == (1, 1)
 
 
+def test_the_log_tells_of_a_reload_whoever_asked_for_it(sluice, named_origin):
+    sluice.start(simple(named_origin("o", (BACKEND, 7000))))
+    sluice.ctl("reload")
+    sluice.process.signal(signal.SIGHUP)
+    wait_until(lambda: sluice.process.stderr().count(f"reloaded {sluice.config_path}") == 2, 5)
+    sluice.write("colour: red\n")
+    sluice.ctl("reload", check=False)
+    assert f"reload: {sluice.config_path}:1:1: unknown option" in sluice.process.stderr()
+    assert "reload failed: the configuration before stays in force" in sluice.process.stderr()
+
+
 def test_a_port_that_cannot_be_had_changes_nothing(net, sluice, named_origin, keep):
     origin = named_origin("o", (BACKEND, 7000))
     keep(net.proxy.listen((PROXY, 8001)))

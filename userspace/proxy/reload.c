@@ -102,6 +102,8 @@ static void tell(struct reloader *reloader)
 {
 	const char *text = reloader->text.len ? reloader->text.text : "";
 
+	if (reloader->watch.on_end)
+		reloader->watch.on_end(reloader->watch.context, reloader->err, text);
 	for (struct list_node *node; (node = list_pop_front(&reloader->asking));) {
 		struct server_reload *reload = list_entry(node, struct server_reload, node);
 
@@ -119,8 +121,6 @@ static void finish(struct reloader *reloader)
 	geography_done(&reloader->places);
 	areas_unref(reloader->like);
 	reloader->like = NULL;
-	if (reloader->watch.on_end)
-		reloader->watch.on_end(reloader->watch.context, reloader->err);
 	tell(reloader);
 	strbuf_done(&reloader->text);
 	reloader->text = (struct strbuf){};

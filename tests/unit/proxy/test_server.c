@@ -371,8 +371,9 @@ static void note_begin(void *context)
 	strbuf_append_str(context, "begin ");
 }
 
-static void note_end(void *context, int err)
+static void note_end(void *context, int err, const char *text)
 {
+	(void)text;
 	strbuf_append_str(context, err ? "failure " : "end ");
 }
 
