@@ -151,16 +151,23 @@ static void view_reasons(const json_t *result, const struct ctl_screen *screen, 
 	table_done(&table);
 }
 
+static const char *describe_place(const json_t *result)
+{
+	if (strcmp(member_text(result, "mode"), "off") == 0)
+		return "";
+	return strcmp(member_text(result, "place"), "packets") == 0
+		       ? ", by the packet programs"
+		       : ", for connections as they are accepted";
+}
+
 static void view_state(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	bool is_ready = json_is_true(json_object_get(result, "syn_cookies_ready"));
 	const char *problem = member_text(result, "places_problem");
 	const char *place_problem = member_text(result, "place_problem");
 
-	strbuf_printf(out, "mode          %s, %s\n", member_text(result, "mode"),
-		      strcmp(member_text(result, "place"), "packets") == 0
-			      ? "by the packet programs"
-			      : "for connections as they are accepted");
+	strbuf_printf(out, "mode          %s%s\n", member_text(result, "mode"),
+		      describe_place(result));
 	if (*place_problem)
 		strbuf_printf(out, "              no packet programs: %s\n", place_problem);
 	strbuf_printf(out,

@@ -207,6 +207,31 @@ static void places_show_what_holds_and_who_says_so(void **state)
 	      "/o.mmdb   Other  2023-11-14  -\n");
 }
 
+static void a_guard_that_is_off_is_at_no_place(void **state)
+{
+	static const struct {
+		const char *mode, *place, *expected;
+	} cases[] = {
+		{"off", "connections", "mode          off\n"},
+		{"monitor", "packets", "mode          monitor, by the packet programs\n"},
+		{"enforce", "connections",
+		 "mode          enforce, for connections as they are accepted\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *result = json_pack("{s:s,s:s}", "mode", cases[i].mode, "place",
+					   cases[i].place);
+		struct ctl_screen screen = {0};
+		struct strbuf out = {0};
+
+		view_guard(result, &screen, &out);
+		assert_non_null(strstr(out.text, cases[i].expected));
+		strbuf_done(&out);
+		json_decref(result);
+	}
+}
+
 static void endpoint_state_names_what_keeps_it_out(void **state)
 {
 	static const struct {
@@ -304,6 +329,7 @@ int main(void)
 		cmocka_unit_test(services_show_pools_where_a_service_has_several),
 		cmocka_unit_test(services_show_endpoints_and_the_commonest_drop),
 		cmocka_unit_test(places_show_what_holds_and_who_says_so),
+		cmocka_unit_test(a_guard_that_is_off_is_at_no_place),
 		cmocka_unit_test(endpoint_state_names_what_keeps_it_out),
 		cmocka_unit_test(connections_say_how_many_are_not_shown),
 		cmocka_unit_test(listeners_with_tls_show_handshakes_and_certificates),
