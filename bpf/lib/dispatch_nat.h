@@ -284,15 +284,20 @@ static __always_inline struct dispatch_nat *nat_begin(frame_context *ctx,
 static __always_inline void tell_lost(struct packet *packet, const struct dispatch_work *work)
 {
 	const struct tcphdr *tcp = packet_tcp(packet);
-	struct dispatch_lost record = {
+	struct dispatch_lost *record;
+
+	if (!work->service->resets_lost || !tcp->ack || tcp->rst)
+		return;
+	record = event_reserve(FLOW_EVENT_DISPATCH_LOST, sizeof(*record));
+	if (!record)
+		return;
+	*record = (struct dispatch_lost){
 		.event = {.kind = FLOW_EVENT_DISPATCH_LOST, .seq = bpf_ntohl(tcp->ack_seq)},
 		.key = packet->key,
 		.ack = bpf_ntohl(tcp->seq) + packet->payload + packet->l4_len - tcp->doff * 4 +
 		       tcp->fin,
 	};
-
-	if (work->service->resets_lost && tcp->ack && !tcp->rst)
-		(void)bpf_ringbuf_output(&events, &record, sizeof(record), 0);
+	event_submit(record);
 }
 
 /* --- Translation ------------------------------------------------------------------------------ */

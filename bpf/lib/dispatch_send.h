@@ -4,6 +4,7 @@
 
 /* The ways to endpoints, and what is done to a packet that takes one. */
 #include "lib/dispatch_flow.h"
+#include "lib/event.h"
 #include "lib/maps.h"
 
 static __always_inline const struct flow_nexthop *nexthop_at(__u32 index)
@@ -80,17 +81,19 @@ static __always_inline long load_headers(frame_context *ctx, struct packet *pack
 static __always_inline void tell_too_big(frame_context *ctx, struct packet *packet, __u32 mtu)
 {
 	__u32 l3_len = packet->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	struct dispatch_too_big *record = event_reserve(FLOW_EVENT_DISPATCH_TOO_BIG,
+							sizeof(*record));
 	__be32 seq = 0;
 
-	struct dispatch_too_big record = {
-		.event = {.kind = FLOW_EVENT_DISPATCH_TOO_BIG, .mtu = mtu},
+	if (!record)
+		return;
+	(void)frame_load(ctx, packet->l3_offset + l3_len + 4, &seq, sizeof(seq));
+	*record = (struct dispatch_too_big){
+		.event = {.kind = FLOW_EVENT_DISPATCH_TOO_BIG, .mtu = mtu, .seq = bpf_ntohl(seq)},
 		.key = packet->key,
 		.protocol = packet->protocol,
 	};
-
-	(void)frame_load(ctx, packet->l3_offset + l3_len + 4, &seq, sizeof(seq));
-	record.event.seq = bpf_ntohl(seq);
-	(void)bpf_ringbuf_output(&events, &record, sizeof(record), 0);
+	event_submit(record);
 }
 
 /* Fragments may be cut further, and nobody is told of an error about an error (RFC 1122 section

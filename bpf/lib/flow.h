@@ -4,6 +4,7 @@
 
 /* A packet's flow: its pair, the gate that says who carries it, and the record of what was seen. */
 #include "lib/clock.h"
+#include "lib/event.h"
 #include "lib/maps.h"
 #include "lib/parse.h"
 #include "lib/tcp_options.h"
@@ -154,10 +155,13 @@ static __always_inline void record_observed(struct packet *packet, const struct 
 
 static __always_inline void report_end(const struct flow *flow)
 {
-	const struct flow_event event = {
-		.id = flow->pair->id, .pair = flow->index, .kind = FLOW_EVENT_OVER};
+	struct flow_event *event = event_reserve(FLOW_EVENT_OVER, sizeof(*event));
 
-	(void)bpf_ringbuf_output(&events, (void *)&event, sizeof(event), 0);
+	if (!event)
+		return;
+	*event = (struct flow_event){
+		.id = flow->pair->id, .pair = flow->index, .kind = FLOW_EVENT_OVER};
+	event_submit(event);
 }
 
 /* What was the last that had to be said ends the pair, and is told of once. */

@@ -44,7 +44,8 @@ struct {
 	__type(value, struct flow_nexthop);
 } nexthops SEC(".maps");
 
-/* struct flow_event. Writers: the programs; reader: the daemon; when full, the record is lost. */
+/* struct flow_event. Writers: the programs (event.h); reader: the daemon; when full, the record is
+ * lost. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, EVENTS_BYTES);

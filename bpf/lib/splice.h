@@ -14,7 +14,11 @@
 static __always_inline enum flow_verdict refuse_too_big(struct packet *packet,
 							const struct flow *flow, __u32 mtu)
 {
-	const struct flow_event event = {
+	struct flow_event *event = event_reserve(FLOW_EVENT_TOO_BIG, sizeof(*event));
+
+	if (!event)
+		return FLOW_VERDICT_TOO_BIG;
+	*event = (struct flow_event){
 		.id = flow->pair->id,
 		.pair = flow->index,
 		.kind = FLOW_EVENT_TOO_BIG,
@@ -22,8 +26,7 @@ static __always_inline enum flow_verdict refuse_too_big(struct packet *packet,
 		.mtu = mtu,
 		.seq = bpf_ntohl(packet_tcp(packet)->seq),
 	};
-
-	(void)bpf_ringbuf_output(&events, (void *)&event, sizeof(event), 0);
+	event_submit(event);
 	return FLOW_VERDICT_TOO_BIG;
 }
 

@@ -211,11 +211,23 @@ static inline int flow_is_over(const struct flow_pair *pair)
 	return (up | down) & FLOW_SEEN_RST || (up & down & ended) == ended;
 }
 
+/*
+ * OVER: the pair is over, or has given way; told once but for a race.
+ * TOO_BIG: a packet of it was dropped: its sender wants to know the way's MTU.
+ * DISPATCH_TOO_BIG: the same of dispatch: a struct dispatch_too_big.
+ * DISPATCH_LOST: a struct dispatch_lost.
+ */
+#define FLOW_EVENTS(X)                          \
+	X(OVER, "over")                         \
+	X(TOO_BIG, "too_big")                   \
+	X(DISPATCH_TOO_BIG, "dispatch_too_big") \
+	X(DISPATCH_LOST, "dispatch_lost")
+
 enum flow_event_kind {
-	FLOW_EVENT_OVER,    /* the pair is over, or has given way; told once but for a race */
-	FLOW_EVENT_TOO_BIG, /* a packet of it was dropped: its sender wants to know the way's MTU */
-	FLOW_EVENT_DISPATCH_TOO_BIG, /* the same of dispatch: a struct dispatch_too_big */
-	FLOW_EVENT_DISPATCH_LOST,    /* a struct dispatch_lost */
+#define X(name, text) FLOW_EVENT_##name,
+	FLOW_EVENTS(X)
+#undef X
+		FLOW_EVENT_KINDS
 };
 
 /* Record of the ring buffer `events`. Writers: the programs; reader: the daemon. When full, a
@@ -227,6 +239,20 @@ struct flow_event {
 	__u16 direction; /* of the packet that was too big, */
 	__u32 mtu;       /* of the way that it should have taken, */
 	__u32 seq;       /* and its number as it arrived; host order */
+};
+
+/*
+ * Element of the per-CPU array `event_uses`, by kind. Ends are as many as connections. The others
+ * come with packets that anybody may send, and the daemon answers a thousand a second: a CPU tells
+ * of no more, so that the ring has room for ends. Writers: the programs.
+ */
+#define FLOW_EVENTS_A_SECOND 1000
+#define FLOW_EVENTS_AT_ONCE  100
+
+struct flow_event_use {
+	__u64 untold; /* beyond the rate, or for want of room in the ring */
+	__u32 full;   /* as guard_rate_take() has it */
+	__u32 padding;
 };
 
 /*

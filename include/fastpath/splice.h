@@ -90,6 +90,11 @@ struct splice_facts {
 	uint64_t verdicts[FLOW_VERDICT_COUNT];
 };
 
+const char *splice_event_name(enum flow_event_kind kind);
+/* Adds the events that the programs, for whatever they were loaded, have not told of. Thread: any.
+ */
+void splice_untold(const struct splice *splice, uint64_t ret[FLOW_EVENT_KINDS]);
+
 /* A dozen system calls. Thread: any. */
 void splice_describe(struct splice *splice, struct splice_facts *ret);
 

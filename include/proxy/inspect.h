@@ -204,9 +204,10 @@ void server_for_each_route(struct server *server,
 struct guard;
 
 struct acceleration_facts {
-	const char *mode;           /* as configured */
-	const char *why;            /* connections stay with the relay; NULL: they do not */
-	struct splice_facts splice; /* zero where there is none */
+	const char *mode;                  /* as configured */
+	const char *why;                   /* connections stay with the relay; NULL: they do not */
+	struct splice_facts splice;        /* zero where there is none */
+	uint64_t untold[FLOW_EVENT_KINDS]; /* of dispatch's programs as well */
 };
 
 void server_describe_acceleration(struct server *server, struct acceleration_facts *ret);

@@ -7,6 +7,7 @@
  * endpoint. Expected frames are built from fields, with checksums summed up over their bytes. */
 #include "abi/dispatch.h"
 #include "core/compiler.h"
+#include "event_use.h"
 #include "splice_frame.h"
 
 #include <bpf/bpf.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINES   64u
@@ -281,14 +283,15 @@ static void set_way_up(struct frame *frame)
 		set_macs(frame, "\x02\x00\x00\x00\x00\xdd", "\x02\x00\x00\x00\x00\xee");
 }
 
-static uint32_t run(struct frame *frame)
+/* Return: the last one's action. */
+static uint32_t run_often(struct frame *frame, uint32_t times)
 {
 	struct __sk_buff skb = {.ifindex = fixture.ifindex};
 	struct xdp_md xdp = {.data_end = (uint32_t)frame->len, .ingress_ifindex = fixture.ifindex};
 	static uint8_t out[FRAME_MAX];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->bytes,
 		    .data_size_in = (uint32_t)frame->len, .data_out = out,
-		    .data_size_out = sizeof(out), .repeat = 1);
+		    .data_size_out = sizeof(out), .repeat = (int)times);
 
 	opts.ctx_in = fixture.hook->is_xdp ? (void *)&xdp : (void *)&skb;
 	opts.ctx_size_in = fixture.hook->is_xdp ? sizeof(xdp) : sizeof(skb);
@@ -296,6 +299,11 @@ static uint32_t run(struct frame *frame)
 	frame->len = opts.data_size_out;
 	memcpy(frame->bytes, out, frame->len);
 	return opts.retval;
+}
+
+static uint32_t run(struct frame *frame)
+{
+	return run_often(frame, 1);
 }
 
 static void assert_action(const char *what, struct frame frame, uint32_t expected)
@@ -674,6 +682,37 @@ static void segments_of_lost_flows_are_told_of(void **state)
 	}
 }
 
+static uint64_t milliseconds(void)
+{
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A hundred at once and one more each millisecond, on each CPU; a tick may be ten of them. */
+static void no_more_are_told_of_than_the_daemon_answers(void **state)
+{
+	const uint32_t sent = 20000;
+	uint64_t told, untold, began, most;
+	struct dispatch_lost lost;
+	struct frame frame;
+
+	(void)state;
+	reset(DISPATCH_NAT, IPPROTO_TCP, false);
+	fixture.service.resets_lost = 1;
+	put_service();
+	untold = count_untold(map_fd("event_uses"), FLOW_EVENT_DISPATCH_LOST);
+	frame = tcp_frame(UP_IN, ACK, 5);
+	began = milliseconds();
+	assert_int_equal(run_often(&frame, sent), fixture.hook->drop);
+	most = FLOW_EVENTS_AT_ONCE + milliseconds() - began + 10;
+	told = (uint64_t)told_lost(&lost);
+	untold = count_untold(map_fd("event_uses"), FLOW_EVENT_DISPATCH_LOST) - untold;
+	assert_int_equal(told + untold, sent);
+	assert_in_range(told, 1, most * (uint64_t)libbpf_num_possible_cpus());
+}
+
 static void flows_of_many_clients_have_ports_of_their_own(void **state)
 {
 	bool is_taken[40] = {};
@@ -1045,6 +1084,7 @@ static void answer_leaves_at_xdp_where_devices_send(void **state)
 		cmocka_unit_test(flow_that_another_cpu_has_seen_in_the_next_second_goes_on),  \
 		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them),  \
 		cmocka_unit_test(segments_of_lost_flows_are_told_of),                         \
+		cmocka_unit_test(no_more_are_told_of_than_the_daemon_answers),                \
 		cmocka_unit_test(flows_of_many_clients_have_ports_of_their_own),              \
 		cmocka_unit_test(tunnels_bring_packets_unchanged),                            \
 		cmocka_unit_test(layer_two_changes_addresses_of_the_link_alone),              \

@@ -4,6 +4,7 @@
 
 /* What holds at both ingress hooks. A test program defines `fixture`, and takes SPLICE_TESTS. */
 #include "core/compiler.h"
+#include "event_use.h"
 #include "splice_fixture.h"
 
 static struct fixture fixture;
@@ -580,6 +581,27 @@ static void reset_is_told_once(void **state)
 	assert_int_equal(take_events(), 1);
 }
 
+/* As many as there are: none is held back while the ring has room. */
+static void ends_are_told_of_until_the_ring_is_full(void **state)
+{
+	uint32_t size = bpf_map__max_entries(
+		bpf_object__find_map_by_name(fixture.object, "events"));
+	uint32_t ended = 2 * size / sizeof(struct flow_event);
+	uint64_t untold = count_untold(map_fd(&fixture, "event_uses"), FLOW_EVENT_OVER);
+	uint64_t told;
+
+	(void)state;
+	begin_pair_with_events();
+	for (uint32_t i = 0; i < ended; i++) {
+		pair_of(&fixture)->seen[FLOW_DOWN].flags &= (uint8_t)~FLOW_SEEN_RST;
+		forward((struct segment){.leg = DOWN_IN, .flags = RST, .seq = 5000});
+	}
+	told = (uint64_t)take_events();
+	untold = count_untold(map_fd(&fixture, "event_uses"), FLOW_EVENT_OVER) - untold;
+	assert_int_equal(told + untold, ended);
+	assert_in_range(told, ended / 4, ended / 2);
+}
+
 static void reset_counts_only_with_a_number_that_fits(void **state)
 {
 	struct flow_record *up = &pair_of(&fixture)->seen[FLOW_UP];
@@ -767,6 +789,7 @@ static void icmp_that_is_not_ours_passes(void **state)
 		cmocka_unit_test(end_of_a_flow_is_noticed),                              \
 		cmocka_unit_test(end_is_told_once_both_sides_have_heard_of_it),          \
 		cmocka_unit_test(reset_is_told_once),                                    \
+		cmocka_unit_test(ends_are_told_of_until_the_ring_is_full),               \
 		cmocka_unit_test(reset_counts_only_with_a_number_that_fits),             \
 		cmocka_unit_test(impossible_numbers_are_not_believed),                   \
 		cmocka_unit_test(syn_ends_a_flow_that_is_over),                          \

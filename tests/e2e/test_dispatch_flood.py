@@ -82,8 +82,8 @@ def assert_served(net, target=TARGET):
 
 
 @contextlib.contextmanager
-def flooded(net, target=TARGET, seconds=30):
-    with flood.way_back(net), flood.running(net, "syn", target, seconds, RATE) as child:
+def flooded(net, target=TARGET, seconds=30, kind="syn"):
+    with flood.way_back(net), flood.running(net, kind, target, seconds, RATE) as child:
         yield child
         assert child.poll() is None, "the flood ended too soon"
 
@@ -200,6 +200,20 @@ def test_a_refusing_endpoint_is_heard_of_in_a_flood(net, sluice):
         wait_until(lambda: row(sluice)["cookies"] > 1000, 20, "SYNs are answered with cookies")
         how, got, _ = ask.refusal(net.client, TARGET)
         assert (how, got) == ("reset", b"")
+
+
+def test_the_daemon_is_told_of_no_more_lost_flows_than_it_answers(net, sluice, named_origin):
+    sluice.start(config(named_origin("o", (backend_address(2), 7000)), syn_cookies="off"))
+
+    def untold():
+        return sluice.ctl_json("status")["acceleration"]["untold"]["dispatch_lost"]
+
+    with flooded(net, kind="ack"):
+        wait_until(lambda: untold() > 1000, 20, "it is not told of them all")
+        assert row(sluice)["drops"]["no_flow"] > 1000
+        assert_served(net)
+    assert "events untold" in sluice.ctl("status")
+    assert 'sluice_packet_events_untold_total{event="dispatch_lost"} ' in sluice.ctl("metrics")
 
 
 def test_monitored_floods_pass(net, sluice, named_origin):

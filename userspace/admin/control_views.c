@@ -100,6 +100,10 @@ static void append_acceleration(struct server *server, struct strbuf *out)
 	reply_text(out, "why", facts.why);
 	reply_count(out, "pairs", facts.splice.pairs);
 	reply_count(out, "max_pairs", facts.splice.max_pairs);
+	reply_begin(out, "untold", '{');
+	for (int i = 0; i < FLOW_EVENT_KINDS; i++)
+		reply_count(out, splice_event_name((enum flow_event_kind)i), facts.untold[i]);
+	reply_end(out, '{');
 	reply_begin(out, "devices", '[');
 	server_for_each_device(server, append_device, out);
 	reply_end(out, '[');

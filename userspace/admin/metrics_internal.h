@@ -31,6 +31,8 @@
 	X(SPLICE_DEVICE, "splice_device", "gauge", "1 for the hook that a device's packets take")  \
 	X(SPLICE_VERDICTS, "splice_verdicts_total", "counter",                                     \
 	  "Packets by what the programs decided; each program that a packet passes counts it")     \
+	X(EVENTS_UNTOLD, "packet_events_untold_total", "counter",                                  \
+	  "Events that packet programs did not tell the daemon, by kind: too many, or no room")    \
 	X(GUARD_MODE, "guard_mode", "gauge", "1 for the guard's mode")                             \
 	X(GUARD_DROPPED, "guard_dropped_packets_total", "counter",                                 \
 	  "Packets (without packet programs: connections) that were refused, by reason")           \

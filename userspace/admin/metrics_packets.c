@@ -13,11 +13,22 @@ static void add_device(const struct splice_device *device, void *context)
 		   (labels_t[]){{"device", device->name}, {"hook", device->hook}, {NULL, NULL}}, 1);
 }
 
+/* Of dispatch as well. */
+static void add_untold(struct metrics *page, const struct acceleration_facts *facts)
+{
+	for (int i = 0; i < FLOW_EVENT_KINDS; i++)
+		metric_add(page, METRIC_EVENTS_UNTOLD,
+			   (labels_t[]){{"event", splice_event_name((enum flow_event_kind)i)},
+					{NULL, NULL}},
+			   facts->untold[i]);
+}
+
 void metrics_add_acceleration(struct metrics *page, struct server *server)
 {
 	struct acceleration_facts facts;
 
 	server_describe_acceleration(server, &facts);
+	add_untold(page, &facts);
 	metric_add(page, METRIC_SPLICE_AVAILABLE, NULL, !facts.why);
 	if (facts.why)
 		return;

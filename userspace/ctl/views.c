@@ -89,10 +89,31 @@ static void add_lost_lines(struct strbuf *out, const struct ctl_screen *screen, 
 			  text_count(access, access_text), text_count(log, log_text));
 }
 
+/* "6 dispatch_lost, 2 over" */
+static void add_untold(struct strbuf *out, const struct ctl_screen *screen, const json_t *untold)
+{
+	struct strbuf text = {0};
+	char count[TEXT_VALUE_SIZE];
+	const char *event;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)untold, event, value)
+	{
+		if (json_integer_value(value) > 0)
+			strbuf_printf(&text, "%s%s %s", text.len ? ", " : "",
+				      text_count((uint64_t)json_integer_value(value), count),
+				      event);
+	}
+	if (text.len)
+		add_line(out, screen, "events untold", text.is_failed ? "" : text.text);
+	strbuf_done(&text);
+}
+
 void view_status(const json_t *result, const struct ctl_screen *screen, struct strbuf *out)
 {
 	const json_t *config = json_object_get(result, "config");
 	const json_t *endpoints = json_object_get(result, "endpoints");
+	const json_t *acceleration = json_object_get(result, "acceleration");
 	char uptime[TEXT_VALUE_SIZE], active[TEXT_VALUE_SIZE], total[TEXT_VALUE_SIZE];
 
 	add_linef(out, screen, "sluiced", "%s, pid %u, %s for %s", member_text(result, "version"),
@@ -110,7 +131,8 @@ void view_status(const json_t *result, const struct ctl_screen *screen, struct s
 		  text_count(member_count(result, "connections_active"), active),
 		  text_count(member_count(result, "connections_total"), total));
 	add_lost_lines(out, screen, json_object_get(result, "lines_lost"));
-	add_acceleration(out, screen, json_object_get(result, "acceleration"));
+	add_acceleration(out, screen, acceleration);
+	add_untold(out, screen, json_object_get(acceleration, "untold"));
 	add_linef(out, screen, "listeners", "%u", (unsigned)member_count(result, "listeners"));
 	add_linef(out, screen, "pools", "%u, with %u of %u endpoints available",
 		  (unsigned)member_count(result, "pools"),

@@ -2,8 +2,10 @@
 /* The ring buffer `events`, from the programs to the control loop. */
 #include "abi/dispatch.h"
 #include "fastpath/fastpath_internal.h"
+#include "fastpath/splice.h"
 #include "io/watch.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -81,4 +83,29 @@ void events_free(struct events *events)
 	io_watch_stop(&events->watch);
 	ring_buffer__free(events->ring);
 	free(events);
+}
+
+/* --- What was not told ------------------------------------------------------------------------ */
+
+const char *splice_event_name(enum flow_event_kind kind)
+{
+	static const char *const names[] = {
+#define X(name, text) text,
+		FLOW_EVENTS(X)
+#undef X
+	};
+
+	return names[kind];
+}
+
+void events_untold(int map_fd, uint64_t ret[FLOW_EVENT_KINDS])
+{
+	int ncpus = libbpf_num_possible_cpus();
+	struct flow_event_use *uses = ncpus > 0 ? calloc((size_t)ncpus, sizeof(*uses)) : NULL;
+
+	for (uint32_t kind = 0; uses && kind < FLOW_EVENT_KINDS; kind++)
+		if (bpf_map_lookup_elem(map_fd, &kind, uses) == 0)
+			for (int cpu = 0; cpu < ncpus; cpu++)
+				ret[kind] += uses[cpu].untold;
+	free(uses);
 }

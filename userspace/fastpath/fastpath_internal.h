@@ -389,6 +389,9 @@ int events_new(int map_fd, struct io_loop *loop, events_fn *on_event, void *cont
 	       struct events **ret) WARN_UNUSED;
 void events_free(struct events *events); /* NULL is allowed */
 
+/* Adds up what every CPU has not told of. @map_fd: of `event_uses`. Thread: any. */
+void events_untold(int map_fd, uint64_t ret[FLOW_EVENT_KINDS]);
+
 /* --- Pinned maps (pin.c) ---------------------------------------------------------------------- */
 
 /* As pin_open(), of what is there: for whoever looks, without a lock; for whoever takes it away.

@@ -226,13 +226,14 @@ static int store_meta(const struct pin *pin, const struct flow_meta *meta)
 }
 
 /* Maps that libbpf makes for variables belong to the programs alone, what the guard knows is the
- * configuration's, and checks are our sockets': only connections outlive us. */
+ * configuration's, checks are our sockets', and nobody else is told of events: only connections
+ * outlive us. */
 static bool is_shared(const struct bpf_map *map)
 {
 	const char *name = bpf_map__name(map);
 
 	return !bpf_map__is_internal(map) && strncmp(name, "guard_", 6) != 0 &&
-	       strncmp(name, "check", 5) != 0;
+	       strncmp(name, "check", 5) != 0 && strcmp(name, "event_uses") != 0;
 }
 
 int pin_store(const struct pin *pin, const struct bpf_object *object, const struct flow_meta *meta)

@@ -47,6 +47,11 @@ void splice_describe(struct splice *splice, struct splice_facts *ret)
 	verdicts_read(ingress_map(&splice->ingress, "verdicts"), ret->verdicts);
 }
 
+void splice_untold(const struct splice *splice, uint64_t ret[FLOW_EVENT_KINDS])
+{
+	events_untold(ingress_map(&splice->ingress, "event_uses"), ret);
+}
+
 struct guard_maps *splice_guard_maps(const struct splice *splice)
 {
 	return splice->guard;

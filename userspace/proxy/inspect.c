@@ -48,6 +48,8 @@ void server_describe_acceleration(struct server *server, struct acceleration_fac
 	*ret = (struct acceleration_facts){.mode = modes[server->mode], .why = server->why_relay};
 	if (server->shared.splice)
 		splice_describe(server->shared.splice, &ret->splice);
+	if (server->programs)
+		splice_untold(server->programs, ret->untold);
 }
 
 struct guard *server_guard(const struct server *server)

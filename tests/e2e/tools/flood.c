@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A flood from invented sources, bounded in packets and time: flood syn|udp TARGET PORT SECONDS PPS
- * over a raw socket (sources 10.99.0.0/16), in batches. PPS 0: as fast as it goes. Prints how many
- * packets it sent. For namespaces of tests alone: sources outside of them would not be routed.
+ * A flood from invented sources, bounded in packets and time: flood syn|ack|udp TARGET PORT SECONDS
+ * PPS over a raw socket (sources 10.99.0.0/16), in batches. PPS 0: as fast as it goes. Prints how
+ * many packets it sent. For namespaces of tests alone: sources outside of them would not be routed.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -29,6 +29,12 @@ struct packet {
 	};
 };
 
+enum kind {
+	SYNS,
+	ACKS, /* of no connection */
+	DATAGRAMS,
+};
+
 static uint32_t random_state = 2463534242u;
 
 static uint32_t next_random(void)
@@ -50,16 +56,17 @@ static uint16_t checksum(uint32_t sum, const void *bytes, size_t len)
 	return (uint16_t)~sum;
 }
 
-static size_t fill(struct packet *packet, int is_syn, in_addr_t target, uint16_t port)
+static size_t fill(struct packet *packet, enum kind kind, in_addr_t target, uint16_t port)
 {
-	size_t l4 = is_syn ? sizeof(packet->tcp) : sizeof(packet->udp);
+	int is_tcp = kind != DATAGRAMS;
+	size_t l4 = is_tcp ? sizeof(packet->tcp) : sizeof(packet->udp);
 	uint32_t sum;
 
 	memset(packet, 0, sizeof(*packet));
 	packet->ip.version = 4;
 	packet->ip.ihl = 5;
 	packet->ip.ttl = 64;
-	packet->ip.protocol = is_syn ? IPPROTO_TCP : IPPROTO_UDP;
+	packet->ip.protocol = is_tcp ? IPPROTO_TCP : IPPROTO_UDP;
 	packet->ip.tot_len = htons((uint16_t)(sizeof(packet->ip) + l4));
 	packet->ip.saddr = htonl(0x0a630000u | (next_random() & 0xffff));
 	packet->ip.daddr = target;
@@ -69,12 +76,13 @@ static size_t fill(struct packet *packet, int is_syn, in_addr_t target, uint16_t
 
 		sum += (address & 0xffff) + (address >> 16);
 	}
-	if (is_syn) {
+	if (is_tcp) {
 		packet->tcp.source = htons((uint16_t)(1024 + next_random() % 60000));
 		packet->tcp.dest = htons(port);
 		packet->tcp.seq = next_random();
 		packet->tcp.doff = 5;
-		packet->tcp.syn = 1;
+		packet->tcp.syn = kind == SYNS;
+		packet->tcp.ack = kind == ACKS;
 		packet->tcp.window = htons(1024);
 		packet->tcp.check = checksum(sum, &packet->tcp, l4);
 	} else {
@@ -94,7 +102,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static unsigned send_batch(int fd, int is_syn, const struct sockaddr_in *target)
+static unsigned send_batch(int fd, enum kind kind, const struct sockaddr_in *target)
 {
 	static struct packet packets[BATCH];
 	struct mmsghdr messages[BATCH];
@@ -104,7 +112,7 @@ static unsigned send_batch(int fd, int is_syn, const struct sockaddr_in *target)
 	memset(messages, 0, sizeof(messages));
 	for (int i = 0; i < BATCH; i++) {
 		iov[i].iov_base = &packets[i];
-		iov[i].iov_len = fill(&packets[i], is_syn, target->sin_addr.s_addr,
+		iov[i].iov_len = fill(&packets[i], kind, target->sin_addr.s_addr,
 				      ntohs(target->sin_port));
 		messages[i].msg_hdr.msg_iov = &iov[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
@@ -121,11 +129,13 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in target = {.sin_family = AF_INET};
 	uint64_t started = now_ns(), sent = 0, seconds, pps;
-	int fd, is_syn;
+	enum kind kind = DATAGRAMS;
+	int fd;
 
 	if (argc != 6 || inet_pton(AF_INET, argv[2], &target.sin_addr) != 1)
-		errx(2, "flood syn|udp TARGET PORT SECONDS PPS");
-	is_syn = strcmp(argv[1], "syn") == 0;
+		errx(2, "flood syn|ack|udp TARGET PORT SECONDS PPS");
+	if (strcmp(argv[1], "udp") != 0)
+		kind = strcmp(argv[1], "syn") == 0 ? SYNS : ACKS;
 	target.sin_port = htons((uint16_t)atoi(argv[3]));
 	seconds = strtoul(argv[4], NULL, 10);
 	pps = strtoul(argv[5], NULL, 10);
@@ -139,7 +149,7 @@ int main(int argc, char **argv)
 		if (pps && sent > pps * passed_us / 1000000)
 			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 		else
-			sent += send_batch(fd, is_syn, &target);
+			sent += send_batch(fd, kind, &target);
 	}
 	printf("%llu\n", (unsigned long long)sent);
 	return 0;

@@ -252,6 +252,7 @@ void server_describe_acceleration(struct server *server, struct acceleration_fac
 		.mode = "splice",
 		.why = server->why_relay,
 		.splice = {.pairs = 2, .max_pairs = 64, .verdicts = {[FLOW_VERDICT_SPLICED] = 9}},
+		.untold = {[FLOW_EVENT_DISPATCH_LOST] = 6},
 	};
 }
 

@@ -47,6 +47,7 @@ static void page_has_every_object(void **state)
 			      "result=\"not_quiet\"} 5");
 	assert_has_line(page, "sluice_splice_received_packets_total{listener=\"web\"} 77");
 	assert_has_line(page, "sluice_splice_verdicts_total{verdict=\"spliced\"} 9");
+	assert_has_line(page, "sluice_packet_events_untold_total{event=\"dispatch_lost\"} 6");
 	assert_has_line(page, "sluice_splice_device{device=\"eth0\",hook=\"xdp\"} 1");
 	assert_has_line(page, "sluice_dispatch_dropped_packets_total{listener=\"dns\","
 			      "service=\"192.0.2.53:53-54/udp\",reason=\"rate\"} 8");

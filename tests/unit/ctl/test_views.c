@@ -69,6 +69,33 @@ static void status_names_lost_lines_where_there_are(void **state)
 	}
 }
 
+static void status_names_untold_events_where_there_are(void **state)
+{
+	static const struct {
+		const char *untold, *expected;
+	} cases[] = {
+		{"{\"over\":0,\"dispatch_lost\":0}", NULL},
+		{"{\"over\":0,\"dispatch_lost\":6}", "\nevents untold 6 dispatch_lost\n"},
+		{"{\"over\":3,\"dispatch_lost\":6}", "\nevents untold 3 over, 6 dispatch_lost\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *result = json_pack("{s:{s:o}}", "acceleration", "untold",
+					   json_loads(cases[i].untold, 0, NULL));
+		struct ctl_screen screen = {0};
+		struct strbuf out = {0};
+
+		view_status(result, &screen, &out);
+		if (cases[i].expected)
+			assert_non_null(strstr(out.text, cases[i].expected));
+		else
+			assert_null(strstr(out.text, "untold"));
+		strbuf_done(&out);
+		json_decref(result);
+	}
+}
+
 static void listeners_show_places_and_quantiles(void **state)
 {
 	(void)state;
@@ -322,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(status_is_six_lines),
 		cmocka_unit_test(status_names_lost_lines_where_there_are),
+		cmocka_unit_test(status_names_untold_events_where_there_are),
 		cmocka_unit_test(listeners_show_places_and_quantiles),
 		cmocka_unit_test(pools_sum_up_their_endpoints),
 		cmocka_unit_test(mirrors_stand_below_the_pools),
