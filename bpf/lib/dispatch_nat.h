@@ -419,8 +419,9 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 
 /* --- From the endpoint ------------------------------------------------------------------------ */
 
+/* @port: that the packet is for, host order. */
 static __always_inline const struct dispatch_run *run_find(const struct dispatch_work *work,
-							   const struct packet *packet)
+							   const struct packet *packet, __u32 port)
 {
 	const struct dispatch_settings *settings = work->settings;
 	__u32 place = (__u32)dispatch_hash_run(packet->key.source, packet->key.destination,
@@ -430,6 +431,7 @@ static __always_inline const struct dispatch_run *run_find(const struct dispatch
 	for (__u32 i = 0; i < DISPATCH_RUN_PROBES; i++) {
 		run = run_at((place + i) & settings->run_mask);
 		if (run && run->is_used && run->protocol == work->protocol &&
+		    port - run->first_port < run->nports &&
 		    is_same_address(run->endpoint, packet->key.source) &&
 		    is_same_address(run->source, packet->key.destination))
 			return run;
@@ -441,14 +443,13 @@ static __always_inline const struct dispatch_run *run_find(const struct dispatch
 static __always_inline struct dispatch_nat *nat_of_answer(struct dispatch_work *work,
 							  const struct packet *packet)
 {
-	const struct dispatch_run *run = run_find(work, packet);
+	__u32 port = bpf_ntohs(packet->key.destination_port);
+	const struct dispatch_run *run = run_find(work, packet, port);
 	struct dispatch_nat *nat;
-	__u32 offset;
 
 	if (!run)
 		return NULL;
-	offset = bpf_ntohs(packet->key.destination_port) - run->first_port;
-	nat = offset < run->nports ? nat_at(run->base + offset) : NULL;
+	nat = nat_at(run->base + port - run->first_port);
 	if (!nat || dispatch_is_free(&nat->claim, work->now_s) ||
 	    nat->endpoint_port != packet->key.source_port)
 		return NULL;

@@ -404,9 +404,10 @@ static inline __u32 dispatch_real_of_entry(__u64 entry, __u64 hash)
 }
 
 /*
- * Element of the array `dispatch_runs`: the source ports of one of our addresses towards an
- * endpoint, and where their elements of `dispatch_nats` are: at base + port - first_port. In one of
- * DISPATCH_RUN_PROBES places from that of its hash on. Owner and only writer: the daemon.
+ * Element of the array `dispatch_runs`: source ports of one of our addresses towards an endpoint,
+ * and where their elements of `dispatch_nats` are: at base + port - first_port. In one of
+ * DISPATCH_RUN_PROBES places from that of its hash on. Where there are several, a port that is in
+ * two of them has the same element in both. Owner and only writer: the daemon.
  */
 #define DISPATCH_RUN_PROBES 8
 
@@ -416,7 +417,8 @@ struct dispatch_run {
 	__u16 first_port, nports; /* host order */
 	__u8 protocol;
 	__u8 is_used;
-	__u16 padding[11];
+	__u16 wanted_first, wanted_last; /* what it was made for, host order; 0: not known */
+	__u16 padding[9];
 };
 
 _Static_assert(sizeof(struct dispatch_run) == 64, "a cache line");

@@ -599,6 +599,29 @@ static void idle_flow_gives_its_port_to_another(void **state)
 	assert_dropped("the first one again", tcp_frame(UP_IN, SYN, 0), DISPATCH_DROP_NO_PORT);
 }
 
+/* As while flows of a range that was changed are left. */
+static void answers_are_of_the_run_that_has_their_port(void **state)
+{
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 < 2; is_ipv6++) {
+		struct dispatch_run before;
+		uint32_t place;
+
+		reset(DISPATCH_NAT, IPPROTO_TCP, is_ipv6);
+		place = fixture.real.run[0];
+		before = fixture.run;
+		before.base = 20;
+		before.first_port = PORTS - 10;
+		before.nports = 10;
+		put("dispatch_runs", place, &before);
+		fixture.real.run[0] = (uint16_t)((place + 1) & fixture.settings.run_mask);
+		put("dispatch_runs", fixture.real.run[0], &fixture.run);
+		put("dispatch_reals", REAL, &fixture.real);
+		assert_tcp_goes_up("SYN", SYN, 0);
+		assert_tcp_comes_down("SYN, ACK", SYN | ACK, 0);
+	}
+}
+
 /* Clocks of two CPUs differ by a tick: where a second ends, one is in the next already. */
 static void flow_that_another_cpu_has_seen_in_the_next_second_goes_on(void **state)
 {
@@ -1081,6 +1104,7 @@ static void answer_leaves_at_xdp_where_devices_send(void **state)
 		cmocka_unit_test(flow_that_is_reset_is_kept_briefly_unless_it_goes_on),       \
 		cmocka_unit_test(packet_that_nobody_can_be_answered_is_dropped),              \
 		cmocka_unit_test(idle_flow_gives_its_port_to_another),                        \
+		cmocka_unit_test(answers_are_of_the_run_that_has_their_port),                 \
 		cmocka_unit_test(flow_that_another_cpu_has_seen_in_the_next_second_goes_on),  \
 		cmocka_unit_test(draining_endpoint_keeps_its_flows_and_gone_one_loses_them),  \
 		cmocka_unit_test(segments_of_lost_flows_are_told_of),                         \

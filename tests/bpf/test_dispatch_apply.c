@@ -134,6 +134,20 @@ struct packet {
 	struct tcphdr tcp;
 } __attribute__((packed));
 
+/* Return: the action. */
+static uint32_t run_frame(const struct daemon *daemon, const struct packet *in, struct packet *ret)
+{
+	struct __sk_buff skb = {.ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = sizeof(*in),
+		    .data_out = ret, .data_size_out = sizeof(*ret), .ctx_in = &skb,
+		    .ctx_size_in = sizeof(skb), .repeat = 1);
+
+	assert_int_equal(bpf_prog_test_run_opts(
+				 bpf_program__fd(ingress_tc(&daemon->programs->ingress)), &opts),
+			 0);
+	return opts.retval;
+}
+
 /* A segment of the client from that port to port 80; its checksums are not looked at. Return: the
  * action. */
 static uint32_t run(const struct daemon *daemon, uint16_t port, uint8_t flags, struct packet *ret)
@@ -143,19 +157,12 @@ static uint32_t run(const struct daemon *daemon, uint16_t port, uint8_t flags, s
 		.ip = {.version = 4, .ihl = 5, .tot_len = htons(40), .ttl = 64, .protocol = 6},
 		.tcp = {.source = htons(port), .dest = htons(80), .doff = 5},
 	};
-	struct __sk_buff skb = {.ifindex = ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = &in, .data_size_in = sizeof(in),
-		    .data_out = ret, .data_size_out = sizeof(*ret), .ctx_in = &skb,
-		    .ctx_size_in = sizeof(skb), .repeat = 1);
 
 	in.ip.saddr = inet_addr("10.2.0.2");
 	in.ip.daddr = inet_addr("10.1.0.1");
 	in.tcp.syn = flags == TH_SYN;
 	in.tcp.ack = flags == TH_ACK;
-	assert_int_equal(bpf_prog_test_run_opts(
-				 bpf_program__fd(ingress_tc(&daemon->programs->ingress)), &opts),
-			 0);
-	return opts.retval;
+	return run_frame(daemon, &in, ret);
 }
 
 /* Return: the last byte of the endpoint's address; 0: it was dropped. */
@@ -465,6 +472,177 @@ static void next_daemon_takes_over_flows_and_endpoints(void **state)
 	stop(&daemon);
 }
 
+/* What the first endpoint answers to that port of our source address. Return: the action. */
+static uint32_t answer(const struct daemon *daemon, unsigned port)
+{
+	struct packet in = {
+		.type = htons(0x0800),
+		.ip = {.version = 4, .ihl = 5, .tot_len = htons(40), .ttl = 64, .protocol = 6},
+		.tcp = {.source = htons(8080), .dest = htons((uint16_t)port), .doff = 5, .ack = 1},
+	};
+
+	in.ip.saddr = inet_addr("10.3.0.4");
+	in.ip.daddr = inet_addr("10.3.0.3");
+	return run_frame(daemon, &in, &in);
+}
+
+static void want_ports(uint16_t first, uint16_t last)
+{
+	service.first_source_port = first;
+	service.last_source_port = last;
+}
+
+static void apply_few_ports(const struct daemon *daemon)
+{
+	want_ports(20000, 20099);
+	apply(daemon);
+}
+
+/* Each of the clients' flows has a port of its own in the range. */
+static void assert_ports(const struct daemon *daemon, uint16_t client, uint16_t count,
+			 unsigned first, unsigned last)
+{
+	bool is_taken[65536] = {};
+
+	for (uint16_t i = 0; i < count; i++) {
+		unsigned port = source_port_of(daemon, (uint16_t)(client + i), TH_SYN);
+
+		assert_in_range(port, first, last);
+		assert_false(is_taken[port]);
+		is_taken[port] = true;
+	}
+}
+
+static unsigned count_runs(const struct daemon *daemon)
+{
+	int fd = ingress_map(&daemon->programs->ingress, "dispatch_runs");
+	unsigned count = 0;
+
+	for (uint32_t i = 0; i < DISPATCH_RUN_PLACES; i++) {
+		struct dispatch_run run;
+
+		assert_int_equal(dispatch_map_get(fd, i, &run), 0);
+		count += run.is_used;
+	}
+	return count;
+}
+
+/* As if they had been idle for long. */
+static void end_flows(const struct daemon *daemon)
+{
+	int fd = ingress_map(&daemon->programs->ingress, "dispatch_nats");
+
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		struct dispatch_nat nat;
+
+		assert_int_equal(dispatch_map_get(fd, i, &nat), 0);
+		nat.claim.seen_s -= nat.claim.timeout_s + 1u;
+		assert_int_equal(dispatch_map_put(fd, i, &nat), 0);
+	}
+}
+
+static void new_flows_have_ports_of_the_range_that_is_in_force(void **state)
+{
+	struct daemon daemon = {};
+	unsigned port;
+
+	(void)state;
+	reset_plan();
+	service.nendpoints = 1;
+	start(&daemon);
+	apply_few_ports(&daemon);
+	port = source_port_of(&daemon, 1000, TH_SYN);
+	assert_in_range(port, 20000, 20099);
+	want_ports(30000, 30049);
+	apply(&daemon);
+	assert_ports(&daemon, 2000, 20, 30000, 30049);
+	assert_int_equal(source_port_of(&daemon, 1000, TH_ACK), port);
+	assert_int_equal(answer(&daemon, port), TC_ACT_REDIRECT);
+	assert_int_equal(answer(&daemon, source_port_of(&daemon, 2000, TH_ACK)), TC_ACT_REDIRECT);
+	assert_int_equal(count_runs(&daemon), 2);
+	end_flows(&daemon);
+	apply(&daemon);
+	assert_int_equal(count_runs(&daemon), 1);
+	assert_int_equal(answer(&daemon, port), (uint32_t)TC_ACT_UNSPEC);
+	stop(&daemon);
+}
+
+static void new_flows_have_the_source_that_is_in_force(void **state)
+{
+	struct daemon daemon = {};
+	struct packet out;
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply(&daemon);
+	sources[0] = parsed("10.3.0.9:0");
+	apply(&daemon);
+	assert_int_equal(run(&daemon, 1000, TH_SYN, &out), TC_ACT_REDIRECT);
+	assert_int_equal(out.ip.saddr, inet_addr("10.3.0.9"));
+	stop(&daemon);
+}
+
+static void new_ports_collide_with_none_of_before(void **state)
+{
+	static const struct {
+		uint16_t first, last;     /* the range after 20000-20099 */
+		unsigned lowest, highest; /* of new flows */
+	} cases[] = {
+		{20020, 20059, 20020, 20059}, /* within it */
+		{20090, 20199, 20100, 20199}, /* more than half is new */
+		{20010, 20105, 20010, 20099}, /* little is */
+		{19000, 20200, 19000, 19999}, /* around it */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct daemon daemon = {};
+		bool is_taken[65536] = {};
+
+		reset_plan();
+		service.nendpoints = 1;
+		start(&daemon);
+		apply_few_ports(&daemon);
+		for (uint16_t client = 1000; client < 1030; client++)
+			is_taken[source_port_of(&daemon, client, TH_SYN)] = true;
+		want_ports(cases[i].first, cases[i].last);
+		apply(&daemon);
+		for (uint16_t client = 2000; client < 2010; client++) {
+			unsigned port = source_port_of(&daemon, client, TH_SYN);
+
+			assert_in_range(port, cases[i].lowest, cases[i].highest);
+			assert_false(is_taken[port]);
+			assert_int_equal(answer(&daemon, port), TC_ACT_REDIRECT);
+		}
+		for (uint16_t client = 1000; client < 1030; client++)
+			assert_true(is_taken[source_port_of(&daemon, client, TH_ACK)]);
+		stop(&daemon);
+	}
+}
+
+static void next_daemon_takes_other_ports_and_keeps_flows(void **state)
+{
+	struct daemon daemon = {};
+	unsigned port;
+
+	(void)state;
+	reset_plan();
+	service.nendpoints = 1;
+	port = in_a_daemon_that_is_killed(apply_few_ports);
+	assert_in_range(port, 20000, 20099);
+	start(&daemon);
+	want_ports(30000, 30099);
+	apply(&daemon);
+	assert_ports(&daemon, 2000, 20, 30000, 30099);
+	assert_int_equal(source_port_of(&daemon, 1000, TH_ACK), port);
+	assert_int_equal(answer(&daemon, port), TC_ACT_REDIRECT);
+	service.nendpoints = 0;
+	apply(&daemon);
+	assert_int_equal(count_runs(&daemon), 0);
+	stop(&daemon);
+}
+
 static void apply_second(const struct daemon *daemon)
 {
 	apply_by_place(daemon, 1, 0, 1);
@@ -584,6 +762,10 @@ int main(void)
 		cmocka_unit_test(flows_of_uneven_length_even_out_by_load),
 		cmocka_unit_test(next_daemon_takes_over_flows_and_endpoints),
 		cmocka_unit_test(next_daemon_takes_over_places),
+		cmocka_unit_test(new_flows_have_ports_of_the_range_that_is_in_force),
+		cmocka_unit_test(new_flows_have_the_source_that_is_in_force),
+		cmocka_unit_test(new_ports_collide_with_none_of_before),
+		cmocka_unit_test(next_daemon_takes_other_ports_and_keeps_flows),
 		cmocka_unit_test(answers_leave_at_xdp_while_every_device_sends),
 	};
 

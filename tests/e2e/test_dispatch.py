@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from lib import ask, traffic
+from lib import ask, origins, traffic
 from lib.configs import pool
 from lib.netns import BACKEND, PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_address
 from lib.process import wait_until
@@ -254,6 +254,24 @@ def test_without_a_free_port_new_flows_are_dropped_and_old_ones_go_on(net, sluic
         assert [answered(sock) for sock in socks[:4]] == [True] * 4
     row = rows(sluice)[bind]
     assert row["flows"] == 4 and row["drops"]["no_port"] == 2
+
+
+def say_port(sock, origin):
+    """From which port it is asked; then an echo."""
+    sock.sendall(f"{sock.getpeername()[1]}\n".encode())
+    origins.echo(sock)
+
+
+def test_a_reload_changes_source_ports_of_new_flows_alone(net, sluice, named_origin):
+    origin = named_origin("o", (backend_address(2), 7000), say_port)
+    sluice.start(config([origin], options={"source_ports": "10000-10099"}))
+    held, port = ask.opened(net.client, (VIP, 80))
+    with held:
+        assert 10000 <= int(port) <= 10099
+        sluice.reload(config([origin], options={"source_ports": "20000-20099"}))
+        ports = [int(ask.name(net.client, (VIP, 80))) for _ in range(10)]
+        assert min(ports) >= 20000 and max(ports) <= 20099
+        assert ask.echoes(held)
 
 
 def echo_request(payload):

@@ -352,6 +352,16 @@ static bool has_cookies(const struct dispatch_plan *plan)
 	return false;
 }
 
+static void say_who_kept(const struct dispatch *dispatch)
+{
+	uint32_t kept = dispatch_reals_kept(dispatch->endpoints);
+
+	if (kept)
+		log_warn("dispatch: %u endpoints keep source ports of before until the table of "
+			 "flows has room for others",
+			 kept);
+}
+
 static int apply(struct applying *applying)
 {
 	struct dispatch *dispatch = applying->dispatch;
@@ -374,6 +384,7 @@ static int apply(struct applying *applying)
 				 applying->places);
 	dispatch_answers_trim(fd_of(dispatch, "dispatch_answerers"), &applying->answers);
 	dispatch_reals_end(dispatch->endpoints);
+	say_who_kept(dispatch);
 	dispatch->chooses_by_load = has_choice_by_load(applying->plan);
 	dispatch->takes_cookies = has_cookies(applying->plan);
 	return 0;

@@ -203,6 +203,36 @@ int dispatch_areas_put(struct dispatch_area_map *map, int outer, uint32_t half,
 		       const struct dispatch_areas *areas) WARN_UNUSED;
 void dispatch_areas_done(struct dispatch_area_map *map);
 
+/* --- Runs of source ports (dispatch_runs.c)
+ * --------------------------------------------------------
+ */
+
+struct dispatch_runs {
+	struct dispatch_run *all; /* DISPATCH_RUN_PLACES; shared with the programs, borrowed */
+	struct dispatch_nat *nats;
+	uint32_t nnats;
+	const struct dispatch_hash_key *key;
+	uint32_t wanted; /* by the plan that is being put in force */
+	uint16_t refs[DISPATCH_RUN_PLACES];
+};
+
+/* One for each source address of a service. */
+struct dispatch_run_list {
+	uint8_t count;
+	uint16_t place[DISPATCH_SOURCES_MAX];
+};
+
+/* Whether @real has those that @service wants. */
+bool dispatch_runs_are_for(const struct dispatch_runs *runs, const struct dispatch_service *service,
+			   const struct dispatch_real *real);
+/* Those that @service wants of an endpoint, made or shared. Return: 0; -ENOSPC. */
+int dispatch_runs_hold(struct dispatch_runs *runs, const struct dispatch_service *service,
+		       const uint8_t endpoint[16], struct dispatch_run_list *ret) WARN_UNUSED;
+void dispatch_runs_drop(struct dispatch_runs *runs, const struct dispatch_run_list *list);
+/* Gives up those that nobody holds, unless flows have their ports and may go on. @now_s:
+ * dispatch_seconds(). */
+void dispatch_runs_sweep(struct dispatch_runs *runs, uint32_t now_s);
+
 /* --- Endpoints (dispatch_reals.c) ---------------------------------------------------------------
  */
 
@@ -226,6 +256,9 @@ void dispatch_reals_free(struct dispatch_reals *reals); /* NULL is allowed */
 
 /* Begins a plan that wants @nruns runs in all. */
 void dispatch_reals_begin(struct dispatch_reals *reals, uint32_t nruns);
+/* Return: how many endpoints have kept source ports that the plan does not want, for want of room.
+ */
+uint32_t dispatch_reals_kept(const struct dispatch_reals *reals);
 /* Puts an endpoint in force, with the place that it has or a new one. */
 int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_service *service,
 			uint16_t place, const struct dispatch_endpoint *endpoint,

@@ -2,8 +2,8 @@
 /*
  * Endpoints in the packet programs. Each keeps its place for as long as flows may name it: one that
  * is gone gives it up only when no other is free, and then the table of flows forgets it first.
- * Runs of source ports are shared by services that have an endpoint in common, and counted.
  */
+#include "core/clock.h"
 #include "core/hash.h"
 #include "fastpath/dispatch_internal.h"
 #include "fastpath/fastpath_internal.h"
@@ -12,12 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADS         4096 /* a power of two */
-#define NOWHERE       UINT32_MAX
-#define RUN_PORTS_MIN 64
-#define FIRST_PORT    10000
-#define LAST_PORT     32767
-#define ENDPOINTS     (DISPATCH_ENDPOINTS_MAX + 1u)
+#define HEADS     4096 /* a power of two */
+#define NOWHERE   UINT32_MAX
+#define ENDPOINTS (DISPATCH_ENDPOINTS_MAX + 1u)
 
 /* What a plan changes of an endpoint. */
 struct before {
@@ -26,16 +23,18 @@ struct before {
 	bool is_live;
 	uint8_t state;
 	uint32_t weight;
+	bool has_other_runs; /* since */
+	struct dispatch_run_list runs;
 };
 
 struct dispatch_reals {
 	struct dispatch_real_tables tables;
-	uint32_t wanted_runs;
+	struct dispatch_runs runs;
+	uint32_t kept;                          /* by the plan: endpoints with runs of before */
 	uint16_t heads[HEADS], next[ENDPOINTS]; /* by the ids of service and endpoint; 0: end */
 	uint16_t used;                          /* places that ever were in use */
 	bool is_taken[ENDPOINTS];               /* by the plan that is being put in force */
 	struct before before[ENDPOINTS];        /* of those that it has taken */
-	uint16_t run_refs[DISPATCH_RUN_PLACES];
 };
 
 /* --- By their ids ------------------------------------------------------------------------------*/
@@ -94,149 +93,71 @@ uint16_t dispatch_reals_find(const struct dispatch_reals *reals, uint64_t servic
 	return find(reals, service_id, endpoint_id, NULL);
 }
 
-/* --- Runs of source ports
- * -----------------------------------------------------------------------*/
+/* --- Their source ports ------------------------------------------------------------------------*/
 
-static int compare_runs(const void *a, const void *b)
+static struct dispatch_run_list list_of(const struct dispatch_real *real)
 {
-	const struct dispatch_run *const *left = a, *const *right = b;
+	struct dispatch_run_list list = {.count = real->nruns};
 
-	return (*left)->base < (*right)->base ? -1 : (*left)->base > (*right)->base;
+	memcpy(list.place, real->run, sizeof(list.place));
+	return list;
 }
 
-static size_t list_runs(const struct dispatch_reals *reals, const struct dispatch_run **list)
+/* A program that reads it meanwhile finds a run, of before or of now. */
+static void set_runs(struct dispatch_real *real, const struct dispatch_run_list *list)
 {
-	size_t count = 0;
-
-	for (uint32_t i = 0; i < DISPATCH_RUN_PLACES; i++)
-		if (reals->tables.runs[i].is_used)
-			list[count++] = &reals->tables.runs[i];
-	qsort(list, count, sizeof(*list), compare_runs);
-	return count;
-}
-
-/* The first gap of @wanted elements, or the largest. Return: its size; 0: there is none. */
-static uint32_t find_gap(const struct dispatch_reals *reals, uint32_t wanted, uint32_t *ret_base)
-{
-	static const struct dispatch_run *list[DISPATCH_RUN_PLACES]; /* of the control thread */
-	size_t count = list_runs(reals, list);
-	uint32_t end = 0, best = 0;
-
-	for (size_t i = 0; i <= count; i++) {
-		uint32_t next = i < count ? list[i]->base : reals->tables.nnats;
-
-		if (next - end > best && best < wanted) {
-			best = next - end;
-			*ret_base = end;
-		}
-		if (i < count)
-			end = list[i]->base + list[i]->nports;
-	}
-	return best < wanted ? best : wanted;
-}
-
-/* Half of the table is for what comes later. */
-static uint32_t wanted_ports(const struct dispatch_reals *reals,
-			     const struct dispatch_service *service, uint16_t *ret_first)
-{
-	uint16_t first = service->first_source_port ? service->first_source_port : FIRST_PORT;
-	uint16_t last = service->first_source_port ? service->last_source_port : LAST_PORT;
-	uint32_t share = reals->tables.nnats / 2 / (reals->wanted_runs ? reals->wanted_runs : 1);
-	uint32_t range = (uint32_t)last - first + 1;
-
-	*ret_first = first;
-	if (share < RUN_PORTS_MIN)
-		share = RUN_PORTS_MIN;
-	if (range > UINT16_MAX)
-		range = UINT16_MAX;
-	return share < range ? share : range;
-}
-
-static bool is_run_of(const struct dispatch_run *run, const struct dispatch_run *key)
-{
-	return run->is_used && run->protocol == key->protocol &&
-	       memcmp(run->endpoint, key->endpoint, sizeof(run->endpoint)) == 0 &&
-	       memcmp(run->source, key->source, sizeof(run->source)) == 0;
-}
-
-/* Return: the place of the run, which it has or may have; NOWHERE. */
-static uint32_t place_of_run(const struct dispatch_reals *reals, const struct dispatch_run *key)
-{
-	uint32_t start = (uint32_t)dispatch_hash_run(key->endpoint, key->source, key->protocol,
-						     reals->tables.key);
-	uint32_t empty = NOWHERE;
-
-	for (uint32_t i = 0; i < DISPATCH_RUN_PROBES; i++) {
-		uint32_t place = (start + i) & (DISPATCH_RUN_PLACES - 1);
-
-		if (is_run_of(&reals->tables.runs[place], key))
-			return place;
-		if (empty == NOWHERE && !reals->tables.runs[place].is_used)
-			empty = place;
-	}
-	return empty;
-}
-
-/* The mark comes last: a program that sees it sees the rest. */
-static int make_run(struct dispatch_reals *reals, const struct dispatch_service *service,
-		    struct dispatch_run *key, uint32_t place)
-{
-	uint32_t nports = find_gap(reals, wanted_ports(reals, service, &key->first_port),
-				   &key->base);
-	struct dispatch_run *run = &reals->tables.runs[place];
-
-	if (nports < 1)
-		return -ENOSPC;
-	key->nports = (uint16_t)nports;
-	memset(&reals->tables.nats[key->base], 0, nports * sizeof(*reals->tables.nats));
-	*run = *key;
-	__atomic_store_n(&run->is_used, 1, __ATOMIC_RELEASE);
-	return 0;
-}
-
-static int hold_run(struct dispatch_reals *reals, const struct dispatch_service *service,
-		    struct dispatch_run *key, uint16_t *ret_place)
-{
-	uint32_t place = place_of_run(reals, key);
-	int err;
-
-	if (place == NOWHERE)
-		return -ENOSPC;
-	if (!reals->tables.runs[place].is_used) {
-		err = make_run(reals, service, key, place);
-		if (err)
-			return err;
-	}
-	reals->run_refs[place]++;
-	*ret_place = (uint16_t)place;
-	return 0;
-}
-
-static void drop_runs(struct dispatch_reals *reals, struct dispatch_real *real)
-{
-	for (uint8_t i = 0; i < real->nruns; i++)
-		if (--reals->run_refs[real->run[i]] == 0)
-			__atomic_store_n(&reals->tables.runs[real->run[i]].is_used, 0,
-					 __ATOMIC_RELEASE);
-	real->nruns = 0;
+	if (list->count < real->nruns)
+		__atomic_store_n(&real->nruns, list->count, __ATOMIC_RELEASE);
+	for (uint8_t i = 0; i < list->count; i++)
+		__atomic_store_n(&real->run[i], list->place[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&real->nruns, list->count, __ATOMIC_RELEASE);
 }
 
 static int hold_runs(struct dispatch_reals *reals, const struct dispatch_service *service,
 		     struct dispatch_real *real)
 {
-	struct dispatch_run key = {.protocol = service->protocol};
-	int err = 0;
+	struct dispatch_run_list list;
+	int err = dispatch_runs_hold(&reals->runs, service, real->address, &list);
 
-	memcpy(key.endpoint, real->address, sizeof(key.endpoint));
-	for (size_t i = 0; !err && i < service->nsources; i++) {
-		dispatch_address(&service->sources[i], key.source);
-		err = hold_run(reals, service, &key, &real->run[i]);
-		if (!err)
-			real->nruns++;
-	}
-	if (err)
-		drop_runs(reals, real);
+	if (!err)
+		set_runs(real, &list);
 	return err;
+}
+
+static void drop_runs(struct dispatch_reals *reals, struct dispatch_real *real)
+{
+	const struct dispatch_run_list list = list_of(real);
+
+	dispatch_runs_drop(&reals->runs, &list);
+	real->nruns = 0;
+}
+
+/* Those that it had stay held until the plan is in force; where there is no room for others it
+ * keeps them, and the next plan tries again. */
+static void change_runs(struct dispatch_reals *reals, const struct dispatch_service *service,
+			uint16_t index)
+{
+	struct dispatch_real *real = &reals->tables.reals[index];
+	const struct dispatch_run_list list = list_of(real);
+
+	if (dispatch_runs_are_for(&reals->runs, service, real))
+		return;
+	if (hold_runs(reals, service, real) < 0) {
+		reals->kept++;
+		return;
+	}
+	reals->before[index].has_other_runs = true;
+	reals->before[index].runs = list;
+}
+
+uint32_t dispatch_reals_kept(const struct dispatch_reals *reals)
+{
+	return reals->kept;
+}
+
+static void sweep_runs(struct dispatch_reals *reals)
+{
+	dispatch_runs_sweep(&reals->runs, dispatch_seconds(clock_monotonic_ns()));
 }
 
 /* --- Places ------------------------------------------------------------------------------------*/
@@ -299,6 +220,17 @@ static uint32_t hold_way(const struct dispatch_reals *reals, const struct dispat
 	return index;
 }
 
+static void keep_up(struct dispatch_reals *reals, const struct dispatch_service *service,
+		    uint16_t index)
+{
+	struct dispatch_real *real = &reals->tables.reals[index];
+
+	if (service->form == DISPATCH_NAT)
+		change_runs(reals, service, index);
+	if (real->nexthop == NOWHERE)
+		real->nexthop = hold_way(reals, service, real);
+}
+
 static int bring_up(struct dispatch_reals *reals, const struct dispatch_service *service,
 		    struct dispatch_real *real, const char **ret_why)
 {
@@ -320,8 +252,11 @@ static struct before as_it_is(const struct dispatch_reals *reals, uint16_t index
 {
 	const struct dispatch_real *real = &reals->tables.reals[index];
 
-	return (struct before){real->port, real->service, is_live(real), real->state,
-			       reals->tables.loads[index].weight};
+	return (struct before){.port = real->port,
+			       .service = real->service,
+			       .is_live = is_live(real),
+			       .state = real->state,
+			       .weight = reals->tables.loads[index].weight};
 }
 
 int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_service *service,
@@ -342,10 +277,10 @@ int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_serv
 		return -ENOSPC;
 	real = &reals->tables.reals[index];
 	reals->before[index] = as_it_is(reals, index);
-	if (!is_live(real))
+	if (is_live(real))
+		keep_up(reals, service, index);
+	else
 		err = bring_up(reals, service, real, ret_why);
-	else if (real->nexthop == NOWHERE)
-		real->nexthop = hold_way(reals, service, real);
 	if (err)
 		return err;
 	real->port = htons(address_port(&endpoint->address));
@@ -362,7 +297,9 @@ int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_serv
 
 void dispatch_reals_begin(struct dispatch_reals *reals, uint32_t nruns)
 {
-	reals->wanted_runs = nruns;
+	reals->runs.wanted = nruns;
+	reals->kept = 0;
+	sweep_runs(reals);
 	memset(reals->is_taken, 0, sizeof(reals->is_taken));
 }
 
@@ -382,7 +319,21 @@ void dispatch_reals_end(struct dispatch_reals *reals)
 
 		if (!reals->is_taken[index] && is_live(real))
 			let_go(reals, real);
+		else if (reals->is_taken[index] && reals->before[index].has_other_runs)
+			dispatch_runs_drop(&reals->runs, &reals->before[index].runs);
 	}
+	sweep_runs(reals);
+}
+
+static void bring_back_runs(struct dispatch_reals *reals, struct dispatch_real *real,
+			    const struct before *before)
+{
+	const struct dispatch_run_list others = list_of(real);
+
+	if (!before->has_other_runs)
+		return;
+	set_runs(real, &before->runs);
+	dispatch_runs_drop(&reals->runs, &others);
 }
 
 void dispatch_reals_abort(struct dispatch_reals *reals)
@@ -396,11 +347,13 @@ void dispatch_reals_abort(struct dispatch_reals *reals)
 		real->port = before->port;
 		real->service = before->service;
 		weigh(reals, index, before->weight);
+		bring_back_runs(reals, real, before);
 		if (before->is_live)
 			__atomic_store_n(&real->state, before->state, __ATOMIC_RELEASE);
 		else
 			let_go(reals, real);
 	}
+	sweep_runs(reals);
 }
 
 /* --- Start and end
@@ -417,7 +370,7 @@ static void take_over(struct dispatch_reals *reals)
 		reals->used = index;
 		enter(reals, index);
 		for (uint8_t i = 0; i < real->nruns; i++)
-			reals->run_refs[real->run[i]]++;
+			reals->runs.refs[real->run[i]]++;
 	}
 }
 
@@ -428,6 +381,10 @@ struct dispatch_reals *dispatch_reals_new(const struct dispatch_real_tables *tab
 	if (!reals)
 		return NULL;
 	reals->tables = *tables;
+	reals->runs = (struct dispatch_runs){.all = tables->runs,
+					     .nats = tables->nats,
+					     .nnats = tables->nnats,
+					     .key = tables->key};
 	take_over(reals);
 	return reals;
 }
