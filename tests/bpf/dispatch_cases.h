@@ -950,6 +950,12 @@ static uint32_t find_first_flow(struct dispatch_line *ret)
 	return 0;
 }
 
+/* Moves the time at which the flow was seen; its seconds wrap. */
+static void shift_entry(__u64 *entry, int seconds)
+{
+	*entry = (*entry & ~0xffffULL) | (uint16_t)(*entry + (unsigned)seconds);
+}
+
 static void idle_flow_is_chosen_for_anew(void **state)
 {
 	struct dispatch_line line;
@@ -960,11 +966,10 @@ static void idle_flow_is_chosen_for_anew(void **state)
 	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
 	at = find_first_flow(&line);
 	put_ring(0);
-	line.entry[0] = (line.entry[0] & ~0xffffULL) |
-			(uint16_t)(line.entry[0] - fixture.service.timeout_s + 2);
+	shift_entry(&line.entry[0], 2 - fixture.service.timeout_s);
 	put("dispatch_lines", at, &line);
 	assert_action("in time", tcp_frame(UP_IN, ACK, 0), fixture.hook->redirect);
-	line.entry[0] = (line.entry[0] & ~0xffffULL) | (uint16_t)(line.entry[0] - 5);
+	shift_entry(&line.entry[0], -5);
 	put("dispatch_lines", at, &line);
 	assert_dropped("too late", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_ENDPOINT);
 }
@@ -979,7 +984,7 @@ static void flow_that_was_seen_in_the_next_second_keeps_its_endpoint(void **stat
 	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
 	at = find_first_flow(&line);
 	put_ring(0);
-	line.entry[0]++; /* its seconds */
+	shift_entry(&line.entry[0], 1);
 	put("dispatch_lines", at, &line);
 	assert_action("ACK", tcp_frame(UP_IN, ACK, 0), fixture.hook->redirect);
 }
@@ -997,8 +1002,8 @@ static void flow_that_was_seen_in_the_next_second_keeps_its_place(void **state)
 	now_s = dispatch_entry_seconds(line.entry[0]);
 	for (uint32_t place = 0; place < DISPATCH_LINE_PLACES; place++)
 		line.entry[place] = dispatch_entry_real((place + 1ULL) << 32, 3, now_s);
-	line.entry[2]++;
-	line.entry[5]--;
+	shift_entry(&line.entry[2], 1);
+	shift_entry(&line.entry[5], -1);
 	put("dispatch_lines", at, &line);
 	assert_action("another SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
 	assert_int_equal(bpf_map_lookup_elem(map_fd("dispatch_lines"), &at, &line), 0);
