@@ -367,7 +367,8 @@ static void measure(const char *const *objects, const struct scenario *scenario)
 
 	testrun_open(&run, objects[0], objects[1]);
 	if (is_wrapped(scenario) && testrun_has_skb(&run)) {
-		printf("{\"hook\": \"%s\", \"path\": \"%s\", \"ns\": null}\n",
+		printf("{\"hook\": \"%s\", \"path\": \"%s\", \"ns\": null, \"why\": \"the "
+		       "kernel wraps an skb once, and a test-run has one for all turns\"}\n",
 		       testrun_hook_name(&run), scenario->what);
 		testrun_close(&run);
 		return;
