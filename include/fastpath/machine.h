@@ -42,6 +42,18 @@ struct machine_way {
  */
 int machine_find_way(const struct address *to, struct machine_way *ret) WARN_UNUSED;
 
+/* The addresses of its devices, as they are when they are read. Zero has none. */
+struct ifaddrs;
+struct machine_addresses {
+	struct ifaddrs *all;
+};
+
+/* Return: 0; -errno. */
+int machine_addresses_read(struct machine_addresses *ret) WARN_UNUSED;
+void machine_addresses_done(struct machine_addresses *here);
+/* The port is not looked at. */
+bool machine_has_address(const struct machine_addresses *here, const struct address *address);
+
 /* Whether what comes in by @device, and by any at all, is passed on if it is for others. */
 bool machine_device_forwards(const char *device, sa_family_t family);
 bool machine_forwards(sa_family_t family);

@@ -74,6 +74,13 @@ void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
 				  const struct dispatcher_service *service,
 				  dispatcher_visit_endpoint *visit, void *context);
 
+/* Whether clients hear nothing of the endpoint: it is this machine, and answers of forms nat and
+ * dnat are taken where they come in by a device. */
+struct machine_addresses;
+bool dispatcher_misses_answers(const struct dispatcher_service *service,
+			       const struct endpoint *endpoint,
+			       const struct machine_addresses *here);
+
 /* Since the programs were loaded first. Zero for what is not in force. */
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,
 		      struct dispatch_service_counts *ret);

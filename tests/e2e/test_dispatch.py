@@ -15,6 +15,7 @@ import pytest
 from lib import ask, origins, traffic
 from lib.configs import pool
 from lib.netns import BACKEND, PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_address
+from lib.paths import SLUICECTL
 from lib.process import wait_until
 from lib.tunnel import Decapsulator
 
@@ -272,6 +273,28 @@ def test_a_reload_changes_source_ports_of_new_flows_alone(net, sluice, named_ori
         ports = [int(ask.name(net.client, (VIP, 80))) for _ in range(10)]
         assert min(ports) >= 20000 and max(ports) <= 20099
         assert ask.echoes(held)
+
+
+@pytest.mark.parametrize("forward", ["nat", "dnat"])
+def test_an_endpoint_on_this_machine_is_warned_of(net, sluice, named, forward):
+    """Checks find it up, but its answers come in by no device."""
+    here, options = (PROXY_BACK, 7000), {"options": {"forward": forward}, "health": {"tcp": {}, "interval": "1s"}}
+    wanted = [traffic.target_text(here), named[0]]
+    with net.proxy.listen(here):
+        sluice.start(config(wanted[:1], **options))
+        wait_until(lambda: sluice.ctl_json("pools")["pools"][0]["endpoints"][0]["health"] == "up", 10, "it is asked")
+        with pytest.raises(TimeoutError):
+            net.client.connect((VIP, 80), timeout=1)
+        sluice.reload(config(wanted, **options))
+    warned = [line for line in sluice.process.stderr().splitlines() if "is this machine" in line]
+    assert len(warned) == 2
+    assert all(f"listener service: forward: {forward}: endpoint {wanted[0]} of pool main" in line for line in warned)
+    assert [e["misses_answers"] for e in rows(sluice)[f"{VIP}:80/tcp"]["endpoints"]] == [True, False]
+    assert sluice.ctl("services").count("is this machine") == 1
+    found = json.loads(subprocess.run(
+        net.proxy.command([SLUICECTL, "--json", "--socket", sluice.socket_path, "doctor"]),
+        text=True, capture_output=True, timeout=60, check=False).stdout)["findings"]
+    assert [f["level"] for f in found if f["subject"].endswith(f" {forward} {wanted[0]}")] == ["missing"]
 
 
 def echo_request(payload):

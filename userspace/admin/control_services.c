@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the control protocol shows of mode dispatch; docs/control-protocol.md names it. */
 #include "admin/admin_internal.h"
+#include "fastpath/machine.h"
 #include "proxy/dispatcher.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 struct view {
 	const struct dispatcher *dispatcher;
 	const struct dispatcher_service *service; /* whose endpoints are visited */
+	struct machine_addresses here;
 	struct strbuf *out;
 };
 
@@ -38,6 +40,8 @@ static void append_endpoint(struct endpoint *endpoint, const struct config_pool 
 	reply_count(view->out, "weight", atomic_load(&endpoint->weight));
 	reply_text(view->out, "admin", endpoint_admin_name(atomic_load(&endpoint->admin)));
 	reply_text(view->out, "health", endpoint_health_name(atomic_load(&endpoint->health)));
+	reply_bool(view->out, "misses_answers",
+		   dispatcher_misses_answers(view->service, endpoint, &view->here));
 	append_traffic(&traffic, view->out);
 	reply_end(view->out, '{');
 }
@@ -93,8 +97,11 @@ void control_services(struct server *server, struct strbuf *out)
 {
 	struct view view = {.dispatcher = server_dispatcher(server), .out = out};
 
+	if (machine_addresses_read(&view.here) < 0)
+		view.here = (struct machine_addresses){}; /* nothing is known of endpoints then */
 	reply_count(out, "max_flows", server_config(server)->dispatch.max_flows);
 	reply_begin(out, "services", '[');
 	dispatcher_for_each(view.dispatcher, append_service, &view);
 	reply_end(out, '[');
+	machine_addresses_done(&view.here);
 }

@@ -89,6 +89,13 @@ void doctor_judge_endpoint(struct doctor *doctor, const char *forward, const cha
 			   &(struct doctor_finding){DOCTOR_MISSING, AREA, subject,
 						    "see 'ip route get', from where sluiced runs"},
 			   "there is no way to it");
+	else if (way->is_local && (strcmp(forward, "nat") == 0 || strcmp(forward, "dnat") == 0))
+		doctor_add(doctor,
+			   &(struct doctor_finding){DOCTOR_MISSING, AREA, subject,
+						    "an endpoint elsewhere, or mode tcp or http "
+						    "for what runs here"},
+			   "is this machine: its answers do not come in by a device, so clients "
+			   "get none");
 	else if (way->is_local)
 		doctor_add(doctor, &(struct doctor_finding){DOCTOR_NOTE, AREA, subject, NULL},
 			   "is this machine: health checks do not go through the tunnel");

@@ -45,6 +45,7 @@ static void add_endpoint(struct table *table, const json_t *endpoint, const stru
 {
 	enum table_colour colour;
 	char state[TEXT_VALUE_SIZE];
+	bool is_mute = json_is_true(json_object_get(endpoint, "misses_answers"));
 
 	view_endpoint_state(endpoint, state, &colour);
 	table_add(table, TABLE_PLAIN, "");
@@ -52,7 +53,8 @@ static void add_endpoint(struct table *table, const json_t *endpoint, const stru
 	table_add(table, colour, state);
 	add_traffic(table, endpoint);
 	table_add(table, TABLE_PLAIN, "");
-	table_add(table, TABLE_PLAIN, "");
+	table_add(table, is_mute ? TABLE_WARN : TABLE_PLAIN,
+		  is_mute ? "answers: is this machine" : "");
 	if (options->has_pools)
 		table_add(table, TABLE_PLAIN, member_text(endpoint, "pool"));
 	if (options->has_places)

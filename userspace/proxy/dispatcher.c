@@ -4,9 +4,9 @@
 #include "proxy/dispatcher.h"
 #include "core/clock.h"
 #include "core/log.h"
-#include "fastpath/machine.h"
 #include "io/timer.h"
 #include "proxy/dispatch_plan.h"
+#include "proxy/dispatch_warnings.h"
 #include "proxy/dispatch_ways.h"
 
 #include <errno.h>
@@ -124,19 +124,6 @@ void dispatcher_free(struct dispatcher *dispatcher)
 	free(dispatcher);
 }
 
-/* Of form dnat, answers come by us to be passed on. */
-static void warn_of_forwarding(const struct config *config, const struct config_listener *listener)
-{
-	bool is_ipv6 = listener->binds[0].address.sa.sa_family == AF_INET6;
-
-	if (dispatch_plan_form(listener) == DISPATCH_DNAT &&
-	    !machine_forwards(is_ipv6 ? AF_INET6 : AF_INET))
-		log_warn("%s: listener %s: forward: dnat: answers of endpoints will be lost: no "
-			 "device of this machine forwards %s (sysctl %s)",
-			 config->path, listener->name, is_ipv6 ? "IPv6" : "IPv4",
-			 is_ipv6 ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward");
-}
-
 static void take_areas(struct dispatcher *dispatcher, struct areas *areas)
 {
 	struct areas *before = dispatcher->areas;
@@ -164,9 +151,7 @@ int dispatcher_apply(struct dispatcher *dispatcher, const struct config *config,
 		follow_loads(dispatcher);
 	if (!io_timer_is_pending(&dispatcher->asks))
 		ask_again(dispatcher);
-	for (size_t i = 0; i < config->nlisteners; i++)
-		if (config->listeners[i].mode == CONFIG_MODE_DISPATCH)
-			warn_of_forwarding(config, &config->listeners[i]);
+	dispatch_warn(dispatcher, config);
 	return 0;
 }
 

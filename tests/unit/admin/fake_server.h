@@ -130,6 +130,15 @@ void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
 	pool_for_each(&server->pool, visit_endpoint, &visiting);
 }
 
+bool dispatcher_misses_answers(const struct dispatcher_service *service,
+			       const struct endpoint *endpoint,
+			       const struct machine_addresses *here)
+{
+	(void)service;
+	(void)here;
+	return endpoint->address.sa.sa_family == AF_INET;
+}
+
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,
 		      struct dispatch_service_counts *ret)
 {

@@ -535,6 +535,8 @@ static void look_at_services(struct fixture *fixture)
 	endpoint = json_array_get(json_object_get(service, "endpoints"), 0);
 	if (strcmp(json_string_value(json_object_get(endpoint, "pool")), "app"))
 		note(fixture, "pool");
+	if (!json_is_true(json_object_get(endpoint, "misses_answers")))
+		note(fixture, "misses_answers");
 	json_decref(answer);
 	free(text);
 	close(fd);

@@ -99,6 +99,8 @@ static void endpoints_of_dispatch_are_judged_by_the_way_to_them(void **state)
 		{"l2", false, &silent, "warn", "nobody"},
 		{"l2", false, &routed, "missing", "gateway"},
 		{"ipip", false, &ours, "note", "this machine"},
+		{"nat", false, &ours, "missing", "clients get none"},
+		{"dnat", true, &ours, "missing", "clients get none"},
 		{"dnat", false, &gate, "ok", "answers go on"},
 		{"dnat", true, &link, "missing", "does not forward"},
 	};

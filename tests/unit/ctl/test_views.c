@@ -188,18 +188,18 @@ static void services_show_pools_where_a_service_has_several(void **state)
 	check(view_services,
 	      "{\"services\":[{\"listener\":\"dns\",\"address\":\"192.0.2.53:53/udp\","
 	      "\"forward\":\"nat\",\"pool\":\"a\",\"drops\":{},\"endpoints\":["
-	      "{\"name\":\"10.0.0.1:53\",\"pool\":\"a\"},"
+	      "{\"name\":\"10.0.0.1:53\",\"pool\":\"a\",\"misses_answers\":true},"
 	      "{\"name\":\"10.0.0.2:53\",\"pool\":\"b\",\"location\":{\"latitude\":50.110000,"
 	      "\"longitude\":-8.680000}}]}]}",
 	      0,
 	      "LISTENER  ADDRESS            FORWARD  FLOWS  PACKETS IN   IN  PACKETS OUT  OUT  "
-	      "COOKIES  DROPPED  POOL  LOCATION\n"
+	      "COOKIES  DROPPED                   POOL  LOCATION\n"
 	      "dns       192.0.2.53:53/udp  nat          0           0  0 B            0  0 B  "
-	      "      0  0        a\n"
+	      "      0  0                         a\n"
 	      "          10.0.0.1:53                     0           0  0 B            0  0 B  "
-	      "                  a     -\n"
+	      "         answers: is this machine  a     -\n"
 	      "          10.0.0.2:53                     0           0  0 B            0  0 B  "
-	      "                  b     50.11 -8.68\n");
+	      "                                   b     50.11 -8.68\n");
 }
 
 static void places_show_what_holds_and_who_says_so(void **state)
