@@ -76,9 +76,10 @@ struct http_way_client {
  * where there is no Forwarded, back to the first address that no network of @trusted holds.
  * @peer: whom the connection came from; the answer if it is not trusted itself, or if an element
  *        cannot be read (then the last address that could).
+ * Return: 0; -ENOMEM.
  */
-void http_way_find_client(const struct http_fields *fields, const struct address *peer,
-			  const struct prefix *trusted, size_t trusted_count,
-			  struct http_way_client *ret);
+int http_way_find_client(const struct http_fields *fields, const struct address *peer,
+			 const struct prefix *trusted, size_t trusted_count,
+			 struct http_way_client *ret) WARN_UNUSED;
 
 #endif

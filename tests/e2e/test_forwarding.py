@@ -104,6 +104,19 @@ def test_unreadable_element_hides_what_stands_before_it(serve, sluice):
     assert logged(sluice)["client"].rsplit(":", 1)[0] == "192.0.2.44"
 
 
+@pytest.mark.parametrize("name, written", [
+    ("X-Forwarded-For", "{}, 198.51.100.7"),
+    ("Forwarded", 'for={}, for="198.51.100.7:4711";proto=https')])
+@pytest.mark.parametrize("forged", ['"', '"192.0.2.44', '192.0.2.44, "\\'])
+def test_quotes_of_a_client_hide_nothing_behind_them(serve, sluice, name, written, forged):
+    """What a trusted proxy appended is read, whatever it was appended to."""
+    ask = serve({**TRUSTED, "believe": "forwarded" if name == "Forwarded" else "x_forwarded",
+                 "fields": "off"},
+                routes=[{"match": {"source": TRUSTED["trust"]}, "deny": 403}])
+    assert ask(*fields((name, written.format(forged)))).status == 200
+    assert logged(sluice)["client"].rsplit(":", 1)[0] == "198.51.100.7"
+
+
 def test_routes_go_by_the_client_and_redirects_by_its_scheme(serve):
     ask = serve(TRUSTED, routes=[{"match": {"source": ["198.51.100.0/24"]},
                                   "redirect": {"path": "/there"}}])

@@ -265,74 +265,97 @@ int http_node_parse(struct slice node, struct address *ret)
 	return 0;
 }
 
-/* The way back, read forward: what is the answer if the connection came from the element last read.
- */
+/* --- The way back ----------------------------------------------------------------------- */
+
 struct way {
 	const struct prefix *trusted;
 	size_t trusted_count;
-	struct http_way_client answer;
-	bool has_answer;
+	struct http_way_client client; /* the last one that was read */
 };
 
-static bool is_trusted(const struct way *way, const struct address *address)
+static bool is_at_client(const struct way *way)
 {
 	for (size_t i = 0; i < way->trusted_count; i++)
-		if (prefix_contains(&way->trusted[i], address))
-			return true;
-	return false;
+		if (prefix_contains(&way->trusted[i], &way->client.address))
+			return false;
+	return true;
 }
 
-/* @address is NULL where an element cannot be read: what stands before it is not believed. */
-static void step(struct way *way, const struct address *address, struct slice proto)
+/* Cuts the last element off @list. What stands before it may be a stranger's, whose quotes must not
+ * reach what those who are trusted have written behind it: so it is found from the end. */
+static struct slice take_last(struct slice *list)
 {
-	if (!address) {
-		way->has_answer = false;
-		return;
+	size_t from = list->len, len = list->len;
+	const char *text = list->ptr;
+	bool is_quoted = false;
+
+	for (; from > 0; from--) {
+		bool is_escaped = is_quoted && from > 1 && text[from - 2] == '\\';
+
+		if (text[from - 1] == '"' && !is_escaped)
+			is_quoted = !is_quoted;
+		else if (text[from - 1] == ',' && !is_quoted)
+			break;
 	}
-	if (way->has_answer && is_trusted(way, address))
-		return;
-	way->answer = (struct http_way_client){.address = *address, .proto = proto};
-	way->has_answer = true;
+	list->len = from ? from - 1 : 0;
+	return http_trim(slice_of(text + from, len - from));
 }
 
-static void step_node(struct way *way, struct slice node, struct slice proto)
-{
-	struct address address;
-
-	step(way, http_node_parse(node, &address) ? NULL : &address, proto);
-}
-
-static void walk_forwarded(struct way *way, struct slice value)
+/* Of Forwarded: one element, and nothing that would make two of it. */
+static bool read_element(struct slice text, struct slice *ret_node, struct slice *ret_proto)
 {
 	struct http_forwarded element;
-	int r;
 
-	while ((r = http_forwarded_next(&value, &element)))
-		if (r < 0)
-			step(way, NULL, (struct slice){});
-		else
-			step_node(way, element.for_node, element.proto);
+	if (http_forwarded_next(&text, &element) <= 0 || text.len)
+		return false;
+	*ret_node = element.for_node;
+	*ret_proto = element.proto;
+	return true;
 }
 
-void http_way_find_client(const struct http_fields *fields, const struct address *peer,
-			  const struct prefix *trusted, size_t trusted_count,
-			  struct http_way_client *ret)
+/* Return: false: it cannot be read, and what stands before it is not believed. */
+static bool step(struct way *way, enum http_field_id id, struct slice text)
 {
-	struct way way = {.trusted = trusted, .trusted_count = trusted_count};
-	const struct http_field *field = http_fields_find(fields, HTTP_FIELD_FORWARDED);
-	struct slice member;
+	struct slice node = text, proto = {};
+	struct address address;
 
-	if (!field)
-		field = http_fields_find(fields, HTTP_FIELD_X_FORWARDED_FOR);
-	for (; field; field = http_fields_find_next(fields, field)) {
-		struct slice list = field->value;
+	if (id == HTTP_FIELD_FORWARDED && !read_element(text, &node, &proto))
+		return false;
+	if (http_node_parse(node, &address))
+		return false;
+	way->client = (struct http_way_client){.address = address, .proto = proto};
+	return true;
+}
 
-		if (field->id == HTTP_FIELD_FORWARDED)
-			walk_forwarded(&way, list);
-		else
-			while (http_list_next(&list, &member))
-				step_node(&way, member, (struct slice){});
+static void walk(struct way *way, enum http_field_id id, struct slice list)
+{
+	bool is_read = true;
+
+	while (list.len && is_read && !is_at_client(way)) {
+		struct slice element = take_last(&list);
+
+		if (element.len)
+			is_read = step(way, id, element);
 	}
-	step(&way, peer, (struct slice){});
-	*ret = way.answer;
+}
+
+int http_way_find_client(const struct http_fields *fields, const struct address *peer,
+			 const struct prefix *trusted, size_t trusted_count,
+			 struct http_way_client *ret)
+{
+	struct way way = {
+		.trusted = trusted,
+		.trusted_count = trusted_count,
+		.client = {.address = *peer},
+	};
+	enum http_field_id id = http_fields_has(fields, HTTP_FIELD_FORWARDED)
+					? HTTP_FIELD_FORWARDED
+					: HTTP_FIELD_X_FORWARDED_FOR;
+	struct slice list = {};
+
+	if (http_fields_join(fields, id, &list) == -ENOMEM)
+		return -ENOMEM;
+	walk(&way, id, list);
+	*ret = way.client;
+	return 0;
 }

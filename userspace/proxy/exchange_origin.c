@@ -111,10 +111,9 @@ static int take_client(struct exchange *exchange)
 	struct http_way_client *client = arena_alloc(&exchange->arena, sizeof(*client));
 	char text[ADDRESS_TEXT_SIZE], *copy;
 
-	if (!client)
+	if (!client || http_way_find_client(&exchange->request.fields, peer_of(exchange),
+					    forwarding->trust, forwarding->ntrust, client) < 0)
 		return -ENOMEM;
-	http_way_find_client(&exchange->request.fields, peer_of(exchange), forwarding->trust,
-			     forwarding->ntrust, client);
 	copy = arena_strdup(&exchange->arena,
 			    slice_from_str(address_format_ip(&client->address, text)));
 	if (!copy)

@@ -213,6 +213,17 @@ static void client_is_the_first_stranger_on_the_way_back(void **state)
 		 "203.0.113.1", "https"},
 		{"10.0.0.1", "for=203.0.113.1;proto=https, for=x;proto=http", NULL, "10.0.0.1", ""},
 		{"192.0.2.9", "for=203.0.113.1;proto=https", NULL, "192.0.2.9", ""},
+		/* A stranger's quotes reach nothing that was written behind them. */
+		{"10.0.0.1", NULL, "\", 203.0.113.1", "203.0.113.1", ""},
+		{"10.0.0.1", NULL, "\\\", 203.0.113.1, 10.0.0.2", "203.0.113.1", ""},
+		{"10.0.0.1", NULL, "10.0.0.5, \"a, 203.0.113.1", "203.0.113.1", ""},
+		{"10.0.0.1", "for=\", for=203.0.113.1;proto=https", NULL, "203.0.113.1", "https"},
+		{"10.0.0.1", "for=\"x, for=\"[2001:db8::7]:4711\"", NULL, "2001:db8::7", ""},
+		{"10.0.0.1", "for=\"\\, for=203.0.113.1;host=\"a\\\",b\"", NULL, "203.0.113.1", ""},
+		{"10.0.0.1", "for=\"x, for=\"[2001:db8::7]\", for=10.0.0.2", NULL, "2001:db8::7",
+		 ""},
+		{"10.0.0.1", "for=10.0.0.5\",\\\"x\"", NULL, "10.0.0.1", ""},
+		{"10.0.0.1", NULL, ", 203.0.113.1,, ,10.0.0.2,", "203.0.113.1", ""},
 	};
 	struct prefix trusted;
 
@@ -230,7 +241,7 @@ static void client_is_the_first_stranger_on_the_way_back(void **state)
 			add(&fields, "Forwarded", cases[i].forwarded);
 		if (cases[i].x_forwarded)
 			add(&fields, "X-Forwarded-For", cases[i].x_forwarded);
-		http_way_find_client(&fields, &peer, &trusted, 1, &client);
+		assert_int_equal(http_way_find_client(&fields, &peer, &trusted, 1, &client), 0);
 		assert_string_equal(address_format_ip(&client.address, text), cases[i].client);
 		assert_true(slice_equal_str(client.proto, cases[i].proto));
 		arena_done(&arena);
