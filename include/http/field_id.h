@@ -69,6 +69,7 @@
 	X(ORIGIN, "origin", F | T)                                                 \
 	X(PRAGMA, "pragma", T)                                                     \
 	X(PRIORITY, "priority", T)                                                 \
+	X(PROXY, "proxy", T)                                                       \
 	X(PROXY_AUTHENTICATE, "proxy-authenticate", T)                             \
 	X(PROXY_AUTHORIZATION, "proxy-authorization", F | T)                       \
 	X(PROXY_CONNECTION, "proxy-connection", C | T)                             \

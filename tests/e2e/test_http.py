@@ -68,6 +68,21 @@ def test_fields_of_the_connection_stay_on_it(net, front):
         assert field(got, name) is None, name
 
 
+def test_backends_are_told_of_no_proxy_of_their_own(net, sluice, web):
+    """CGI would make HTTP_PROXY of it. Who wants that sets it."""
+    set_ = [{"headers": {"request": {"set": [{"name": "Proxy", "value": "ours"}]}}}]
+    sluice.start(config(web, pool="main", routes=[
+        {"match": {"path": ["/set"]}, "filters": set_, "pool": "main"}]))
+    with Client(net) as client:
+        for name in ("Proxy", "proxy", "PROXY"):
+            assert field(client.ask(fields=[(name, "http://evil.example/")] * 2), "proxy") is None
+        assert field(client.ask("/set", fields=[("Proxy", "theirs")]), "proxy") == "ours"
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"0\r\nProxy: evil.example\r\nX-Sum: 1\r\n\r\n")
+        assert client.answer().status == 200
+    assert web.seen[-1].trailers == [("x-sum", "1")]
+
+
 def test_absolute_form_is_asked_in_origin_form(net, front):
     with Client(net) as client:
         got = client.ask("http://www.example/p?q")

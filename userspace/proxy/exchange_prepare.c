@@ -28,5 +28,7 @@ int exchange_prepare(struct exchange *exchange)
 		return -ENOMEM;
 	request->wants_upgrade = exchange->upgrade.len > 0;
 	http_fields_strip_connection(&request->fields);
+	/* CGI makes HTTP_PROXY of it, whom programs then ask for all that they fetch (httpoxy). */
+	http_fields_remove(&request->fields, HTTP_FIELD_PROXY);
 	return exchange_add_way(exchange);
 }
