@@ -64,6 +64,7 @@ const char *connection_end_name(enum connection_end end);
 	X(TOO_EARLY, "too_early")     /* unsafe, and in early data */                  \
 	X(NO_ROUTE, "no_route")                                                        \
 	X(DENIED, "denied")                   /* by its route */                       \
+	X(LOOP, "loop")                       /* it comes back, and back again */      \
 	X(REQUEST_TIMEOUT, "request_timeout") /* the client stalled while it asked */  \
 	X(CLIENT_GONE, "client_gone")         /* before the answer was whole */        \
 	X(CLIENT_STALLED, "client_stalled")   /* it no longer took its answer */       \

@@ -14,6 +14,7 @@ from lib.configs import FRONT, listener, pool
 from lib.netns import BACKEND, CLIENT, PROXY
 from lib.pki import Authority
 from lib.process import wait_until
+from lib.traffic import target_text
 from lib.web import Client, Reader, Web, answer, body_of, field, in_chunks, said
 
 
@@ -385,6 +386,23 @@ def test_trace_is_forwarded_where_a_route_names_it(net, sluice, web):
         assert field(client.ask("/t", "TRACE", fields=[("Max-Forwards", "3")]), "max-forwards") == "2"
         assert client.ask("/t", "TRACE", fields=[("Max-Forwards", "0")]).status == 405
     assert len(web.seen) == 1
+
+
+def test_request_in_a_loop_ends(net, sluice, web):
+    """Each pass has a line in the log; a chain of a few is none."""
+    sluice.start(config(web, pool="main", routes=[
+        {"match": {"path": ["/loop"]}, "pool": "self"}, {"match": {"path": ["/own"]}, "respond": {}}],
+        pools=[pool(target_text(FRONT), name="self", http={"retry": {"on_unavailable": True}})],
+        top={"access_log": {"path": "stdout", "format": "json"}}))
+    with Client(net) as client:
+        assert client.ask("/loop").status == 508
+        wait_until(lambda: sluice.process.stdout().count("\n") >= 11, 5, "each pass is in the log")
+        lines = [json.loads(line) for line in sluice.process.stdout().splitlines()]
+        assert sorted(line["end"] for line in lines) == ["done"] * 10 + ["loop"]
+        others = ("Via", "1.0 fred, 1.1 sluice, " + ", ".join(["1.1 Sluice (x)"] * 8))
+        assert client.ask("/", fields=[others]).status == 200
+        assert client.ask("/", fields=[others, ("Via", "1.1 sluice")]).status == 508
+        assert client.ask("/own", fields=[others, ("Via", "1.1 sluice")]).status == 200
 
 
 # --- Routes ---------------------------------------------------------------------

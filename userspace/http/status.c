@@ -105,6 +105,8 @@ static const char *phrase_of(unsigned status)
 		return "HTTP Version Not Supported";
 	case 507:
 		return "Insufficient Storage";
+	case 508:
+		return "Loop Detected";
 	case 511:
 		return "Network Authentication Required";
 	default:

@@ -37,6 +37,9 @@ struct worker;
  * kept by their worker and used again, so that a request on a warm connection allocates nothing.
  */
 
+/* In Via (RFC 9110 section 7.6.3). */
+#define EXCHANGE_PSEUDONYM "sluice"
+
 /* Fields of an ordinary head need no memory. */
 #define EXCHANGE_FIELDS 48
 

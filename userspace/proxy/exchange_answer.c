@@ -256,7 +256,8 @@ static int keep_head(struct exchange *exchange, const struct io_buf *rest)
 static int add_way_back(struct exchange *exchange)
 {
 	struct http_response *response = &exchange->response;
-	int err = http_via_add(&response->fields, response->version, slice_from_str("sluice"));
+	int err = http_via_add(&response->fields, response->version,
+			       slice_from_str(EXCHANGE_PSEUDONYM));
 
 	return err ? err : exchange_add_date(exchange, &response->fields);
 }

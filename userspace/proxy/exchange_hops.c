@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How far a request goes that asks for its way: TRACE, and OPTIONS within so many hops (RFC 9110
- * sections 7.6.2 and 9.3.8). */
+/* How far a request goes: TRACE, and OPTIONS within so many hops (RFC 9110 sections 7.6.2
+ * and 9.3.8); and one that goes round in a loop. */
+#include "http/forwarded.h"
 #include "http/max_forwards.h"
 #include "proxy/exchange.h"
+
+/* Through proxies of our name, this one included: nobody has so many in a row. */
+#define PASSES_MAX 10
 
 /* An endpoint's answer would show the client's scripts its cookies, and the client what we add of
  * it and of us: who wants that names the method in a route. */
@@ -44,6 +48,14 @@ static bool is_forwarded(const struct config_route *route)
 	       route->action.kind == CONFIG_ACTION_SPLIT;
 }
 
+/* All of us have one name in Via, so that one more pass is no loop yet: two in a row are common.
+ * The status is none for which those before us would try again. */
+static bool is_in_loop(const struct exchange *exchange)
+{
+	return http_via_count(&exchange->request.fields, slice_from_str(EXCHANGE_PSEUDONYM)) >
+	       PASSES_MAX;
+}
+
 static void answer_as_last(struct exchange *exchange)
 {
 	if (exchange->request.method == HTTP_METHOD_TRACE)
@@ -57,6 +69,10 @@ bool exchange_ends_here(struct exchange *exchange)
 	enum http_method method = exchange->request.method;
 	int last = 0;
 
+	if (is_forwarded(exchange->route) && is_in_loop(exchange)) {
+		exchange_refuse(exchange, 508, EXCHANGE_END_LOOP, NULL);
+		return true;
+	}
 	if (method != HTTP_METHOD_TRACE && method != HTTP_METHOD_OPTIONS)
 		return false;
 	if (method == HTTP_METHOD_TRACE && !is_trace_wanted(exchange->route))

@@ -242,6 +242,7 @@ int exchange_add_way(struct exchange *exchange)
 	if (!err)
 		err = exchange_trace_begin(exchange);
 	if (!err)
-		err = http_via_add(&request->fields, request->version, slice_from_str("sluice"));
+		err = http_via_add(&request->fields, request->version,
+				   slice_from_str(EXCHANGE_PSEUDONYM));
 	return err;
 }
