@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import ssl
+import threading
 import time
 from email.utils import parsedate_to_datetime
 
@@ -282,6 +283,42 @@ def test_client_that_has_said_fin_gets_its_answer(net, front):
 
 
 SLOW = 20_000_000  # more than the sockets on the way take
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_end_in_mid_body_does_not_cut_off_an_answer_that_has_begun(net, sluice, web, is_behind):
+    """Nor one before it. The client stops sending what an error has made useless."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def serve(sock, _origin):
+        reader = Reader(sock)
+        if reader.line().startswith(b"GET "):
+            reader.fields()
+            answer(sock, body_of(SLOW))
+            reader.line()
+        reader.fields()
+        sock.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2000\r\n\r\n" + body_of(1000))
+        begun.set()
+        ended.wait(10)
+        sock.sendall(body_of(2000)[1000:])
+        reader.to_end()
+
+    web.origin._handle = serve
+    sluice.start(config(web, top={"limits": {"relay_buffer_size": "32MiB"}}))
+    before = f"GET /size/{SLOW} HTTP/1.1\r\nHost: a\r\n\r\n".encode() if is_behind else b""
+    taken = 1000 + (SLOW if is_behind else 0)
+    with Client(net) as client:
+        client.send(before + b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+        assert begun.wait(10)
+        wait_until(lambda: sluice.connections()[0]["bytes_out"] > taken, 10, "it has begun")
+        client.sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.5)
+        ended.set()
+        if is_behind:
+            assert client.answer().body == body_of(SLOW)
+        got = client.answer()
+        assert (got.status, got.body) == (403, body_of(2000))
+        assert client.is_closed()
 
 
 @pytest.mark.parametrize("behind", [

@@ -7,7 +7,6 @@
 #include "proxy/http_client.h"
 #include "proxy/http_tunnel.h"
 #include "proxy/mirror.h"
-#include "proxy/session.h"
 
 #include <errno.h>
 
@@ -189,9 +188,8 @@ void exchange_on_client_end(struct exchange *exchange)
 
 	if (exchange->is_over || exchange->up.is_done || !is_looked_at)
 		return;
-	if (exchange->is_answer_begun)
-		session_reset(exchange->client->session, CONNECTION_END_CLIENT_GONE);
-	else
+	/* Who has got an answer already need not send what nobody reads: it is given to its end. */
+	if (!exchange->is_answer_begun)
 		http_client_end_in_request(exchange->client);
 }
 
