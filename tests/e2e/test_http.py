@@ -259,6 +259,22 @@ def test_pipelined_requests_are_answered_in_order(net, front):
             assert client.answer().body == body_of(i)
 
 
+def test_large_head_behind_a_slow_request_is_read_on(net, sluice, web):
+    """It is longer than what is read ahead."""
+    asked, late = threading.Event(), threading.Event()
+    web.on("/slow", lambda sock, m: (asked.set(), late.wait(10), answer(sock, b"late"))[2])
+    sluice.start(config(web, http={"request_timeout": "2s"}))
+    lines = "".join(f"X-{i}: {'y' * 9000}\r\n" for i in range(6))
+    with Client(net) as client:
+        client.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asked.wait(5)
+        client.send(f"GET /next HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode())
+        time.sleep(0.2)
+        late.set()
+        assert client.answer().body == b"late"
+        assert said(client.answer())["first"] == "GET /next HTTP/1.1"
+
+
 def test_request_behind_a_body_in_one_segment(net, front):
     with Client(net) as client:
         client.send(b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"

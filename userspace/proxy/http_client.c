@@ -144,6 +144,8 @@ static void on_part_of_head(struct http_client *client)
 	if (client->phase == HTTP_CLIENT_IDLE)
 		http_client_allow(client, config_of(client)->request_timeout_ms);
 	client->phase = HTTP_CLIENT_HEAD;
+	/* As much of it as is read ahead may have stopped the reading. */
+	io_stream_recv_start(stream_of(client));
 }
 
 static void read_request(struct http_client *client)
