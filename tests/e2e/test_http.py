@@ -370,6 +370,20 @@ def test_post_is_not_sent_twice(net, front):
     assert sum(m.first.startswith("POST /drop") for m in front.seen) == 1
 
 
+@pytest.mark.parametrize("chunks", [b"0\r\n\r\n", b"0\r\nX-Sum: 1\r\n\r\n"])
+def test_chunks_without_content_are_not_sent_twice(net, sluice, web, chunks):
+    """The second time they would be missing, and what comes next be taken for them."""
+    web.on("/drop", lambda sock, m: False)
+    sluice.start(config(web, pool_http={"response_timeout": "2s", "hedge_delay": "300ms"}))
+    with Client(net) as client:
+        assert client.ask("/size/1").status == 200
+        client.send(b"PUT /drop HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        assert client.answer().status == 502
+        assert client.ask("/size/2").body == body_of(2)
+    assert web.accepted == 2
+    assert [m.first.split()[1] for m in web.seen] == ["/size/1", "/drop", "/size/2"]
+
+
 def test_upgrade_becomes_a_tunnel(net, front):
     def switch(sock, message):
         assert message.get("upgrade") == "echo" and message.get("connection").lower() == "upgrade"

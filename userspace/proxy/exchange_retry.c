@@ -5,14 +5,20 @@
 #include "proxy/http_client.h"
 #include "proxy/session.h"
 
+/* Chunks that hold nothing are one too: they have gone, and without them it would have no end. */
+static bool has_body(const struct http_request *request)
+{
+	return request->framing.kind == HTTP_FRAMING_CHUNKED || request->framing.length > 0;
+}
+
 /*
  * Once a backend may have seen the request, only one that does no harm when it is done twice may be
- * sent again (RFC 9110 9.2.2), and only if none of its body has been passed on.
+ * sent again (RFC 9110 9.2.2), and only if it has no body, of which nothing is kept.
  */
 bool exchange_is_repeatable(const struct exchange *exchange)
 {
-	return http_method_is_idempotent(exchange->request.method) && exchange->up.is_done &&
-	       exchange->up.payload == 0 && !exchange->is_answer_begun;
+	return http_method_is_idempotent(exchange->request.method) &&
+	       !has_body(&exchange->request) && !exchange->is_answer_begun;
 }
 
 static bool is_wanted(const struct config_retry *config, enum exchange_trouble trouble)
