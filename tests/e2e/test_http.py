@@ -529,6 +529,33 @@ def test_slow_backend_is_504(net, sluice, web):
         assert client.ask("/size/1").status == 200
 
 
+@pytest.mark.parametrize("request_", [
+    b"GET /size/3 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST /size/3 HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n" + b"x" * 40000],
+    ids=["get", "post"])
+@pytest.mark.parametrize("is_served", [True, False])
+def test_who_waits_for_an_endpoint_has_the_queues_time(net, sluice, web, request_, is_served):
+    """However short a pause in a body may be: nobody is waited for to send one."""
+    asked, late = threading.Event(), threading.Event()
+    web.on("/slow", lambda sock, m: (asked.set(), late.wait(10), answer(sock, b"late"))[2])
+    full = pool({"address": web.text, "max_connections": 1},
+                queue={"timeout": "10s" if is_served else "1s"})
+    sluice.start(config(http={"body_timeout": "200ms"}, pools=[full],
+                        top={"access_log": {"path": "stdout", "format": "json"}}))
+    with Client(net) as busy, Client(net) as client:
+        busy.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert asked.wait(5)
+        client.send(request_)
+        if is_served:
+            time.sleep(0.6)
+            late.set()
+        assert client.answer().status == (200 if is_served else 503)
+        late.set()
+        assert busy.answer().body == b"late"
+    if not is_served:
+        wait_until(lambda: '"queue_timeout"' in sluice.process.stdout(), 5, "it is in the log")
+
+
 @pytest.mark.parametrize("junk", [b"rubbish\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n",
                                   b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
                                   b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx",

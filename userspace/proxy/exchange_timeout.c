@@ -18,7 +18,7 @@ static bool awaits_disk(const struct exchange *exchange)
 	return exchange->source && exchange->source->awaits_disk;
 }
 
-/* The whole request is the backend's, or waits for one; or a file is looked for. */
+/* The whole request is the backend's; or a file is looked for. */
 static void on_late(struct exchange *exchange)
 {
 	report_late(exchange->leg);
@@ -55,6 +55,16 @@ static bool awaits_client(const struct exchange *exchange)
 	       !(backend && backend->stream.queued);
 }
 
+/* How long it may take to get there is the dial's business: its queue and its tries have their own
+ * time. */
+static bool awaits_endpoint(const struct exchange *exchange)
+{
+	const struct exchange_leg *leg = exchange->leg, *hedge = exchange->hedge;
+
+	return leg->dial.pool_view && !exchange->gather.limit && !leg->is_head_sent &&
+	       !(hedge && hedge->is_head_sent);
+}
+
 /* Who was to go on with an answer. A source that has bytes waits for the client's socket. */
 static enum exchange_end stalled_by(const struct exchange *exchange)
 {
@@ -71,7 +81,7 @@ void exchange_on_timeout(struct exchange *exchange)
 {
 	if (exchange->is_over)
 		return;
-	if (client_takes(exchange) || backend_takes(exchange->leg)) {
+	if (client_takes(exchange) || backend_takes(exchange->leg) || awaits_endpoint(exchange)) {
 		http_client_allow(exchange->client, exchange_patience(exchange));
 		return;
 	}
