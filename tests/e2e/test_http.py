@@ -230,6 +230,33 @@ def test_answer_before_the_body_ends_the_connection(net, front):
         assert client.is_closed()
 
 
+def test_connection_whose_body_was_not_taken_is_not_used_again(net, sluice, web):
+    """Who comes next would wait behind it."""
+    size = 24_000_000
+    asked, late, over = (threading.Event() for _ in range(3))
+
+    def serve(sock, _origin):
+        reader = Reader(sock)
+        if reader.line().startswith(b"GET "):
+            return answer(sock, b"next")
+        asked.set()
+        late.wait(10)
+        answer(sock, b"early", "409 Conflict")
+        return over.wait(20)
+
+    web.origin._handle = serve
+    sluice.start(config(web, top={"limits": {"relay_buffer_size": "32MiB"}}))
+    with Client(net) as client:
+        client.send(f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode())
+        client.send(body_of(size))
+        assert asked.wait(5)
+        wait_until(lambda: sluice.connections()[0]["bytes_in"] > size, 10, "all of it is here")
+        late.set()
+        assert client.answer().body == b"early"
+        assert client.ask("/").body == b"next"
+    over.set()
+
+
 def test_every_answer_has_one_date(net, sluice, web):
     """Ours, and the endpoint's where that has told none."""
     told = "Sun, 06 Nov 1994 08:49:37 GMT"

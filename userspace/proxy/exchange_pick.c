@@ -204,6 +204,14 @@ void exchange_pick(struct exchange *exchange, size_t pool)
 
 /* --- The connection is done with ------------------------------------------------ */
 
+/* Both messages have ended, and the backend has taken the request: one that has answered before may
+ * never take the rest, and whoever comes next would wait behind it. */
+static bool is_at_rest(const struct exchange *exchange, const struct http_backend *backend)
+{
+	return exchange->response.is_persistent && exchange->up.is_done && exchange->down.is_done &&
+	       !backend->stream.queued;
+}
+
 void exchange_release_backend(struct exchange_leg *leg, bool may_stay)
 {
 	const struct exchange *exchange = leg->exchange;
@@ -214,8 +222,8 @@ void exchange_release_backend(struct exchange_leg *leg, bool may_stay)
 	if (!backend)
 		return;
 	config = &exchange_pool(exchange)->http;
-	if (may_stay && exchange->response.is_persistent && exchange->up.is_done &&
-	    exchange->down.is_done && http_backend_is_shared(exchange_pool(exchange)))
+	if (may_stay && is_at_rest(exchange, backend) &&
+	    http_backend_is_shared(exchange_pool(exchange)))
 		http_backend_give(backend, config->idle_timeout_ms, config->idle_connections);
 	else
 		http_backend_close(backend, exchange->down.is_done ? IO_CLOSE_FIN : IO_CLOSE_RESET);
