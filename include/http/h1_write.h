@@ -39,8 +39,8 @@ int h1_write_request(const struct http_request *request, struct slice target,
 int h1_write_response(const struct http_response *response, const struct h1_wire *wire, char *buf,
 		      size_t cap, size_t *ret_len) WARN_UNUSED;
 
-/* Bytes that always suffice for a head with these fields and a first line of @first_line bytes, if
- * the protocol of an upgrade is that of the list's own Upgrade field. */
+/* Bytes that always suffice for a head with these fields and a first line, together with the
+ * protocol of an upgrade, of @first_line bytes. */
 size_t h1_write_bound(const struct http_fields *fields, size_t first_line);
 
 #define H1_CHUNK_OPEN_MAX 20 /* CR LF, 16 digits, CR LF */

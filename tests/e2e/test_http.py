@@ -434,6 +434,15 @@ def test_upgrade_becomes_a_tunnel(net, front):
         assert client.reader.to_end() == b""
 
 
+def test_long_offer_of_protocols_goes_on_whole(net, front):
+    """In a head that is about as long as a buffer without it."""
+    offer = ", ".join(f"protocol-{i}" for i in range(200))
+    with Client(net) as client:
+        for size in (0, 15_000, 16_000):
+            got = client.ask(fields=[("X", "y" * size), ("Connection", "Upgrade"), ("Upgrade", offer)])
+            assert got.status == 200 and field(got, "upgrade") == offer
+
+
 def test_upgrade_to_what_carries_requests_is_not_offered(net, front):
     """In a tunnel they would go past routes and filters."""
     both = [("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABk")]

@@ -117,7 +117,7 @@ static struct io_buf *write_head(struct exchange *exchange)
 {
 	const struct http_response *response = &exchange->response;
 	struct h1_wire wire = wire_for(exchange);
-	size_t bound = h1_write_bound(&response->fields, response->reason.len);
+	size_t bound = h1_write_bound(&response->fields, response->reason.len + wire.upgrade.len);
 	struct io_buf *buf = io_buf_new_brief(loop_of(exchange), (uint32_t)bound);
 	size_t len;
 

@@ -40,7 +40,8 @@ static struct io_buf *write_head(struct exchange *exchange)
 		.accepts_trailers = request->accepts_trailers,
 		.upgrade = exchange->upgrade,
 	};
-	size_t bound = h1_write_bound(&request->fields, target.len + request->method_text.len);
+	size_t bound = h1_write_bound(&request->fields,
+				      target.len + request->method_text.len + wire.upgrade.len);
 	struct io_buf *buf = io_buf_new_brief(exchange_client(exchange)->loop, (uint32_t)bound);
 	size_t len;
 
