@@ -89,5 +89,5 @@ static int on_ticket(SSL *ssl, void *arg)
 
 void tls_kept_chain_use(SSL_CTX *ctx)
 {
-	SSL_CTX_set_session_ticket_cb(ctx, on_ticket, NULL, NULL);
+	tls_resumption_judge(ctx, on_ticket);
 }

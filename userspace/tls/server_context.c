@@ -267,6 +267,7 @@ static int use_client_auth(struct tls_loader *loader, const struct config_tls *c
 	if (config->client_auth == CONFIG_CLIENT_AUTH_REQUIRED)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ctx, mode, NULL);
+	tls_resumption_judge(ctx, NULL);
 	if (!tls_load_authorities(loader, &config->client_ca, store))
 		return -EINVAL;
 	if (config->client_crl.path &&

@@ -294,6 +294,11 @@ bool tls_early_read(struct tls_session *session) WARN_UNUSED;
 /* The session ends. */
 void tls_peer_forget(struct tls_session *session);
 
+/* --- Whether a client may resume: resumption.c --------------------------------------------- */
+
+/* From now on none does whose certificate has run out. @on_made: a ticket is; NULL: never mind. */
+void tls_resumption_judge(SSL_CTX *ctx, int (*on_made)(SSL *ssl, void *arg));
+
 /* --- The authorities behind a client's certificate: kept_chain.c --------------------------- */
 
 /* From now on a client who resumes has them too. */

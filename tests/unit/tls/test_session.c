@@ -719,6 +719,42 @@ static void resumption_follows_the_ticket_keys(void **state)
 	setting_done(&setting);
 }
 
+/* The listener's clock is a day behind: what has run out meanwhile was good when it was verified.
+ */
+static bool resumes_with(void **state, const char *name, enum config_tls_version version,
+			 bool keeps_chains)
+{
+	struct setting setting;
+	bool is_resumed;
+
+	setting_init(&setting, fixture_of(state));
+	setting.server.min_version = setting.server.max_version = version;
+	ask_for_certificates(&setting, CONFIG_CLIENT_AUTH_REQUIRED);
+	show_certificate(&setting, name);
+	setting_make(&setting);
+	if (keeps_chains)
+		tls_server_context_keep_chains(setting.server_context);
+	X509_VERIFY_PARAM_set_time(
+		SSL_CTX_get0_param(tls_server_context_ssl(setting.server_context)),
+		time(NULL) - 86400);
+	is_resumed = resumes(&setting, setting.server_context);
+	setting_done(&setting);
+	return is_resumed;
+}
+
+static void ticket_does_not_outlive_the_clients_certificate(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+
+	X509_free(pki_issue_for(&pki, key, "expired", NULL, 0));
+	EVP_PKEY_free(key);
+	for (unsigned version = CONFIG_TLS_1_2; version <= CONFIG_TLS_1_3; version++)
+		for (int keeps_chains = 0; keeps_chains <= 1; keeps_chains++) {
+			assert_true(resumes_with(state, "client", version, keeps_chains));
+			assert_false(resumes_with(state, "expired", version, keeps_chains));
+		}
+}
+
 static int on_peer_ticket(SSL *ssl, SSL_SESSION *session)
 {
 	int *count = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -949,6 +985,7 @@ int main(void)
 		ON_BOTH(optional_certificate_may_be_absent),
 		ON_BOTH(revoked_certificate_is_refused),
 		ON_BOTH(resumption_follows_the_ticket_keys),
+		ON_BOTH(ticket_does_not_outlive_the_clients_certificate),
 		ON_BOTH(a_full_handshake_brings_the_tickets_asked_for),
 		ON_BOTH(without_tickets_nothing_is_resumed),
 		ON_BOTH(early_data_is_answered_before_the_handshake_is_done),
