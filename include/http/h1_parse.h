@@ -109,12 +109,16 @@ struct h1_parser {
  * @bytes:   the message from its first byte; may hold more than the head. Not more than the head's
  *           limit and one byte is looked at. One empty line before it is skipped (RFC 9112 2.2).
  * @request: zeroed but for @fields, whose @arena (and @items, @cap) are set. Slices point into
- *           @bytes. Whole only when 0 is returned, but usable for a log line at any time.
+ *           @bytes. Whole only when 0 is returned, but usable for a log line as long as @bytes are
+ *           there, or h1_request_moved() has told where they are.
  * @ret_len: bytes of the head, with its empty line and what was skipped; the body begins there.
  * Return: 0; -EAGAIN: call again with more; -EPROTO: refused, see parser->defect.
  */
 int h1_parse_request(struct h1_parser *parser, struct slice bytes, struct http_request *request,
 		     size_t *ret_len) WARN_UNUSED;
+
+/* What was given of a head that is not whole is at @bytes now. */
+void h1_request_moved(struct h1_parser *parser, const char *bytes, struct http_request *request);
 
 /* What a response answers, which decides on its body (RFC 9112 section 6.3). */
 struct h1_asked {
@@ -131,6 +135,7 @@ struct h1_asked {
  */
 int h1_parse_response(struct h1_parser *parser, struct slice bytes, const struct h1_asked *asked,
 		      struct http_response *response, size_t *ret_len) WARN_UNUSED;
+void h1_response_moved(struct h1_parser *parser, const char *bytes, struct http_response *response);
 
 /**
  * Whether @bytes, the first ones of a connection, are HTTP/2's preface (RFC 9113 section 3.4).

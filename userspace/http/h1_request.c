@@ -186,6 +186,13 @@ static int judge(struct h1_parser *parser, struct http_request *request)
 	return defect ? h1_refuse(parser, defect) : 0;
 }
 
+void h1_request_moved(struct h1_parser *parser, const char *bytes, struct http_request *request)
+{
+	if (parser->base && parser->base != bytes)
+		http_request_rebase(request, parser->base, parser->at, bytes);
+	parser->base = bytes;
+}
+
 int h1_parse_request(struct h1_parser *parser, struct slice bytes, struct http_request *request,
 		     size_t *ret_len)
 {
@@ -194,9 +201,7 @@ int h1_parse_request(struct h1_parser *parser, struct slice bytes, struct http_r
 
 	if (parser->phase == H1_FAILED)
 		return -EPROTO;
-	if (parser->base && parser->base != bytes.ptr)
-		http_request_rebase(request, parser->base, parser->at, bytes.ptr);
-	parser->base = bytes.ptr;
+	h1_request_moved(parser, bytes.ptr, request);
 	err = take_request_line(parser, head, request);
 	if (!err)
 		err = h1_take_fields(parser, head, &request->fields);

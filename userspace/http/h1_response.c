@@ -137,6 +137,13 @@ static int judge(struct h1_parser *parser, const struct h1_asked *asked,
 	return defect ? h1_refuse(parser, defect) : 0;
 }
 
+void h1_response_moved(struct h1_parser *parser, const char *bytes, struct http_response *response)
+{
+	if (parser->base && parser->base != bytes)
+		http_response_rebase(response, parser->base, parser->at, bytes);
+	parser->base = bytes;
+}
+
 int h1_parse_response(struct h1_parser *parser, struct slice bytes, const struct h1_asked *asked,
 		      struct http_response *response, size_t *ret_len)
 {
@@ -145,9 +152,7 @@ int h1_parse_response(struct h1_parser *parser, struct slice bytes, const struct
 
 	if (parser->phase == H1_FAILED)
 		return -EPROTO;
-	if (parser->base && parser->base != bytes.ptr)
-		http_response_rebase(response, parser->base, parser->at, bytes.ptr);
-	parser->base = bytes.ptr;
+	h1_response_moved(parser, bytes.ptr, response);
 	err = take_status_line(parser, head, response);
 	if (!err)
 		err = h1_take_fields(parser, head, &response->fields);

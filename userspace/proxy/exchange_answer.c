@@ -391,6 +391,14 @@ static const char *defect_of(const struct exchange_leg *leg)
 		       : "it switches to a protocol that was not offered";
 }
 
+static void keep_part_of_head(struct exchange_leg *leg)
+{
+	if (input_keep(loop_of(leg->exchange), &leg->answer) < 0)
+		fail(leg, 503, EXCHANGE_END_NO_MEMORY, NULL);
+	else if (leg->answer.buf)
+		h1_response_moved(&leg->parser, input_bytes(&leg->answer).ptr, leg->response);
+}
+
 /* The head's fields are written before the buffer that they lie in goes on with the body. */
 static void take_head(struct exchange_leg *leg)
 {
@@ -402,8 +410,7 @@ static void take_head(struct exchange_leg *leg)
 	case 0:
 		break;
 	case 1:
-		if (input_keep(loop_of(exchange), &leg->answer) < 0)
-			fail(leg, 503, EXCHANGE_END_NO_MEMORY, NULL);
+		keep_part_of_head(leg);
 		return;
 	default:
 		return;

@@ -189,6 +189,9 @@ static void keep_rest(struct http_client *client)
 	if (!is_wanted && input_bytes(&client->input).len >= INPUT_ENOUGH)
 		http_client_hold_back(client);
 	(void)input_keep(loop_of(client), &client->input);
+	if (client->phase == HTTP_CLIENT_HEAD && client->input.buf)
+		h1_request_moved(&client->exchange->parser, input_bytes(&client->input).ptr,
+				 &client->exchange->request);
 }
 
 static void use_input(struct http_client *client)
