@@ -92,6 +92,31 @@ def test_what_comes_goes_on_at_once(net, front):
         assert text == b"".join(b"event%02d\n" % i for i in range(20)) and decoder.eof
 
 
+def test_what_fills_a_buffer_goes_on_as_soon(net, sluice, web):
+    """Nobody knows then whether there is more."""
+    size, received = 16384, threading.Semaphore(0)
+
+    def pieces(sock, _):
+        sock.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for i in range(3):
+            assert received.acquire(timeout=10)
+            sock.sendall(TEXT[i * size:(i + 1) * size])
+        return False
+    web.on("/pieces", pieces)
+    sluice.start({"listeners": [listener(mode="http", filters=["compression"])], "pools": [pool(web)],
+                  "limits": {"receive_buffer_size": size}})
+    with Client(net) as client:
+        client.send(b"GET /pieces HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
+        assert b"200" in client.reader.line() and client.reader.fields()
+        reader, decoder, text = client.reader, zlib.decompressobj(31), b""
+        for i in range(3):
+            received.release()
+            while len(text) < (i + 1) * size:
+                length = int(reader.line() or reader.line(), 16)
+                text += decoder.decompress(reader.exactly(length))
+        assert text == TEXT[:3 * size]
+
+
 def test_a_client_that_leaves_leaves_nothing(net, sluice, front):
     for _ in range(20):
         with Client(net) as client:

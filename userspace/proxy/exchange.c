@@ -300,6 +300,7 @@ static void count(struct exchange *exchange)
 static void give_back(struct exchange *exchange)
 {
 	io_timer_stop(exchange_worker(exchange)->loop, &exchange->total);
+	io_timer_stop(exchange_worker(exchange)->loop, &exchange->flush_due);
 	exchange_leave_pool(exchange->leg);
 }
 

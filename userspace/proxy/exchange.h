@@ -95,6 +95,7 @@ struct exchange {
 	struct gather gather;
 	struct io_timer total;          /* over all tries; runs where it is configured */
 	struct io_timer hedge_due;      /* of a try; likewise */
+	struct io_timer flush_due;      /* of what filters hold back of the answer */
 	struct mirror *mirror;          /* collects the request's body; NULL: none does */
 	struct exchange_source *source; /* NULL: no such action */
 

@@ -169,12 +169,33 @@ static int pass_interim(struct exchange *exchange)
 
 /* --- The body ------------------------------------------------------------------- */
 
+/* For more of a body to come behind a full buffer, before what a filter holds back goes on. */
+#define FLUSH_MS 20
+
+static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_buf *buf);
+
+static void on_flush_due(struct io_timer *timer)
+{
+	pass_body(container_of(timer, struct exchange, flush_due), NULL, NULL);
+}
+
+/* @may_hold: a filter has been told that more comes, which nobody knows. */
+static void expect_more(struct exchange *exchange, bool may_hold)
+{
+	exchange->flush_due.on_expire = on_flush_due;
+	if (may_hold && !exchange->down.is_done)
+		io_timer_start(loop_of(exchange), &exchange->flush_due, FLUSH_MS);
+	else
+		io_timer_stop(loop_of(exchange), &exchange->flush_due);
+}
+
 static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_buf *buf)
 {
 	struct body_sink sink = {.stream = exchange_client(exchange),
 				 .head = head,
 				 .form = exchange->form,
 				 .has_chunks = exchange->has_chunks};
+	bool is_full = buf && buf->end == buf->cap;
 	struct body_tap tap;
 	struct io_buf *rest;
 	int err;
@@ -198,6 +219,7 @@ static void pass_body(struct exchange *exchange, struct io_buf *head, struct io_
 		exchange->response.is_persistent = false;
 	}
 	http_client_allow(exchange->client, exchange_listener(exchange)->http.body_timeout_ms);
+	expect_more(exchange, sink.tap && is_full);
 	wait_for_client(exchange);
 	exchange_finish_if_done(exchange);
 }
