@@ -158,7 +158,7 @@ def test_index_names_are_tried_in_order(serve, site):
 @pytest.mark.parametrize("path, status", [
     ("/nothing", 404), ("/a.txt/", 404), ("/a.txt/x", 404), ("/.secret", 404), ("/dir/.hidden", 404),
     ("/out", 404), ("/absolute", 404), ("/dir/up/../../outside.txt", 404), ("/../outside.txt", 400),
-    ("/%2e%2e/outside.txt", 400), ("/..%2foutside.txt", 404), ("/dir/up/up/outside.txt", 404),
+    ("/%2e%2e/outside.txt", 400), ("/..%2foutside.txt", 400), ("/dir/up/up/outside.txt", 404),
     ("/fifo", 404), ("/a.txt%00", 400), ("/dir%5c..%5c..%5coutside.txt", 400),
     ("/a%2Etxt", 200), ("/link", 200), ("/dir/up/a.txt", 200), ("/" + "x" * 300, 404),
 ])

@@ -67,18 +67,41 @@ static long decode_harmless(struct slice path, char *buf)
 
 enum segment { SEGMENT_PLAIN, SEGMENT_DOT, SEGMENT_DOT_DOT, SEGMENT_BAD };
 
-static enum segment segment_kind(struct slice segment)
+static enum segment part_kind(struct slice part)
 {
 	size_t dots = 0;
 
-	while (dots < segment.len && segment.ptr[dots] == '.')
+	while (dots < part.len && part.ptr[dots] == '.')
 		dots++;
 	if (dots == 0 || dots > 2)
 		return SEGMENT_PLAIN;
-	if (dots == segment.len)
+	if (dots == part.len)
 		return dots == 1 ? SEGMENT_DOT : SEGMENT_DOT_DOT;
 	/* "..;x" is ".." to back ends that cut parameters off. */
-	return segment.ptr[dots] == ';' ? SEGMENT_BAD : SEGMENT_PLAIN;
+	return part.ptr[dots] == ';' ? SEGMENT_BAD : SEGMENT_PLAIN;
+}
+
+/* Takes what stands before "%2F" off @rest. */
+static struct slice take_part(struct slice *rest)
+{
+	const char *slash = memmem(rest->ptr, rest->len, "%2F", 3);
+	struct slice part = slice_of(rest->ptr, slash ? (size_t)(slash - rest->ptr) : rest->len);
+
+	*rest = slice_skip(*rest, slash ? part.len + 3 : part.len);
+	return part;
+}
+
+/* To back ends that decode "%2F" as all else, "x%2F.." climbs. */
+static enum segment segment_kind(struct slice segment)
+{
+	struct slice rest = segment;
+
+	if (segment.len == 0 || !memmem(segment.ptr, segment.len, "%2F", 3))
+		return part_kind(segment);
+	while (rest.len > 0)
+		if (part_kind(take_part(&rest)) != SEGMENT_PLAIN)
+			return SEGMENT_BAD;
+	return SEGMENT_PLAIN;
 }
 
 /* Takes "/segment" off @rest. */
