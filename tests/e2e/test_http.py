@@ -479,6 +479,27 @@ def test_options_is_answered_at_its_last_hop(net, front):
     assert len(front.seen) == 4
 
 
+def test_connect_makes_a_tunnel_where_a_route_names_it(net, sluice, web):
+    """An endpoint that says 200 to any method would be asked past all routes."""
+    asked = b"GET /secret HTTP/1.1\r\nHost: a\r\n\r\n"
+    for target in ("a:80", "named.example:80"):
+        web.on(target, lambda sock, m: answer(sock, b"x"))
+    sluice.start(config(web, pool="main", routes=[
+        {"match": {"path_prefix": ["/secret"]}, "deny": 403},
+        {"match": {"method": ["CONNECT"], "host": ["named.example"]}, "pool": "main"}]))
+    with Client(net) as client:
+        client.send(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n" + asked)
+        got = client.answer()
+        assert (got.status, "CONNECT" in got.get("allow")) == (405, False)
+        assert client.answer().status == 403
+        assert web.seen == []
+        client.send(b"CONNECT named.example:80 HTTP/1.1\r\nHost: named.example:80\r\n\r\n")
+        assert client.answer(is_bodiless=True).status == 200
+        assert client.reader.exactly(1) == b"x"
+        client.send(asked)
+        assert said(client.answer())["first"] == "GET /secret HTTP/1.1"
+
+
 def test_trace_is_forwarded_where_a_route_names_it(net, sluice, web):
     sluice.start(config(web, pool="main", routes=[
         {"match": {"method": ["TRACE"], "path": ["/t"]}, "pool": "main"}]))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How far a request goes: TRACE, and OPTIONS within so many hops (RFC 9110 sections 7.6.2
- * and 9.3.8); and one that goes round in a loop. */
+/* How far a request goes: CONNECT and TRACE, and OPTIONS within so many hops (RFC 9110
+ * sections 7.6.2, 9.3.6 and 9.3.8); and one that goes round in a loop. */
 #include "http/forwarded.h"
 #include "http/max_forwards.h"
 #include "proxy/exchange.h"
@@ -8,17 +8,29 @@
 /* Through proxies of our name, this one included: nobody has so many in a row. */
 #define PASSES_MAX 10
 
-/* An endpoint's answer would show the client's scripts its cookies, and the client what we add of
- * it and of us: who wants that names the method in a route. */
-static bool is_trace_wanted(const struct config_route *route)
+static bool is_named(const struct config_route *route, struct slice method)
 {
 	for (size_t i = 0; i < route->nmethod; i++)
-		if (strcmp(route->method[i], "TRACE") == 0)
+		if (slice_equal_str(method, route->method[i]))
 			return true;
 	return false;
 }
 
-static void refuse_trace(struct exchange *exchange)
+/*
+ * Who wants them names the method in a route. An endpoint's answer to TRACE would show the client's
+ * scripts its cookies, and the client what we add of it and of us. To CONNECT any 2xx makes a
+ * tunnel, and many an endpoint says 200 to whatever method: what the client asks for in it would go
+ * past every route and filter.
+ */
+static bool is_unwanted(const struct exchange *exchange)
+{
+	enum http_method method = exchange->request.method;
+
+	return (method == HTTP_METHOD_CONNECT || method == HTTP_METHOD_TRACE) &&
+	       !is_named(exchange->route, exchange->request.method_text);
+}
+
+static void refuse_method(struct exchange *exchange)
 {
 	struct reply reply = {.fields = {.arena = &exchange->arena}};
 	int err = exchange_page(exchange, 405, true, &reply);
@@ -58,10 +70,10 @@ static bool is_in_loop(const struct exchange *exchange)
 
 static void answer_as_last(struct exchange *exchange)
 {
-	if (exchange->request.method == HTTP_METHOD_TRACE)
-		refuse_trace(exchange);
-	else
+	if (exchange->request.method == HTTP_METHOD_OPTIONS)
 		answer_options(exchange);
+	else
+		refuse_method(exchange);
 }
 
 bool exchange_ends_here(struct exchange *exchange)
@@ -73,10 +85,10 @@ bool exchange_ends_here(struct exchange *exchange)
 		exchange_refuse(exchange, 508, EXCHANGE_END_LOOP, NULL);
 		return true;
 	}
-	if (method != HTTP_METHOD_TRACE && method != HTTP_METHOD_OPTIONS)
-		return false;
-	if (method == HTTP_METHOD_TRACE && !is_trace_wanted(exchange->route))
+	if (is_unwanted(exchange))
 		last = 1;
+	else if (method != HTTP_METHOD_TRACE && method != HTTP_METHOD_OPTIONS)
+		return false;
 	else if (is_forwarded(exchange->route))
 		last = http_max_forwards_take(&exchange->request.fields);
 	if (last < 0)
