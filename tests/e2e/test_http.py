@@ -16,7 +16,7 @@ from lib.netns import BACKEND, CLIENT, PROXY
 from lib.pki import Authority
 from lib.process import wait_until
 from lib.traffic import target_text
-from lib.web import Client, Reader, Web, answer, body_of, field, in_chunks, said
+from lib.web import Client, Message, Reader, Web, answer, body_of, field, in_chunks, said
 
 
 def config(*endpoints, routes=None, http=None, pool_http=None, top=None, pools=(), **options):
@@ -255,6 +255,32 @@ def test_connection_whose_body_was_not_taken_is_not_used_again(net, sluice, web)
         assert client.answer().body == b"early"
         assert client.ask("/").body == b"next"
     over.set()
+
+
+@pytest.mark.parametrize("ahead", [b"", b"GET /size/300000 HTTP/1.1\r\nHost: a\r\n\r\n"])
+def test_client_that_ends_its_upload_gets_the_answer_that_came_before(net, front, ahead):
+    """It is asked to end where its body is not wanted (RFC 9112 9.5). Answers ahead of that one arrive, too."""
+    refused = threading.Event()
+
+    def refuse(sock, _message):
+        sock.sendall(b"HTTP/1.1 413 Too Much\r\nContent-Length: %d\r\n\r\n" % SLOW)
+        refused.set()
+        sock.sendall(body_of(SLOW))
+        return True
+
+    front.on("/no", refuse)
+    front._read = lambda _sock, reader: Message(reader.line().decode(), reader.fields())
+    with Client(net) as client:
+        client.send(ahead + b"POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegin")
+        assert refused.wait(10)
+        time.sleep(0.3)
+        client.sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+        if ahead:
+            assert client.answer().body == body_of(300_000)
+        got = client.answer()
+        assert (got.status, got.body) == (413, body_of(SLOW))
+        assert client.is_closed()
 
 
 def test_every_answer_has_one_date(net, sluice, web):

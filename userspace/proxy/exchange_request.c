@@ -189,7 +189,8 @@ void exchange_on_client_end(struct exchange *exchange)
 
 	if (exchange->is_over || exchange->up.is_done || !is_looked_at)
 		return;
-	/* Who has got an answer already need not send what nobody reads: it is given to its end. */
+	/* An answer that came early may be why: who sees that its body is not wanted ceases to send
+	 * and ends its side (RFC 9112 9.5). */
 	if (!exchange->is_answer_begun)
 		http_client_end_in_request(exchange->client);
 }
