@@ -78,6 +78,7 @@ const char *connection_end_name(enum connection_end end);
 	X(BAD_ANSWER, "bad_answer")     /* not HTTP as it should be */                 \
 	X(ANSWER_CUT, "answer_cut")     /* the backend ended in mid-body */            \
 	X(FILE_STALLED, "file_stalled") /* its disk gave no more of it in time */      \
+	X(FILE_FAILED, "file_failed")   /* the kernel could not open it */             \
 	X(UPGRADED, "upgraded")         /* a tunnel since */                           \
 	X(NO_DESCRIPTORS, "no_descriptors")                                            \
 	X(NO_MEMORY, "no_memory")                                                      \

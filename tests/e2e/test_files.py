@@ -296,3 +296,23 @@ def test_disk_that_stalls_is_not_its_clients_fault(net, sluice, site, tmp_path):
         wait_until(lambda: log.read_text().count(" end=file_stalled") == 2, 20)
         stalled.unlink()
     wait_until(lambda: sluice.active() == 0, 20, "its connection is closed")
+
+
+def test_disk_that_fails_is_an_error_of_ours(net, sluice, site, tmp_path):
+    """It says nothing of whether there is such a file."""
+    traffic.build()
+    failing, log = tmp_path / "failing", tmp_path / "access.log"
+    route = {"match": {"path_prefix": ["/"]}, "files": {"root": str(site)}}
+    sluice.start({"listeners": [listener(mode="http", routes=[route])],
+                  "pools": [pool(f"{BACKEND}:7099")], "access_log": {"path": str(log)}},
+                 prefix=("env", f"LD_PRELOAD={TOOLS / 'stalled.so'}", f"FAILING_FILE={failing}"),
+                 env={"ASAN_OPTIONS": "exitcode=99:verify_asan_link_order=0"})
+    failing.touch()
+    with Client(net) as client:
+        got = client.ask("/a.txt", fields=[("Accept", "application/json")])
+        assert (got.status, got.get("content-type")) == (500, "application/json")
+        assert client.ask("/" + 300 * "a").status == 500
+        failing.unlink()
+        assert client.ask("/" + 301 * "a").status == 404
+        wait_until(lambda: client.ask("/a.txt").status == 200, 10, "what was seen is not believed for long")
+    assert "Input/output error" in log.read_text() and " end=file_failed" in log.read_text()

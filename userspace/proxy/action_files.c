@@ -73,8 +73,13 @@ static void fail(struct files *files, int err)
 			exchange, 404, EXCHANGE_END_DONE,
 			"a symbolic link leads out of the directory or may not be followed");
 		break;
-	default:
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ENAMETOOLONG:
 		exchange_refuse(exchange, 404, EXCHANGE_END_DONE, "no such file");
+		break;
+	default:
+		exchange_refuse(exchange, 500, EXCHANGE_END_FILE_FAILED, strerrordesc_np(-err));
 	}
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * stalled.so: preloaded into a process, it makes a disk that gives nothing, for as long as there is
- * a file of that name: no name and nothing of a file is in the cache; look-ups and reads wait.
+ * a file of that name: no name and nothing of a file is in the cache; look-ups and reads wait. For
+ * as long as there is the other one, look-ups fail.
  *
- *   LD_PRELOAD=stalled.so STALLED_FILE=path program
+ *   LD_PRELOAD=stalled.so STALLED_FILE=path FAILING_FILE=path program
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,11 +18,16 @@
 
 #define PAUSE_US 10000
 
-static bool is_stalled(void)
+static bool is_there(const char *variable)
 {
-	const char *path = getenv("STALLED_FILE");
+	const char *path = getenv(variable);
 
 	return path && access(path, F_OK) == 0;
+}
+
+static bool is_stalled(void)
+{
+	return is_there("STALLED_FILE");
 }
 
 static void wait_for_disk(void)
@@ -39,6 +45,10 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		given[i] = va_arg(list, long);
 	va_end(list);
+	if (number == SYS_openat2 && is_there("FAILING_FILE")) {
+		errno = EIO;
+		return -1;
+	}
 	if (number == SYS_openat2 && is_stalled()) {
 		if (((const struct open_how *)given[2])->resolve & RESOLVE_CACHED) {
 			errno = EAGAIN;
