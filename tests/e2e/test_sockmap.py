@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sockmap: the kernel moves bytes between the sockets; not one is lost, doubled or late."""
+import asyncio
 import hashlib
 import os
 import socket
@@ -16,6 +17,7 @@ from lib.netns import BACKEND, BACKEND6, PROXY
 from lib.origins import Origin, echo, record_all, say_name
 from lib.process import wait_until
 from lib.splice import MEBIBYTE, exchange, log_line, log_lines, rungs, together, wait_over
+from lib.websocket import Server, converse
 
 SOCKMAP = {"acceleration": {"mode": "sockmap", "after": 0, "max_flows": 1024}}
 ORIGIN = (BACKEND, 7000)
@@ -65,6 +67,20 @@ def test_a_moved_connection_carries_every_byte_both_ways(joined, sluice, scale):
     assert (row["rung"], row["reason"]) == MOVED
     assert row["bytes_in"] == 5 + int(16 * MEBIBYTE * scale)
     assert row["bytes_out"] == 5 + 2 + int(16 * MEBIBYTE * scale)
+
+
+def test_a_websocket_is_moved_once_http_is_behind_it(net, sluice, keep):
+    async def talk(peer):
+        await peer.send("first")
+        assert await peer.recv() == "first"
+        await asyncio.to_thread(wait_moved, sluice)
+        for size in (1, 1000, 300_000):
+            await peer.send("x" * size)
+            assert await peer.recv() == "x" * size
+
+    sluice.start(moved(keep(Server(net.backend, ORIGIN)), listener_options={"mode": "http"}))
+    converse(net.client.connect(FRONT), talk)
+    wait_over(sluice)
 
 
 def test_bursts_that_meet_the_switch_lose_nothing(net, sluice, named_origin):

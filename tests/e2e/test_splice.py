@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packet splice: established connections leave the daemon, and not a byte is lost, doubled or late."""
+import asyncio
 import json
 import socket
 import threading
@@ -13,6 +14,7 @@ from lib.origins import Origin, say_name
 from lib.process import wait_until
 from lib.splice import (MEBIBYTE, SPLICE, exchange, log_line, rungs, spliced, wait_joined,
                         wait_over)
+from lib.websocket import Server, converse
 
 ORIGIN = (BACKEND, 7000)
 
@@ -53,6 +55,22 @@ def test_many_connections_are_handed_over_at_any_moment(net, sluice, named_origi
     lines = [json.loads(line) for line in sluice.process.stdout().splitlines()]
     assert sum(line["rung"] == "splice-tc" for line in lines) >= 8
     assert all(line["bytes_out"] == line["bytes_in"] + 2 for line in lines)
+
+
+def test_a_websocket_is_handed_over_once_http_is_behind_it(net, sluice, keep):
+    async def talk(peer):
+        await peer.send("first")
+        assert await peer.recv() == "first"
+        await asyncio.to_thread(wait_joined, sluice)
+        for size in (1, 1000, 300_000):
+            await peer.send("x" * size)
+            assert await peer.recv() == "x" * size
+
+    sluice.start(spliced(keep(Server(net.backend, ORIGIN)), listener_options={"mode": "http"}))
+    converse(net.client.connect(FRONT), talk)
+    wait_over(sluice)
+    line = log_line(sluice)
+    assert (line["status"], line["end"]) == (101, "upgraded")
 
 
 @pytest.mark.parametrize("order", ["both", "client", "server"])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's death: spliced connections go on without it, and the next one finds them."""
+import asyncio
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from lib.configs import FRONT, PORT, simple
 from lib.daemon import Sluiced
 from lib.netns import BACKEND, BACKEND6, CLIENT, PROXY6, PROXY_BACK
 from lib.process import wait_until
+from lib.websocket import Server, converse
 
 ENGINE = "io_uring"  # packets do not see the other
 
@@ -176,6 +178,31 @@ def test_a_stop_leaves_spliced_connections_to_the_next_start(net, make_daemon, n
     finish_all(ten, [talk.bytes for talk in ten])
     wait_until(lambda: third.active() == 0, 10)
     assert sorted(line["bytes_in"] for line in log_lines(third)) == sorted(t.bytes for t in ten)
+
+
+def test_a_stop_leaves_a_websocket_to_the_next_start(net, make_daemon, keep):
+    """What HTTP has left behind is a connection like others."""
+    config = spliced(keep(Server(net.backend, ORIGIN)), listener_options={"mode": "http"})
+    first, second = make_daemon("first").start(config), make_daemon("second")
+
+    def restart():
+        wait_joined(first)
+        first.process.signal(signal.SIGTERM)
+        first.wait_clean(5)
+        second.start(config)
+
+    async def talk(peer):
+        await peer.send("before")
+        assert await peer.recv() == "before"
+        await asyncio.to_thread(restart)
+        await peer.send("after")
+        assert await peer.recv() == "after"
+
+    converse(net.client.connect(FRONT), talk)
+    wait_until(lambda: second.active() == 0, 10, "it has ended")
+    assert [(line["status"], line["end"]) for line in log_lines(first)] == [(101, "upgraded")]
+    assert [(line["end"], line["listener"], line["pool"]) for line in log_lines(second)] == [
+        ("done", "front", "main")]
 
 
 def test_a_stop_ends_adopted_connections_where_the_configuration_says_so(net, killed):

@@ -408,6 +408,8 @@ void http_client_describe(const struct http_client *client, struct connection_ro
 	const struct config_pool *pool = exchange ? dial_pool(&exchange->leg->dial) : NULL;
 	const struct endpoint *endpoint = exchange ? exchange->leg->dial.endpoint : NULL;
 
+	if (client->phase == HTTP_CLIENT_TUNNEL)
+		http_tunnel_describe(client->tunnel, ret);
 	ret->bytes_in = client->bytes_in + (exchange ? exchange_bytes_in(exchange) : 0);
 	ret->bytes_out = client->bytes_out + (exchange ? exchange_bytes_out(exchange) : 0);
 	snprintf(ret->pool, sizeof(ret->pool), "%s", pool ? pool->name : "");
@@ -422,6 +424,12 @@ void http_client_drain(struct http_client *client)
 {
 	if (client->phase == HTTP_CLIENT_IDLE)
 		end_behind_answer(client);
+}
+
+void http_client_leave(struct http_client *client)
+{
+	if (client->phase == HTTP_CLIENT_TUNNEL)
+		http_tunnel_leave(client->tunnel);
 }
 
 /* --- Life ----------------------------------------------------------------------- */

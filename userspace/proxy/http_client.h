@@ -66,6 +66,9 @@ void http_client_tend(struct http_client *client);
 /* Adds what is known of its requests so far, and of the present one's backend. */
 void http_client_describe(const struct http_client *client, struct connection_row *ret);
 
+/* A tunnel that is spliced goes on in the kernel, and the session ends. */
+void http_client_leave(struct http_client *client);
+
 /* The daemon drains: an idle connection ends now, another one with its present exchange. */
 void http_client_drain(struct http_client *client);
 

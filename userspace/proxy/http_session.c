@@ -33,6 +33,12 @@ static void tend(struct session *session)
 		http_client_tend(session->http);
 }
 
+static void leave(struct session *session)
+{
+	if (session->state == CONNECTION_HTTP)
+		http_client_leave(session->http);
+}
+
 static void drain(struct session *session)
 {
 	if (session->state == CONNECTION_HTTP)
@@ -64,6 +70,7 @@ const struct session_mode http_session_mode = {
 	.on_sent = on_sent,
 	.on_timeout = on_timeout,
 	.tend = tend,
+	.leave = leave,
 	.drain = drain,
 	.stop = stop,
 	.on_end = on_end,

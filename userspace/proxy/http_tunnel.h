@@ -5,6 +5,7 @@
 #include "core/compiler.h"
 #include "io/buf.h"
 
+struct connection_row;
 struct http_client;
 struct http_tunnel;
 
@@ -19,6 +20,12 @@ int http_tunnel_start(struct http_client *client, struct io_buf *from_backend) W
 
 /* Either stream's queue has run empty, or failed. */
 void http_tunnel_on_sent(struct http_tunnel *tunnel);
+
+/* If it is spliced, and not over, it goes on in the kernel, and the session ends. */
+void http_tunnel_leave(struct http_tunnel *tunnel);
+
+/* What carries it, and how far it has come. */
+void http_tunnel_describe(struct http_tunnel *tunnel, struct connection_row *ret);
 
 /* The session ends. */
 void http_tunnel_stop(struct http_tunnel *tunnel);

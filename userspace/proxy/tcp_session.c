@@ -192,16 +192,9 @@ static void describe(struct session *base, struct connection_row *ret)
 	struct tcp_session *session = tcp_session_of(base);
 	const struct config_pool *pool = dial_pool(&session->dial);
 	const struct endpoint *endpoint = session->dial.endpoint;
-	uint64_t now_ms = io_loop_now_ms(base->worker->loop);
-	uint64_t active_ms = tunnel_last_activity_ms(&session->tunnel);
 
-	handoff_account(&session->tunnel);
-	ret->rung = handoff_rung(&session->tunnel);
-	ret->reason = handoff_reason(&session->tunnel);
-	ret->bytes_in = tunnel_bytes_in(&session->tunnel);
-	ret->bytes_out = tunnel_bytes_out(&session->tunnel);
+	tunnel_describe(&session->tunnel, ret);
 	ret->backend_tls_version = session->dial.tls.version;
-	ret->idle_ms = active_ms && now_ms > active_ms ? now_ms - active_ms : 0;
 	snprintf(ret->pool, sizeof(ret->pool), "%s", pool ? pool->name : "");
 	if (!endpoint)
 		return;

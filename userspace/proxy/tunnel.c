@@ -237,3 +237,18 @@ uint64_t tunnel_bytes_out(const struct tunnel *tunnel)
 {
 	return tunnel->down.bytes + tunnel->handoff.bytes_down;
 }
+
+void tunnel_describe(struct tunnel *tunnel, struct connection_row *ret)
+{
+	uint64_t active_ms = tunnel_last_activity_ms(tunnel), now_ms;
+
+	handoff_account(tunnel);
+	ret->rung = handoff_rung(tunnel);
+	ret->reason = handoff_reason(tunnel);
+	ret->bytes_in = tunnel_bytes_in(tunnel);
+	ret->bytes_out = tunnel_bytes_out(tunnel);
+	if (!active_ms)
+		return;
+	now_ms = io_loop_now_ms(loop_of(tunnel));
+	ret->idle_ms = now_ms > active_ms ? now_ms - active_ms : 0;
+}

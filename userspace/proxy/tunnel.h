@@ -77,6 +77,9 @@ uint64_t tunnel_bytes_out(const struct tunnel *tunnel);
 /* When a byte last flowed, in loop time; 0 if it never began. */
 uint64_t tunnel_last_activity_ms(const struct tunnel *tunnel);
 
+/* Its bytes, what carries them, and for how long there was none. One that never began has none. */
+void tunnel_describe(struct tunnel *tunnel, struct connection_row *ret);
+
 /* --- For tunnel.c, in held_ack.c ------------------------------------------------ */
 
 /* Before the pumps start: does what waits for the backend take the ACK along? */
