@@ -283,6 +283,22 @@ def test_client_that_ends_its_upload_gets_the_answer_that_came_before(net, front
         assert client.is_closed()
 
 
+def test_backend_that_waits_for_the_rest_of_an_upload_is_not_to_blame(net, sluice, web, tmp_path):
+    def begin(sock, _message):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+
+    log = tmp_path / "access.log"
+    web.on("/half", begin)
+    web._read = lambda _sock, reader: Message(reader.line().decode(), reader.fields())
+    sluice.start(config(web, http={"body_timeout": "1s"}, top={"access_log": {"path": str(log)}}))
+    with Client(net) as client:
+        client.send(b"POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nbegin")
+        assert client.reader.line() == b"HTTP/1.1 200 OK"
+        client.sock.shutdown(socket.SHUT_WR)
+        wait_until(lambda: " end=" in log.read_text(), 10)
+    assert " end=client_gone" in log.read_text()
+
+
 def test_every_answer_has_one_date(net, sluice, web):
     """Ours, and the endpoint's where that has told none."""
     told = "Sun, 06 Nov 1994 08:49:37 GMT"

@@ -71,7 +71,7 @@ static enum exchange_end stalled_by(const struct exchange *exchange)
 	if (exchange_client(exchange)->queued)
 		return EXCHANGE_END_CLIENT_STALLED;
 	if (exchange->client->has_ended && !exchange->up.is_done)
-		return EXCHANGE_END_CLIENT_GONE; /* the rest of the answer may have been for more */
+		return EXCHANGE_END_CLIENT_GONE; /* the backend may wait for the rest */
 	if (!exchange->source)
 		return EXCHANGE_END_BACKEND_TIMEOUT;
 	return awaits_disk(exchange) ? EXCHANGE_END_FILE_STALLED : EXCHANGE_END_CLIENT_STALLED;
