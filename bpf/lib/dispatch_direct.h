@@ -26,8 +26,12 @@ static __always_inline __u32 known_real(const struct dispatch_work *work)
 		}
 	}
 	place &= DISPATCH_LINE_PLACES - 1;
-	if (!real || !entry_is_fresh(line->entry[place], work) || !real_is_of(real_at(real), work))
+	if (!real)
 		return 0;
+	if (!entry_is_fresh(line->entry[place], work) || !real_is_of(real_at(real), work)) {
+		line->entry[place] = 0; /* or it would be found before the flow's next one */
+		return 0;
+	}
 	entry_refresh(&line->entry[place], work->now_s);
 	return real;
 }

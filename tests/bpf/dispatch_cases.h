@@ -935,6 +935,26 @@ static void table_keeps_a_flow_on_its_endpoint_though_the_ring_changes(void **st
 	fixture.real.state = DISPATCH_REAL_GONE;
 	put("dispatch_reals", REAL, &fixture.real);
 	assert_dropped("ACK", tcp_frame(UP_IN, ACK, 0), DISPATCH_DROP_NO_ENDPOINT);
+	assert_int_equal(count_entries(), 0);
+}
+
+static void flow_that_lost_its_endpoint_is_chosen_for_once(void **state)
+{
+	const uint32_t next = REAL + 1;
+	uint64_t before[5], after[5];
+
+	(void)state;
+	reset(DISPATCH_L2, IPPROTO_TCP, false);
+	assert_action("SYN", tcp_frame(UP_IN, SYN, 0), fixture.hook->redirect);
+	put("dispatch_reals", next, &fixture.real);
+	put_ring((uint16_t)next);
+	fixture.real.state = DISPATCH_REAL_GONE;
+	put("dispatch_reals", REAL, &fixture.real);
+	sum_counts("dispatch_real_counts", next, before, 5);
+	for (int i = 0; i < 3; i++)
+		assert_action("ACK", tcp_frame(UP_IN, ACK, 0), fixture.hook->redirect);
+	sum_counts("dispatch_real_counts", next, after, 5);
+	assert_int_equal(after[2] - before[2], 1);
 	assert_int_equal(count_entries(), 1);
 }
 
@@ -1119,6 +1139,7 @@ static void answer_leaves_at_xdp_where_devices_send(void **state)
 		cmocka_unit_test(layer_two_changes_addresses_of_the_link_alone),              \
 		cmocka_unit_test(packet_too_big_for_a_tunnel_is_dropped_at_tc),               \
 		cmocka_unit_test(table_keeps_a_flow_on_its_endpoint_though_the_ring_changes), \
+		cmocka_unit_test(flow_that_lost_its_endpoint_is_chosen_for_once),             \
 		cmocka_unit_test(idle_flow_is_chosen_for_anew),                               \
 		cmocka_unit_test(flow_that_was_seen_in_the_next_second_keeps_its_endpoint),   \
 		cmocka_unit_test(flow_that_was_seen_in_the_next_second_keeps_its_place),      \
