@@ -120,6 +120,7 @@ struct dispatch_load_tables {
 	struct dispatch_load_of_real *loads; /* DISPATCH_ENDPOINTS_MAX + 1 */
 	const struct dispatch_line *lines;
 	const struct dispatch_nat *nats;
+	const struct dispatch_run *runs; /* DISPATCH_RUN_PLACES */
 	uint32_t nlines, nnats;
 };
 

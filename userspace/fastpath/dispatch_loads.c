@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Half a million entries: some milliseconds. */
+/* Half a million flows at a time, lines or as many elements: some milliseconds. */
 #define STEP_LINES 65536u
 #define STEP_MS    100u
 #define PASS_MS    1000u
@@ -19,7 +19,7 @@
 
 struct dispatch_loads {
 	struct dispatch_load_tables tables;
-	uint32_t next_line; /* of a pass; 0: none has begun */
+	uint32_t next;      /* of a pass: lines, and behind them elements; 0: none has begun */
 	uint32_t waited_ms; /* since the last one began */
 	uint32_t found[DISPATCH_ENDPOINTS_MAX + 1];
 	uint32_t before[DISPATCH_ENDPOINTS_MAX + 1]; /* as it was when the pass began */
@@ -41,32 +41,34 @@ void dispatch_loads_free(struct dispatch_loads *loads)
 
 /* --- A flow ------------------------------------------------------------------------------------*/
 
-/* With NAT its end is seen. Return: 0: it counts for none. */
-static uint32_t real_of_nat(const struct dispatch_loads *loads, uint64_t entry, uint32_t now_s)
+/* An entry of NAT may be of a flow that is over, whose element is another's by now: those are
+ * counted by their elements. Return: 0: it counts for none. */
+static uint32_t real_of(uint64_t entry, uint32_t now_s)
 {
-	uint32_t index = dispatch_entry_index(entry);
-	const struct dispatch_nat *nat;
-	union dispatch_claim claim;
-
-	if (index >= loads->tables.nnats)
-		return 0;
-	nat = &loads->tables.nats[index];
-	claim.word = __atomic_load_n(&nat->claim.word, __ATOMIC_RELAXED);
-	if (dispatch_is_free(&claim, now_s) || dispatch_has_ended(claim.flags) ||
-	    nat->real > DISPATCH_ENDPOINTS_MAX)
-		return 0;
-	return nat->real;
-}
-
-static uint32_t real_of(const struct dispatch_loads *loads, uint64_t entry, uint32_t now_s)
-{
-	if (!entry)
-		return 0;
-	if (entry & DISPATCH_ENTRY_NAT)
-		return real_of_nat(loads, entry, now_s);
-	if (dispatch_entry_age(entry, now_s) > ACTIVE_S + 1)
+	if (!entry || entry & DISPATCH_ENTRY_NAT || dispatch_entry_age(entry, now_s) > ACTIVE_S + 1)
 		return 0;
 	return dispatch_real_of_entry(entry, entry);
+}
+
+/* Whether its endpoint still has the source ports that it was taken from. */
+static bool is_in_run(const struct dispatch_loads *loads, uint32_t index)
+{
+	const struct dispatch_nat *nat = &loads->tables.nats[index];
+	const struct dispatch_run *run = &loads->tables.runs[nat->run % DISPATCH_RUN_PLACES];
+
+	return run->is_used && index - run->base < run->nports;
+}
+
+/* With NAT its end is seen. */
+static uint32_t real_of_nat(const struct dispatch_loads *loads, uint32_t index, uint32_t now_s)
+{
+	const struct dispatch_nat *nat = &loads->tables.nats[index];
+	union dispatch_claim claim = {.word = __atomic_load_n(&nat->claim.word, __ATOMIC_RELAXED)};
+
+	if (dispatch_is_free(&claim, now_s) || dispatch_has_ended(claim.flags) ||
+	    !is_in_run(loads, index) || nat->real > DISPATCH_ENDPOINTS_MAX)
+		return 0;
+	return nat->real;
 }
 
 /* --- A pass ------------------------------------------------------------------------------------*/
@@ -80,12 +82,21 @@ static void begin(struct dispatch_loads *loads)
 	loads->waited_ms = 0;
 }
 
-static void read_line(struct dispatch_loads *loads, const struct dispatch_line *line,
-		      uint32_t now_s)
+static void read_line(struct dispatch_loads *loads, uint32_t index, uint32_t now_s)
 {
+	const struct dispatch_line *line = &loads->tables.lines[index];
+
 	for (uint32_t i = 0; i < DISPATCH_LINE_PLACES; i++)
-		loads->found[real_of(loads, __atomic_load_n(&line->entry[i], __ATOMIC_RELAXED),
-				     now_s)]++;
+		loads->found[real_of(__atomic_load_n(&line->entry[i], __ATOMIC_RELAXED), now_s)]++;
+}
+
+/* As many as a line has flows. */
+static void read_nats(struct dispatch_loads *loads, uint32_t index, uint32_t now_s)
+{
+	uint32_t first = index * DISPATCH_LINE_PLACES;
+
+	for (uint32_t i = first; i < first + DISPATCH_LINE_PLACES && i < loads->tables.nnats; i++)
+		loads->found[real_of_nat(loads, i, now_s)]++;
 }
 
 /* What has begun since the pass did is counted on. */
@@ -98,22 +109,23 @@ static void end(struct dispatch_loads *loads)
 		if (loads->found[real] || loads->before[real])
 			__atomic_store_n(flows, loads->found[real] + begun, __ATOMIC_RELAXED);
 	}
-	loads->next_line = 0;
+	loads->next = 0;
 }
 
 uint32_t dispatch_loads_step(struct dispatch_loads *loads, uint32_t now_s)
 {
-	uint32_t last;
+	uint32_t nlines = loads->tables.nlines, last;
+	uint32_t all = nlines +
+		       (loads->tables.nnats + DISPATCH_LINE_PLACES - 1) / DISPATCH_LINE_PLACES;
 
-	if (!loads->next_line)
+	if (!loads->next)
 		begin(loads);
-	last = loads->next_line + STEP_LINES;
-	if (last > loads->tables.nlines)
-		last = loads->tables.nlines;
-	for (uint32_t i = loads->next_line; i < last; i++)
-		read_line(loads, &loads->tables.lines[i], now_s);
-	loads->next_line = last;
-	if (last < loads->tables.nlines) {
+	last = loads->next + STEP_LINES < all ? loads->next + STEP_LINES : all;
+	for (; loads->next < last && loads->next < nlines; loads->next++)
+		read_line(loads, loads->next, now_s);
+	for (; loads->next < last; loads->next++)
+		read_nats(loads, loads->next - nlines, now_s);
+	if (last < all) {
 		loads->waited_ms += STEP_MS;
 		return STEP_MS;
 	}

@@ -122,6 +122,7 @@ static int start(struct dispatch *dispatch, struct splice *programs)
 		&(struct dispatch_load_tables){.loads = tables.loads,
 					       .lines = tables.lines,
 					       .nats = tables.nats,
+					       .runs = tables.runs,
 					       .nlines = tables.nlines,
 					       .nnats = tables.nnats});
 	dispatch->asks.tables = (struct dispatch_ask_tables){.asked = dispatch->asked.elements,
