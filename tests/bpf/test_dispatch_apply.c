@@ -254,6 +254,21 @@ static void endpoint_that_is_gone_loses_its_flows_until_it_comes_back(void **sta
 	stop(&daemon);
 }
 
+static void service_begins_without_the_counts_of_another(void **state)
+{
+	struct daemon daemon = {};
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply(&daemon);
+	assert_int_not_equal(endpoint_of(&daemon, 1000, TH_SYN), 0);
+	service.id = 2;
+	apply(&daemon);
+	assert_int_equal(counts_of(&daemon).traffic.packets, 0);
+	stop(&daemon);
+}
+
 /* Every slot goes by the endpoints' ids, so order and history leave no trace. */
 static void choice_depends_on_the_endpoints_alone(void **state)
 {
@@ -756,6 +771,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_are_spread_and_keep_their_endpoints),
 		cmocka_unit_test(endpoint_that_is_gone_loses_its_flows_until_it_comes_back),
+		cmocka_unit_test(service_begins_without_the_counts_of_another),
 		cmocka_unit_test(choice_depends_on_the_endpoints_alone),
 		cmocka_unit_test(new_flows_go_by_the_ring_of_their_clients_area),
 		cmocka_unit_test(plans_that_cannot_be_are_refused_and_change_nothing),

@@ -362,6 +362,17 @@ static void say_who_kept(const struct dispatch *dispatch)
 			 kept);
 }
 
+static int clear_counts(const struct applying *applying)
+{
+	const struct dispatch *dispatch = applying->dispatch;
+	int err = 0;
+
+	for (uint16_t place = 0; !err && place < DISPATCH_SERVICES_MAX; place++)
+		if (dispatch->service_ids[place] != applying->service_ids[place])
+			err = dispatch_clear_counts(dispatch, place);
+	return err;
+}
+
 static int apply(struct applying *applying)
 {
 	struct dispatch *dispatch = applying->dispatch;
@@ -376,6 +387,8 @@ static int apply(struct applying *applying)
 	err = put_tables(applying);
 	if (!err)
 		err = put_answers(applying);
+	if (!err)
+		err = clear_counts(applying);
 	if (!err)
 		err = put_in_force(applying);
 	if (err)

@@ -42,6 +42,17 @@ static int sum_counts(int fd, uint32_t index, uint64_t *ret, size_t count)
 	return err;
 }
 
+int dispatch_clear_counts(const struct dispatch *dispatch, uint16_t place)
+{
+	size_t ncpus = (size_t)libbpf_num_possible_cpus();
+	struct dispatch_service_count *zeros = calloc(ncpus, sizeof(*zeros));
+	int err = zeros ? dispatch_map_put(fd_of(dispatch, "dispatch_service_counts"), place, zeros)
+			: -ENOMEM;
+
+	free(zeros);
+	return err;
+}
+
 static struct dispatch_traffic traffic_of(const struct dispatch_real_count *count)
 {
 	return (struct dispatch_traffic){

@@ -28,6 +28,9 @@ struct dispatch {
 	struct dispatch_area_map areas;
 };
 
+/* What the service in that place before has had is not the next one's (dispatch_counts.c). */
+int dispatch_clear_counts(const struct dispatch *dispatch, uint16_t place) WARN_UNUSED;
+
 static inline int fd_of(const struct dispatch *dispatch, const char *name)
 {
 	return ingress_map(dispatch->ingress, name);
