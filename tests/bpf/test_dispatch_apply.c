@@ -254,6 +254,35 @@ static void endpoint_that_is_gone_loses_its_flows_until_it_comes_back(void **sta
 	stop(&daemon);
 }
 
+static uint64_t flows_of(const struct daemon *daemon, uint64_t endpoint)
+{
+	struct dispatch_traffic traffic = {};
+
+	assert_int_equal(dispatch_count_endpoint(daemon->dispatch, service.id, endpoint, &traffic),
+			 0);
+	return traffic.flows;
+}
+
+static void endpoint_that_is_gone_keeps_its_counts(void **state)
+{
+	struct daemon daemon = {};
+
+	(void)state;
+	reset_plan();
+	service.nendpoints = 1;
+	start(&daemon);
+	apply(&daemon);
+	assert_int_equal(endpoint_of(&daemon, 1000, TH_SYN), 4);
+	service.endpoints = &endpoints[1];
+	apply(&daemon);
+	assert_int_equal(flows_of(&daemon, 11), 1);
+	service.endpoints = endpoints;
+	apply(&daemon);
+	assert_int_equal(endpoint_of(&daemon, 1001, TH_SYN), 4);
+	assert_int_equal(flows_of(&daemon, 11), 2);
+	stop(&daemon);
+}
+
 static void service_begins_without_the_counts_of_another(void **state)
 {
 	struct daemon daemon = {};
@@ -771,6 +800,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_are_spread_and_keep_their_endpoints),
 		cmocka_unit_test(endpoint_that_is_gone_loses_its_flows_until_it_comes_back),
+		cmocka_unit_test(endpoint_that_is_gone_keeps_its_counts),
 		cmocka_unit_test(service_begins_without_the_counts_of_another),
 		cmocka_unit_test(choice_depends_on_the_endpoints_alone),
 		cmocka_unit_test(new_flows_go_by_the_ring_of_their_clients_area),

@@ -22,7 +22,6 @@ static void append_traffic(const struct dispatch_traffic *traffic, struct strbuf
 	reply_count(out, "bytes_out", traffic->returned_bytes);
 }
 
-/* One that checks find down is not in the plan. */
 static void append_endpoint(struct endpoint *endpoint, const struct config_pool *pool,
 			    void *context)
 {

@@ -268,7 +268,7 @@ int dispatch_reals_take(struct dispatch_reals *reals, const struct dispatch_serv
 void dispatch_reals_end(struct dispatch_reals *reals);
 /* Or, in its place: those that were taken are as they were at begin. */
 void dispatch_reals_abort(struct dispatch_reals *reals);
-/* Of one in force. Return: 0: there is none. */
+/* Return: the place of one that is in force, or was; 0: there is none. */
 uint16_t dispatch_reals_find(const struct dispatch_reals *reals, uint64_t service_id,
 			     uint64_t endpoint_id);
 

@@ -70,18 +70,21 @@ static bool is_live(const struct dispatch_real *real)
 	return real->state == DISPATCH_REAL_UP || real->state == DISPATCH_REAL_DRAINING;
 }
 
-/* @address: NULL: whichever is in force. */
-static uint16_t find(const struct dispatch_reals *reals, uint64_t service_id, uint64_t id,
-		     const uint8_t *address)
+static bool is_named(const struct dispatch_real *real, uint64_t service_id, uint64_t id)
 {
-	uint16_t index = *head_of((struct dispatch_reals *)reals, service_id, id);
+	return real->service_id == service_id && real->id == id;
+}
+
+static uint16_t find(struct dispatch_reals *reals, uint64_t service_id, uint64_t id,
+		     const uint8_t address[16])
+{
+	uint16_t index = *head_of(reals, service_id, id);
 
 	for (; index; index = reals->next[index]) {
 		const struct dispatch_real *real = &reals->tables.reals[index];
 
-		if (real->service_id == service_id && real->id == id &&
-		    (address ? memcmp(real->address, address, sizeof(real->address)) == 0
-			     : is_live(real)))
+		if (is_named(real, service_id, id) &&
+		    memcmp(real->address, address, sizeof(real->address)) == 0)
 			return index;
 	}
 	return 0;
@@ -90,7 +93,20 @@ static uint16_t find(const struct dispatch_reals *reals, uint64_t service_id, ui
 uint16_t dispatch_reals_find(const struct dispatch_reals *reals, uint64_t service_id,
 			     uint64_t endpoint_id)
 {
-	return find(reals, service_id, endpoint_id, NULL);
+	uint16_t index = *head_of((struct dispatch_reals *)reals, service_id, endpoint_id);
+	uint16_t gone = 0;
+
+	for (; index; index = reals->next[index]) {
+		const struct dispatch_real *real = &reals->tables.reals[index];
+
+		if (!is_named(real, service_id, endpoint_id))
+			continue;
+		if (is_live(real))
+			return index;
+		if (!gone)
+			gone = index;
+	}
+	return gone;
 }
 
 /* --- Their source ports ------------------------------------------------------------------------*/
