@@ -18,6 +18,7 @@ from lib.netns import BACKEND, PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_a
 from lib.paths import SLUICECTL
 from lib.process import wait_until
 from lib.tunnel import Decapsulator
+from test_hook import programs
 
 ENGINE = "epoll"  # packets do not see the other
 
@@ -437,6 +438,20 @@ def test_flows_outlive_a_killed_daemon_and_the_next_one_knows_them(net, sluice, 
     assert rows(follower)[f"{VIP}:80/tcp"]["flows"] == 11
     for sock, _ in held:
         sock.close()
+    sluice.process = None
+
+
+def test_the_next_daemon_has_its_own_program_at_xdp(net, sluice, make_daemon, named):
+    wanted = config(named, hook="xdp")
+    sluice.start(wanted)
+    before = programs(net, "p0")
+    sluice.kill()
+    follower = make_daemon("follower").start(wanted)
+    after = programs(net, "p0")
+    assert len(before) == len(after) == 1 and before != after
+    follower.stop()
+    follower.flows("--discard")
+    assert programs(net, "p0") == []
     sluice.process = None
 
 

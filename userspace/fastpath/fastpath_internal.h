@@ -420,6 +420,8 @@ int pin_program(const struct pin *pin, const char *name, uint32_t id) WARN_UNUSE
 
 /* Removes everything that is pinned. What programs still use lives on. */
 void pin_clear(const struct pin *pin);
+/* But for programs, by which those that are still attached are known. */
+void pin_clear_maps(const struct pin *pin);
 /* Of the instance's filters at TC. @pin: NULL: of one without a name. */
 uint32_t pin_handle(const struct pin *pin);
 /* The cookie of our network namespace. */

@@ -344,7 +344,12 @@ int pin_program(const struct pin *pin, const char *name, uint32_t id)
 /* --- The end ------------------------------------------------------------------------------------
  */
 
-void pin_clear(const struct pin *pin)
+static bool is_program(const char *name)
+{
+	return strncmp(name, "tc_", 3) == 0 || strncmp(name, "xdp_", 4) == 0;
+}
+
+static void clear(const struct pin *pin, bool spares_programs)
 {
 	int fd = openat(pin->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -353,12 +358,22 @@ void pin_clear(const struct pin *pin)
 	/* `meta` goes first: without it the others mean nothing. */
 	(void)unlinkat(pin->fd, META, 0);
 	while (directory && (entry = readdir(directory)))
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && !(spares_programs && is_program(entry->d_name)))
 			(void)unlinkat(pin->fd, entry->d_name, 0);
 	if (directory)
 		closedir(directory);
 	else if (fd >= 0)
 		close(fd);
+}
+
+void pin_clear(const struct pin *pin)
+{
+	clear(pin, false);
+}
+
+void pin_clear_maps(const struct pin *pin)
+{
+	clear(pin, true);
 }
 
 uint64_t pin_netns(void)

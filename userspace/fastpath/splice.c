@@ -92,7 +92,7 @@ static int pin_maps(struct splice *splice, const struct adopted *adopted)
 		return adopted->has_dispatch
 			       ? 0
 			       : pin_store_dispatch(splice->pin, ingress_object(&splice->ingress));
-	pin_clear(splice->pin);
+	pin_clear_maps(splice->pin); /* what is attached is known by the programs there */
 	err = pin_store(splice->pin, ingress_object(&splice->ingress), &meta);
 	if (err) {
 		log_warn("splice: the maps cannot be pinned: connections end with the daemon: %s",
