@@ -36,6 +36,10 @@ def programs(net, device):
     return [link["xdp"]["prog"]["id"]] if "xdp" in link else []
 
 
+def has_program(namespace, device):
+    return "tc_ingress" in namespace.run("tc", "filter", "show", "dev", device, "ingress").stdout
+
+
 def metric(sluice, name):
     for line in sluice.ctl("metrics").splitlines():
         if line.startswith(f"sluice_splice_{name} "):
@@ -273,3 +277,18 @@ def test_a_local_client_of_a_remote_backend_is_spliced_where_lo_is_as_narrow(net
         sock.close()
     finally:
         net.proxy.run("ip", "link", "set", "lo", "mtu", "65536")
+
+
+def test_a_device_gets_programs_with_the_name_that_is_listed(net, sluice, named_origin):
+    sluice.start(config(named_origin("o", ORIGIN), hook="tc", interfaces=["p0", "later0"]))
+    net.proxy.run("ip", "link", "add", "early0", "type", "bridge")
+    try:
+        net.proxy.run("ip", "link", "add", "other0", "type", "bridge")
+        wait_until(lambda: "other0" in sluice.ctl("status"), 10, "both devices are heard of")
+        assert not has_program(net.proxy, "early0")
+        net.proxy.run("ip", "link", "set", "early0", "name", "later0")
+        wait_until(lambda: has_program(net.proxy, "later0"), 10, "it has the programs")
+        assert not has_program(net.proxy, "other0")
+    finally:
+        for device in ("early0", "later0", "other0"):
+            net.proxy.run("ip", "link", "delete", device, check=False)

@@ -226,6 +226,16 @@ static void add(struct attach *attach, const struct link_facts *facts)
 	attach_link(attach, &links[attach->nlinks++]);
 }
 
+/* By another name it may be wanted. */
+static void renew(struct attach *attach, struct link *link, const struct link_facts *facts)
+{
+	bool is_renamed = strcmp(link->facts.name, facts->name) != 0;
+
+	link->facts = *facts;
+	if (is_renamed && !link->has_tc)
+		attach_link(attach, link);
+}
+
 void attach_on_link(struct attach *attach, const struct link_facts *facts)
 {
 	struct link *link;
@@ -233,7 +243,7 @@ void attach_on_link(struct attach *attach, const struct link_facts *facts)
 	pthread_mutex_lock(&attach->lock);
 	link = find(attach, facts->ifindex);
 	if (link)
-		link->facts = *facts;
+		renew(attach, link, facts);
 	else
 		add(attach, facts);
 	pthread_mutex_unlock(&attach->lock);
