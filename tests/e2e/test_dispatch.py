@@ -5,6 +5,7 @@ import contextlib
 import json
 import pathlib
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from lib import ask, origins, traffic
 from lib.configs import pool
+from lib.daemon import PINS
 from lib.netns import BACKEND, PROXY, PROXY6, PROXY_BACK, PROXY_BACK6, backend_address
 from lib.paths import SLUICECTL
 from lib.process import wait_until
@@ -453,6 +455,26 @@ def test_the_next_daemon_has_its_own_program_at_xdp(net, sluice, make_daemon, na
     follower.flows("--discard")
     assert programs(net, "p0") == []
     sluice.process = None
+
+
+def test_instances_of_one_name_at_other_paths_stand_side_by_side(net, sluice, make_daemon, named):
+    def at(path, port, endpoint):
+        acceleration = {"pin_path": f"{PINS}-{path}-{sluice.instance}", "on_stop": "reset"}
+        made = config([endpoint], bind=f"{VIP}:{port}", top={"acceleration": acceleration})
+        made["acceleration"]["hook"] = "tc"
+        return made
+
+    wanted = [at("one", 80, named[0]), at("two", 81, named[1])]
+    try:
+        sluice.start(wanted[0])
+        other = make_daemon("other").start(wanted[1])
+        assert [ask.name(net.client, (VIP, port)) for port in (80, 81)] == ["a", "b"]
+        other.stop()
+        assert ask.name(net.client, (VIP, 80)) == "a"
+        sluice.stop()
+    finally:
+        for made in wanted:
+            shutil.rmtree(made["acceleration"]["pin_path"], ignore_errors=True)
 
 
 def settings_of(path):

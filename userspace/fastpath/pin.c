@@ -107,14 +107,11 @@ static int open_directory(const char *directory, uid_t uid, gid_t gid, int *ret_
 	return err;
 }
 
-/* Two instances whose names share it, one of some thousand pairs, would be refused at the second's
- * start: its filters find those of another. */
+/* Of the whole path: below another `pin_path` the same name is another instance. */
 static uint32_t handle_of(const char *directory)
 {
-	const char *slash = strrchr(directory, '/');
-	struct slice name = slice_from_str(slash ? slash + 1 : directory);
-
-	return HOOK_TC_HANDLE + (uint32_t)(hash_bytes(name, 0) % HOOK_TC_HANDLES);
+	return HOOK_TC_HANDLE +
+	       (uint32_t)(hash_bytes(slice_from_str(directory), 0) % HOOK_TC_HANDLES);
 }
 
 uint32_t pin_handle(const struct pin *pin)
