@@ -152,6 +152,9 @@ struct dispatch_service_counts {
 	uint64_t cookie_flows; /* that one has begun */
 };
 
+/* What the tables are made for, by this daemon or an earlier one. */
+uint32_t dispatch_max_flows(const struct dispatch *dispatch);
+
 /* Return: 0; -ENOENT: no such service is in force. */
 int dispatch_count_service(struct dispatch *dispatch, uint64_t service_id,
 			   struct dispatch_service_counts *ret) WARN_UNUSED;

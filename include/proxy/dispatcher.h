@@ -81,6 +81,9 @@ bool dispatcher_misses_answers(const struct dispatcher_service *service,
 			       const struct endpoint *endpoint,
 			       const struct machine_addresses *here);
 
+/* What the tables are made for. */
+uint32_t dispatcher_max_flows(const struct dispatcher *dispatcher);
+
 /* Since the programs were loaded first. Zero for what is not in force. */
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,
 		      struct dispatch_service_counts *ret);

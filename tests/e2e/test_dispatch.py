@@ -457,6 +457,21 @@ def test_the_next_daemon_has_its_own_program_at_xdp(net, sluice, make_daemon, na
     sluice.process = None
 
 
+def test_a_restart_does_not_change_the_size_of_tables_in_use(net, sluice, make_daemon, named):
+    wanted = config(named)
+    sluice.start(wanted)
+    sock, _ = ask.opened(net.client, (VIP, 80))
+    sluice.stop()
+    wanted["dispatch"]["max_flows"] = 8192
+    follower = make_daemon("follower").start(wanted)
+    assert "max_flows stays 4096" in follower.process.stderr()
+    assert follower.ctl_json("services")["max_flows"] == 4096 and ask.echoes(sock)
+    sock.close()
+    follower.stop()
+    follower.flows("--discard")
+    assert make_daemon("third").start(wanted).ctl_json("services")["max_flows"] == 8192
+
+
 def test_instances_of_one_name_at_other_paths_stand_side_by_side(net, sluice, make_daemon, named):
     def at(path, port, endpoint):
         acceleration = {"pin_path": f"{PINS}-{path}-{sluice.instance}", "on_stop": "reset"}

@@ -98,7 +98,9 @@ void control_services(struct server *server, struct strbuf *out)
 
 	if (machine_addresses_read(&view.here) < 0)
 		view.here = (struct machine_addresses){}; /* nothing is known of endpoints then */
-	reply_count(out, "max_flows", server_config(server)->dispatch.max_flows);
+	reply_count(out, "max_flows",
+		    view.dispatcher ? dispatcher_max_flows(view.dispatcher)
+				    : server_config(server)->dispatch.max_flows);
 	reply_begin(out, "services", '[');
 	dispatcher_for_each(view.dispatcher, append_service, &view);
 	reply_end(out, '[');

@@ -64,6 +64,11 @@ static struct dispatch_traffic traffic_of(const struct dispatch_real_count *coun
 	};
 }
 
+uint32_t dispatch_max_flows(const struct dispatch *dispatch)
+{
+	return (uint32_t)(dispatch->nats.size / sizeof(struct dispatch_nat));
+}
+
 int dispatch_count_service(struct dispatch *dispatch, uint64_t service_id,
 			   struct dispatch_service_counts *ret)
 {

@@ -104,6 +104,15 @@ static int pin_maps(struct splice *splice, const struct adopted *adopted)
 	return 0;
 }
 
+static void warn_of_size(const struct ingress *ingress, uint32_t wanted)
+{
+	uint32_t flows = ingress_map_size(ingress, "dispatch_nats");
+
+	if (flows != wanted)
+		log_warn("dispatch: max_flows stays %u: the flows of an earlier daemon go on",
+			 flows);
+}
+
 static int load_ingress(struct splice *splice, const struct splice_options *options,
 			const struct adopted *adopted)
 {
@@ -118,6 +127,8 @@ static int load_ingress(struct splice *splice, const struct splice_options *opti
 	};
 	int err = ingress_load(&splice->ingress, &ingress);
 
+	if (!err && adopted->has_dispatch)
+		warn_of_size(&splice->ingress, options->dispatch_flows);
 	if (!err)
 		err = guard_maps_new(ingress_object(&splice->ingress), options->guard_sources,
 				     &splice->guard);

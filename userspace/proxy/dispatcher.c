@@ -270,6 +270,11 @@ void dispatcher_for_each_endpoint(const struct dispatcher *dispatcher,
 	}
 }
 
+uint32_t dispatcher_max_flows(const struct dispatcher *dispatcher)
+{
+	return dispatch_max_flows(dispatcher->dispatch);
+}
+
 void dispatcher_count(const struct dispatcher *dispatcher, const struct dispatcher_service *service,
 		      struct dispatch_service_counts *ret)
 {

@@ -90,6 +90,11 @@ void dispatcher_refresh(struct dispatcher *dispatcher)
 	((struct server *)dispatcher)->refreshed++;
 }
 
+uint32_t dispatcher_max_flows(const struct dispatcher *dispatcher)
+{
+	return ((const struct server *)dispatcher)->config.dispatch.max_flows;
+}
+
 void dispatcher_for_each(const struct dispatcher *dispatcher,
 			 void (*visit)(const struct dispatcher_service *service, void *context),
 			 void *context)
