@@ -4,6 +4,7 @@
 
 #include "core/compiler.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -19,6 +20,9 @@ struct pin;
  * -errno.
  */
 int pin_open(const char *directory, uid_t uid, gid_t gid, struct pin **ret) WARN_UNUSED;
+
+/* Whether a daemon of our network namespace has left something there, and none has it now. */
+bool pin_is_abandoned(const char *directory);
 
 /* What is pinned stays. NULL is allowed. */
 void pin_close(struct pin *pin);

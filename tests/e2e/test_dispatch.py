@@ -472,6 +472,19 @@ def test_a_restart_does_not_change_the_size_of_tables_in_use(net, sluice, make_d
     assert make_daemon("third").start(wanted).ctl_json("services")["max_flows"] == 8192
 
 
+def test_services_that_nobody_takes_over_are_told_of(net, sluice, make_daemon, named):
+    relayed = {"listeners": [{"name": "l", "bind": f"{PROXY}:8000", "pool": "main"}],
+               "pools": [pool(named[0])], "acceleration": {"instance": sluice.instance}}
+    sluice.start(config(named))
+    beside = make_daemon("beside").start(relayed)
+    assert "nobody sees to them" not in beside.process.stderr()
+    beside.stop()
+    sluice.stop()
+    follower = make_daemon("follower").start(relayed)
+    assert "nobody sees to them: 'sluicectl flows --discard'" in follower.process.stderr()
+    assert ask.name(net.client, (VIP, 80)) in NAMES
+
+
 def test_instances_of_one_name_at_other_paths_stand_side_by_side(net, sluice, make_daemon, named):
     def at(path, port, endpoint):
         acceleration = {"pin_path": f"{PINS}-{path}-{sluice.instance}", "on_stop": "reset"}

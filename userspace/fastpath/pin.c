@@ -201,6 +201,19 @@ int pin_read_meta(const struct pin *pin, struct flow_meta *ret)
 	return err;
 }
 
+bool pin_is_abandoned(const char *directory)
+{
+	struct flow_meta meta;
+	struct pin *pin;
+	bool is_ours;
+
+	if (pin_open_to_discard(directory, &pin) < 0)
+		return false;
+	is_ours = pin_read_meta(pin, &meta) == 0 && meta.netns == pin_netns();
+	pin_close(pin);
+	return is_ours;
+}
+
 static int store(const struct pin *pin, const char *name, int fd)
 {
 	char path[PATH_SIZE];

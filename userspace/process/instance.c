@@ -29,11 +29,18 @@ int instance_claim(const struct config *config, struct pin **ret)
 	int err;
 
 	*ret = NULL;
-	if (!acceleration->pin_path ||
-	    (acceleration->mode != CONFIG_SPLICE && !config_has_dispatch(config)))
+	if (!acceleration->pin_path)
 		return 0;
 	snprintf(directory, sizeof(directory), "%s/%s", acceleration->pin_path,
 		 acceleration->instance);
+	if (acceleration->mode != CONFIG_SPLICE && !config_has_dispatch(config)) {
+		if (pin_is_abandoned(directory))
+			log_warn("%s: an earlier daemon's connections and services go on in the "
+				 "kernel, and nobody sees to them: 'sluicectl flows --discard' "
+				 "ends them",
+				 directory);
+		return 0;
+	}
 	err = claim_for_user(config, directory, ret);
 	if (err == -EBUSY) {
 		log_error("%s: another sluiced is the instance \"%s\": stop it, or give this one "
