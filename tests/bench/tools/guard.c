@@ -39,6 +39,7 @@ enum with {
 	WITH_IPV6 = 1 << 6,
 	WITH_LENGTHS = 1 << 7, /* four of IPv6, in place of one */
 	WITH_COOKIES = 1 << 8, /* of the kernel, for every SYN */
+	WITH_MANY_LENGTHS = 1 << 9,
 };
 
 static const struct scenario {
@@ -65,6 +66,10 @@ static const struct scenario {
 	 WITH_IPV6 | WITH_CHECKS | WITH_TALKERS | WITH_STRANGERS | WITH_LENGTHS, 500000},
 	{"IPv6: drop by list, 500000 entries of 4 lengths", GUARD_ENFORCE,
 	 WITH_IPV6 | WITH_LIST | WITH_LENGTHS, 500000},
+	{"IPv6: pass, 500000 others of 12 lengths listed", GUARD_ENFORCE,
+	 WITH_IPV6 | WITH_CHECKS | WITH_TALKERS | WITH_STRANGERS | WITH_MANY_LENGTHS, 500000},
+	{"IPv6: drop by list, 500000 entries of 12 lengths", GUARD_ENFORCE,
+	 WITH_IPV6 | WITH_LIST | WITH_MANY_LENGTHS, 500000},
 	{"source rate, 1 source", GUARD_ENFORCE, WITH_RATES, 1},
 	{"source rate, 10000 sources", GUARD_ENFORCE, WITH_RATES, 10000},
 	{"source rate, 500000 sources", GUARD_ENFORCE, WITH_RATES, 500000},
@@ -75,7 +80,7 @@ static const struct scenario {
 
 static __u32 device; /* of the process's network; not lo */
 
-/* Strewn over half of the addresses, so that each has a /24 of its own. */
+/* Strewn over half of the addresses, so that each has a /24 of its own, or of IPv6 a /48. */
 static const struct bring_clients clients = {.first = 0x20000000u, .stride = 4099};
 
 static void build_frame(struct testrun *run, unsigned with)
@@ -108,7 +113,7 @@ static void add(struct guard_list *list, __u32 number, bool is_ipv6, __u8 bits)
 		entry.prefix.bits = bits;
 		memcpy(entry.prefix.ip, &network, sizeof(network));
 	}
-	memcpy(entry.prefix.ip + (is_ipv6 ? 4 : 0), &be, sizeof(be));
+	memcpy(entry.prefix.ip + (is_ipv6 ? 2 : 0), &be, sizeof(be));
 	guard_list_add(list, &entry);
 }
 
@@ -153,10 +158,19 @@ static void load6(const struct testrun *run, const struct guard_table *table)
 	close(fd);
 }
 
+static __u8 length_of(unsigned with, __u32 i)
+{
+	static const __u8 few[] = {48, 56, 64, 128},
+			  many[] = {48, 50, 52, 54, 56, 58, 60, 62, 64, 96, 112, 128};
+
+	if (with & WITH_MANY_LENGTHS)
+		return many[i % 12];
+	return with & WITH_LENGTHS ? few[i % 4] : 64;
+}
+
 /* Strangers are strewn over all networks. */
 static void load_list(const struct testrun *run, const struct scenario *scenario)
 {
-	static const __u8 lengths[] = {64, 80, 112, 128};
 	bool is_ipv6 = scenario->with & WITH_IPV6;
 	__u32 beside = scenario->with & WITH_LIST ? 0 : 2000;
 	struct guard_list list = {};
@@ -164,7 +178,7 @@ static void load_list(const struct testrun *run, const struct scenario *scenario
 
 	for (__u32 i = 0; i < scenario->sources; i++)
 		add(&list, bring_client(&clients, i) + beside, is_ipv6,
-		    lengths[scenario->with & WITH_LENGTHS ? i % 4 : 0]);
+		    length_of(scenario->with, i));
 	if (guard_table_new(&list, 0, &table))
 		errx(1, "out of memory");
 	if (is_ipv6)

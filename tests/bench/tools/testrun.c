@@ -196,7 +196,7 @@ void testrun_load(struct testrun *run, const struct bring_clients *clients, __u3
 		.nflows = nflows,
 		.size = run->size,
 		.headers = run->is_ipv6 ? BRING_HEADERS : BRING_HEADERS_IPV4,
-		.source_at = ETH_HLEN + 12, /* IPv4's address, and IPv6's second word */
+		.source_at = ETH_HLEN + (run->is_ipv6 ? 8 + 2 : 12),
 		.port_at = l4_at(run),
 		.clients = *clients,
 	};

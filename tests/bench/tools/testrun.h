@@ -43,8 +43,8 @@ __u32 testrun_enter_network(void);
 
 /* Ethernet and IPv4; the transport header is the caller's, from testrun_l4() on. */
 void testrun_start_frame(struct testrun *run, __u32 size, __u8 protocol, __u32 destination);
-/* The same of IPv6: the client's number is the second word of the source, behind @network; the
- * destination is the network after it. */
+/* The same of IPv6: behind the first 16 bits of @network the source has the client's number, and so
+ * a /48 of its own; the destination is the network after it. */
 void testrun_start_frame6(struct testrun *run, __u32 size, __u8 protocol, __u32 network);
 void *testrun_l4(struct testrun *run);
 
