@@ -323,6 +323,33 @@ static void lists_decide_by_the_source(void **state)
 	guard_list_done(&list);
 }
 
+/* Their lines have pages of their own behind the first one. */
+static void many_networks_of_ipv6_are_found(void **state)
+{
+	struct frame frame = tcp_frame(SYN, true);
+	struct guard_list list = {};
+	struct guard_table *table;
+	char network[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 50000; i++) {
+		(void)snprintf(network, sizeof(network), "2001:db8:%x:%x::/64", i >> 8, i & 0xff);
+		add(&list, network, GUARD_WHY_BLOCK);
+	}
+	assert_int_equal(guard_table_new(&list, 0, &table), 0);
+	load6(table);
+	for (unsigned i = 0; i < 50000; i += 1000) {
+		assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", frame.bytes + 14 + 8), 1);
+		frame.bytes[14 + 13] = (unsigned char)(i >> 8);
+		frame.bytes[14 + 15] = (unsigned char)i;
+		assert_refused("listed", &frame, GUARD_HAS_LIST6, GUARD_REASON_BLOCKED);
+		frame.bytes[14 + 14] = 1;
+		assert_refused("beside", &frame, GUARD_HAS_LIST6, FINE);
+	}
+	guard_table_free(table);
+	guard_list_done(&list);
+}
+
 /* What becomes of a SYN from @source by a list of @networks, each with how it is meant: '-'
  * blocked,
  * '+' allowed, 'g' a place, 'x' blocked until it expired. */
@@ -705,6 +732,7 @@ static void enter_network(void)
 		cmocka_unit_test(fragments_are_not_malformed),                \
 		cmocka_unit_test(sources_of_ipv6_that_cannot_be_are_refused), \
 		cmocka_unit_test(lists_decide_by_the_source),                 \
+		cmocka_unit_test(many_networks_of_ipv6_are_found),            \
 		cmocka_unit_test(networks_of_ipv6_end_where_they_say),        \
 		cmocka_unit_test(networks_of_ipv6_lie_in_each_other),         \
 		cmocka_unit_test(a_ban_ends_at_its_time),                     \

@@ -196,6 +196,11 @@ static int begin_wider(struct region *region)
 	return err ? err : -ENOSPC;
 }
 
+static void put_into_filter(union guard_page6 *first, const struct guard_key6 *key)
+{
+	first->filter[guard_filter_word(&first->head, key)] |= guard_filter_bits(key);
+}
+
 /* The network's own key, or one at which the search for it turns. Return: as begin_wider(). */
 static int add_key(struct building *building, const struct guard_network6 *network, unsigned length)
 {
@@ -213,6 +218,7 @@ static int add_key(struct building *building, const struct guard_network6 *netwo
 		return 0;
 	}
 	region->nkeys++;
+	put_into_filter(building->pages, &key);
 	if (has_room(region, length > 64) &&
 	    put(building, &key, longer | answer(building, length) << GUARD_SLOT_WHY))
 		return 0;
@@ -223,18 +229,18 @@ static int add_key(struct building *building, const struct guard_network6 *netwo
 static int add_keys(struct building *building, const struct guard_network6 *network)
 {
 	const struct guard_head6 *head = &building->pages->head;
-	unsigned low = 0, high = head->nlengths, middle, length = 0;
+	unsigned low = 0, high = head->nlengths, turn, length = 0;
 	int err = 0;
 
 	while (!err && length != network->bits) {
-		middle = (low + high) / 2;
-		length = head->lengths[middle];
+		turn = guard_turn6(low, high);
+		length = head->lengths[turn];
 		if (length <= network->bits)
 			err = add_key(building, network, length);
 		if (length < network->bits)
-			low = middle + 1;
+			low = turn + 1;
 		else
-			high = middle;
+			high = turn;
 	}
 	return err;
 }
@@ -263,36 +269,59 @@ static int add_network(struct building *building, const struct guard_network6 *n
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
-static void make_head(const struct building *building, struct guard_head6 *head)
+/* Lines of the first page if it has room for them, or else of those behind it. Return: the first
+ * one. */
+static uint32_t place(uint32_t count, uint32_t *few, uint32_t *many)
+{
+	uint32_t *from = *few + count <= GUARD_FIRST_LINES ? few : many, first = *from;
+
+	*from += count;
+	return first;
+}
+
+/* 8 to 16 bits a key, as far as there are so many. */
+static uint32_t filter_mask(size_t nkeys)
+{
+	uint32_t words = 1;
+
+	while (words < GUARD_FILTER_WORDS && (size_t)words * 64 < nkeys * 8)
+		words *= 2;
+	return words - 1;
+}
+
+/* Return: how many pages there are. */
+static size_t make_head(const struct building *building, struct guard_head6 *head)
 {
 	bool is_listed[GUARD_LENGTHS_MAX + 1] = {};
-	uint32_t line = GUARD_PAGE_LINES;
+	uint32_t few = GUARD_HEAD_LINES, many = GUARD_PAGE_LINES;
 
 	head->seed = building->seed;
 	for (int i = 0; i < 2; i++) {
-		head->regions[i] = (struct guard_region6){line, building->regions[i].bits};
-		line += (uint32_t)lines_of(&building->regions[i]);
+		uint32_t count = (uint32_t)lines_of(&building->regions[i]);
+
+		head->regions[i] = (struct guard_region6){place(count, &few, &many),
+							  building->regions[i].bits};
 	}
+	head->filter_mask = filter_mask(building->count);
 	for (size_t i = 0; i < building->count; i++)
 		is_listed[building->networks[i].bits] = true;
 	for (unsigned length = 1; length <= GUARD_LENGTHS_MAX; length++)
 		if (is_listed[length])
 			head->lengths[head->nlengths++] = (uint8_t)length;
+	return (many + GUARD_PAGE_LINES - 1) / GUARD_PAGE_LINES;
 }
 
 /* Return: pages; -ENOSPC: a region has been made wider: once more. */
 static int fill(struct building *building, size_t *ret_npages)
 {
-	size_t lines = lines_of(&building->regions[0]) + lines_of(&building->regions[1]);
-	size_t npages = 1 + lines / GUARD_PAGE_LINES;
+	struct guard_head6 head = {};
+	size_t npages = make_head(building, &head);
 	int err = 0;
 
-	building->pages = aligned_alloc(sizeof(*building->pages),
-					npages * sizeof(*building->pages));
+	building->pages = calloc(npages, sizeof(*building->pages));
 	if (!building->pages)
 		return -ENOMEM;
-	memset(building->pages, 0, npages * sizeof(*building->pages));
-	make_head(building, &building->pages->head);
+	building->pages->head = head;
 	building->regions[0].nkeys = building->regions[1].nkeys = building->depth = 0;
 	for (size_t i = 0; !err && i < building->count; i++)
 		err = add_network(building, &building->networks[i]);

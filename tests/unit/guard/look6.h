@@ -28,7 +28,7 @@ static enum guard_why look6(const struct guard_list6 *list, const uint8_t ip[16]
 {
 	const __u64 address[2] = {half_of(ip), half_of(ip + 8)};
 	const struct guard_head6 *head;
-	uint32_t low = 0, high, middle, why;
+	uint32_t low = 0, high, turn, why;
 	struct guard_key6 key;
 	uint64_t slot, last;
 
@@ -39,19 +39,23 @@ static enum guard_why look6(const struct guard_list6 *list, const uint8_t ip[16]
 	high = head->nlengths;
 	for (int looks = 0; low < high; looks++) {
 		assert_true(looks < GUARD_LOOKS_MAX);
-		middle = (low + high) / 2;
-		guard_key6(head, address, head->lengths[middle], &key);
+		turn = guard_turn6(low, high);
+		guard_key6(head, address, head->lengths[turn], &key);
+		if (!guard_filter_has(list->pages, &key)) {
+			high = turn;
+			continue;
+		}
 		slot = slot6(list, key.line, &key, 0, &last);
 		if (!slot && last)
 			slot = slot6(list, key.other, &key, GUARD_SLOT_GUEST, &last);
 		if (!slot) {
-			high = middle;
+			high = turn;
 			continue;
 		}
 		why = guard_slot_why(slot);
 		if (!(slot & GUARD_SLOT_LONGER))
 			break;
-		low = middle + 1;
+		low = turn + 1;
 	}
 	return (enum guard_why)why;
 }

@@ -140,7 +140,8 @@ static void check_random(struct rng *rng, const uint8_t *lengths, size_t nlength
 static void random_lists_say_what_the_longest_network_says(void **state)
 {
 	static const uint8_t one[] = {64}, two[] = {64, 128}, few[] = {32, 48, 56, 64},
-			     halves[] = {63, 64, 65, 66}, listed[] = {29, 32, 40, 48, 64, 96, 128};
+			     halves[] = {63, 64, 65, 66}, listed[] = {29, 32, 40, 48, 64, 96, 128},
+			     halved[] = {20, 29, 32, 36, 40, 44, 48, 56, 64, 96, 112, 128};
 	uint8_t all[129];
 	struct rng rng;
 
@@ -154,11 +155,25 @@ static void random_lists_say_what_the_longest_network_says(void **state)
 		check_random(&rng, few, sizeof(few), 600);
 		check_random(&rng, halves, sizeof(halves), 600);
 		check_random(&rng, listed, sizeof(listed), 600);
+		check_random(&rng, halved, sizeof(halved), 600);
 		check_random(&rng, all, sizeof(all), 1 + rng_next(&rng) % 900);
 	}
 }
 
 /* --- Crowds ------------------------------------------------------------------------------------*/
+
+static size_t count_guests(const struct guard_list6 *list6, bool is_long)
+{
+	const struct guard_region6 *region = &list6->pages->head.regions[is_long];
+	size_t guests = 0;
+
+	for (uint32_t line = region->first; line < region->first + (1u << region->bits); line++)
+		for (size_t i = 0; i < GUARD_LINE_WORDS / (is_long ? 2 : 1); i++)
+			guests += !!(list6->pages[line / GUARD_PAGE_LINES]
+					     .lines[line % GUARD_PAGE_LINES][i] &
+				     GUARD_SLOT_GUEST);
+	return guests;
+}
 
 /* Many more than fit into lines without guests; each asked, and so is who is beside it. */
 static void check_crowd(unsigned bits, uint32_t count)
@@ -167,7 +182,6 @@ static void check_crowd(unsigned bits, uint32_t count)
 	struct guard_list list = {};
 	struct guard_list6 list6 = {};
 	struct guard_table *table;
-	size_t guests = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		entry.why = (uint8_t)(1 + i % 3);
@@ -184,14 +198,10 @@ static void check_crowd(unsigned bits, uint32_t count)
 		put_word(i, ip + bits / 8 - 4);
 		assert_int_equal(look6(&list6, ip), i % 2 ? GUARD_WHY_NONE : 1 + i / 2 % 3);
 	}
-	for (size_t page = 1; page < list6.npages; page++)
-		for (size_t line = 0; line < GUARD_PAGE_LINES; line++)
-			for (size_t i = 0; i < GUARD_LINE_WORDS / (bits > 64 ? 2 : 1); i++)
-				guests += !!(list6.pages[page].lines[line][i] & GUARD_SLOT_GUEST);
-	assert_true(guests > 0);
+	assert_true(count_guests(&list6, bits > 64) > 0);
 	/* Of 8 or 16 bytes a key lines that are five sixteenths full. */
-	assert_true((list6.npages - 1) * sizeof(*list6.pages) <=
-		    (size_t)count * (bits > 64 ? 16 : 8) * 16 / 5 + 64);
+	assert_true((list6.npages - 1) * sizeof(*list6.pages) <
+		    (size_t)count * (bits > 64 ? 16 : 8) * 16 / 5 + sizeof(*list6.pages));
 	guard_list6_done(&list6);
 	guard_table_free(table);
 	guard_list_done(&list);
@@ -236,6 +246,64 @@ static void every_length_is_found(void **state)
 	guard_list6_done(&list6);
 	guard_table_free(table);
 	guard_list_done(&list);
+}
+
+/* --- The first page ----------------------------------------------------------------------------*/
+
+static void list_numbers(struct guard_list6 *list6, uint32_t count, uint8_t bits)
+{
+	struct guard_entry entry = {.prefix = {.family = AF_INET6, .bits = bits},
+				    .why = GUARD_WHY_BLOCK};
+	struct guard_list list = {};
+	struct guard_table *table;
+
+	for (uint32_t i = 0; i < count; i++) {
+		put_word(i, entry.prefix.ip + 4);
+		guard_list_add(&list, &entry);
+	}
+	table = table_of(&list);
+	assert_int_equal(guard_list6_new(table, 5, list6), 0);
+	guard_table_free(table);
+	guard_list_done(&list);
+}
+
+static void few_networks_are_all_in_the_first_page(void **state)
+{
+	struct guard_list6 list6;
+
+	(void)state;
+	list_numbers(&list6, 1, 64);
+	assert_int_equal(list6.npages, 1);
+	guard_list6_done(&list6);
+	list_numbers(&list6, 10000, 64);
+	assert_int_equal(list6.npages, 1);
+	guard_list6_done(&list6);
+	list_numbers(&list6, 20000, 128);
+	assert_true(list6.npages > 1);
+	guard_list6_done(&list6);
+}
+
+/* By 8 bits a key and more, three of them a key's own. */
+static void filter_rules_out_nearly_all_who_are_not_listed(void **state)
+{
+	static const uint32_t counts[] = {1, 1000, 10000, 200000};
+	struct guard_list6 list6;
+	struct guard_key6 key;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		unsigned nfound = 0;
+
+		list_numbers(&list6, counts[i], 64);
+		for (uint32_t number = 0; number < 10000; number++) {
+			const __u64 address[2] = {1ULL << 32 | number, 0};
+
+			guard_key6(&list6.pages->head, address, 64, &key);
+			nfound += guard_filter_has(list6.pages, &key);
+		}
+		assert_true(nfound < 1000);
+		guard_list6_done(&list6);
+	}
 }
 
 /* --- More than there is room for ---------------------------------------------------------------*/
@@ -310,6 +378,8 @@ int main(void)
 		cmocka_unit_test(random_lists_say_what_the_longest_network_says),
 		cmocka_unit_test(crowds_have_every_answer),
 		cmocka_unit_test(every_length_is_found),
+		cmocka_unit_test(few_networks_are_all_in_the_first_page),
+		cmocka_unit_test(filter_rules_out_nearly_all_who_are_not_listed),
 		cmocka_unit_test(more_than_fit_are_refused_before_memory_is_taken),
 	};
 
