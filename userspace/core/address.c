@@ -270,6 +270,8 @@ bool prefix_of(const struct address *address, uint8_t bits, struct prefix *ret)
 	return true;
 }
 
+#define MAPPED_BITS 96 /* ::ffff:0:0/96 are those of IPv4 */
+
 int prefix_parse(struct slice text, struct prefix *ret)
 {
 	const char *slash = text.len ? memchr(text.ptr, '/', text.len) : NULL;
@@ -288,6 +290,11 @@ int prefix_parse(struct slice text, struct prefix *ret)
 			return err;
 		if (bits > (address.sa.sa_family == AF_INET ? 32 : 128))
 			return -ERANGE;
+	}
+	if (address.sa.sa_family == AF_INET6 && bits >= MAPPED_BITS) {
+		address_unmap(&address);
+		if (address.sa.sa_family == AF_INET)
+			bits -= MAPPED_BITS;
 	}
 	prefix_of(&address, 128, &prefix);
 	if (slash)

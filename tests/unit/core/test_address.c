@@ -86,6 +86,21 @@ static void prefix_contains_by_leading_bits(void **state)
 	assert_false(contains("2001:db8::/33", "2001:db8:8000::1"));
 }
 
+static void prefix_of_mapped_addresses_is_one_of_ipv4(void **state)
+{
+	char text[PREFIX_TEXT_SIZE];
+	struct prefix prefix;
+
+	(void)state;
+	assert_int_equal(prefix_parse(slice_from_str("::ffff:192.0.2.0/120"), &prefix), 0);
+	assert_string_equal(prefix_format(&prefix, text), "192.0.2.0/24");
+	assert_int_equal(prefix_parse(slice_from_str("::ffff:192.0.2.1"), &prefix), 0);
+	assert_string_equal(prefix_format(&prefix, text), "192.0.2.1/32");
+	assert_int_equal(prefix_parse(slice_from_str("::/64"), &prefix), 0);
+	assert_string_equal(prefix_format(&prefix, text), "::/64");
+	assert_int_equal(prefix_parse(slice_from_str("::ffff:192.0.2.1/120"), &prefix), -EDOM);
+}
+
 static void prefix_rejects_host_bits_and_long_lengths(void **state)
 {
 	struct prefix prefix;
@@ -104,6 +119,7 @@ int main(void)
 		cmocka_unit_test(address_rejects_what_is_none),
 		cmocka_unit_test(unix_path_of_108_bytes_is_too_long),
 		cmocka_unit_test(prefix_contains_by_leading_bits),
+		cmocka_unit_test(prefix_of_mapped_addresses_is_one_of_ipv4),
 		cmocka_unit_test(prefix_rejects_host_bits_and_long_lengths),
 	};
 
