@@ -386,6 +386,16 @@ struct guard_talker {
 	__u32 padding;
 };
 
+/* Packets a second of one that sends evenly: its counts of the epochs before have halved to one
+ * epoch's worth, to which comes what has passed of this one. */
+static inline __u64 guard_talker_rate(__u32 samples, __u64 now_ns)
+{
+	const __u64 epoch_ns = 1ULL << GUARD_TALKER_EPOCH_BITS;
+
+	return (__u64)samples * GUARD_TALKER_SAMPLE * 1000000000ULL /
+	       (epoch_ns + now_ns % epoch_ns);
+}
+
 /* --- Capture
  * ------------------------------------------------------------------------------------*/
 

@@ -110,24 +110,18 @@ static void list(struct guard *guard, struct strbuf *out)
 
 /* --- Talkers and captured packets --------------------------------------------------------------*/
 
-/* Counts halve with each epoch: over time they come to two epochs' worth of samples. */
-static uint64_t packets_per_second(uint32_t samples)
-{
-	return ((uint64_t)samples * GUARD_TALKER_SAMPLE * NS_PER_S) >>
-	       (GUARD_TALKER_EPOCH_BITS + 1);
-}
-
 static void talkers(const struct guard *guard, uint32_t limit, struct strbuf *out)
 {
 	static struct guard_talker rows[TALKERS_MAX];
 	size_t count = guard_talkers(guard, rows, limit < TALKERS_MAX ? limit : TALKERS_MAX);
+	uint64_t now_ns = clock_monotonic_ns();
 	char network[PREFIX_TEXT_SIZE];
 
 	reply_begin(out, "talkers", '[');
 	for (size_t i = 0; i < count; i++) {
 		reply_begin(out, NULL, '{');
 		reply_text(out, "source", format_key(rows[i].source, network));
-		reply_count(out, "packets_per_second", packets_per_second(rows[i].count));
+		reply_count(out, "packets_per_second", guard_talker_rate(rows[i].count, now_ns));
 		reply_count(out, "refused_percent", 100ULL * rows[i].dropped / rows[i].count);
 		reply_end(out, '{');
 	}
