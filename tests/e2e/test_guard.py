@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guard: lists, bans and rates, by the packet programs or, without them, as connections are accepted."""
 import concurrent.futures as threads
+import contextlib
 import socket
+import threading
+import time
 
 import pytest
 import scapy.all as scapy
@@ -191,6 +194,53 @@ def test_refused_packets_are_captured_with_their_reason(net, sluice, named_origi
     assert len(packets) == 2
     for packet in packets:
         assert (packet["IP"].src, packet["TCP"].dport, packet["TCP"].flags) == (CLIENT, PORT, "S")
+
+
+@contextlib.contextmanager
+def refused_packets(net, sluice):
+    """Some come all the time."""
+    is_over = threading.Event()
+
+    def send():
+        with net.client.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((client_address(3), 0))
+            while not is_over.wait(0.01):
+                sock.sendto(b"x", (PROXY, 9999))
+
+    sluice.ctl("guard", "ban", client_address(3), "for", "1h")
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def captured_at(path):
+    return [float(packet.time) for packet in scapy.rdpcap(str(path))]
+
+
+def test_a_capture_has_no_packets_of_the_one_before(net, sluice, named_origin, tmp_path):
+    sluice.start(config(named_origin("o", ORIGIN)))
+    with refused_packets(net, sluice):
+        sluice.ctl("capture", "--seconds", "60", "--limit", "1", "--output", tmp_path / "first")
+        ended, before = time.time(), reasons(sluice)["banned"][0]
+        wait_until(lambda: reasons(sluice)["banned"][0] > before + 10, 10, "more are refused")
+        sluice.ctl("capture", "--seconds", "60", "--limit", "3", "--output", tmp_path / "second")
+    began = captured_at(tmp_path / "second")[0]
+    assert began > ended + 0.1, "when ten more had been refused"
+
+
+def test_a_short_capture_does_not_end_a_longer_one(net, sluice, named_origin, tmp_path):
+    sluice.start(config(named_origin("o", ORIGIN)))
+    with refused_packets(net, sluice), threads.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(sluice.ctl, "capture", "--seconds", "4", "--output", tmp_path / "long")
+        wait_until(lambda: (tmp_path / "long").exists(), 10, "it has begun")
+        sluice.ctl("capture", "--seconds", "1", "--output", tmp_path / "short")
+        ended = time.time()
+        done.result()
+    assert captured_at(tmp_path / "long")[-1] > ended + 1
 
 
 def test_a_client_that_the_rate_limit_refuses_in_vain_is_banned(net, sluice, keep):

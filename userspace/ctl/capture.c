@@ -25,7 +25,8 @@
 struct capture {
 	struct client client;
 	FILE *out;
-	uint64_t left; /* packets */
+	uint64_t left;     /* packets */
+	uint64_t began_us; /* of the wall; what an earlier capture has left is older */
 	bool is_failed;
 };
 
@@ -119,7 +120,7 @@ static void write_answer(struct capture *capture, const json_t *result)
 	for (size_t i = 0; capture->left && (packet = member_element(result, "packets", i)); i++) {
 		size_t len = read_hex(member_text(packet, "frame"), frame, sizeof(frame));
 
-		if (!len)
+		if (!len || member_count(packet, "wall_us") < capture->began_us)
 			continue;
 		write_packet(capture, packet, slice_of(frame, len));
 		capture->left--;
@@ -147,22 +148,25 @@ static int ask(struct capture *capture, const char *action, uint32_t seconds,
 	return r;
 }
 
-static uint64_t now_ms(void)
+static uint64_t now_us(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static int follow(struct capture *capture, uint32_t seconds, struct strbuf *ret_error)
 {
-	uint64_t end_ms = now_ms() + seconds * UINT64_C(1000);
-	int r = ask(capture, "capture", seconds, ret_error);
+	uint64_t end_us = now_us(CLOCK_MONOTONIC) + seconds * UINT64_C(1000000);
+	int r;
+
+	capture->began_us = now_us(CLOCK_REALTIME);
+	r = ask(capture, "capture", seconds, ret_error);
 
 	if (!r)
 		write_head(capture);
-	while (!r && capture->left && !capture->is_failed && now_ms() < end_ms) {
+	while (!r && capture->left && !capture->is_failed && now_us(CLOCK_MONOTONIC) < end_us) {
 		usleep(POLL_MS * 1000);
 		r = ask(capture, "captured", 0, ret_error);
 	}

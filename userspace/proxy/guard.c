@@ -262,6 +262,7 @@ size_t guard_talkers(const struct guard *guard, struct guard_talker *ret, size_t
 
 int guard_capture(struct guard *guard, uint32_t seconds, uint32_t per_second)
 {
+	uint64_t until_ns = clock_monotonic_ns() + seconds * NS_PER_S;
 	int err;
 
 	if (guard_current_mode(guard) == GUARD_OFF)
@@ -269,7 +270,8 @@ int guard_capture(struct guard *guard, uint32_t seconds, uint32_t per_second)
 	if (!guard->maps)
 		return -ENODEV;
 	pthread_rwlock_wrlock(&guard->lock);
-	guard->settings.capture_until_ns = clock_monotonic_ns() + seconds * NS_PER_S;
+	if (guard->settings.capture_until_ns < until_ns) /* or somebody else's lasts longer */
+		guard->settings.capture_until_ns = until_ns;
 	guard->settings.capture_cost = (uint32_t)(NS_PER_S / per_second);
 	err = guard_publish_settings(guard);
 	pthread_rwlock_unlock(&guard->lock);
