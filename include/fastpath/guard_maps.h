@@ -37,7 +37,8 @@ struct guard_map_lists {
 /* @ret: for guard_map_lists_done(). Return: 0; -E2BIG: too many networks; -ENOMEM; -errno. */
 int guard_map_lists_make(const struct guard_table *table, struct guard_map_lists *ret) WARN_UNUSED;
 void guard_map_lists_done(struct guard_map_lists *lists);
-/* Puts them in the place of those before, which no packet sees half. */
+/* Puts them in the place of those before, of which no packet sees one half. On failure one of them
+ * may be there: those before are to be put back. */
 int guard_maps_use_lists(const struct guard_maps *maps,
 			 const struct guard_map_lists *lists) WARN_UNUSED;
 
@@ -49,7 +50,7 @@ struct guard_services {
 	uint32_t nservices;
 };
 
-/* What is known of running rates starts anew. */
+/* What is known of running rates starts anew. On failure some of it may be there, likewise. */
 int guard_maps_set_services(const struct guard_maps *maps,
 			    const struct guard_services *services) WARN_UNUSED;
 

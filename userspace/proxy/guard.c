@@ -10,6 +10,7 @@
 #include "core/rng.h"
 #include "fastpath/guard_maps.h"
 #include "proxy/guard_internal.h"
+#include "proxy/guard_services.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -153,6 +154,9 @@ void guard_free(struct guard *guard)
 	free(guard->places_problem);
 	free(guard->live);
 	guard_table_free(guard->table);
+	if (guard->has_lists)
+		guard_map_lists_done(&guard->lists);
+	guard_services_free(guard->services);
 	guard_bans_free(guard->bans);
 	guard_limiter_free(guard->limiter);
 	pthread_rwlock_destroy(&guard->lock);

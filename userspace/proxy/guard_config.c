@@ -110,13 +110,16 @@ static int make_ready(struct guard *guard, enum guard_mode mode, const struct co
 
 int guard_set_mode(struct guard *guard, enum guard_mode mode, const struct config *config)
 {
-	struct guard_services *services;
-	int err = make_ready(guard, mode, config, &services);
+	struct guard_tables tables;
+	int err = guard_tables_make(guard, &guard->files, mode, &tables);
 
-	if (!err && services)
-		err = guard_maps_set_services(guard->maps, services);
-	guard_services_free(services);
-	return err ? err : guard_tables_renew(guard, mode);
+	if (err)
+		return err;
+	err = make_ready(guard, mode, config, &tables.services);
+	if (!err)
+		return guard_tables_use(guard, &tables);
+	guard_tables_done(&tables);
+	return err;
 }
 
 int guard_hand_over(struct guard *guard, const struct config *config)
@@ -135,18 +138,11 @@ static enum guard_mode mode_of(const struct config *config)
 	return modes[config->guard.mode];
 }
 
-/* Return: those before. */
-static struct guard_settings put_settings(struct guard *guard, const struct config *config)
+static void set_settings(const struct config *config, struct guard_settings *settings)
 {
-	struct guard_settings before;
-
-	pthread_rwlock_wrlock(&guard->lock);
-	before = guard->settings;
-	guard->settings.flags = (before.flags & GUARD_LIST_FLAGS) | flags_of(config);
-	set_rates(&config->guard.source, config->guard.burst_ms, guard->settings.source);
-	set_rates(&config->guard.prefix, config->guard.burst_ms, guard->settings.prefix);
-	pthread_rwlock_unlock(&guard->lock);
-	return before;
+	settings->flags = (settings->flags & GUARD_LIST_FLAGS) | flags_of(config);
+	set_rates(&config->guard.source, config->guard.burst_ms, settings->source);
+	set_rates(&config->guard.prefix, config->guard.burst_ms, settings->prefix);
 }
 
 int guard_kernel_syncookies(void)
@@ -215,7 +211,6 @@ struct guard_change {
 	const struct config *config;
 	struct guard_list files;
 	struct guard_tables tables;
-	struct guard_services *services; /* NULL: the packet programs need none */
 };
 
 void guard_change_free(struct guard_change *change)
@@ -224,7 +219,6 @@ void guard_change_free(struct guard_change *change)
 		return;
 	guard_list_done(&change->files);
 	guard_tables_done(&change->tables);
-	guard_services_free(change->services);
 	free(change);
 }
 
@@ -251,34 +245,20 @@ int guard_prepare(struct guard *guard, const struct config *config, struct guard
 			say_why(err, ret_errors);
 	}
 	if (!err)
-		err = make_ready(guard, mode_of(config), config, &change->services);
-	if (err)
-		guard_change_free(change);
-	else
-		*ret = change;
-	return err;
-}
-
-/* Rates and flags go with the tables, or stay with those before. */
-static int use_settings_and_tables(struct guard *guard, struct guard_change *change)
-{
-	const struct guard_settings before = put_settings(guard, change->config);
-	int err = guard_tables_use(guard, &change->tables);
-
+		err = make_ready(guard, mode_of(config), config, &change->tables.services);
 	if (err) {
-		pthread_rwlock_wrlock(&guard->lock);
-		guard->settings = before;
-		pthread_rwlock_unlock(&guard->lock);
+		guard_change_free(change);
+		return err;
 	}
-	return err;
+	set_settings(config, &change->tables.settings);
+	*ret = change;
+	return 0;
 }
 
 int guard_commit(struct guard *guard, struct guard_change *change)
 {
-	int err = change->services ? guard_maps_set_services(guard->maps, change->services) : 0;
+	int err = guard_tables_use(guard, &change->tables);
 
-	if (!err)
-		err = use_settings_and_tables(guard, change);
 	if (!err) {
 		guard_list_done(&guard->files);
 		guard->files = change->files;

@@ -3,6 +3,7 @@
 #define SLUICE_PROXY_GUARD_INTERNAL_H
 
 /* Between the guard's files. */
+#include "fastpath/guard_maps.h"
 #include "guard/limiter.h"
 #include "guard/table.h"
 #include "io/timer.h"
@@ -23,6 +24,10 @@ struct guard {
 	char *places_problem; /* NULL: none */
 	struct guard_live *live;
 	size_t nlive;
+	/* In force in the packet programs. */
+	bool has_lists;
+	struct guard_map_lists lists;
+	struct guard_services *services; /* NULL: none */
 
 	pthread_rwlock_t lock; /* of all below: workers look, and ban */
 	struct guard_settings settings;

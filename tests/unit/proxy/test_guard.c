@@ -19,10 +19,21 @@
 
 static struct kernel {
 	int make_err, use_err;
+	int services_err, lists_err, settings_err; /* the next time, with some of it written */
 	struct guard_settings settings;
-	unsigned lists, services; /* how often they were written */
-	int nopen;                /* lists made and not let go */
+	unsigned lists, services;               /* how often they were written */
+	int nopen;                              /* lists made and not let go */
+	int nmade, lines;                       /* which of them is there; 0: some of it */
+	const struct guard_services *listeners; /* likewise; NULL */
 } kernel;
+
+static int once(int *err)
+{
+	int taken = *err;
+
+	*err = 0;
+	return taken;
+}
 
 uint32_t __wrap_guard_maps_buckets(const struct guard_maps *maps)
 {
@@ -39,6 +50,8 @@ int __wrap_guard_maps_make_sources(const struct guard_maps *maps)
 int __wrap_guard_maps_set(const struct guard_maps *maps, const struct guard_settings *settings)
 {
 	(void)maps;
+	if (kernel.settings_err)
+		return once(&kernel.settings_err);
 	kernel.settings = *settings;
 	return 0;
 }
@@ -47,9 +60,9 @@ int __wrap_guard_maps_set_services(const struct guard_maps *maps,
 				   const struct guard_services *services)
 {
 	(void)maps;
-	(void)services;
-	kernel.services++;
-	return 0;
+	kernel.listeners = kernel.services_err ? NULL : services;
+	kernel.services += !kernel.services_err;
+	return once(&kernel.services_err);
 }
 
 int __wrap_guard_map_lists_make(const struct guard_table *table, struct guard_map_lists *ret)
@@ -58,7 +71,8 @@ int __wrap_guard_map_lists_make(const struct guard_table *table, struct guard_ma
 	if (kernel.make_err)
 		return kernel.make_err;
 	kernel.nopen++;
-	*ret = (struct guard_map_lists){.lines = -1, .pages6 = -1, .flags = GUARD_HAS_LIST4};
+	*ret = (struct guard_map_lists){
+		.lines = ++kernel.nmade, .pages6 = -1, .flags = GUARD_HAS_LIST4};
 	return 0;
 }
 
@@ -71,10 +85,11 @@ void __wrap_guard_map_lists_done(struct guard_map_lists *lists)
 int __wrap_guard_maps_use_lists(const struct guard_maps *maps, const struct guard_map_lists *lists)
 {
 	(void)maps;
-	(void)lists;
-	if (!kernel.use_err)
-		kernel.lists++;
-	return kernel.use_err;
+	if (kernel.use_err)
+		return kernel.use_err;
+	kernel.lines = kernel.lists_err ? 0 : lists->lines;
+	kernel.lists += !kernel.lists_err;
+	return once(&kernel.lists_err);
 }
 
 int __wrap_guard_maps_ban(const struct guard_maps *maps, const uint8_t key[16], uint64_t until_ns)
@@ -154,8 +169,8 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(kernel.nopen, 0);
 	guard_free(f->guard);
+	assert_int_equal(kernel.nopen, 0);
 	config_free(f->config);
 	io_loop_free(f->loop);
 	strbuf_done(&f->errors);
@@ -246,6 +261,40 @@ static void lists_that_the_kernel_refuses_leave_lists_and_rates(void **state)
 	expect_as_before(f, &before);
 }
 
+/* @err: of the kernel's, at one of the steps. */
+static void expect_all_taken_back(struct fixture *f, int *err)
+{
+	const struct kernel before = kernel;
+	struct guard_change *change;
+	struct guard_facts facts;
+
+	assert_int_equal(prepare(f, "monitor", 7, "198.51.100.1\n198.51.100.2\n", &change), 0);
+	*err = -ENOMEM;
+	assert_int_equal(guard_commit(f->guard, change), -ENOMEM);
+	guard_describe(f->guard, &facts);
+	assert_int_equal(facts.mode, GUARD_ENFORCE);
+	assert_int_equal(facts.listed, 1);
+	assert_int_equal(kernel.lines, before.lines);
+	assert_ptr_equal(kernel.listeners, before.listeners);
+	assert_memory_equal(&kernel.settings, &before.settings, sizeof(kernel.settings));
+	assert_int_equal(kernel.nopen, before.nopen);
+}
+
+static void a_change_that_the_kernel_refuses_half_way_is_taken_back(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(kernel.listeners);
+	assert_true(kernel.lines > 0);
+	expect_all_taken_back(f, &kernel.services_err);
+	expect_all_taken_back(f, &kernel.lists_err);
+	expect_all_taken_back(f, &kernel.settings_err);
+	publish_again(f);
+	assert_int_equal(kernel.settings.mode, GUARD_ENFORCE);
+	apply(f, "monitor", 7, "");
+	assert_int_equal(kernel.settings.mode, GUARD_MONITOR);
+}
+
 static void an_order_by_hand_that_is_refused_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -295,6 +344,7 @@ int main(void)
 		EACH(a_change_that_is_given_up_leaves_no_trace),
 		EACH(lists_that_cannot_be_loaded_change_nothing),
 		EACH(lists_that_the_kernel_refuses_leave_lists_and_rates),
+		EACH(a_change_that_the_kernel_refuses_half_way_is_taken_back),
 		EACH(programs_that_come_late_get_what_is_in_force),
 		EACH(an_order_by_hand_that_is_refused_changes_nothing),
 	};
