@@ -154,6 +154,7 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # --- Tests --------------------------------------------------------------------
 # A test that replaces functions of the C library names them: WRAP_<test> := connect send
 WRAP_test_http_route := http_cookie_next http_query_next
+WRAP_test_reload_scarce := calloc malloc realloc strdup strndup
 WRAP_test_replay := clock_monotonic_ms
 WRAP_test_dispatch_undo := bpf_map_create bpf_map_update_elem dispatch_map_put
 WRAP_test_area_walk := area_questions_answer area_questions_cut area_questions_want geo_walk

@@ -289,25 +289,24 @@ static void close_acceptor(struct worker_acceptor *acceptor)
 	io_acceptor_close(&acceptor->io);
 }
 
-/* The new acceptors, allocated before anything is changed. */
-static int prepare(struct worker *worker, const struct snapshot *snapshot, struct list_node *fresh)
+int admission_prepare(const struct snapshot *snapshot, struct list_node *ret_fresh)
 {
 	for (size_t i = 0; i < snapshot->nbindings; i++) {
 		struct worker_acceptor *acceptor;
 
-		if (snapshot->bindings[i].binding->acceptors[worker->index])
+		if (!snapshot->bindings[i].is_new)
 			continue;
 		acceptor = calloc(1, sizeof(*acceptor));
 		if (!acceptor)
 			return -ENOMEM;
 		list_init(&acceptor->parked);
 		acceptor->binding = snapshot->bindings[i].binding;
-		list_push_back(fresh, &acceptor->node);
+		list_push_back(ret_fresh, &acceptor->node);
 	}
 	return 0;
 }
 
-static void discard(struct list_node *fresh)
+void admission_discard(struct list_node *fresh)
 {
 	struct list_node *node;
 
@@ -349,17 +348,13 @@ static void close_unnamed(struct worker *worker)
 	}
 }
 
-int admission_adopt(struct worker *worker, struct worker_view *view)
+void admission_adopt(struct worker *worker, struct worker_view *view, struct list_node *fresh)
 {
 	const struct snapshot *snapshot = view->snapshot;
-	struct list_node fresh;
 
-	if (worker->is_draining)
-		return 0;
-	list_init(&fresh);
-	if (prepare(worker, snapshot, &fresh) < 0) {
-		discard(&fresh);
-		return -ENOMEM;
+	if (worker->is_draining) {
+		admission_discard(fresh);
+		return;
 	}
 	list_for_each (node, &worker->acceptors)
 		list_entry(node, struct worker_acceptor, node)->is_kept = false;
@@ -367,13 +362,12 @@ int admission_adopt(struct worker *worker, struct worker_view *view)
 		const struct snapshot_binding *entry = &snapshot->bindings[i];
 		struct worker_acceptor *acceptor = entry->binding->acceptors[worker->index];
 
-		if (!acceptor)
-			acceptor = start_acceptor(worker, &fresh);
+		if (entry->is_new)
+			acceptor = start_acceptor(worker, fresh);
 		serve_under(acceptor, view, entry->listener);
 	}
 	close_unnamed(worker);
 	admission_unpark(worker);
-	return 0;
 }
 
 void admission_close(struct worker *worker)

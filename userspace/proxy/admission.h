@@ -12,9 +12,14 @@
  */
 void admission_init(struct worker *worker);
 
-/* Accepts on the bindings of @view; closes those that it no longer names. Return: 0; -ENOMEM, with
- * nothing changed. */
-int admission_adopt(struct worker *worker, struct worker_view *view) WARN_UNUSED;
+/* Acceptors for the new bindings of @snapshot; for admission_adopt() or admission_discard().
+ * Return: 0; -ENOMEM, with some of them there. Thread: control. */
+int admission_prepare(const struct snapshot *snapshot, struct list_node *ret_fresh) WARN_UNUSED;
+void admission_discard(struct list_node *fresh); /* thread: any */
+
+/* Accepts on the bindings of @view, on new ones with @fresh, which it takes; closes those that it
+ * no longer names. */
+void admission_adopt(struct worker *worker, struct worker_view *view, struct list_node *fresh);
 
 /* A place has become free. */
 void admission_unpark(struct worker *worker);

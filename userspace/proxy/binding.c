@@ -2,6 +2,7 @@
 /* Listening sockets by address, kept over reloads. */
 #include "proxy/binding.h"
 #include "core/log.h"
+#include "core/scarcity.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -56,23 +57,35 @@ static int add_to_group(struct reuseport_group *group, const struct binding *bin
 	return reuseport_group_attach(group, binding->sockets[0]);
 }
 
-/* Without a group the kernel spreads connections by hash: less even, but right. */
-static void balance_accepts(struct binding *binding, const struct reuseport_loads *loads)
+static int make_group(struct binding *binding, const struct reuseport_loads *loads)
+{
+	int err = reuseport_group_new(loads, &binding->group);
+
+	if (!err)
+		err = add_to_group(binding->group, binding);
+	if (!err)
+		return 0;
+	reuseport_group_free(binding->group);
+	binding->group = NULL;
+	return err;
+}
+
+/* Without a group the kernel spreads connections by hash: less even, but right. What is lacking for
+ * the moment is no reason to do without for as long as the address is bound. */
+static int balance_accepts(struct binding *binding, const struct reuseport_loads *loads)
 {
 	char text[ADDRESS_TEXT_SIZE];
 	int err;
 
 	if (!loads || binding->nsockets < 2)
-		return;
-	err = reuseport_group_new(loads, &binding->group);
-	if (!err)
-		err = add_to_group(binding->group, binding);
-	if (!err)
-		return;
-	log_warn("%s: connections are spread over workers by hash: %s",
-		 address_format(&binding->address, text), strerror(-err));
-	reuseport_group_free(binding->group);
-	binding->group = NULL;
+		return 0;
+	err = make_group(binding, loads);
+	if (is_scarcity(err))
+		return err;
+	if (err)
+		log_warn("%s: connections are spread over workers by hash: %s",
+			 address_format(&binding->address, text), strerror(-err));
+	return 0;
 }
 
 static bool has_file(const struct binding *binding)
@@ -112,13 +125,14 @@ int binding_open(const struct config_listener *listener, const struct address *a
 	for (uint32_t i = 0; i < nsockets; i++)
 		binding->sockets[i] = -1;
 	err = open_sockets(binding, listener);
+	if (!err)
+		err = balance_accepts(binding, loads);
 	if (err) {
 		binding_unref(binding);
 		return err;
 	}
 	note_file(binding);
 	binding_apply(binding, listener);
-	balance_accepts(binding, loads);
 	*ret = binding;
 	return 0;
 }

@@ -113,6 +113,8 @@ static void tell(struct reloader *reloader)
 
 static void finish(struct reloader *reloader)
 {
+	if (reloader->err == -ENOMEM)
+		strbuf_append_str(&reloader->text, "out of memory: nothing has changed\n");
 	if (reloader->err) {
 		reloader->server->reload_failures++;
 		config_free(reloader->config);

@@ -177,20 +177,39 @@ static void on_adopted(void *context)
 		reloader_settle(server->reloader);
 }
 
-static void give_to_workers(struct server *server, struct snapshot *snapshot)
+static void forget_adoptions(struct server *server)
 {
 	for (uint32_t w = 0; w < server->nworkers; w++) {
-		int err = worker_adopt(server->workers[w], snapshot, on_adopted, server);
-
-		if (err)
-			log_error("worker %u: out of memory: stays with the configuration before",
-				  w);
-		else
-			server->nadopting++;
+		worker_forget(server->adoptions[w]);
+		server->adoptions[w] = NULL;
 	}
 }
 
-int server_prepare(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
+/* Return: 0; -ENOMEM. */
+static int prepare_workers(struct server *server, struct snapshot *snapshot)
+{
+	for (uint32_t w = 0; w < server->nworkers; w++) {
+		server->adoptions[w] = worker_prepare(server->workers[w], snapshot);
+		if (!server->adoptions[w]) {
+			forget_adoptions(server);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void give_to_workers(struct server *server)
+{
+	for (uint32_t w = 0; w < server->nworkers; w++) {
+		server->nadopting++;
+		worker_adopt(server->adoptions[w], on_adopted, server);
+		server->adoptions[w] = NULL;
+	}
+}
+
+/* Return: 0; -errno, with all as it was. */
+static int start_upstream(struct server *server, struct snapshot *snapshot,
+			  struct strbuf *ret_errors)
 {
 	int err = apply_dispatch(server, snapshot, ret_errors);
 
@@ -207,6 +226,18 @@ int server_prepare(struct server *server, struct snapshot *snapshot, struct strb
 	return err;
 }
 
+int server_prepare(struct server *server, struct snapshot *snapshot, struct strbuf *ret_errors)
+{
+	int err = prepare_workers(server, snapshot);
+
+	if (err)
+		return err;
+	err = start_upstream(server, snapshot, ret_errors);
+	if (err)
+		forget_adoptions(server);
+	return err;
+}
+
 void server_put_in_force(struct server *server, struct snapshot *snapshot)
 {
 	struct snapshot *old = server->snapshot;
@@ -218,7 +249,7 @@ void server_put_in_force(struct server *server, struct snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->nbindings; i++)
 		binding_apply(snapshot->bindings[i].binding,
 			      snapshot->listeners[snapshot->bindings[i].listener].config);
-	give_to_workers(server, snapshot);
+	give_to_workers(server);
 	if (tracer_configure(server->shared.tracer, &snapshot->config->tracing) < 0)
 		log_warn("tracing: there is no thread to send spans: they are lost");
 	if (old)
@@ -337,6 +368,7 @@ static int server_alloc(const struct config *config, struct io_loop *loop, struc
 	server->started_wall_us = clock_wall_us();
 	server->shared.nworkers = server->nworkers;
 	server->workers = calloc(server->nworkers, sizeof(struct worker *));
+	server->adoptions = calloc(server->nworkers, sizeof(struct worker_adoption *));
 	server->shared.sources = source_table_new();
 	server->ticket_keys = tls_ticket_keys_new();
 	err = tls_staples_new(on_staple_news, server, &server->staples);
@@ -345,10 +377,10 @@ static int server_alloc(const struct config *config, struct io_loop *loop, struc
 	server->reloader = reloader_new(server);
 	server->filter_events = (struct filter_events){on_offender, server};
 	server->shared.offload = io_offload_new(OFFLOAD_THREADS, OFFLOAD_BACKLOG);
-	if (!err &&
-	    (tls_signing_key_make(server->shared.signing_key) < 0 || !server->shared.offload ||
-	     !server->workers || !server->shared.sources || !server->ticket_keys ||
-	     !server->shared.tracer || !server->geography || !server->reloader))
+	if (!err && (tls_signing_key_make(server->shared.signing_key) < 0 ||
+		     !server->shared.offload || !server->workers || !server->adoptions ||
+		     !server->shared.sources || !server->ticket_keys || !server->shared.tracer ||
+		     !server->geography || !server->reloader))
 		err = -ENOMEM;
 	if (err)
 		server_free(server);
@@ -410,6 +442,7 @@ void server_free(struct server *server)
 	kernel_stop(server);
 	tls_ticket_keys_free(server->ticket_keys);
 	tls_staples_free(server->staples);
+	free(server->adoptions);
 	free(server->workers);
 	free(server);
 }

@@ -26,6 +26,7 @@ struct server {
 	struct filter_events filter_events; /* of every snapshot's filters */
 	struct snapshot *snapshot;          /* in force; NULL once drained */
 	struct worker **workers;
+	struct worker_adoption **adoptions; /* by worker: of a snapshot that is to be in force */
 	uint32_t nworkers;
 	uint32_t nsnapshots; /* alive, retired ones included */
 	uint32_t nadopting;  /* adoptions under way; a worker takes its own in turn */

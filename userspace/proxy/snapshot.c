@@ -50,6 +50,7 @@ static int add_binding(struct snapshot *snapshot, const struct snapshot_options 
 	const struct config_listener *config = &snapshot->config->listeners[listener];
 	struct binding *binding = find_binding(options->previous, snapshot->nbindings, config,
 					       address);
+	bool is_new = !binding;
 	char text[ADDRESS_TEXT_SIZE];
 	int err = 0;
 
@@ -64,8 +65,8 @@ static int add_binding(struct snapshot *snapshot, const struct snapshot_options 
 			      socket_listen_remedy(address, err));
 		return err;
 	}
-	snapshot->bindings[snapshot->nbindings++] = (struct snapshot_binding){.binding = binding,
-									      .listener = listener};
+	snapshot->bindings[snapshot->nbindings++] = (struct snapshot_binding){
+		.binding = binding, .listener = listener, .is_new = is_new};
 	return 0;
 }
 

@@ -48,6 +48,7 @@ struct snapshot_listener {
 struct snapshot_binding {
 	struct binding *binding;
 	uint32_t listener; /* index into listeners */
+	bool is_new;       /* the snapshot before had none such: nobody accepts yet */
 };
 
 struct snapshot {

@@ -161,11 +161,12 @@ int worker_ping(struct worker *worker)
 
 /* --- A snapshot to serve -------------------------------------------------------- */
 
-struct adoption {
+struct worker_adoption {
 	struct io_message message; /* to the worker, and back */
 	struct worker *worker;
 	struct snapshot *snapshot;
-	struct geo *geo; /* of that time; NULL: none */
+	struct worker_view *view;
+	struct list_node acceptors; /* of bindings that are new */
 	void (*on_adopted)(void *context);
 	void *context;
 };
@@ -173,61 +174,61 @@ struct adoption {
 /* The reference goes last: it may be what keeps the server. */
 static void on_adopted(struct io_message *message)
 {
-	struct adoption *adoption = container_of(message, struct adoption, message);
+	struct worker_adoption *adoption = container_of(message, struct worker_adoption, message);
 
 	adoption->on_adopted(adoption->context);
-	geo_unref(adoption->geo);
 	snapshot_unref(adoption->snapshot);
 	free(adoption);
 }
 
-/* Return: 0; -ENOMEM, with nothing changed. */
-static int adopt(struct worker *worker, struct snapshot *snapshot, struct geo *geo)
-{
-	struct worker_view *old = worker->view;
-	struct worker_view *view = worker_view_new(worker, snapshot, geo);
-
-	if (!view || admission_adopt(worker, view) < 0) {
-		worker_view_unref(view);
-		return -ENOMEM;
-	}
-	worker->view = view;
-	/* They stand under the old rules. */
-	http_backends_close_idle(&worker->backends);
-	tls_pacer_set_limit(worker->tls_pacer, snapshot->config->limits.tls_handshakes);
-	worker_view_unref(old);
-	return 0;
-}
-
 static void on_adopt(struct io_message *message)
 {
-	struct adoption *adoption = container_of(message, struct adoption, message);
+	struct worker_adoption *adoption = container_of(message, struct worker_adoption, message);
 	struct worker *worker = adoption->worker;
+	struct worker_view *old = worker->view;
 
-	if (adopt(worker, adoption->snapshot, adoption->geo) < 0)
-		log_error("worker %u: out of memory: stays with the configuration before",
-			  worker->index);
+	worker->view = adoption->view;
+	admission_adopt(worker, adoption->view, &adoption->acceptors);
+	/* They stand under the old rules. */
+	http_backends_close_idle(&worker->backends);
+	tls_pacer_set_limit(worker->tls_pacer, adoption->snapshot->config->limits.tls_handshakes);
+	worker_view_unref(old);
 	adoption->message.on_message = on_adopted;
 	io_loop_post(worker->shared->control, &adoption->message);
 }
 
-int worker_adopt(struct worker *worker, struct snapshot *snapshot, void (*on_done)(void *context),
-		 void *context)
+struct worker_adoption *worker_prepare(struct worker *worker, struct snapshot *snapshot)
 {
-	struct adoption *adoption = malloc(sizeof(*adoption));
+	struct worker_adoption *adoption = calloc(1, sizeof(*adoption));
 
 	if (!adoption)
-		return -ENOMEM;
-	*adoption = (struct adoption){
-		.message.on_message = on_adopt,
-		.worker = worker,
-		.snapshot = snapshot_ref(snapshot),
-		.geo = snapshot->places.geo ? geo_ref(snapshot->places.geo) : NULL,
-		.on_adopted = on_done,
-		.context = context,
-	};
-	io_loop_post(worker->loop, &adoption->message);
-	return 0;
+		return NULL;
+	adoption->worker = worker;
+	adoption->snapshot = snapshot_ref(snapshot);
+	adoption->message.on_message = on_adopt;
+	list_init(&adoption->acceptors);
+	adoption->view = worker_view_new(worker, snapshot, snapshot->places.geo);
+	if (adoption->view && admission_prepare(snapshot, &adoption->acceptors) == 0)
+		return adoption;
+	worker_forget(adoption);
+	return NULL;
+}
+
+void worker_forget(struct worker_adoption *adoption)
+{
+	if (!adoption)
+		return;
+	admission_discard(&adoption->acceptors);
+	worker_view_unref(adoption->view);
+	snapshot_unref(adoption->snapshot);
+	free(adoption);
+}
+
+void worker_adopt(struct worker_adoption *adoption, void (*on_done)(void *context), void *context)
+{
+	adoption->on_adopted = on_done;
+	adoption->context = context;
+	io_loop_post(adoption->worker->loop, &adoption->message);
 }
 
 /* --- Ends of spliced connections -------------------------------------------------- */

@@ -119,14 +119,21 @@ struct worker {
 int worker_start(struct worker_shared *shared, uint32_t index, const struct io_options *options,
 		 struct worker **ret) WARN_UNUSED;
 
+struct worker_adoption;
+
+/* All that @worker takes to serve @snapshot, so that nothing can fail any more when it shall.
+ * Return: NULL: out of memory. */
+struct worker_adoption *worker_prepare(struct worker *worker,
+				       struct snapshot *snapshot) WARN_UNUSED;
+/* It shall not. NULL is allowed. */
+void worker_forget(struct worker_adoption *adoption);
+
 /**
- * Serve this snapshot from now on; takes a reference of its own.
- * @on_adopted: on the control thread, while that reference lives: it is served, or the log says why
- *              not.
- * Return: 0; -ENOMEM: nothing comes.
+ * Serve the snapshot from now on; takes @adoption.
+ * @on_adopted: on the control thread, while a reference to the snapshot lives.
  */
-int worker_adopt(struct worker *worker, struct snapshot *snapshot,
-		 void (*on_adopted)(void *context), void *context) WARN_UNUSED;
+void worker_adopt(struct worker_adoption *adoption, void (*on_adopted)(void *context),
+		  void *context);
 
 /* Look clients up in @geo from now on; takes a reference of its own. Return: 0; -ENOMEM. */
 int worker_renew_geo(struct worker *worker, struct geo *geo) WARN_UNUSED;
