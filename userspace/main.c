@@ -16,6 +16,7 @@
 #include "process/options.h"
 #include "process/signals.h"
 #include "proxy/server.h"
+#include "tls/memory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -410,6 +411,7 @@ int main(int argc, char **argv)
 
 	if (standard_fds_take() < 0)
 		return EXIT_FAILED;
+	tls_memory_watch();
 	options_parse(argc, argv, &options);
 	switch (options.action) {
 	case ACTION_CHECK:

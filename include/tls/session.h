@@ -30,7 +30,8 @@ struct tls_result {
 	enum tls_failure failure; /* NONE: the handshake is done */
 	const char *reason;       /* of a failure, for people; borrowed for the call */
 	bool is_resumed;
-	bool is_early; /* early data has come; the handshake is not done */
+	bool is_early;   /* early data has come; the handshake is not done */
+	bool is_starved; /* NO_MEMORY: that is certain, and not only what it looks like */
 };
 
 struct tls_start {

@@ -31,8 +31,7 @@ CODINGS = ["identity", "gzip", "br", "zstd"]
 RARITIES = (30, 150, 1000)
 SECONDS = 1.0
 FIRST_SEED = 1
-# A single fault would show, and the origins have none. Not with TLS: without memory OpenSSL finds a
-# good certificate's key too weak, or its name another one.
+# A single fault would show, and the origins have none.
 BLAMED_AT_ONCE = {"outlier": {"consecutive_failures": 1, "base_ejection": "1d",
                               "max_ejection": "1d"},
                   "health": {"http": {"path": "/size/3000"}, "interval": "2s", "timeout": "2s",
@@ -112,7 +111,7 @@ def config(authority, origins, tmp_path):
         ],
         "pools": [
             pool(*origins["main"], http=resilience, **BLAMED_AT_ONCE),
-            pool(*origins["secure"], name="secure", http=BRIEF,
+            pool(*origins["secure"], name="secure", http=BRIEF, **BLAMED_AT_ONCE,
                  tls={"ca": str(authority.cert), "server_name": "back.test"}),
             pool(*origins["echo"], name="echo", outlier=BLAMED_AT_ONCE["outlier"]),
         ],

@@ -93,11 +93,14 @@ int tls_client_context_new(const struct config_pool_tls *config, const char *pat
 
 	if (!context)
 		return -ENOMEM;
+	tls_errors_begin();
 	context->config = config;
 	context->ctx = SSL_CTX_new(TLS_client_method());
 	err = context->ctx ? 0 : -ENOMEM;
 	if (!err && config)
 		err = configure(&loader, config, context->ctx);
+	if (!err && tls_memory_is_denied())
+		err = -ENOMEM;
 	if (err) {
 		tls_client_context_free(context);
 		return err;

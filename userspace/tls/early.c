@@ -37,7 +37,7 @@ static int read_some(struct tls_session *session)
 		give_up(session);
 		return SSL_READ_EARLY_DATA_ERROR;
 	}
-	ERR_clear_error();
+	tls_errors_begin();
 	result = SSL_read_early_data(session->ssl, buf->base + buf->end, buf->cap - buf->end, &len);
 	if (result == SSL_READ_EARLY_DATA_SUCCESS) {
 		buf->end += (uint32_t)len;

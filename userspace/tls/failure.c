@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From OpenSSL's hundreds of reasons to the few that an operator tells apart. */
 #include "tls/failure.h"
+#include "core/scarcity.h"
 #include "tls/tls_internal.h"
 
 #include <openssl/err.h>
@@ -53,13 +54,24 @@ enum tls_failure tls_failure_of(unsigned long error)
 	}
 }
 
+void tls_errors_begin(void)
+{
+	ERR_clear_error();
+	tls_memory_forget();
+}
+
 /* The first one is what all others come from. There is none where the stream's queue took no more,
- * which it does as long as there is memory; an internal one is what mostly comes of too little. */
+ * which it does as long as there is memory; an internal one is what mostly comes of too little; one
+ * of the system is of a file, an authority's for one, that could not be opened. */
 bool tls_errors_are_own(void)
 {
 	unsigned long first = ERR_peek_error();
 	int reason = ERR_GET_REASON(first);
 
+	if (tls_memory_is_denied())
+		return true;
+	if (ERR_SYSTEM_ERROR(first))
+		return is_scarcity(-reason);
 	return !first || reason == ERR_R_MALLOC_FAILURE || reason == ERR_R_INTERNAL_ERROR;
 }
 

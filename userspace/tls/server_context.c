@@ -375,6 +375,7 @@ int tls_server_context_new(const struct config_tls *config, const char *name, co
 
 	if (!context)
 		return -ENOMEM;
+	tls_errors_begin();
 	context->extra = (struct tls_context_extra){.ticket_keys = keys, .key_log = -1};
 	context->ctx = SSL_CTX_new(TLS_server_method());
 	if (!context->ctx) {
@@ -383,6 +384,8 @@ int tls_server_context_new(const struct config_tls *config, const char *name, co
 	}
 	SSL_CTX_set_app_data(context->ctx, &context->extra);
 	err = configure(&loader, config, name, context);
+	if (!err && tls_memory_is_denied())
+		err = -ENOMEM;
 	if (err) {
 		tls_server_context_free(context);
 		return err;

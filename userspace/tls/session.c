@@ -45,7 +45,11 @@ static void end_by_wire(struct tls_session *session);
 
 void tls_session_fail(struct tls_session *session, enum tls_failure failure, const char *reason)
 {
-	const struct tls_result result = {.failure = failure, .reason = reason};
+	const struct tls_result result = {
+		.failure = failure,
+		.reason = reason,
+		.is_starved = failure == TLS_FAILURE_NO_MEMORY && session->is_starved,
+	};
 
 	session->is_over = true;
 	leave_handshake(session);
@@ -62,7 +66,7 @@ static void fail_by_openssl(struct tls_session *session)
 	enum tls_failure failure = tls_failure_of(error);
 	const char *reason = ERR_reason_error_string(error);
 
-	if (tls_errors_are_own()) {
+	if (session->is_starved || tls_errors_are_own()) {
 		failure = TLS_FAILURE_NO_MEMORY;
 		reason = "out of memory, or an error of our own";
 	}
@@ -117,6 +121,12 @@ static void confirm(struct tls_session *session)
 	tls_session_read(session);
 }
 
+/* What a peer does not like of a ClientHello may be that we could not write all of it. */
+static bool is_our_fault(const struct tls_session *session)
+{
+	return session->is_starved || is_scarcity(session->wire_status);
+}
+
 static void fail_if_cut_off(struct tls_session *session)
 {
 	if (!session->has_wire_ended || session->wire)
@@ -125,8 +135,7 @@ static void fail_if_cut_off(struct tls_session *session)
 		end_by_wire(session);
 	else
 		tls_session_fail(session,
-				 is_scarcity(session->wire_status) ? TLS_FAILURE_NO_MEMORY
-								   : TLS_FAILURE_GONE,
+				 is_our_fault(session) ? TLS_FAILURE_NO_MEMORY : TLS_FAILURE_GONE,
 				 session->wire_status ? strerror(-session->wire_status)
 						      : "closed during the handshake");
 }
@@ -157,8 +166,9 @@ static void on_turn(struct tls_turn *turn)
 		return;
 	if (session->reads_early && !tls_early_read(session))
 		return;
-	ERR_clear_error();
+	tls_errors_begin();
 	result = SSL_do_handshake(session->ssl);
+	session->is_starved |= tls_memory_is_denied();
 	if (result == 1)
 		confirm(session);
 	else
@@ -220,7 +230,7 @@ static int fill(struct tls_session *session, struct io_buf *buf)
 		size_t len = 0;
 		int error = SSL_ERROR_NONE;
 
-		ERR_clear_error();
+		tls_errors_begin();
 		if (SSL_read_ex(session->ssl, buf->base + buf->end, buf->cap - buf->end, &len) != 1)
 			error = SSL_get_error(session->ssl, 0);
 		tls_sending_answer(session);
@@ -333,7 +343,7 @@ static int write_records(struct tls_session *session, const char *bytes, size_t 
 	while (len > 0) {
 		size_t limit = record_size(session), written;
 
-		ERR_clear_error();
+		tls_errors_begin();
 		if (write_record(session, bytes, len < limit ? len : limit, &written) != 1)
 			return tls_errors_are_own() ? -ENOMEM : -EPROTO;
 		bytes += written;

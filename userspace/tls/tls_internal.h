@@ -263,6 +263,7 @@ struct tls_session {
 	bool is_open;      /* the owner has it: the handshake is done, or early data has come */
 	bool is_confirmed; /* the handshake is done */
 	bool is_over;      /* it has failed */
+	bool is_starved;   /* the handshake has lacked memory: what fails later may come of it */
 	bool has_wire_ended;
 	int wire_status;       /* with which it has */
 	uint32_t burst;        /* bytes sent since the connection was last idle */
@@ -311,11 +312,19 @@ STACK_OF(X509) * tls_kept_chain(const SSL *ssl) WARN_UNUSED;
 /* --- What went wrong: failure.c ------------------------------------------------------- */
 
 enum tls_failure tls_failure_of(unsigned long error);
-/* Whether the call that has just failed, OpenSSL's queue of errors having been empty before, did so
- * for want of memory or other trouble of ours: it says nothing of the peer. */
+/* Before calls of OpenSSL's whose failure is to be understood. */
+void tls_errors_begin(void);
+/* Whether what has failed since then did so for want of memory or other trouble of ours: it says
+ * nothing of the peer. */
 bool tls_errors_are_own(void);
 /* Whether it is an alert of the peer's. */
 bool tls_error_is_alert(unsigned long error);
+
+/* --- What OpenSSL lacked: memory.c ----------------------------------------------------- */
+
+/* Whether this thread's OpenSSL was denied memory since it was last forgotten. */
+bool tls_memory_is_denied(void);
+void tls_memory_forget(void);
 
 /* --- Bytes between OpenSSL and the stream: wire.c ------------------------------------ */
 

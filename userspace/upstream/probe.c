@@ -75,16 +75,23 @@ static bool may_be_endpoints(const struct probe *probe)
 	return probe->tls && probe->is_connected;
 }
 
+static void end_for_scarcity(struct probe *probe, enum probe_verdict verdict, const char *step,
+			     int error)
+{
+	snprintf(probe->reason, sizeof(probe->reason), "%s: %s", step, strerror(-error));
+	end(probe, verdict, IO_CLOSE_RESET);
+}
+
 void probe_fail_by(struct probe *probe, const char *step, int error)
 {
 	if (probe->is_over)
 		return;
-	if (!is_scarcity(error)) {
+	if (is_scarcity(error))
+		end_for_scarcity(probe,
+				 may_be_endpoints(probe) ? PROBE_UNCLEAR : PROBE_SAYS_NOTHING, step,
+				 error);
+	else
 		probe_fail(probe, "%s: %s", step, strerror(-error));
-		return;
-	}
-	snprintf(probe->reason, sizeof(probe->reason), "%s: %s", step, strerror(-error));
-	end(probe, may_be_endpoints(probe) ? PROBE_UNCLEAR : PROBE_SAYS_NOTHING, IO_CLOSE_RESET);
 }
 
 static const char *what_passed(const struct probe *probe)
@@ -161,7 +168,9 @@ static void on_ready(struct io_stream *stream, const struct tls_result *result)
 {
 	struct probe *probe = container_of(stream, struct probe, stream);
 
-	if (result->failure == TLS_FAILURE_NO_MEMORY)
+	if (result->is_starved)
+		end_for_scarcity(probe, PROBE_SAYS_NOTHING, "TLS handshake", -ENOMEM);
+	else if (result->failure == TLS_FAILURE_NO_MEMORY)
 		probe_fail_by(probe, "TLS handshake", -ENOMEM);
 	else if (result->failure)
 		probe_fail(probe, "TLS handshake: %s", result->reason);

@@ -21,7 +21,7 @@ struct side {
 	int readies;
 	enum tls_failure failure;
 	char reason[128];
-	bool is_resumed, is_early;
+	bool is_resumed, is_early, is_starved;
 };
 
 static inline void on_ready(struct io_stream *stream, const struct tls_result *result)
@@ -32,6 +32,7 @@ static inline void on_ready(struct io_stream *stream, const struct tls_result *r
 	side->failure = result->failure;
 	side->is_resumed = result->is_resumed;
 	side->is_early = result->is_early;
+	side->is_starved = result->is_starved;
 	snprintf(side->reason, sizeof(side->reason), "%s", result->reason ? result->reason : "");
 	io_loop_stop(stream->loop);
 }

@@ -2,6 +2,7 @@
 /* Probes against little servers, each a thread that serves one connection. */
 #include "upstream/probe.h"
 #include "tls/context.h"
+#include "tls/memory.h"
 #include "tls/pacer.h"
 
 #include "loop_fixture.h"
@@ -165,6 +166,30 @@ struct io_buf *__wrap_io_buf_new(struct io_loop *loop, uint32_t size)
 	return __real_io_buf_new(loop, size);
 }
 
+static _Thread_local bool has_no_memory;
+static bool is_handshake_starved;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+int __real_SSL_do_handshake(SSL *ssl);
+int __wrap_SSL_do_handshake(SSL *ssl);
+
+void *__wrap_malloc(size_t size)
+{
+	return has_no_memory ? NULL : __real_malloc(size);
+}
+
+/* The probe's; the server does without it. */
+int __wrap_SSL_do_handshake(SSL *ssl)
+{
+	int result;
+
+	has_no_memory = is_handshake_starved;
+	result = __real_SSL_do_handshake(ssl);
+	has_no_memory = false;
+	return result;
+}
+
 /* --- The probe ---------------------------------------------------------------------- */
 
 static struct io_loop *loop;
@@ -182,6 +207,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	buffers_left = UINT_MAX;
+	is_handshake_starved = false;
 	loop = fixture_loop();
 	assert_int_equal(tls_client_context_new(NULL, "", &tls, NULL), 0);
 	pacer = tls_pacer_new(loop, 1);
@@ -372,6 +398,17 @@ static void no_memory_behind_tls_may_be_the_endpoints_doing(void **state)
 	assert_true(verdict.is_unclear);
 }
 
+static void no_memory_in_the_handshake_is_no_verdict(void **state)
+{
+	struct server server = {.behaviour = SERVER_CLOSES_HANDSHAKE};
+
+	(void)state;
+	config.health.kind = CONFIG_HEALTH_TLS;
+	is_handshake_starved = true;
+	probe_server(&server);
+	assert_true(verdict.says_nothing);
+}
+
 /* --- HTTP --------------------------------------------------------------------------- */
 
 static void get_is_what_servers_expect(void **state)
@@ -538,6 +575,7 @@ int main(void)
 		TEST(no_memory_for_what_goes_first_is_no_verdict),
 		TEST(no_memory_for_a_request_is_no_verdict),
 		TEST(no_memory_behind_tls_may_be_the_endpoints_doing),
+		TEST(no_memory_in_the_handshake_is_no_verdict),
 		TEST(get_is_what_servers_expect),
 		TEST(host_can_be_given),
 		TEST(answers_give_their_verdicts),
@@ -550,6 +588,7 @@ int main(void)
 		TEST(handshake_without_answer_is_down),
 	};
 
+	tls_memory_watch();
 	/* OpenSSL's server writes to sockets that the probe has closed. */
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
