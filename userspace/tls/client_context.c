@@ -8,11 +8,38 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct tls_client_context {
 	SSL_CTX *ctx;
 	const struct config_pool_tls *config; /* NULL: nothing is verified, no name is sent */
 };
+
+/* OpenSSL passes over the system's file without a word where it cannot open it. */
+static bool is_passed_over(X509_STORE *store, const char **ret_path)
+{
+	const char *named = getenv(X509_get_default_cert_file_env());
+	struct stat status;
+
+	*ret_path = named ? named : X509_get_default_cert_file();
+	return stat(*ret_path, &status) == 0 && status.st_size > 0 &&
+	       sk_X509_OBJECT_num(X509_STORE_get0_objects(store)) == 0;
+}
+
+static int use_system(struct tls_loader *loader, const struct config_file *at, SSL_CTX *ctx)
+{
+	const char *path;
+
+	if (!SSL_CTX_set_default_verify_paths(ctx))
+		tls_complain(loader, at, "the system's authorities cannot be read: %s; expected ca",
+			     tls_error_text());
+	else if (is_passed_over(SSL_CTX_get_cert_store(ctx), &path))
+		tls_complain(loader, at, "the system's authorities cannot be read from \"%s\"",
+			     path);
+	else
+		return 0;
+	return -EINVAL;
+}
 
 static int use_authorities(struct tls_loader *loader, const struct config_pool_tls *config,
 			   SSL_CTX *ctx)
@@ -26,11 +53,7 @@ static int use_authorities(struct tls_loader *loader, const struct config_pool_t
 		return tls_load_authorities(loader, &config->ca, SSL_CTX_get_cert_store(ctx))
 			       ? 0
 			       : -EINVAL;
-	if (SSL_CTX_set_default_verify_paths(ctx))
-		return 0;
-	tls_complain(loader, &at, "the system's authorities cannot be read: %s; expected ca",
-		     tls_error_text());
-	return -EINVAL;
+	return use_system(loader, &at, ctx);
 }
 
 static int use_certificate(struct tls_loader *loader, const struct config_pool_tls *config,

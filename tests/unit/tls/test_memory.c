@@ -4,7 +4,10 @@
 #include "tls/memory.h"
 #include "unit/tls/session_fixture.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <sys/resource.h>
 
 /* There are thousands, and many alike. */
 #define STEP 29
@@ -106,6 +109,38 @@ static void a_context_is_whole_or_none(void **state)
 	setting_done(&setting);
 }
 
+static rlim_t count_descriptors(void)
+{
+	int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(next);
+	return (rlim_t)next;
+}
+
+static void the_systems_authorities_are_read_or_missed(void **state)
+{
+	struct tls_client_context *context = NULL;
+	struct strbuf errors = {};
+	struct setting setting;
+	struct rlimit plenty, scarce;
+	int err;
+
+	setting_init(&setting, fixture_of(state));
+	pki_file_done(&setting.client.ca);
+	setenv(X509_get_default_cert_file_env(), pki_path(&pki, "ca.pem"), 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &plenty), 0);
+	scarce = (struct rlimit){.rlim_cur = count_descriptors(), .rlim_max = plenty.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &scarce);
+	err = tls_client_context_new(&setting.client, "t.yaml", &context, &errors);
+	setrlimit(RLIMIT_NOFILE, &plenty);
+	assert_int_equal(err, -EINVAL);
+	assert_non_null(strstr(errors.text, "the system's authorities cannot be read from"));
+	assert_int_equal(tls_client_context_new(&setting.client, "t.yaml", &context, &errors), 0);
+	tls_client_context_free(context);
+	strbuf_done(&errors);
+	setting_done(&setting);
+}
+
 /* --- Handshakes ------------------------------------------------------------------------ */
 
 int __real_SSL_do_handshake(SSL *ssl);
@@ -151,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(epoll, a_context_is_whole_or_none, fixture_setup),
+		ON(epoll, the_systems_authorities_are_read_or_missed, fixture_setup),
 		ON(epoll, what_a_handshake_lacks_is_not_the_peers_fault, fixture_setup),
 	};
 
