@@ -32,6 +32,7 @@
 #define RUNS      1024u
 #define PORTS     32768u /* of each endpoint */
 #define FLOWS_MAX 1000000u
+#define TIMEOUT_S 3600
 #define STRANGERS 900000 /* a packet of each: more than are remembered in a round */
 
 struct scenario {
@@ -274,7 +275,7 @@ static void fill(const struct testrun *run, const struct scenario *scenario)
 					   .ring_first = DISPATCH_RING_SLOTS,
 					   .ring_size = RING,
 					   .goes_by_place = scenario->levels > 0,
-					   .timeout_s = 3600,
+					   .timeout_s = TIMEOUT_S,
 					   .gue_port = htons(6080),
 					   .protocol = protocol_of(scenario),
 					   .form = (__u8)scenario->form};
@@ -325,12 +326,37 @@ static void set_sizes(struct testrun *run, const struct scenario *scenario)
 
 /* --- Runs ------------------------------------------------------------------------------------- */
 
-static void learn_flows(struct testrun *run, const struct scenario *scenario)
+/* So many packets that nearly every flow has one. */
+static void warm_flows(struct testrun *run, const struct scenario *scenario)
 {
 	for (__u32 i = 0; i < 6 * scenario->flows; i += STRANGERS)
 		testrun_warm(run, STRANGERS);
+}
+
+/* As if endpoints had answered, and clients gone on. */
+static void open_flows(const struct testrun *run)
+{
+	size_t size = ENDPOINTS * PORTS * sizeof(struct dispatch_nat);
+	struct dispatch_nat *nats = testrun_mmap(run, "dispatch_nats", size);
+
+	for (__u32 i = 0; i < ENDPOINTS * PORTS; i++) {
+		if (!nats[i].claim.word)
+			continue;
+		nats[i].claim.flags |= DISPATCH_NAT_ANSWERED | DISPATCH_NAT_OPEN;
+		nats[i].claim.timeout_s = TIMEOUT_S;
+	}
+	munmap(nats, size);
+}
+
+static void learn_flows(struct testrun *run, const struct scenario *scenario)
+{
+	warm_flows(run, scenario);
 	if (scenario->is_tcp)
 		build_tcp(run, false);
+	if (scenario->form != DISPATCH_NAT)
+		return;
+	open_flows(run);
+	warm_flows(run, scenario);
 }
 
 static void clear(const struct testrun *run, const char *name, size_t element)
