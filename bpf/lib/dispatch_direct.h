@@ -46,7 +46,7 @@ static __always_inline __u32 new_real(frame_context *ctx, const struct dispatch_
 	if (!real)
 		return 0;
 	if (is_listed)
-		line_put(work->line, dispatch_entry_real(work->hash, real, work->now_s));
+		line_put(work->hash, dispatch_entry_real(work->hash, real, work->now_s));
 	else
 		count_unlisted(work->service_index);
 	count_flow(work->service_index, real);

@@ -124,24 +124,32 @@ static __always_inline bool find_line(struct dispatch_work *work, const struct p
 	return work->line;
 }
 
-/* What has been quiet for the longest time gives way. */
-static __always_inline void line_put(struct dispatch_line *line, __u64 entry)
+/* Verified by itself, for the stack of who asks. What has been quiet for the longest time gives
+ * way. One of NAT may have been in front since. Return: nothing of interest. */
+__noinline int line_put(__u64 hash, __u64 entry)
 {
+	const struct dispatch_settings *settings = dispatch_settings_of();
+	struct dispatch_line *line = settings ? line_of_hash(settings, hash) : NULL;
 	__u32 quietest = 0, most = 0;
 
-#pragma unroll
+	if (!line)
+		return 0;
+#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < DISPATCH_LINE_PLACES; i++) {
 		__u64 old = line->entry[i];
 		__u32 quiet = dispatch_entry_age(old, dispatch_entry_seconds(entry));
 
+		if (!(old & DISPATCH_ENTRY_NAT))
+			quiet += DISPATCH_FRONT_S;
 		if (!old)
-			quiet = 1u << 16;
+			quiet = 1u << 17;
 		if (quiet > most) {
 			most = quiet;
 			quietest = i;
 		}
 	}
 	line->entry[quietest & (DISPATCH_LINE_PLACES - 1)] = entry;
+	return 0;
 }
 
 /* Written once a second, so that a known flow dirties no line. */

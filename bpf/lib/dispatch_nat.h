@@ -7,6 +7,7 @@
  * have chosen. No two flows share an element, so nothing here can collide.
  */
 #include "lib/dispatch_flow.h"
+#include "lib/dispatch_front.h"
 #include "lib/dispatch_send.h"
 #include "lib/guard_maps.h"
 #include "lib/translate.h"
@@ -120,6 +121,7 @@ struct nat_way {
 	const struct dispatch_real *real;
 	const struct dispatch_run *run;
 	const struct flow_nexthop *nexthop;
+	__be16 source_port;
 };
 
 /* Return: false: it is gone. */
@@ -128,6 +130,7 @@ static __always_inline bool nat_find_way(const struct dispatch_nat *nat, struct 
 	ret->real = real_at(nat->real);
 	ret->run = run_at(nat->run);
 	ret->nexthop = ret->real ? nexthop_at(ret->real->nexthop) : NULL;
+	ret->source_port = nat->source_port;
 	return ret->run && ret->nexthop && ret->nexthop->ifindex;
 }
 
@@ -171,13 +174,19 @@ static __always_inline __u32 brief_timeout(const struct dispatch_virtual *servic
 							 : DISPATCH_NAT_BRIEF_S;
 }
 
+static __always_inline __be16 port_of_real(const struct dispatch_real *real,
+					   const struct packet *packet)
+{
+	return real->port ? real->port : packet->key.destination_port;
+}
+
 static __always_inline void nat_fill(struct dispatch_nat *nat, const struct dispatch_work *work,
 				     const struct packet *packet, const struct dispatch_real *real)
 {
 	copy_address(nat->client, packet->key.source);
 	nat->client_port = packet->key.source_port;
 	nat->service_port = packet->key.destination_port;
-	nat->endpoint_port = real->port ? real->port : packet->key.destination_port;
+	nat->endpoint_port = port_of_real(real, packet);
 	nat->service = work->service_index;
 	nat->real = work->real_index;
 	nat->cookie = DISPATCH_COOKIE_NONE;
@@ -200,7 +209,7 @@ static __always_inline struct dispatch_nat *nat_take(struct dispatch_work *work,
 	nat_fill(nat, work, packet, real);
 	nat->run = (__u16)run_index;
 	nat->source_port = bpf_htons((__u16)(run->first_port + ((__u32)index - run->base)));
-	line_put(work->line, dispatch_entry_nat(work->hash, (__u32)index, work->now_s));
+	line_put(work->hash, dispatch_entry_nat(work->hash, (__u32)index, work->now_s));
 	return nat;
 }
 
@@ -372,7 +381,8 @@ static __always_inline bool nat_gives_way(const struct dispatch_nat *nat,
 		nat->cookie_seq != (__u16)bpf_ntohl(tcp->seq));
 }
 
-/* Return: NULL with *@ret_why. */
+/* What the flow had in front is of the element that it gives up, or of one whose entry in the table
+ * is another's by now. Return: NULL with *@ret_why. */
 static __always_inline struct dispatch_nat *nat_get(frame_context *ctx, struct packet *packet,
 						    struct dispatch_work *work,
 						    enum dispatch_drop *ret_why)
@@ -382,17 +392,65 @@ static __always_inline struct dispatch_nat *nat_get(frame_context *ctx, struct p
 	if (nat && real_is_of(real_at(nat->real), work) &&
 	    !nat_gives_way(nat, packet, packet_tcp(packet)))
 		return nat;
-	if (nat)
+	if (nat) {
 		nat->claim.word = 0;
+		front_fence(&nat->claim.word);
+	}
+	front_forget(work, packet);
 	return nat_begin(ctx, work, packet, ret_why);
 }
 
-static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct packet *packet,
-						      struct dispatch_work *work)
+/* Of a flow in front. Return: false: it goes the whole way. */
+static __always_inline bool nat_find_front(frame_context *ctx, const struct packet *packet,
+					   struct dispatch_work *work, struct nat_way *ret)
+{
+	__u64 way = front_find(ctx, work, packet);
+	__u32 real = dispatch_front_real(way);
+
+	ret->real = real ? real_at(real) : NULL;
+	if (!real_is_of(ret->real, work))
+		return false;
+	ret->run = run_at(ret->real->run[dispatch_front_run(way)]);
+	ret->nexthop = nexthop_at(ret->real->nexthop);
+	ret->source_port = dispatch_front_port(way);
+	if (!ret->run || !ret->nexthop || !ret->nexthop->ifindex)
+		return false;
+	work->real_index = real;
+	return true;
+}
+
+/* The next packets of an open flow may go by what this one has found. */
+static __always_inline void nat_put_front(frame_context *ctx, const struct packet *packet,
+					  const struct dispatch_work *work,
+					  const struct nat_way *way)
+{
+	struct dispatch_nat *nat = work->nat;
+	__u64 claim = *(volatile __u64 *)&nat->claim.word;
+	__u16 flags = ((union dispatch_claim){.word = claim}).flags;
+	__u32 run = 0;
+
+	if (!(flags & DISPATCH_NAT_OPEN) || dispatch_has_ended(flags) ||
+	    nat->endpoint_port != port_of_real(way->real, packet))
+		return;
+	while (run < DISPATCH_SOURCES_MAX - 1 && way->real->run[run] != nat->run)
+		run++;
+	if (way->real->run[run] != nat->run)
+		return;
+	front_put(front_index(work), front_key(packet),
+		  dispatch_front_way(front_stamp(ctx, work), nat->source_port, run,
+				     work->real_index));
+	if (*(volatile __u64 *)&nat->claim.word != claim)
+		front_forget(work, packet);
+}
+
+/* The whole way: by the flow's line and its element, or a new one. Return: FINE with ->nat, or why
+ * not. */
+static __always_inline enum dispatch_drop nat_find_flow(frame_context *ctx, struct packet *packet,
+							struct dispatch_work *work,
+							struct nat_way *ret)
 {
 	enum dispatch_drop why = DISPATCH_FINE;
 	struct dispatch_nat *nat = nat_get(ctx, packet, work, &why);
-	struct nat_way way;
 
 	if (!nat) {
 		if (why == DISPATCH_DROP_NO_FLOW)
@@ -403,15 +461,42 @@ static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct
 	work->real_index = nat->real;
 	if (nat->cookie)
 		return DISPATCH_TO_COOKIE;
-	if (!nat_find_way(nat, &way))
-		return DISPATCH_DROP_NEXTHOP_GONE;
-	why = way_takes(ctx, packet, work, way.nexthop, 0);
+	return nat_find_way(nat, ret) ? DISPATCH_FINE : DISPATCH_DROP_NEXTHOP_GONE;
+}
+
+/* A flow that begins anew or is reset is not for the front until it goes on. */
+static __always_inline void nat_note_packet(frame_context *ctx, struct packet *packet,
+					    const struct dispatch_work *work,
+					    const struct nat_way *way)
+{
+	const struct tcphdr *tcp = packet_tcp(packet);
+
+	nat_note_way(ctx, work->nat);
+	nat_note_up(work->nat, work, packet);
+	if (front_serves(work, packet)) {
+		nat_put_front(ctx, packet, work, way);
+	} else if (work->protocol == IPPROTO_TCP && (tcp->syn || tcp->rst)) {
+		front_fence(&work->nat->claim.word);
+		front_forget(work, packet);
+	}
+}
+
+static __always_inline enum dispatch_drop nat_forward(frame_context *ctx, struct packet *packet,
+						      struct dispatch_work *work)
+{
+	enum dispatch_drop why = DISPATCH_FINE;
+	struct nat_way way;
+
+	if (!front_serves(work, packet) || !nat_find_front(ctx, packet, work, &way))
+		why = nat_find_flow(ctx, packet, work, &way);
+	if (why == DISPATCH_FINE)
+		why = way_takes(ctx, packet, work, way.nexthop, 0);
 	if (why != DISPATCH_FINE)
 		return why;
-	nat_note_way(ctx, nat);
-	nat_note_up(nat, work, packet);
-	why = nat_translate(ctx, packet, work, way.run->source, nat->source_port, way.real->address,
-			    nat->endpoint_port);
+	if (work->nat)
+		nat_note_packet(ctx, packet, work, &way);
+	why = nat_translate(ctx, packet, work, way.run->source, way.source_port, way.real->address,
+			    work->nat ? work->nat->endpoint_port : port_of_real(way.real, packet));
 	if (why == DISPATCH_FINE)
 		work->action = frame_forward(ctx, packet, way.nexthop);
 	return why;

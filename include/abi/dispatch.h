@@ -22,7 +22,7 @@
  * This layout is the ABI between a daemon and what an earlier one has left pinned: any change of
  * it, or of what a field means, raises DISPATCH_ABI_VERSION.
  */
-#define DISPATCH_ABI_VERSION 5
+#define DISPATCH_ABI_VERSION 6
 
 #define DISPATCH_SERVICES_MAX  1024
 #define DISPATCH_ENDPOINTS_MAX 32767 /* of all services */
@@ -514,9 +514,89 @@ static inline __s32 dispatch_seconds_since(__u32 now_s, __u32 then_s)
 	return (__s32)(now_s - then_s);
 }
 
+/*
+ * Element of the array `dispatch_fronts`, at the same index as that of `dispatch_lines`: of open
+ * flows of NAT over IPv4, what their clients' packets become. Good for an epoch, after which each
+ * flow goes the whole way once, which says in its line and its element that it is in use.
+ * Writers: the programs.
+ *
+ * key: {client's address 32 | its port 16 | the service's port 16}, as they stand in headers.
+ * way: {epoch 22 | path 8 | source port 16, network order | run 3, of the real's | real 15}; 0:
+ * empty. The path is a hash of the device and the link layer addresses that the flow's last packet
+ * came by, which the element has: who comes by another one goes the whole way.
+ */
+#define DISPATCH_FRONT_PLACES     4
+#define DISPATCH_FRONT_EPOCH_BITS 3
+#define DISPATCH_FRONT_S          (1 << DISPATCH_FRONT_EPOCH_BITS) /* dispatch_seconds() */
+#define DISPATCH_FRONT_RUN_AT     15
+#define DISPATCH_FRONT_PORT_AT    18
+#define DISPATCH_FRONT_PATH_AT    34
+#define DISPATCH_FRONT_STAMP_AT   42
+
+struct dispatch_front {
+	__u64 key, way;
+};
+
+struct dispatch_front_line {
+	struct dispatch_front place[DISPATCH_FRONT_PLACES];
+};
+
+_Static_assert(sizeof(struct dispatch_front_line) == 64, "a cache line");
+
+/* @ports: the client's and the service's, as they stand in the header. */
+static inline __u64 dispatch_front_key(__be32 client, __u32 ports)
+{
+	return (__u64)client << 32 | ports;
+}
+
+/* Not the way itself. @line: its index, for not all lines shall begin an epoch at once. @turn: of
+ * the settings. Neither it nor the time goes back, so their sum says both: where the clock of one
+ * CPU is a tick behind, it is one less, but never what an earlier turn had. */
+static inline __u64 dispatch_front_stamp(__u32 now_s, __u32 line, __u32 turn, __u32 path)
+{
+	__u32 epoch = (now_s + line % DISPATCH_FRONT_S) >> DISPATCH_FRONT_EPOCH_BITS;
+
+	return (__u64)(epoch + turn) << DISPATCH_FRONT_STAMP_AT | (__u64)path
+									  << DISPATCH_FRONT_PATH_AT;
+}
+
+static inline int dispatch_front_is_of(__u64 way, __u64 stamp)
+{
+	return !((way ^ stamp) >> DISPATCH_FRONT_PATH_AT);
+}
+
+static inline int dispatch_front_is_as_old(__u64 way, __u64 other)
+{
+	return !((way ^ other) >> DISPATCH_FRONT_STAMP_AT);
+}
+
+static inline __u64 dispatch_front_way(__u64 stamp, __be16 source_port, __u32 run, __u32 real)
+{
+	return stamp | (__u64)source_port << DISPATCH_FRONT_PORT_AT |
+	       (__u64)run << DISPATCH_FRONT_RUN_AT | real;
+}
+
+static inline __be16 dispatch_front_port(__u64 way)
+{
+	return (__be16)(way >> DISPATCH_FRONT_PORT_AT);
+}
+
+static inline __u32 dispatch_front_run(__u64 way)
+{
+	return (__u32)(way >> DISPATCH_FRONT_RUN_AT) % DISPATCH_SOURCES_MAX;
+}
+
+static inline __u32 dispatch_front_real(__u64 way)
+{
+	return (__u32)way & DISPATCH_ENDPOINTS_MAX;
+}
+
+/* Packets of an open flow may go by `dispatch_fronts`, which nothing is noted of here. */
 static inline int dispatch_is_free(const union dispatch_claim *claim, __u32 now_s)
 {
-	return !claim->word || dispatch_seconds_since(now_s, claim->seen_s) > claim->timeout_s;
+	__s32 kept_s = claim->timeout_s + (claim->flags & DISPATCH_NAT_OPEN ? DISPATCH_FRONT_S : 0);
+
+	return !claim->word || dispatch_seconds_since(now_s, claim->seen_s) > kept_s;
 }
 
 /* --- SYN cookies -------------------------------------------------------------------------------*/
@@ -630,6 +710,9 @@ struct dispatch_settings {
 	struct dispatch_hash_key secret; /* of the tables: random */
 	struct dispatch_hash_key ring;   /* of the choice: the same on every node */
 	struct dispatch_cookie_key cookie_keys[DISPATCH_COOKIE_KEYS]; /* by epoch */
+	__u32 front_turn; /* odd: a plan is being put in force, and none of `dispatch_fronts` is
+			     good; even: those that have been put since */
+	__u32 padding;
 };
 
 /* Element of the per-CPU array `dispatch_real_counts`. Writers: the programs. */

@@ -166,6 +166,7 @@ static void put_nexthop(void)
 static void forget_flows(void)
 {
 	clear("dispatch_lines", sizeof(struct dispatch_line), LINES);
+	clear("dispatch_fronts", sizeof(struct dispatch_front_line), LINES);
 	clear("dispatch_nats", sizeof(struct dispatch_nat), NATS);
 }
 
@@ -1068,6 +1069,7 @@ static void set_sizes(const struct bpf_object *object)
 		{"dispatch_real_counts", REALS},
 		{"dispatch_loads", REALS},
 		{"dispatch_lines", LINES},
+		{"dispatch_fronts", LINES},
 		{"dispatch_runs", RUNS},
 		{"dispatch_nats", NATS},
 		{"dispatch_fragments", DISPATCH_FRAGMENTS_MAX},

@@ -6,6 +6,7 @@
 #include "dispatch_cookie_cases.h"
 #include "dispatch_dnat_cases.h"
 #include "dispatch_fragment_cases.h"
+#include "dispatch_front_cases.h"
 #include "dispatch_icmp_cases.h"
 #include "dispatch_load_cases.h"
 #include "dispatch_place_cases.h"
@@ -37,10 +38,10 @@ static int unload(void **state)
 static int run_dispatch_tests(const struct dispatch_hook *hook,
 			      const struct ingress_program *tested)
 {
-	const struct CMUnitTest tests[] = {DISPATCH_TESTS,          DISPATCH_ICMP_TESTS,
-					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
-					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS,
-					   DISPATCH_LOAD_TESTS,     DISPATCH_PLACE_TESTS};
+	const struct CMUnitTest tests[] = {
+		DISPATCH_TESTS,          DISPATCH_FRONT_TESTS, DISPATCH_ICMP_TESTS,
+		DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,  DISPATCH_COOKIE_TESTS,
+		DISPATCH_DNAT_TESTS,     DISPATCH_LOAD_TESTS,  DISPATCH_PLACE_TESTS};
 
 	fixture.hook = hook;
 	program = *tested;

@@ -377,6 +377,48 @@ static void new_flows_go_by_the_ring_of_their_clients_area(void **state)
 	stop(&daemon);
 }
 
+static struct dispatch_settings settings_of(const struct daemon *daemon)
+{
+	struct dispatch_settings settings = {};
+	uint32_t zero = 0;
+	int fd = ingress_map(&daemon->programs->ingress, "dispatch_settings");
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &settings), 0);
+	return settings;
+}
+
+/* Whether or not it is put in force; also where a daemon has ended in the middle of one. */
+static void plan_outdates_what_is_in_front(void **state)
+{
+	struct daemon daemon = {};
+	struct dispatch_settings settings;
+	uint32_t zero = 0, turn;
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply(&daemon);
+	turn = settings_of(&daemon).front_turn;
+	assert_int_equal(turn % 2, 0);
+	apply(&daemon);
+	assert_int_equal(settings_of(&daemon).front_turn, turn + 2);
+	service.ring_size = 250;
+	assert_refused(&daemon, -EINVAL, "a ring's size is no prime");
+	assert_int_equal(settings_of(&daemon).front_turn, turn + 4);
+	settings = settings_of(&daemon);
+	settings.front_turn++;
+	assert_int_equal(
+		bpf_map_update_elem(ingress_map(&daemon.programs->ingress, "dispatch_settings"),
+				    &zero, &settings, BPF_ANY),
+		0);
+	dispatch_free(daemon.dispatch);
+	assert_int_equal(dispatch_new(daemon.programs, &daemon.dispatch), 0);
+	reset_plan();
+	apply(&daemon);
+	assert_int_equal(settings_of(&daemon).front_turn, turn + 6);
+	stop(&daemon);
+}
+
 static void plans_that_cannot_be_are_refused_and_change_nothing(void **state)
 {
 	struct dispatch_service two[2];
@@ -709,12 +751,7 @@ static void next_daemon_takes_over_places(void **state)
 
 static bool programs_may_send(const struct daemon *daemon)
 {
-	struct dispatch_settings settings = {};
-	uint32_t zero = 0;
-	int fd = ingress_map(&daemon->programs->ingress, "dispatch_settings");
-
-	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &settings), 0);
-	return settings.flags & DISPATCH_SENDS_XDP;
+	return settings_of(daemon).flags & DISPATCH_SENDS_XDP;
 }
 
 struct waiting {
@@ -805,6 +842,7 @@ int main(void)
 		cmocka_unit_test(choice_depends_on_the_endpoints_alone),
 		cmocka_unit_test(new_flows_go_by_the_ring_of_their_clients_area),
 		cmocka_unit_test(plans_that_cannot_be_are_refused_and_change_nothing),
+		cmocka_unit_test(plan_outdates_what_is_in_front),
 		cmocka_unit_test(flows_of_uneven_length_even_out_by_load),
 		cmocka_unit_test(next_daemon_takes_over_flows_and_endpoints),
 		cmocka_unit_test(next_daemon_takes_over_places),

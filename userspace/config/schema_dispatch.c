@@ -77,7 +77,7 @@ static const struct option dispatch_options[] = {
 	 FIELD(config_dispatch, max_flows),
 	 RANGE(1024, 16777216),
 	 .default_text = "262144",
-	 .help = "Flows that are known at once, 80 bytes each; beyond, those that were "
+	 .help = "Flows that are known at once, 96 bytes each; beyond, those that were "
 		 "quiet for longest are forgotten. With forward: nat half of them have ports "
 		 "at once, shared by pairs of endpoint and source."},
 	{.name = "new_flow_rate",

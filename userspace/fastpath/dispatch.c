@@ -294,6 +294,20 @@ static int put_in_force(const struct applying *applying)
 	return err;
 }
 
+/* While endpoints change, no packet goes by what an earlier one has found, nor leaves anything. */
+static int pause_fronts(struct dispatch *dispatch)
+{
+	dispatch->settings.front_turn |= 1;
+	return dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, &dispatch->settings);
+}
+
+static void resume_fronts(struct dispatch *dispatch)
+{
+	dispatch->settings.front_turn++;
+	if (dispatch_map_put(fd_of(dispatch, "dispatch_settings"), 0, &dispatch->settings) < 0)
+		log_warn("dispatch: packets of known flows go the long way until the next plan");
+}
+
 static uint32_t count_runs(const struct dispatch_plan *plan)
 {
 	uint32_t count = 0;
@@ -430,11 +444,14 @@ int dispatch_apply(struct dispatch *dispatch, const struct dispatch_plan *plan,
 		return err;
 	memcpy(applying.service_ids, dispatch->service_ids, sizeof(applying.service_ids));
 	dispatch_reals_begin(dispatch->endpoints, count_runs(plan));
-	err = apply(&applying);
+	err = pause_fronts(dispatch);
+	if (!err)
+		err = apply(&applying);
 	if (err) {
 		undo(&applying);
 		*ret_why = err == -ENOMEM ? "out of memory" : applying.why;
 	}
+	resume_fronts(dispatch);
 	map_journal_done(&applying.journal);
 	dispatch_tables_done(&applying.tables);
 	dispatch_answers_done(&applying.answers);

@@ -37,6 +37,7 @@ int dispatch_maps_size(struct bpf_object *object, uint32_t flows)
 		{"dispatch_loads", DISPATCH_ENDPOINTS_MAX + 1},
 		{"dispatch_runs", DISPATCH_RUN_PLACES},
 		{"dispatch_lines", lines_for(flows)},
+		{"dispatch_fronts", lines_for(flows)},
 		{"dispatch_nats", flows},
 		{"dispatch_fragments", DISPATCH_FRAGMENTS_MAX},
 		{"dispatch_server_ids", DISPATCH_ENDPOINTS_MAX},

@@ -314,6 +314,7 @@ static void set_sizes(struct testrun *run, const struct scenario *scenario)
 		{"dispatch_real_counts", ENDPOINTS + 1},
 		{"dispatch_runs", RUNS},
 		{"dispatch_lines", lines_for(scenario->flows)},
+		{"dispatch_fronts", lines_for(scenario->flows)},
 		{"dispatch_nats", scenario->form == DISPATCH_NAT ? ENDPOINTS * PORTS : 1},
 		{"dispatch_fragments", 64},
 		{"dispatch_server_ids", 1},
