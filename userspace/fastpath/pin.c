@@ -207,7 +207,7 @@ bool pin_is_abandoned(const char *directory)
 	struct pin *pin;
 	bool is_ours;
 
-	if (pin_open_to_discard(directory, &pin) < 0)
+	if (pin_open_to_discard(directory, &pin) != 0)
 		return false;
 	is_ours = pin_read_meta(pin, &meta) == 0 && meta.netns == pin_netns();
 	pin_close(pin);
