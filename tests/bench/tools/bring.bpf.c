@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Brings a packet program a packet with each turn of a test-run, of a flow drawn at random,
- * whatever the turn before has made of it: an outer header is taken off again. Of the hooks only
- * the programs of one are loaded. What this costs by itself is measured with an empty program at
- * the tail call's end, but for the outer header, which costs no less than putting it on.
+ * whatever the turn before has made of it: an outer header and metadata are taken off again. Of the
+ * hooks only the programs of one are loaded. What this costs by itself is measured with an empty
+ * program at the tail call's end, but for the outer header, which costs no less than putting it on.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -64,8 +64,12 @@ int bring_xdp(struct xdp_md *xdp)
 {
 	__u8 headers[BRING_HEADERS];
 	int longer = (int)bpf_xdp_get_buff_len(xdp) - (int)settings.size;
+	long metadata = (void *)(long)xdp->data - (void *)(long)xdp->data_meta;
 
+	barrier_var(metadata); /* or it is half a pointer less another's */
 	write_headers(headers);
+	if (bpf_xdp_adjust_meta(xdp, (int)metadata))
+		return XDP_ABORTED;
 	if (longer && bpf_xdp_adjust_head(xdp, longer))
 		return XDP_ABORTED;
 	if (bpf_xdp_store_bytes(xdp, 0, headers, settings.headers))
