@@ -20,6 +20,7 @@ typedef struct __sk_buff frame_context;
 #define FRAME_PASS TC_ACT_UNSPEC
 #define FRAME_DROP TC_ACT_SHOT
 
+#define FRAME_IS_LAST         true /* what passes is the stack's */
 #define FRAME_CAN_COPY        true
 #define FRAME_READS_CHECKSUMS false
 #define FRAME_ASKS_NEIGHBOURS true
@@ -62,6 +63,22 @@ static __always_inline bool frame_is_loopback(frame_context *skb)
 static __always_inline long frame_load(frame_context *skb, __u32 offset, void *to, __u32 len)
 {
 	return bpf_skb_load_bytes(skb, offset, to, len);
+}
+
+static __always_inline void *frame_add_metadata(frame_context *skb, __u32 len)
+{
+	(void)skb;
+	(void)len;
+	return NULL;
+}
+
+/* The first @len bytes of what XDP has left beside the frame, until the frame is changed. Return:
+ * NULL: there are not as many. */
+static __always_inline const void *frame_metadata(frame_context *skb, __u32 len)
+{
+	const void *metadata = (const void *)(long)skb->data_meta;
+
+	return metadata + len > (const void *)(long)skb->data ? NULL : metadata;
 }
 
 static __always_inline bool frame_is_tagged(frame_context *skb, const struct packet *packet)

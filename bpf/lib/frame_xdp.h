@@ -15,6 +15,7 @@ typedef struct xdp_md frame_context;
 #define FRAME_PASS XDP_PASS
 #define FRAME_DROP XDP_DROP
 
+#define FRAME_IS_LAST         false
 #define FRAME_CAN_COPY        false
 #define FRAME_READS_CHECKSUMS true /* to tell whether they are whole */
 #define FRAME_ASKS_NEIGHBOURS false
@@ -62,6 +63,25 @@ static __always_inline bool frame_is_tagged(frame_context *xdp, const struct pac
 {
 	(void)xdp;
 	return packet->l3_offset != ETH_HLEN;
+}
+
+/* @len more bytes beside the frame, for TC to read: a multiple of 4, 32 at most. Return: NULL: this
+ * driver hands on none. */
+static __always_inline void *frame_add_metadata(frame_context *xdp, __u32 len)
+{
+	void *metadata;
+
+	if (bpf_xdp_adjust_meta(xdp, -(int)len))
+		return NULL;
+	metadata = (void *)(long)xdp->data_meta;
+	return metadata + len > (void *)(long)xdp->data ? NULL : metadata;
+}
+
+static __always_inline const void *frame_metadata(frame_context *xdp, __u32 len)
+{
+	(void)xdp;
+	(void)len;
+	return NULL;
 }
 
 /* Takes off the tag; frame_forward() writes the link layer header anew. */

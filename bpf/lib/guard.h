@@ -22,6 +22,7 @@ enum guard_cookie {
 };
 
 enum guard_action {
+	GUARD_ABSTAINS, /* passes; the guard is off, or this is no packet for it */
 	GUARD_PASSES,
 	GUARD_DROPS,
 	GUARD_ANSWERS, /* passes, if guard_answer() has no answer to this SYN */
@@ -192,7 +193,7 @@ __noinline int guard_judge(frame_context *ctx, int is_allowed)
 
 	if (!settings || !parse_ethernet(data, end, &l3_offset) ||
 	    !guard_look(data, end, frame_len(ctx), l3_offset, &view))
-		return GUARD_PASSES;
+		return GUARD_ABSTAINS;
 	reason = judge_source(ctx, settings, &view, is_allowed);
 	if (reason == GUARD_FINE && !is_allowed)
 		reason = judge_rates(ctx, settings, &view, &cookie);
@@ -239,7 +240,7 @@ static __always_inline enum guard_action guard_frame(frame_context *ctx)
 	enum guard_action action = GUARD_IS_UNLISTED;
 
 	if (!settings || settings->mode == GUARD_OFF)
-		return GUARD_PASSES;
+		return GUARD_ABSTAINS;
 	if (settings->flags & (GUARD_HAS_LIST4 | GUARD_HAS_LIST6))
 		action = guard_judge_listed(ctx);
 	if (action == GUARD_PASSES || action == GUARD_DROPS)
@@ -248,7 +249,8 @@ static __always_inline enum guard_action guard_frame(frame_context *ctx)
 }
 
 /* Verified by itself, and with a stack of its own. @packet: of a SYN that guard_frame() has said
- * ANSWERS of, as parse_frame() has left it. Return: whether the frame is now the answer. */
+ * ANSWERS of, as parse_frame() has left it. What XDP cannot answer TC may, and counts. Return:
+ * whether the frame is now the answer. */
 __noinline int guard_answer(frame_context *ctx, struct packet *packet)
 {
 	__u32 len = frame_len(ctx);
@@ -257,7 +259,8 @@ __noinline int guard_answer(frame_context *ctx, struct packet *packet)
 	if (!packet)
 		return 0;
 	is_made = guard_answer_syn(ctx, packet);
-	guard_count(is_made ? GUARD_COUNT_COOKIES : GUARD_COUNT_COOKIES_UNMADE, 1, len);
+	if (is_made || FRAME_IS_LAST)
+		guard_count(is_made ? GUARD_COUNT_COOKIES : GUARD_COUNT_COOKIES_UNMADE, 1, len);
 	return is_made;
 }
 

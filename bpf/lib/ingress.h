@@ -7,6 +7,7 @@
 #include "lib/check_take.h"
 #include "lib/dispatch.h"
 #include "lib/guard.h"
+#include "lib/guard_stamp.h"
 #include "lib/icmp_error.h"
 #include "lib/refuse.h"
 #include "lib/splice.h"
@@ -74,12 +75,20 @@ static __always_inline int forward_frame(frame_context *ctx, enum guard_action g
 static __always_inline int ingress_frame(frame_context *ctx)
 {
 	enum guard_action guard;
+	int action;
 
 	if (frame_is_copy(ctx))
 		return FRAME_PASS;
+	guard = guard_stamped(ctx); /* which may be lost as headers are pulled */
 	frame_pull_headers(ctx);
-	guard = guard_frame(ctx);
-	return guard == GUARD_DROPS ? FRAME_DROP : forward_frame(ctx, guard);
+	if (guard == GUARD_ABSTAINS)
+		guard = guard_frame(ctx);
+	if (guard == GUARD_DROPS)
+		return FRAME_DROP;
+	action = forward_frame(ctx, guard);
+	if (action == FRAME_PASS)
+		guard_stamp(ctx, guard);
+	return action;
 }
 
 #endif

@@ -363,6 +363,19 @@ struct guard_settings {
 	__u64 capture_until_ns; /* CLOCK_MONOTONIC; 0: no capture */
 };
 
+/*
+ * What XDP leaves in a packet's metadata for TC of the same device, where the guard has passed it.
+ * Of what a tunnel has taken out of a packet the kernel shows that packet's bytes there, which
+ * anybody can send: the seed tells ours.
+ */
+struct guard_stamp {
+	__u64 seed; /* of guard_settings */
+	__u32 ifindex;
+	__u32 action; /* enum guard_action of the programs */
+};
+
+_Static_assert(sizeof(struct guard_stamp) == 16, "struct guard_stamp");
+
 /* --- Top talkers
  * --------------------------------------------------------------------------------*/
 

@@ -23,6 +23,8 @@
 
 #define FINE GUARD_REASON_COUNT
 
+#define METADATA_MAX 256
+
 struct guard_hook {
 	bool is_xdp;
 	uint32_t pass, drop, reply;
@@ -61,22 +63,32 @@ static struct guard_count count_of(uint32_t index)
 	return sum;
 }
 
-static uint32_t run(struct frame *frame)
+/* @ret_metadata: what the program has left beside the frame, of *@ret_metadata_len bytes. */
+static uint32_t run_beside(struct frame *frame, uint8_t *ret_metadata, uint32_t *ret_metadata_len)
 {
 	struct __sk_buff skb = {.ifindex = guard.ifindex};
+	struct xdp_md xdp = {.data_end = (uint32_t)frame->len};
 	static uint8_t out[FRAME_MAX];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->bytes,
 		    .data_size_in = (uint32_t)frame->len, .data_out = out,
 		    .data_size_out = sizeof(out), .repeat = 1);
 
-	if (!guard.hook->is_xdp) {
-		opts.ctx_in = &skb;
-		opts.ctx_size_in = sizeof(skb);
-	}
+	opts.ctx_in = opts.ctx_out = guard.hook->is_xdp ? (void *)&xdp : (void *)&skb;
+	opts.ctx_size_in = opts.ctx_size_out = guard.hook->is_xdp ? sizeof(xdp) : sizeof(skb);
 	assert_int_equal(bpf_prog_test_run_opts(guard.program_fd, &opts), 0);
-	frame->len = opts.data_size_out;
-	memcpy(frame->bytes, out, frame->len);
+	*ret_metadata_len = xdp.data;
+	memcpy(ret_metadata, out, xdp.data);
+	frame->len = opts.data_size_out - xdp.data;
+	memcpy(frame->bytes, out + xdp.data, frame->len);
 	return opts.retval;
+}
+
+static uint32_t run(struct frame *frame)
+{
+	uint8_t metadata[METADATA_MAX];
+	uint32_t len;
+
+	return run_beside(frame, metadata, &len);
 }
 
 static void set(enum guard_mode mode, uint32_t flags)
@@ -659,6 +671,62 @@ static void syns_beyond_the_threshold_are_answered(void **state)
 	}
 }
 
+/* --- From XDP to TC --------------------------------------------------------------------------- */
+
+static void assert_stamped(const char *what, struct frame frame, bool is_stamped)
+{
+	struct guard_stamp expected = {.seed = 12345, .ifindex = 1}, stamp;
+	uint8_t metadata[METADATA_MAX];
+	uint32_t len, action = run_beside(&frame, metadata, &len);
+
+	if (len != (is_stamped && guard.hook->is_xdp ? sizeof(stamp) : 0))
+		fail_msg("%s, action %u: %u bytes of metadata", what, action, len);
+	if (!len)
+		return;
+	memcpy(&stamp, metadata, sizeof(stamp));
+	expected.action = stamp.action;
+	assert_int_equal(action, guard.hook->pass);
+	assert_memory_equal(&stamp, &expected, sizeof(stamp));
+}
+
+static void what_has_been_judged_at_xdp_is_stamped(void **state)
+{
+	struct frame ack = tcp_frame(ACK, false), arp = ack, tagged = ack, no_flags = ack;
+
+	(void)state;
+	put16(arp.bytes + 12, 0x0806);
+	no_flags.bytes[14 + 20 + 13] = 0;
+	/* Two tags, of which the kernel takes one off for TC. */
+	memmove(tagged.bytes + 20, tagged.bytes + 12, tagged.len - 12);
+	memcpy(tagged.bytes + 12, "\x81\x00\x00\x05\x81\x00\x00\x06", 8);
+	tagged.len += 8;
+	set(GUARD_OFF, GUARD_HAS_MALFORMED);
+	assert_stamped("off", ack, false);
+	set(GUARD_ENFORCE, GUARD_HAS_MALFORMED);
+	assert_stamped("passed", ack, true);
+	assert_stamped("dropped", no_flags, false);
+	assert_stamped("no IP", arp, false);
+	assert_stamped("behind two tags", tagged, false);
+	set(GUARD_MONITOR, GUARD_HAS_MALFORMED);
+	assert_stamped("would be dropped", no_flags, true);
+}
+
+/* TC may answer what XDP cannot, and counts what becomes of it. */
+static void a_syn_that_is_not_answered_counts_once(void **state)
+{
+	struct guard_service service = {.cookies = guard_rate_of(1, 10)};
+	struct frame syn = tcp_frame(SYN, false); /* to nobody */
+	uint64_t unmade = count_of(GUARD_COUNT_COOKIES_UNMADE).packets;
+
+	(void)state;
+	set(GUARD_ENFORCE, GUARD_HAS_SERVICES);
+	listen_on_port_80(&service);
+	assert_stamped("below the threshold", syn, true);
+	assert_stamped("unanswered", syn, true);
+	assert_int_equal(count_of(GUARD_COUNT_COOKIES_UNMADE).packets - unmade,
+			 guard.hook->is_xdp ? 0 : 1);
+}
+
 /* --- Seeing ------------------------------------------------------------------------------------*/
 
 static void heaviest_source_is_in_its_slot(void **state)
@@ -742,6 +810,8 @@ static void enter_network(void)
 		cmocka_unit_test(without_their_table_sources_keep_no_rates),  \
 		cmocka_unit_test(a_listener_has_its_limits),                  \
 		cmocka_unit_test(syns_beyond_the_threshold_are_answered),     \
+		cmocka_unit_test(what_has_been_judged_at_xdp_is_stamped),     \
+		cmocka_unit_test(a_syn_that_is_not_answered_counts_once),     \
 		cmocka_unit_test(heaviest_source_is_in_its_slot),             \
 		cmocka_unit_test(refused_packets_are_captured_at_a_rate)
 

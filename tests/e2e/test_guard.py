@@ -9,7 +9,7 @@ import time
 import pytest
 import scapy.all as scapy
 
-from lib import ask
+from lib import ask, flood
 from lib.configs import FRONT, PORT, listener, pool
 from lib.guard import NO_PRIVILEGES, config, reasons, served
 from lib.netns import BACKEND, CLIENT, CLIENT6, PROXY, PROXY6, PROXY_BACK, client_address
@@ -19,6 +19,7 @@ from lib.web import Web
 ENGINE = "io_uring"  # packets do not see the other
 
 ORIGIN = (BACKEND, 7000)
+SO_RCVBUFFORCE = 33  # Python has no name for it
 
 
 @pytest.fixture(params=["tc", "xdp", "connections"])
@@ -136,6 +137,15 @@ def send_udp(net, target, count, port=0):
             sock.sendto(b"x" * 100, target)
 
 
+def received(sock):
+    """How many datagrams wait in a socket that does not block."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while sock.recv(200):
+            count += 1
+    return count
+
+
 def test_udp_to_a_listener_keeps_its_rates(net, sluice):
     net.client.run("ip", "route", "replace", "10.99.0.1", "via", PROXY)
     service = {"name": "dns", "mode": "dispatch", "bind": ["10.99.0.1:53/udp"], "pool": "main",
@@ -164,6 +174,63 @@ def test_udp_for_no_listener_keeps_rates_if_told(net, sluice, named_origin):
     send_udp(net, (PROXY, 9999), 100)
     wait_until(lambda: reasons(sluice)["source_udp"][0] >= 70, 10, "the source is held back")
     assert reasons(sluice)["source_udp"][0] <= 80
+
+
+@pytest.mark.parametrize("hook", ["tc", "xdp"])
+def test_a_packet_is_judged_once(net, sluice, named_origin, hook):
+    made = config(named_origin("o", ORIGIN), hook=hook, mode="monitor", udp_to="all")
+    sluice.start(made)
+    sluice.ctl("guard", "block", CLIENT)
+    with net.proxy.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+        sock.bind((PROXY, 9999))
+        sock.setblocking(False)
+        send_udp(net, (PROXY, 9999), 500)
+        wait_until(lambda: reasons(sluice)["blocked"][1] >= 500, 10)
+        assert reasons(sluice)["blocked"] == (0, 500) and received(sock) == 500
+        sluice.ctl("guard", "unblock", CLIENT)
+        made["guard"].update(mode="enforce", source={"udp": 100})
+        sluice.reload(made)
+        send_udp(net, (PROXY, 9999), 500)
+        got = 0
+
+        def are_told():
+            nonlocal got
+            got += received(sock)
+            return got + reasons(sluice)["source_udp"][0] >= 500
+
+        wait_until(are_told, 10)
+        assert got >= 100 and got + reasons(sluice)["source_udp"][0] == 500
+
+
+@pytest.mark.parametrize("tags", [1, 2])  # XDP looks behind one, and so does TC once the kernel has taken one off
+def test_a_packet_behind_tags_is_judged_once(net, sluice, named_origin, tags):
+    sluice.start(config(named_origin("o", ORIGIN), hook="xdp", mode="monitor"))
+    sluice.ctl("guard", "block", CLIENT)
+    tagged = scapy.Ether(dst="ff:ff:ff:ff:ff:ff")
+    for _ in range(tags):
+        tagged /= scapy.Dot1Q(vlan=5)
+    tagged /= scapy.IP(src=CLIENT, dst=PROXY) / scapy.UDP(dport=9999)
+    with net.client.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+        sock.bind(("c0", 0))
+        for _ in range(50):
+            sock.send(bytes(tagged))
+    send_udp(net, (PROXY, 9999), 1)
+    wait_until(lambda: reasons(sluice)["blocked"][1] >= 51, 10)
+    assert reasons(sluice)["blocked"] == (0, 51)
+
+
+def test_a_syn_that_xdp_leaves_unanswered_is_answered_at_tc(net, sluice, named_origin):
+    """Its checksum is unfinished, as veth has them."""
+    before = net.proxy.run("sysctl", "-n", "net.ipv4.tcp_syncookies").stdout.strip()
+    flood.set_syncookies(net, 2)
+    try:
+        sluice.start(config(named_origin("o", ORIGIN), hook="xdp", syn_cookies="auto", syn_cookie_threshold=1))
+        assert all(served(net, CLIENT) for _ in range(10))
+        state = sluice.ctl_json("guard")
+        assert state["cookies"]["packets"] >= 5 and state["cookies_unmade"]["packets"] == 0
+    finally:
+        flood.set_syncookies(net, before)
 
 
 def test_bad_lists_are_told_with_their_place(sluice, named_origin, tmp_path):
