@@ -707,6 +707,48 @@ static void new_ports_collide_with_none_of_before(void **state)
 	}
 }
 
+/* Ports 80, 81 and 82, of which the first has the first endpoint, or none, the others the second.
+ */
+static void apply_beside(const struct daemon *daemon, bool has_first, size_t count)
+{
+	static const uint16_t ports[][2] = {{20000, 20099}, {20000, 20009}, {30000, 30049}};
+	struct dispatch_service services[3];
+	const struct dispatch_plan beside = {
+		.services = services, .nservices = count, .ring_seed = 1};
+	const char *why = "";
+
+	for (uint16_t i = 0; i < 3; i++) {
+		services[i] = service;
+		services[i].id = 1 + i;
+		address_set_port(&services[i].address, 80 + i);
+		services[i].endpoints = &endpoints[i > 0];
+		services[i].nendpoints = i > 0 || has_first;
+		services[i].first_source_port = ports[i][0];
+		services[i].last_source_port = ports[i][1];
+	}
+	if (dispatch_apply(daemon->dispatch, &beside, &why))
+		fail_msg("%s", why);
+}
+
+/* When the endpoint comes back its ports have other elements, and may be other flows'. */
+static void flow_is_over_with_the_ports_of_its_endpoint(void **state)
+{
+	struct daemon daemon = {};
+
+	(void)state;
+	reset_plan();
+	start(&daemon);
+	apply_beside(&daemon, true, 2);
+	for (uint16_t client = 1000; client < 1100; client++)
+		(void)endpoint_of(&daemon, client, TH_SYN);
+	apply_beside(&daemon, false, 2);
+	apply_beside(&daemon, false, 3);
+	apply_beside(&daemon, true, 3);
+	for (uint16_t client = 1000; client < 1100; client++)
+		assert_int_equal(endpoint_of(&daemon, client, TH_ACK), 0);
+	stop(&daemon);
+}
+
 static void next_daemon_takes_other_ports_and_keeps_flows(void **state)
 {
 	struct daemon daemon = {};
@@ -849,6 +891,7 @@ int main(void)
 		cmocka_unit_test(new_flows_have_ports_of_the_range_that_is_in_force),
 		cmocka_unit_test(new_flows_have_the_source_that_is_in_force),
 		cmocka_unit_test(new_ports_collide_with_none_of_before),
+		cmocka_unit_test(flow_is_over_with_the_ports_of_its_endpoint),
 		cmocka_unit_test(next_daemon_takes_other_ports_and_keeps_flows),
 		cmocka_unit_test(answers_leave_at_xdp_while_every_device_sends),
 	};

@@ -325,13 +325,26 @@ static bool has_flows(const struct dispatch_runs *runs, const struct dispatch_ru
 	return false;
 }
 
+/* Nobody finds their elements by their ports any more, which may have others from now on. */
+static void end_flows(const struct dispatch_runs *runs, const struct dispatch_run *run)
+{
+	for (uint32_t i = 0; i < run->nports; i++) {
+		struct dispatch_nat *nat = &runs->nats[run->base + i];
+
+		if (nat->run == index_of(runs, run))
+			__atomic_store_n(&nat->claim.word, 0, __ATOMIC_RELAXED);
+	}
+}
+
 void dispatch_runs_sweep(struct dispatch_runs *runs, uint32_t now_s)
 {
 	for (uint32_t i = 0; i < DISPATCH_RUN_PLACES; i++) {
 		struct dispatch_run *run = &runs->all[i];
 
-		if (run->is_used && !runs->refs[i] &&
-		    !(has_heir(runs, run) && has_flows(runs, run, now_s)))
-			__atomic_store_n(&run->is_used, 0, __ATOMIC_RELEASE);
+		if (!run->is_used || runs->refs[i] ||
+		    (has_heir(runs, run) && has_flows(runs, run, now_s)))
+			continue;
+		__atomic_store_n(&run->is_used, 0, __ATOMIC_RELEASE);
+		end_flows(runs, run);
 	}
 }
