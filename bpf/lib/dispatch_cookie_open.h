@@ -150,6 +150,7 @@ static __always_inline enum dispatch_drop cookie_judge_ack(frame_context *ctx,
 							   struct dispatch_work *work)
 {
 	struct dispatch_nat *nat = cookie_flow(packet, work);
+	union dispatch_claim claim;
 	enum dispatch_drop why;
 
 	if (!nat)
@@ -162,7 +163,8 @@ static __always_inline enum dispatch_drop cookie_judge_ack(frame_context *ctx,
 	if (why != DISPATCH_FINE)
 		return why;
 	nat_note_way(ctx, nat);
-	nat_note(nat, work->now_s, nat->claim.timeout_s, nat->claim.flags);
+	claim = nat_claim_of(nat);
+	nat_note(nat, claim, work->now_s, claim.timeout_s, claim.flags);
 	return cookie_send_syn(ctx, packet, work, nat);
 }
 

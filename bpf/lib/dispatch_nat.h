@@ -61,14 +61,30 @@ static __always_inline struct dispatch_nat *nat_find(const struct dispatch_work 
 	return NULL;
 }
 
-/* @timeout_s, @flags: as they become. Another CPU that does the same loses nothing but a flag. */
-static __always_inline void nat_note(struct dispatch_nat *nat, __u32 now_s, __u16 timeout_s,
-				     __u16 flags)
+static __always_inline union dispatch_claim nat_claim_of(const struct dispatch_nat *nat)
+{
+	return (union dispatch_claim){.word = *(const volatile __u64 *)&nat->claim.word};
+}
+
+/* @was: what @timeout_s and @flags were made of. Two CPUs that do the same lose nothing but a flag;
+ * what has been given up meanwhile, and may be another flow's, stays as it is. */
+static __always_inline void nat_note(struct dispatch_nat *nat, union dispatch_claim was,
+				     __u32 now_s, __u16 timeout_s, __u16 flags)
 {
 	union dispatch_claim claim = {.seen_s = now_s, .timeout_s = timeout_s, .flags = flags};
 
-	if (nat->claim.word != claim.word)
-		nat->claim.word = claim.word;
+	if (was.word && was.word != claim.word)
+		(void)__sync_val_compare_and_swap(&nat->claim.word, was.word, claim.word);
+}
+
+/* Unless it is another flow's by now. A full barrier. */
+static __always_inline void nat_give_up(struct dispatch_nat *nat, const struct dispatch_work *work,
+					const struct packet *packet)
+{
+	union dispatch_claim was = nat_claim_of(nat);
+
+	if (nat_is_of(nat, work, packet))
+		(void)__sync_val_compare_and_swap(&nat->claim.word, was.word, 0);
 }
 
 /* @rst, @fin: the flags of its way. Who goes on behind an RST has not sent it: it was forged. */
@@ -78,11 +94,9 @@ static __always_inline __u16 tcp_flags(__u16 flags, const struct tcphdr *tcp, __
 	return tcp->fin ? flags | fin : flags;
 }
 
-static __always_inline __u16 nat_timeout(const struct dispatch_nat *nat,
-					 const struct dispatch_work *work, __u16 flags)
+static __always_inline __u16 nat_timeout(__u16 timeout_s, const struct dispatch_work *work,
+					 __u16 flags)
 {
-	__u16 timeout_s = nat->claim.timeout_s;
-
 	if (dispatch_has_ended(flags))
 		return timeout_s < DISPATCH_NAT_BRIEF_S ? timeout_s : DISPATCH_NAT_BRIEF_S;
 	return flags & DISPATCH_NAT_OPEN ? work->service->timeout_s : timeout_s;
@@ -93,7 +107,8 @@ static __always_inline void nat_note_up(struct dispatch_nat *nat, const struct d
 					struct packet *packet)
 {
 	const struct tcphdr *tcp = packet_tcp(packet);
-	__u16 flags = nat->claim.flags;
+	union dispatch_claim was = nat_claim_of(nat);
+	__u16 flags = was.flags;
 
 	if (work->protocol == IPPROTO_TCP) {
 		if (tcp->syn && dispatch_has_ended(flags))
@@ -102,18 +117,19 @@ static __always_inline void nat_note_up(struct dispatch_nat *nat, const struct d
 	}
 	if (flags & DISPATCH_NAT_ANSWERED)
 		flags |= DISPATCH_NAT_OPEN;
-	nat_note(nat, work->now_s, nat_timeout(nat, work, flags), flags);
+	nat_note(nat, was, work->now_s, nat_timeout(was.timeout_s, work, flags), flags);
 }
 
 static __always_inline void nat_note_down(struct dispatch_nat *nat,
 					  const struct dispatch_work *work, struct packet *packet)
 {
-	__u16 flags = nat->claim.flags | DISPATCH_NAT_ANSWERED;
+	union dispatch_claim was = nat_claim_of(nat);
+	__u16 flags = was.flags | DISPATCH_NAT_ANSWERED;
 
 	if (work->protocol == IPPROTO_TCP)
 		flags = tcp_flags(flags, packet_tcp(packet), DISPATCH_NAT_RST_DOWN,
 				  DISPATCH_NAT_FIN_DOWN);
-	nat_note(nat, work->now_s, nat_timeout(nat, work, flags), flags);
+	nat_note(nat, was, work->now_s, nat_timeout(was.timeout_s, work, flags), flags);
 }
 
 /* The way of a flow to its endpoint. */
@@ -392,10 +408,8 @@ static __always_inline struct dispatch_nat *nat_get(frame_context *ctx, struct p
 	if (nat && real_is_of(real_at(nat->real), work) &&
 	    !nat_gives_way(nat, packet, packet_tcp(packet)))
 		return nat;
-	if (nat) {
-		nat->claim.word = 0;
-		front_fence(&nat->claim.word);
-	}
+	if (nat)
+		nat_give_up(nat, work, packet);
 	front_forget(work, packet);
 	return nat_begin(ctx, work, packet, ret_why);
 }
@@ -425,11 +439,10 @@ static __always_inline void nat_put_front(frame_context *ctx, const struct packe
 					  const struct nat_way *way)
 {
 	struct dispatch_nat *nat = work->nat;
-	__u64 claim = *(volatile __u64 *)&nat->claim.word;
-	__u16 flags = ((union dispatch_claim){.word = claim}).flags;
+	union dispatch_claim claim = nat_claim_of(nat);
 	__u32 run = 0;
 
-	if (!(flags & DISPATCH_NAT_OPEN) || dispatch_has_ended(flags) ||
+	if (!(claim.flags & DISPATCH_NAT_OPEN) || dispatch_has_ended(claim.flags) ||
 	    nat->endpoint_port != port_of_real(way->real, packet))
 		return;
 	while (run < DISPATCH_SOURCES_MAX - 1 && way->real->run[run] != nat->run)
@@ -439,7 +452,7 @@ static __always_inline void nat_put_front(frame_context *ctx, const struct packe
 	front_put(front_index(work), front_key(packet),
 		  dispatch_front_way(front_stamp(ctx, work), nat->source_port, run,
 				     work->real_index));
-	if (*(volatile __u64 *)&nat->claim.word != claim)
+	if (nat_claim_of(nat).word != claim.word || !nat_is_of(nat, work, packet))
 		front_forget(work, packet);
 }
 

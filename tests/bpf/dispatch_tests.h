@@ -11,6 +11,7 @@
 #include "dispatch_load_cases.h"
 #include "dispatch_place_cases.h"
 #include "dispatch_quic_cases.h"
+#include "dispatch_race_cases.h"
 #include "ingress_object.h"
 
 static struct ingress_program program;
@@ -38,10 +39,11 @@ static int unload(void **state)
 static int run_dispatch_tests(const struct dispatch_hook *hook,
 			      const struct ingress_program *tested)
 {
-	const struct CMUnitTest tests[] = {
-		DISPATCH_TESTS,          DISPATCH_FRONT_TESTS, DISPATCH_ICMP_TESTS,
-		DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,  DISPATCH_COOKIE_TESTS,
-		DISPATCH_DNAT_TESTS,     DISPATCH_LOAD_TESTS,  DISPATCH_PLACE_TESTS};
+	const struct CMUnitTest tests[] = {DISPATCH_TESTS,          DISPATCH_FRONT_TESTS,
+					   DISPATCH_RACE_TESTS,     DISPATCH_ICMP_TESTS,
+					   DISPATCH_FRAGMENT_TESTS, DISPATCH_QUIC_TESTS,
+					   DISPATCH_COOKIE_TESTS,   DISPATCH_DNAT_TESTS,
+					   DISPATCH_LOAD_TESTS,     DISPATCH_PLACE_TESTS};
 
 	fixture.hook = hook;
 	program = *tested;
