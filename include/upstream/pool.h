@@ -103,14 +103,15 @@ struct endpoint *pool_find(struct pool *pool, const char *name) WARN_UNUSED;
 /* Connections that wait in the queues of all workers. */
 uint32_t pool_waiting(const struct pool *pool);
 
-/* --- A worker's view: all on its thread ---------------------------------------- */
+/* --- A worker's view: all on its thread, but for the first two ------------------ */
 
-/* Holds a reference to @pool. Return: NULL: out of memory. */
+/* Holds a reference to @pool. Return: NULL: out of memory. Thread: any. */
 struct pool_view *pool_view_new(struct pool *pool, struct io_loop *loop) WARN_UNUSED;
 
 /*
  * Nobody may wait any more. A message to it may be on its way: its memory then goes in the loop's
- * next round, so let the loop run once more before it is freed. NULL is allowed.
+ * next round, so let the loop run once more before it is freed. NULL is allowed. Thread: any, as
+ * long as the worker has not got it.
  */
 void pool_view_free(struct pool_view *view);
 

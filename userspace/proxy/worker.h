@@ -168,7 +168,7 @@ void worker_stop(struct worker *worker);
 /* --- For connections, on the worker's thread --------------------------------- */
 
 /* With one reference; takes its own of @snapshot and @geo (NULL: there are no databases). Return:
- * NULL: out of memory. */
+ * NULL: out of memory. Thread: any; who keeps it from the worker drops it. */
 struct worker_view *worker_view_new(struct worker *worker, struct snapshot *snapshot,
 				    struct geo *geo) WARN_UNUSED;
 struct worker_view *worker_view_ref(struct worker_view *view);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A worker's view of a pool: picks endpoints from its table, gives them back, and reports what
- * became of them. Everything here runs on the worker's thread; what other threads see are the
- * endpoints' atomics. Waiting is pool_queue.c's.
+ * became of them. Once the worker has it, everything here runs on its thread; what other threads
+ * see are the endpoints' atomics. Waiting is pool_queue.c's.
  */
 #include "upstream/pool_view_internal.h"
 
