@@ -36,7 +36,8 @@ struct binding {
 
 /**
  * @loads: the workers' loads, by which accepts are balanced; NULL: by the kernel's hash.
- * Return: 0 with one reference; -errno of the socket. Thread: control.
+ * Return: 0 with one reference; -errno of the socket; of what balances, that memory or descriptors
+ * are lacking. Thread: control.
  */
 int binding_open(const struct config_listener *listener, const struct address *address,
 		 uint32_t workers, const struct reuseport_loads *loads,
