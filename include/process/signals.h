@@ -8,7 +8,8 @@
 
 /*
  * SIGTERM, SIGINT and SIGQUIT (what nginx's operators send) drain, SIGHUP reloads, SIGUSR1 opens
- * the access log anew. Others that would end a process without a word are no more than told of.
+ * the access log anew. Others that would end a process without a word, or stop it, are no more than
+ * told of.
  */
 
 /**
