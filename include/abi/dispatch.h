@@ -459,8 +459,8 @@ struct dispatch_nat {
 	__be16 client_port, service_port, endpoint_port, source_port;
 	__u16 service, real, run;
 	__u8 cookie;         /* enum dispatch_cookie_state */
-	__u8 cookie_options; /* ASKED: dispatch_cookie_options(); JOINED: two window scales, the
-				client's in the lower half, DISPATCH_NO_SCALE: none */
+	__u8 cookie_options; /* ASKED: for dispatch_cookie_mss() and others; JOINED: two window
+				scales, the client's in the lower half, DISPATCH_NO_SCALE: none */
 	/* Answers go back the way that the client's last packet came: from that device, with its
 	 * link layer addresses turned round. */
 	__u32 ifindex;
