@@ -59,10 +59,7 @@ static void finish(struct server *server)
 {
 	struct snapshot *snapshot = server->snapshot;
 
-	for (uint32_t w = 0; w < server->nworkers; w++) {
-		worker_stop(server->workers[w]);
-		server->workers[w] = NULL;
-	}
+	server_stop_workers(server);
 	server->nworkers = 0;
 	say_what_is_left(server);
 	leave_dispatch(server);

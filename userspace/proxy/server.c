@@ -309,8 +309,7 @@ static int start_workers(struct server *server, const struct config *config,
 	return 0;
 }
 
-/* Jobs that go on for nobody any more end first: they hold what belongs to workers. */
-static void stop_workers(struct server *server)
+void server_stop_workers(struct server *server)
 {
 	io_offload_free(server->shared.offload);
 	server->shared.offload = NULL;
@@ -423,7 +422,7 @@ int server_start(struct config *config, struct io_loop *loop, struct pin *pin,
 	*ret = server;
 	return 0;
 fail_snapshot:
-	stop_workers(server);
+	server_stop_workers(server);
 	snapshot_discard(snapshot);
 fail:
 	server_free(server);

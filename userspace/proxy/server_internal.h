@@ -63,6 +63,10 @@ int server_prepare(struct server *server, struct snapshot *snapshot,
 /* Takes what was prepared; the one before goes. */
 void server_put_in_force(struct server *server, struct snapshot *snapshot);
 
+/* Nothing is left for them to do. Jobs that go on for nobody any more end first: they hold what
+ * belongs to workers, and wake them. */
+void server_stop_workers(struct server *server);
+
 /* The last snapshot is gone: drain.c ends there. */
 void server_on_snapshot_freed(struct server *server);
 
