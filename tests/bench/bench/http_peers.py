@@ -51,6 +51,7 @@ class HttpHAProxy(HAProxy):
 global
   nbthread 1
   maxconn {self.connections}
+  maxpipes 256
   {self.tls_policy}
 defaults
   mode http
