@@ -3,6 +3,7 @@
  * taken. */
 #include "config/config.h"
 #include "core/compiler.h"
+#include "unit/denied_allocations.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -21,37 +22,6 @@ static unsigned left = UINT_MAX; /* until one fails, and only that */
 static bool is_denied(void)
 {
 	return left != UINT_MAX && left-- == 0;
-}
-
-void *__real_calloc(size_t items, size_t size);
-void *__real_malloc(size_t size);
-void *__real_realloc(void *ptr, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t len);
-
-void *__wrap_calloc(size_t items, size_t size)
-{
-	return is_denied() ? NULL : __real_calloc(items, size);
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return is_denied() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-	return is_denied() ? NULL : __real_realloc(ptr, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return is_denied() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t len)
-{
-	return is_denied() ? NULL : __real_strndup(text, len);
 }
 
 /* --- Files ----------------------------------------------------------------------------- */

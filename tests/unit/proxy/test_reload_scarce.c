@@ -2,6 +2,7 @@
 /* Memory or descriptors run out in the middle of a reload, at each place in its turn: it is in
  * force with every worker, or it is refused and all is as it was. */
 #include "proxy/server_internal.h"
+#include "unit/denied_allocations.h"
 #include "unit/proxy/server_fixture.h"
 
 #include <fcntl.h>
@@ -24,37 +25,6 @@ static atomic_int left = INT_MAX; /* until one fails, of any thread's, and only 
 static bool is_denied(void)
 {
 	return atomic_load(&left) != INT_MAX && atomic_fetch_sub(&left, 1) == 0;
-}
-
-void *__real_calloc(size_t items, size_t size);
-void *__real_malloc(size_t size);
-void *__real_realloc(void *ptr, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t len);
-
-void *__wrap_calloc(size_t items, size_t size)
-{
-	return is_denied() ? NULL : __real_calloc(items, size);
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return is_denied() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *ptr, size_t size)
-{
-	return is_denied() ? NULL : __real_realloc(ptr, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return is_denied() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t len)
-{
-	return is_denied() ? NULL : __real_strndup(text, len);
 }
 
 /* Return: whether there were so many. */
